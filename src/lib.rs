@@ -1,0 +1,1 @@
+//! compliance-gate: a deploy gate over the compliance platforms you already pay for.
