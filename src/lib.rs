@@ -1,1 +1,12 @@
 //! compliance-gate: a deploy gate over the compliance platforms you already pay for.
+
+pub mod evidence;
+pub mod finding;
+pub mod http;
+pub mod page;
+pub mod progress;
+pub mod secret;
+pub mod selection;
+pub mod sources;
+pub mod stop;
+pub mod text;

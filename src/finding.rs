@@ -1,0 +1,235 @@
+//! The domain: what a platform found, counted and described in one vocabulary.
+//!
+//! Everything here is strict and owned by us. Wire types, with all their nulls, stay in
+//! `sources/<system>/` and are mapped into these.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How bad a finding is. Ordered, worst last.
+///
+/// `Unknown` is a word this tool does not know, or a failure the platform's breakdown does not
+/// explain. It sorts above `Critical` and every severity selector matches it, because what could
+/// be the worst must not be overlooked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    None,
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+    Unknown,
+}
+
+impl Severity {
+    /// The severities a policy can name, worst first.
+    pub const NAMED: [Self; 6] =
+        [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational, Self::None];
+
+    /// Reads a platform's word, whatever its case. A word nobody told us about is `Unknown`.
+    pub fn from_platform(word: &str) -> Self {
+        Self::NAMED
+            .into_iter()
+            .find(|severity| severity.word().eq_ignore_ascii_case(word))
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// The word used in policies and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Informational => "informational",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A control of a framework, as a policy names it.
+///
+/// `id` is the whole word a `control` selector is compared with: the control id on OpenComply,
+/// `framework/control` on GravityZone, where a control id alone is not unique.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Control {
+    pub framework: Arc<str>,
+    pub id: Arc<str>,
+}
+
+/// What was checked. One rule is shared by all its findings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Rule {
+    /// Stable id on the platform: a control id, `cloud_scan/aws/…`, a CVE.
+    pub id: Arc<str>,
+    pub title: Option<Arc<str>>,
+    /// What is wrong, or how to mend it, in the platform's words.
+    pub help: Option<Arc<str>>,
+}
+
+/// Whose resource it is: a cloud account, subscription or scan account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Account {
+    pub id: Arc<str>,
+    pub name: Option<Arc<str>>,
+}
+
+/// What a check is about, apart from the single resource: all that a count can be split by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Subject {
+    pub severity: Severity,
+    /// `None` only in counts that are not split by rule.
+    pub rule: Option<Arc<Rule>>,
+    pub controls: Arc<[Control]>,
+    pub resource_type: Option<Arc<str>>,
+    pub account: Option<Arc<Account>>,
+    pub region: Option<Arc<str>>,
+}
+
+/// A check that failed on one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub subject: Subject,
+    /// The platform's own word; `None` where it gave none.
+    pub status: Option<Arc<str>>,
+    /// Whether `status: open` matches it: the platform says so, or says nothing that it documents
+    /// as anything else. A failure that is null or `remediated` is open until a pass is seen.
+    pub open: bool,
+    /// `None` for checks of a whole account.
+    pub resource_id: Option<Box<str>>,
+    pub resource_name: Option<Box<str>>,
+    /// Why it failed, in the platform's words.
+    pub reason: Option<Box<str>>,
+    /// When the platform first saw it.
+    pub created_at: Option<DateTime<Utc>>,
+    pub fingerprint: Fingerprint,
+}
+
+impl Finding {
+    /// The rule's id; every finding has one.
+    pub fn rule_id(&self) -> &str {
+        self.subject.rule.as_ref().map_or("unknown", |rule| &rule.id)
+    }
+
+    /// The best words for the rule: its title, else its id.
+    pub fn title(&self) -> &str {
+        let rule = self.subject.rule.as_ref();
+        rule.and_then(|rule| rule.title.as_deref()).unwrap_or_else(|| self.rule_id())
+    }
+
+    /// The best words for the resource, or for the account where the check is of a whole account.
+    pub fn resource(&self) -> &str {
+        self.resource_id
+            .as_deref()
+            .or(self.resource_name.as_deref())
+            .or_else(|| self.subject.account.as_ref().map(|account| &*account.id))
+            .unwrap_or("(no resource named)")
+    }
+
+    /// Worst first, then in an order that never depends on how the platform sent them.
+    pub fn by_urgency(a: &Self, b: &Self) -> std::cmp::Ordering {
+        (b.subject.severity, a.rule_id(), a.resource(), &a.subject, &a.fingerprint).cmp(&(
+            a.subject.severity,
+            b.rule_id(),
+            b.resource(),
+            &b.subject,
+            &b.fingerprint,
+        ))
+    }
+}
+
+/// What makes a finding the same finding tomorrow: 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Hashes the parts, each behind its length so that no two lists of parts collide.
+    pub fn of(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hash.finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why evidence cannot be relied on. Each cause has one exit code, which `verdict.rs` gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The configuration asks for something that only the platform can tell is not there.
+    Invalid,
+    /// The platform refused the token, or its role is too low.
+    Denied,
+    /// The platform could not be reached, also after retries.
+    Unreachable,
+    /// The deadline passed before the evidence was complete.
+    Deadline,
+    /// The run was interrupted before the evidence was complete.
+    Interrupted,
+    /// The answer is not what the API promises.
+    Protocol,
+    /// The platform's own job failed, timed out or was cancelled.
+    JobFailed,
+    /// Part of the evidence is missing.
+    Incomplete,
+    /// Two figures that must agree do not.
+    Contradictory,
+    /// The evidence is older than the policy allows.
+    Stale,
+    /// Nothing was evaluated.
+    Empty,
+}
+
+/// One reason why evidence cannot be relied on, as a sentence and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    pub cause: Cause,
+    /// A sentence: what failed, where (source, endpoint, field, record).
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Trouble {
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self { cause, message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

@@ -1,0 +1,99 @@
+//! What a waiting person sees on stderr: one live line on a terminal, a plain line now and then
+//! in CI.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use crate::text;
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    Quiet,
+    #[default]
+    Normal,
+    /// Every request and every answer's status.
+    Verbose,
+}
+
+pub struct Progress {
+    verbosity: Verbosity,
+    live: bool,
+    shown: RefCell<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    /// The last status of each source, and when it was printed.
+    plain: std::collections::BTreeMap<String, (String, Instant)>,
+    /// Whether the cursor stands behind a live line.
+    live_line: bool,
+}
+
+impl Progress {
+    /// In CI an unchanged status is repeated this often, so that hosts that end silent jobs do
+    /// not end this one.
+    const REMINDER: Duration = Duration::from_secs(60);
+
+    pub fn new(verbosity: Verbosity) -> Self {
+        let live = verbosity == Verbosity::Normal && std::io::stderr().is_terminal();
+        Self { verbosity, live, shown: RefCell::default() }
+    }
+
+    /// Says where a source stands. `state` is worth a line of its own when it changes; `detail`
+    /// moves all the time.
+    pub fn status(&self, source: &str, state: &str, detail: &str) {
+        if self.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let line = match detail {
+            "" => format!("{source}: {state}"),
+            _ => format!("{source}: {state}, {detail}"),
+        };
+        let line = text::one_line(&line, 200);
+        let mut shown = self.shown.borrow_mut();
+        if self.live {
+            shown.live_line = true;
+            write(&format!("\r\x1b[2K{line}"));
+            return;
+        }
+        let repeat = shown
+            .plain
+            .get(source)
+            .is_none_or(|(last, at)| last != state || at.elapsed() >= Self::REMINDER);
+        if repeat {
+            shown.plain.insert(source.to_owned(), (state.to_owned(), Instant::now()));
+            write(&format!("{line}\n"));
+        }
+    }
+
+    /// Says something that should stay on the screen.
+    pub fn note(&self, line: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            self.clear();
+            write(&format!("{}\n", text::one_line(line, 1000)));
+        }
+    }
+
+    /// Says what only a person who looks for a fault wants to see.
+    pub fn trace(&self, line: &str) {
+        if self.verbosity == Verbosity::Verbose {
+            write(&format!("{}\n", text::one_line(line, 1000)));
+        }
+    }
+
+    /// Takes the live line away, before something else is printed.
+    pub fn clear(&self) {
+        let mut shown = self.shown.borrow_mut();
+        if std::mem::take(&mut shown.live_line) {
+            write("\r\x1b[2K");
+        }
+    }
+}
+
+/// Progress that cannot be shown is not worth failing for.
+fn write(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

@@ -1,0 +1,93 @@
+//! Tokens: read from the pipeline's variables or files, shown to nobody.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// The variables of this process, as a value: rooms that decide by them can be tested, and the
+/// demo can hand the gate its own.
+pub type Variables = BTreeMap<String, String>;
+
+/// A token. Prints as `***`, and takes itself out of texts that others wrote.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Reads the token that `variable` holds, or the file that `<variable>_FILE` names. An empty
+    /// variable counts as unset; a file may end in one newline.
+    ///
+    /// # Errors
+    /// A sentence, if there is none, if both are set, or if the token could not be sent as a
+    /// header (a newline or a control character inside).
+    pub fn read(variable: &str, variables: &Variables) -> Result<Self, String> {
+        let file_variable = format!("{variable}_FILE");
+        let set = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+        let token = match (set(variable), set(&file_variable)) {
+            (Some(_), Some(_)) => {
+                return Err(format!(
+                    "both {variable} and {file_variable} are set; keep one of them"
+                ));
+            }
+            (Some(token), None) => token.clone(),
+            (None, Some(path)) => Self::read_file(&file_variable, Path::new(path))?,
+            (None, None) => {
+                return Err(format!(
+                    "{variable} is not set (or empty), and neither is {file_variable}; \
+                     set it in the pipeline's secrets"
+                ));
+            }
+        };
+        if token.contains(['\n', '\r']) {
+            return Err(format!("the token in {variable} has a newline in it; store it without"));
+        }
+        if !token.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
+            return Err(format!(
+                "the token in {variable} has a space, a control character or a letter beyond ASCII \
+                 in it; check that it was copied whole and alone"
+            ));
+        }
+        Ok(Self(token.into()))
+    }
+
+    fn read_file(variable: &str, path: &Path) -> Result<String, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            format!("failed to read the file that {variable} names ({}): {error}", path.display())
+        })?;
+        let token = text.strip_suffix('\n').unwrap_or(&text);
+        let token = token.strip_suffix('\r').unwrap_or(token);
+        if token.is_empty() {
+            return Err(format!("the file that {variable} names ({}) is empty", path.display()));
+        }
+        Ok(token.to_owned())
+    }
+
+    /// The token itself, for the one header it is meant for.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The text with every copy of the token replaced: platforms have been seen to echo it.
+    pub fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let token = self.expose().as_bytes();
+        if memchr::memmem::find(&bytes, token).is_none() {
+            return bytes;
+        }
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut rest = &*bytes;
+        while let Some(at) = memchr::memmem::find(rest, token) {
+            clean.extend_from_slice(&rest[..at]);
+            clean.extend_from_slice(b"***");
+            rest = &rest[at + token.len()..];
+        }
+        clean.extend_from_slice(rest);
+        clean
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}

@@ -1,0 +1,291 @@
+//! Selectors: what a gate matches, and what a source is asked to count.
+//!
+//! A source must not see the policy, but it must know the demand. Both speak of it in these
+//! plain values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::finding::{Control, Finding, Severity, Subject};
+
+/// A property that a selector can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    Framework,
+    Control,
+    Rule,
+    Severity,
+    Status,
+    Resource,
+    ResourceType,
+    Account,
+    Region,
+    Actor,
+    OlderThan,
+}
+
+impl Field {
+    pub const ALL: [Self; 11] = [
+        Self::Framework,
+        Self::Control,
+        Self::Rule,
+        Self::Severity,
+        Self::Status,
+        Self::Resource,
+        Self::ResourceType,
+        Self::Account,
+        Self::Region,
+        Self::Actor,
+        Self::OlderThan,
+    ];
+
+    /// The key in a policy.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Framework => "framework",
+            Self::Control => "control",
+            Self::Rule => "rule",
+            Self::Severity => "severity",
+            Self::Status => "status",
+            Self::Resource => "resource",
+            Self::ResourceType => "resource_type",
+            Self::Account => "account",
+            Self::Region => "region",
+            Self::Actor => "actor",
+            Self::OlderThan => "older_than",
+        }
+    }
+
+    /// Whether this says *which checks* are meant. A gate whose identity selectors match nothing
+    /// that was evaluated is a typo until proven otherwise.
+    pub const fn is_identity(self) -> bool {
+        matches!(
+            self,
+            Self::Framework
+                | Self::Control
+                | Self::Rule
+                | Self::ResourceType
+                | Self::Account
+                | Self::Region
+        )
+    }
+
+    /// Whether checks that passed have it too. A pass has no status and no age.
+    pub const fn is_of_passes(self) -> bool {
+        !matches!(self, Self::Status | Self::OlderThan | Self::Actor)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A text where `*` stands for anything (also `/`) and `?` for one character. Nothing else is
+/// special; case counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(Box<str>);
+
+impl Pattern {
+    pub fn new(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text itself, if it has no wildcard.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.0.contains(['*', '?'])).then_some(&*self.0)
+    }
+
+    /// Linear in practice and quadratic at worst: only the latest `*` is ever tried again.
+    pub fn matches(&self, text: &str) -> bool {
+        let (mut pattern, mut text) = (&*self.0, text);
+        let mut retry: Option<(&str, &str)> = None;
+        loop {
+            match (pattern.chars().next(), text.chars().next()) {
+                (Some('*'), _) => {
+                    pattern = &pattern[1..];
+                    retry = Some((pattern, text));
+                }
+                (Some(wanted), Some(given)) if wanted == '?' || wanted == given => {
+                    pattern = &pattern[wanted.len_utf8()..];
+                    text = &text[given.len_utf8()..];
+                }
+                (None, None) => return true,
+                _ => {
+                    let Some((after_star, from)) = retry else { return false };
+                    let mut rest = from.chars();
+                    if rest.next().is_none() {
+                        return false;
+                    }
+                    pattern = after_star;
+                    text = rest.as_str();
+                    retry = Some((after_star, text));
+                }
+            }
+        }
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Which checks are meant. Fields are AND-ed, the words of one field OR-ed; empty means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Selection {
+    #[serde(flatten)]
+    pub words: BTreeMap<Field, Vec<Pattern>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<BTreeSet<Severity>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older_than: Option<Duration>,
+}
+
+impl Selection {
+    /// The fields it asks for.
+    pub fn fields(&self) -> BTreeSet<Field> {
+        let severity = self.severity.as_ref().map(|_| Field::Severity);
+        let older_than = self.older_than.map(|_| Field::OlderThan);
+        self.words.keys().copied().chain(severity).chain(older_than).collect()
+    }
+
+    /// The same selection with only those fields for which `keep` holds.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(Field) -> bool) -> Self {
+        Self {
+            words: self
+                .words
+                .iter()
+                .filter(|(field, _)| keep(**field))
+                .map(|(field, patterns)| (*field, patterns.clone()))
+                .collect(),
+            severity: self.severity.clone().filter(|_| keep(Field::Severity)),
+            older_than: self.older_than.filter(|_| keep(Field::OlderThan)),
+        }
+    }
+
+    /// Whether a framework is within the selection, whatever its checks.
+    pub fn takes_framework(&self, framework: &str) -> bool {
+        self.word(Field::Framework, &[Some(framework)])
+    }
+
+    /// Whether a severity is within the selection.
+    pub fn takes_severity(&self, severity: Severity) -> bool {
+        severity == Severity::Unknown
+            || self.severity.as_ref().is_none_or(|set| set.contains(&severity))
+    }
+
+    /// Whether checks of this subject, on any resource, are within the selection. Says nothing of
+    /// the fields that only a single finding has (resource, status, age).
+    pub fn takes(&self, subject: &Subject) -> bool {
+        let Subject { severity, rule, controls, resource_type, account, region } = subject;
+        let rule = rule.as_deref().map(|rule| &*rule.id);
+        let account_id = account.as_deref().map(|account| &*account.id);
+        let account_name = account.as_deref().and_then(|account| account.name.as_deref());
+        self.takes_severity(*severity)
+            && self.word(Field::Rule, &[rule])
+            && self.word(Field::ResourceType, &[resource_type.as_deref()])
+            && self.word(Field::Region, &[region.as_deref()])
+            && self.word(Field::Account, &[account_id, account_name])
+            && self.takes_controls(controls)
+    }
+
+    /// Whether a resource is within the selection, by its id or its name.
+    pub fn takes_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
+        self.word(Field::Resource, &[id, name])
+    }
+
+    /// Whether a finding is within the selection.
+    pub fn takes_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
+        self.takes(&finding.subject)
+            && self.takes_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
+            && self.takes_status(finding)
+            && self.takes_age(finding.created_at, now)
+    }
+
+    /// A framework and a control must be met by one and the same control of the set.
+    fn takes_controls(&self, controls: &[Control]) -> bool {
+        if !self.words.contains_key(&Field::Framework) && !self.words.contains_key(&Field::Control)
+        {
+            return true;
+        }
+        controls.iter().any(|control| {
+            self.word(Field::Framework, &[Some(&control.framework)])
+                && self.word(Field::Control, &[Some(&control.id)])
+        })
+    }
+
+    fn takes_status(&self, finding: &Finding) -> bool {
+        self.word(Field::Status, &[finding.status.as_deref(), finding.open.then_some("open")])
+    }
+
+    /// A finding of unknown age might be old enough.
+    fn takes_age(&self, created_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        match (self.older_than, created_at) {
+            (Some(least), Some(created)) => (now - created).to_std().is_ok_and(|age| age >= least),
+            _ => true,
+        }
+    }
+
+    fn word(&self, field: Field, given: &[Option<&str>]) -> bool {
+        self.words.get(&field).is_none_or(|patterns| {
+            given.iter().flatten().any(|text| patterns.iter().any(|p| p.matches(text)))
+        })
+    }
+}
+
+/// A short form for people: `severity critical or high, rule cloud_scan/aws/*`.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(severities) = &self.severity {
+            let words: Vec<_> = severities.iter().rev().map(|severity| severity.word()).collect();
+            parts.push(format!("severity {}", words.join(" or ")));
+        }
+        for (field, patterns) in &self.words {
+            let words: Vec<_> = patterns.iter().map(Pattern::as_str).collect();
+            parts.push(format!("{field} {}", words.join(" or ")));
+        }
+        if let Some(age) = self.older_than {
+            parts.push(format!("older than {}", humantime::format_duration(age)));
+        }
+        if parts.is_empty() {
+            return f.write_str("everything");
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// What the policy needs from one source, so that nothing more is downloaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub demands: Vec<Demand>,
+}
+
+/// What one gate needs to know about checks that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// The gate's selection, less the fields that passes do not have.
+    pub selection: Selection,
+    pub need: Need,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// That the selection matches any check at all, passed or failed.
+    Existence,
+    /// How many checks passed.
+    Passes,
+}

@@ -1,0 +1,137 @@
+//! The contract of a source, and the table of systems.
+//!
+//! A new system is a folder below `sources/` and a row in the table below.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use crate::evidence::{Outcome, Part};
+use crate::finding::Trouble;
+use crate::http::{Auth, Http};
+use crate::progress::Progress;
+use crate::secret::Secret;
+use crate::selection::{Field, Wanted};
+use crate::stop::Stop;
+
+pub mod gravityzone;
+pub mod opencomply;
+mod settings;
+
+pub use settings::{Connection, Endpoint, OneOrMore, Period};
+
+/// The table of systems.
+macro_rules! systems {
+    ($($system:ident),+ $(,)?) => {
+        pub const SYSTEMS: &[&System] = &[$(&$system::SYSTEM),+];
+
+        /// Reads the settings of one source of a system.
+        ///
+        /// # Errors
+        /// What the system's own settings refuse, and an unknown system.
+        pub fn read<'de, D: Deserializer<'de>>(
+            system: &str,
+            settings: D,
+        ) -> Result<Rc<dyn Source>, D::Error> {
+            $(if system == $system::SYSTEM.name {
+                let settings = $system::Settings::deserialize(settings)?;
+                return Ok(Rc::new(settings));
+            })+
+            Err(de::Error::custom(format_args!("unknown system `{system}`")))
+        }
+
+        /// The JSON Schema of each system's settings.
+        #[cfg(test)]
+        pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
+            vec![$(($system::SYSTEM.name, generator.subschema_for::<$system::Settings>())),+]
+        }
+    };
+}
+
+systems!(gravityzone, opencomply);
+
+/// What a system is and can do; the same for all its tenants.
+#[derive(Debug)]
+pub struct System {
+    /// The key in a policy: `opencomply`, or `opencomply/<tenant>`.
+    pub name: &'static str,
+    /// The product's name, for people.
+    pub title: &'static str,
+    /// The variable that holds the token.
+    pub token_variable: &'static str,
+    /// What `token_env` must begin with, so that no system is sent another one's token.
+    pub token_prefix: &'static str,
+    /// The selectors that a gate can use.
+    pub selectors: &'static [Field],
+    /// Whether it says when it evaluated, so that `max_age` can be asked for.
+    pub states_time: bool,
+    /// What its unit of counting is called.
+    pub unit: &'static str,
+}
+
+/// A future on the one thread we run on.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// The validated settings of one source; no secrets, nothing of the policy.
+pub trait Source: std::fmt::Debug {
+    fn system(&self) -> &'static System;
+
+    /// Where it is and how to speak to it.
+    fn connection(&self) -> &Connection;
+
+    /// How the token travels.
+    fn auth(&self, token: Secret) -> Auth {
+        Auth::Bearer(token)
+    }
+
+    /// Why passes cannot be known with these settings, if they cannot.
+    fn passes_unknown(&self) -> Option<String> {
+        None
+    }
+
+    /// Checks online all that can be checked without starting anything.
+    fn preflight<'a>(
+        &'a self,
+        run: &'a Run,
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>>;
+}
+
+/// A source that passed its preflight.
+pub trait Ready {
+    /// What was found, a line each, for `doctor`.
+    fn findings(&self) -> Vec<String>;
+
+    /// Collects the evidence. On the stop signal it *returns*, with what it has and after
+    /// cancelling what it started; it is never dropped in flight.
+    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
+    where
+        Self: 'a;
+}
+
+/// What a source is given to work with.
+pub struct Run {
+    /// The source's name in the policy.
+    pub name: String,
+    pub http: Http,
+    pub wanted: Wanted,
+    pub stop: Stop,
+    pub progress: Rc<Progress>,
+}
+
+impl Run {
+    /// The outcome of this source, with what the client knows of the exchange.
+    pub fn outcome(&self, parts: Vec<Part>, troubles: Vec<Trouble>, notes: Vec<String>) -> Outcome {
+        Outcome {
+            source: self.name.clone(),
+            origin: self.http.origin(),
+            simulated: self.http.simulated(),
+            requests: self.http.requests(),
+            parts,
+            troubles,
+            notes,
+        }
+    }
+}

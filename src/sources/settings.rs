@@ -1,0 +1,241 @@
+//! What the settings of all sources have in common.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::http;
+use crate::sources::System;
+
+/// Declares the keys of a source's settings: its own, and those that every source has. (Serde's
+/// `flatten` would do the same and lose the line numbers.)
+macro_rules! settings {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(serde::Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields)]
+        $visibility struct $name {
+            /// Base URL of the platform. Plain http only to this machine, unless `allow_http`.
+            url: $crate::sources::Endpoint,
+            /// Allows plain http to another host: the token then travels unencrypted.
+            #[serde(default)]
+            allow_http: bool,
+            /// The longest a single request may take. Default: 30s.
+            #[serde(default)]
+            request_timeout: Option<$crate::sources::Period>,
+            /// A PEM file with certificate authorities to trust besides the system's.
+            #[serde(default)]
+            ca_file: Option<std::path::PathBuf>,
+            /// The variable that holds the token, if not the system's own. Must begin with the
+            /// system's prefix.
+            #[serde(default)]
+            token_env: Option<String>,
+            $($own)*
+        }
+
+        impl $name {
+            fn connection(
+                &self,
+                system: &$crate::sources::System,
+            ) -> Result<$crate::sources::Connection, String> {
+                $crate::sources::Connection::new(
+                    system,
+                    self.url.clone(),
+                    self.allow_http,
+                    self.request_timeout,
+                    self.ca_file.clone(),
+                    self.token_env.clone(),
+                )
+            }
+        }
+    };
+}
+pub(super) use settings;
+
+/// How to reach a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    pub url: Url,
+    pub request_timeout: Duration,
+    pub ca_file: Option<PathBuf>,
+    /// The variable that holds the token.
+    pub token_variable: String,
+}
+
+impl Connection {
+    /// # Errors
+    /// A sentence, if the token would travel unencrypted, or could be another system's.
+    pub fn new(
+        system: &System,
+        url: Endpoint,
+        allow_http: bool,
+        request_timeout: Option<Period>,
+        ca_file: Option<PathBuf>,
+        token_env: Option<String>,
+    ) -> Result<Self, String> {
+        if url.0.scheme() == "http" && !allow_http && !http::is_loopback(&url.0) {
+            return Err(format!(
+                "`url` is plain http to another machine ({}); use https, or write \
+                 `allow_http: true` to send the token unencrypted",
+                url.0.host_str().unwrap_or_default()
+            ));
+        }
+        let token_variable = token_env.unwrap_or_else(|| system.token_variable.to_owned());
+        if !token_variable.starts_with(system.token_prefix) {
+            return Err(format!(
+                "`token_env: {token_variable}` does not begin with `{}`; {} is only ever sent its \
+                 own tokens",
+                system.token_prefix, system.title
+            ));
+        }
+        let request_timeout = request_timeout.map_or(Duration::from_secs(30), |period| period.0);
+        Ok(Self { url: url.0, request_timeout, ca_file, token_variable })
+    }
+}
+
+/// The base URL of a platform: http or https, no credentials, query or fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(pub Url);
+
+impl<'de> Deserialize<'de> for Endpoint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let url = Url::parse(&text)
+            .map_err(|error| de::Error::custom(format!("`{text}` is not a URL: {error}")))?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        if !plain {
+            // The text is not repeated: it may hold a password.
+            return Err(de::Error::custom(
+                "a base URL is http:// or https://, a host, perhaps a port and a path; no user, \
+                 password, query or fragment",
+            ));
+        }
+        Ok(Self(url))
+    }
+}
+
+/// A length of time such as `10s`, `45m`, `2h 30m`: more than nothing, a year at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Period(pub Duration);
+
+impl Period {
+    const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Period;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time with its unit, such as `30s`, `45m` or `2h`")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Period, E> {
+                let period = humantime::parse_duration(text).map_err(|error| {
+                    E::custom(format!(
+                        "`{text}` is not a length of time ({error}); write a number with its unit, \
+                         such as `30s`, `45m` or `2h`"
+                    ))
+                })?;
+                if period.is_zero() || period > Period::LONGEST {
+                    return Err(E::custom(format!(
+                        "`{text}` is out of range: more than nothing, and a year at most"
+                    )));
+                }
+                Ok(Period(period))
+            }
+        }
+        // Not `deserialize_str`, which would take the bare number of `30` as a text.
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Endpoint {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Endpoint".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^https?://"})
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Period {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Period".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A length of time with its unit, such as `30s`, `45m` or `2h 30m`.",
+            "pattern": "^\\s*[0-9]+\\s*[a-zA-Z]+"
+        })
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OneOrMore<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or a list of texts")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(de::value::StrDeserializer::new(text))
+                    .map(|one| OneOrMore(vec![one]))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                if items.is_empty() {
+                    return Err(de::Error::custom(
+                        "an empty list selects nothing; leave the key out",
+                    ));
+                }
+                Ok(OneOrMore(items))
+            }
+        }
+        deserializer.deserialize_any(Either(std::marker::PhantomData))
+    }
+}
+
+#[cfg(test)]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for OneOrMore<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneOrMore_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<T>();
+        schemars::json_schema!({
+            "anyOf": [one, {"type": "array", "items": one, "minItems": 1}]
+        })
+    }
+}
