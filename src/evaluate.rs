@@ -9,7 +9,6 @@ use crate::evidence::{Count, Outcome, Part};
 use crate::finding::{Cause, Finding, Severity, Trouble};
 use crate::policy::{Demands, FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::selection::Selection;
-use crate::stop::Signal;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -144,11 +143,12 @@ pub fn rate(passed: u64, total: u64) -> String {
     )
 }
 
-/// Decides.
+/// Decides. `at_least` is what stands already, whatever the gates say: an interrupt, or a set-up
+/// that could not work.
 pub fn decide<'a>(
     policy: &'a Policy,
     outcomes: &'a [Outcome],
-    interrupt: Option<Signal>,
+    at_least: Option<Verdict>,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
     let rulings: Vec<_> = policy
@@ -161,7 +161,7 @@ pub fn decide<'a>(
     let verdict = rulings
         .iter()
         .map(verdict_of)
-        .chain(interrupt.map(Verdict::from))
+        .chain(at_least)
         .max()
         .unwrap_or(Verdict::Invalid);
     Decision { verdict, mode: policy.mode, warnings: warnings(policy, now), rulings }

@@ -30,3 +30,13 @@ pub struct Format {
     pub name: &'static str,
     pub render: fn(&Report<'_>, &mut dyn Write) -> io::Result<()>,
 }
+
+/// The table of formats.
+pub const FORMATS: &[Format] = &[];
+
+impl Format {
+    /// The key below `reports:` in a configuration.
+    pub fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+}
