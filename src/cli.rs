@@ -69,9 +69,7 @@ pub enum Command {
     #[cfg(feature = "simulator")]
     Demo(DemoArguments),
     /// Print a completion script for a shell.
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 #[derive(Debug, Args)]
@@ -183,7 +181,12 @@ pub enum Listed {
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
     /// Where to listen, on this machine only. Port 0 takes a free one and says which.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "COMPLIANCE_GATE_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        env = "COMPLIANCE_GATE_LISTEN"
+    )]
     pub listen: std::net::SocketAddr,
 
     /// What the platforms are like: a name, or a JSON file of one's own.

@@ -118,7 +118,8 @@ fn read(arguments: &ConfigArguments) -> Result<Written, Usage> {
 /// up; a second one exits at once.
 fn listen() -> Result<watch::Receiver<Option<Signal>>, Usage> {
     let (sender, receiver) = watch::channel(None);
-    let mut signals = signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
+    let mut signals =
+        signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
     tokio::spawn(async move {
         while let Some(signal) = signals.recv().await {
             if sender.send_replace(Some(signal)).is_some() {

@@ -158,12 +158,7 @@ pub fn decide<'a>(
             Counting::over(outcomes, gate, &policy.evidence, now).rule(&policy.evidence, now)
         })
         .collect();
-    let verdict = rulings
-        .iter()
-        .map(verdict_of)
-        .chain(at_least)
-        .max()
-        .unwrap_or(Verdict::Invalid);
+    let verdict = rulings.iter().map(verdict_of).chain(at_least).max().unwrap_or(Verdict::Invalid);
     Decision { verdict, mode: policy.mode, warnings: warnings(policy, now), rulings }
 }
 

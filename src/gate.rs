@@ -64,9 +64,11 @@ impl Gate {
                         stop: stop.clone(),
                         progress: Rc::clone(progress),
                     },
-                    needed: config.policy.gates.iter().any(|gate| {
-                        gate.level == Level::Block && gate.uses(name)
-                    }),
+                    needed: config
+                        .policy
+                        .gates
+                        .iter()
+                        .any(|gate| gate.level == Level::Block && gate.uses(name)),
                 }),
                 Err(sentence) => wrong.push((name.clone(), sentence)),
             }
@@ -90,13 +92,16 @@ impl Gate {
                 format!("not asked, since the configuration of {} is invalid", asked.run.name),
             )
         });
-        let outcomes = self.asked.iter().zip(preflights).map(async |(Asked { run, .. }, preflight)| {
-            match (preflight, &held_back) {
-                (Err(troubles), _) => run.outcome(Vec::new(), troubles, Vec::new()),
-                (Ok(_), Some(trouble)) => run.outcome(Vec::new(), vec![trouble.clone()], Vec::new()),
-                (Ok(ready), None) => ready.collect().await,
-            }
-        });
+        let outcomes =
+            self.asked.iter().zip(preflights).map(async |(Asked { run, .. }, preflight)| {
+                match (preflight, &held_back) {
+                    (Err(troubles), _) => run.outcome(Vec::new(), troubles, Vec::new()),
+                    (Ok(_), Some(trouble)) => {
+                        run.outcome(Vec::new(), vec![trouble.clone()], Vec::new())
+                    }
+                    (Ok(ready), None) => ready.collect().await,
+                }
+            });
         join_all(outcomes).await
     }
 
@@ -144,7 +149,9 @@ fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
     let origins = words
         .map(|word| {
             url::Url::parse(word).map(|url| url.origin().ascii_serialization()).map_err(|error| {
-                format!("{ALLOWED_ORIGINS}: `{word}` is not an origin such as https://host ({error})")
+                format!(
+                    "{ALLOWED_ORIGINS}: `{word}` is not an origin such as https://host ({error})"
+                )
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
