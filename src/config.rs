@@ -15,6 +15,8 @@ use crate::text;
 
 mod file;
 mod problem;
+#[cfg(test)]
+mod schema;
 
 use file::{EvidenceEntry, File, GateEntry, Located, Overlay};
 pub use problem::{ConfigError, Problem};

@@ -21,16 +21,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "sources",
         &[
-            "evidence", "finding", "http", "page", "poll", "progress", "secret", "selection",
-            "stop", "text",
+            "evidence",
+            "finding",
+            "http",
+            "page",
+            "poll",
+            "progress",
+            "secret",
+            "selection",
+            "stop",
+            "text",
         ],
     ),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
-    (
-        "report",
-        &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"],
-    ),
+    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
     ("config", &["finding", "policy", "report", "selection", "sources", "text"]),
     (
         "gate",
@@ -44,8 +49,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "command",
         &[
-            "cli", "config", "evaluate", "evidence", "finding", "gate", "policy", "progress",
-            "report", "secret", "simulator", "sources", "stop", "text", "verdict",
+            "cli",
+            "config",
+            "evaluate",
+            "evidence",
+            "finding",
+            "gate",
+            "policy",
+            "progress",
+            "report",
+            "secret",
+            "simulator",
+            "sources",
+            "stop",
+            "text",
+            "verdict",
         ],
     ),
 ];
@@ -116,7 +134,9 @@ fn rooms_used(text: &str) -> Vec<String> {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned())
+        .map(|rest| {
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
+        })
         .filter(|room| !room.is_empty())
         .collect()
 }

@@ -189,8 +189,7 @@ fn pass_rates_are_compared_exactly() -> Result<(), String> {
         ("0%", State::Held),
         ("100%", State::Breached),
     ] {
-        let limits =
-            Limits { min_pass_rate: Some(Percent::parse(share)?), ..Limits::default() };
+        let limits = Limits { min_pass_rate: Some(Percent::parse(share)?), ..Limits::default() };
         assert_eq!(rule(gate(limits), &outcomes).0, state, "{share}");
     }
     Ok(())
@@ -221,7 +220,9 @@ fn percentages_are_read_strictly() {
     for good in ["0%", "72.5%", "100%", " 95 % ", "99.999999%"] {
         assert!(Percent::parse(good).is_ok(), "{good}");
     }
-    for bad in ["95", "0.95", "-1%", "101%", "100.1%", "%", ".5%", "5.%", "1e1%", "72,5%", "1.2345678%"] {
+    for bad in
+        ["95", "0.95", "-1%", "101%", "100.1%", "%", ".5%", "5.%", "1e1%", "72,5%", "1.2345678%"]
+    {
         assert!(Percent::parse(bad).is_err(), "{bad}");
     }
 }
@@ -358,8 +359,10 @@ fn gates_over_several_sources_are_summed() {
         ..gate(limits)
     };
     let other = Part { framework: None, ..part() };
-    let outcomes =
-        [outcome("gravityzone", vec![other], Vec::new()), outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = [
+        outcome("gravityzone", vec![other], Vec::new()),
+        outcome("opencomply", vec![part()], Vec::new()),
+    ];
     assert_eq!(rule(both(max(6)), &outcomes), (State::Held, 6, Verdict::Passed));
     assert_eq!(rule(both(max(5)), &outcomes), (State::Breached, 6, Verdict::Blocked));
     // One of them missing: breached as soon as the valid part exceeds, inconclusive otherwise.

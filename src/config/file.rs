@@ -201,8 +201,9 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Opt
     T::deserialize(value).map(Some)
 }
 
+/// The version of this format.
 #[derive(Debug)]
-struct Version;
+pub(super) struct Version;
 
 impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(version: D) -> Result<Self, D::Error> {
