@@ -202,6 +202,8 @@ struct Counting<'a> {
     matched: Known<Count>,
     /// Checks that the identity selectors match.
     identified: Known<u64>,
+    /// Some of the evidence is a window, in which there need not be anything.
+    quiet: bool,
     troubles: Vec<Trouble>,
     summed: Vec<String>,
 }
@@ -229,6 +231,7 @@ impl<'a> Counting<'a> {
             only_counted: false,
             matched: Known::Sum(Count::default()),
             identified: Known::Sum(0),
+            quiet: false,
             troubles: Vec::new(),
             summed: Vec::new(),
         };
@@ -299,7 +302,10 @@ impl<'a> Counting<'a> {
                 _ => Known::Unknown,
             };
         }
-        if self.gate.needs_existence() {
+        if part.window.is_some() {
+            // A quiet window has nothing to match, and says so.
+            self.quiet = true;
+        } else if self.gate.needs_existence() {
             let identity = self.gate.identity();
             let failed = part.findings.iter().filter(|f| identity.takes(&f.subject)).count() as u64;
             let counted = part.count(&identity).map(|count| count.passed + count.failed);
@@ -369,6 +375,7 @@ impl<'a> Counting<'a> {
         let mut troubles = Vec::new();
         match self.identified {
             _ if !gate.needs_existence() => {}
+            Known::Sum(0) if self.quiet => {}
             Known::Sum(0) => troubles.push(
                 Trouble::new(
                     Cause::Empty,
@@ -437,7 +444,8 @@ fn shortcomings(
         .filter(|trouble| !(trouble.cause == Cause::Empty && nothing_allowed))
         .cloned()
         .collect();
-    if troubles.is_empty() && part.evaluated < demands.min_evaluated && !nothing_allowed {
+    let too_few = part.window.is_none() && part.evaluated < demands.min_evaluated;
+    if troubles.is_empty() && too_few && !nothing_allowed {
         troubles.push(
             Trouble::new(
                 Cause::Empty,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate::{self, Breach, State};
-use compliance_gate::evidence::{Cell, Outcome, Part, Tally};
+use compliance_gate::evidence::{Cell, Outcome, Part, Tally, Window};
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble,
 };
@@ -177,6 +177,22 @@ fn nothing_evaluated_is_not_a_pass() {
     let outcomes = [outcome("opencomply", vec![said], Vec::new())];
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Passed);
+}
+
+#[test]
+fn a_quiet_window_is_a_pass() {
+    let window = Some(Window { from: now() - TimeDelta::hours(24), to: now() });
+    let quiet = || Part { window, ..Part::default() };
+    let outcomes = [outcome("opencomply", vec![quiet()], Vec::new())];
+    assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Passed);
+    let selective = Gate { selection: words(Field::Rule, "a"), ..gate(max(0)) };
+    assert_eq!(rule(selective.clone(), &outcomes).2, Verdict::Passed);
+    let busy = Part { findings: vec![finding(Severity::High, "a", "r")], ..quiet() };
+    let outcomes = [outcome("opencomply", vec![busy], Vec::new())];
+    assert_eq!(rule(selective, &outcomes), (State::Breached, 1, Verdict::Blocked));
+    let unanswered = Part { troubles: vec![Trouble::new(Cause::Protocol, "shape")], ..quiet() };
+    let outcomes = [outcome("opencomply", vec![unanswered], Vec::new())];
+    assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
 }
 
 #[test]
