@@ -4,6 +4,7 @@ pub mod evidence;
 pub mod finding;
 pub mod http;
 pub mod page;
+pub mod poll;
 pub mod progress;
 pub mod secret;
 pub mod selection;
