@@ -138,6 +138,12 @@ pub trait Ready {
     /// What was found, a line each, for `doctor`.
     fn findings(&self) -> Vec<String>;
 
+    /// What already makes part of the evidence inconclusive, for `doctor`; `collect` says it again
+    /// where it belongs.
+    fn doubts(&self) -> Vec<Trouble> {
+        Vec::new()
+    }
+
     /// Collects the evidence. On the stop signal it *returns*, with what it has and after
     /// cancelling what it started; it is never dropped in flight.
     fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
