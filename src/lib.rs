@@ -54,8 +54,6 @@ pub mod page;
 pub mod policy;
 pub mod poll;
 pub mod progress;
-pub mod progress;
-pub mod report;
 pub mod report;
 pub mod secret;
 pub mod selection;
