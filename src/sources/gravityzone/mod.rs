@@ -8,8 +8,8 @@ use crate::sources::{Connection, Later, Ready, Run, Source, System};
 pub const SYSTEM: System = System {
     name: "gravityzone",
     title: "gravityzone",
-    token_variable: "GRAVITYZONE_API_KEY",
-    token_prefix: "GRAVITYZONE_",
+    token_variables: &["GRAVITYZONE_API_KEY"],
+    token_prefixes: &["GRAVITYZONE_"],
     selectors: &[Field::Framework],
     states_time: false,
     unit: "check",

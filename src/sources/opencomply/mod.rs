@@ -49,8 +49,8 @@ use worker::Worker;
 pub const SYSTEM: System = System {
     name: "opencomply",
     title: "OpenComply",
-    token_variable: "OPENCOMPLY_API_KEY",
-    token_prefix: "OPENCOMPLY_",
+    token_variables: &["OPENCOMPLY_API_KEY"],
+    token_prefixes: &["OPENCOMPLY_"],
     selectors: &[
         Field::Framework,
         Field::Control,
