@@ -17,10 +17,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self {
-            started: Instant::now(),
-            epoch: Utc::now().trunc_subsecs(6),
-        }
+        Self { started: Instant::now(), epoch: Utc::now().trunc_subsecs(6) }
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -45,8 +42,6 @@ impl Clock {
 
     /// Now, without a zone, as it stands in GravityZone's cursors (GZ §2.2).
     pub(crate) fn naive_now(&self) -> String {
-        self.at(self.now())
-            .format("%Y-%m-%dT%H:%M:%S%.6f")
-            .to_string()
+        self.at(self.now()).format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
     }
 }

@@ -90,9 +90,7 @@ impl Fault {
     }
 
     fn meets(&self, method: &Method, path: &str) -> bool {
-        self.method
-            .as_deref()
-            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
+        self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
             && matches_path(&self.path, path)
     }
 
@@ -115,9 +113,7 @@ impl Fault {
             Kind::Html200 => reply::web_ui(),
         };
         if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -157,12 +153,7 @@ pub(crate) struct Faults(Vec<(Fault, AtomicU32)>);
 
 impl Faults {
     pub(crate) fn new(faults: Vec<Fault>) -> Self {
-        Self(
-            faults
-                .into_iter()
-                .map(|fault| (fault, AtomicU32::new(0)))
-                .collect(),
-        )
+        Self(faults.into_iter().map(|fault| (fault, AtomicU32::new(0))).collect())
     }
 
     /// The fault that this request meets. Every fault that matches counts the request.
@@ -192,10 +183,7 @@ mod tests {
         assert!(matches_path("/v1", "/v1/cspm/checks"));
         assert!(matches_path("/main/*/runners", "/main/schedule/7/runners"));
         assert!(matches_path("/a*b*c", "/a1b2b3c"));
-        assert!(!matches_path(
-            "/main/*/runners",
-            "/main/schedule/7/runners/1"
-        ));
+        assert!(!matches_path("/main/*/runners", "/main/schedule/7/runners/1"));
         assert!(!matches_path("*/run", "/main/run-history"));
     }
 
@@ -204,9 +192,8 @@ mod tests {
         let fault: Fault =
             serde_json::from_value(json!({"path": "/v1", "skip": 1, "times": 2})).unwrap();
         let faults = Faults::new(vec![fault]);
-        let met: Vec<bool> = (0..5)
-            .map(|_| faults.strike(&Method::GET, "/v1/cspm/checks").is_some())
-            .collect();
+        let met: Vec<bool> =
+            (0..5).map(|_| faults.strike(&Method::GET, "/v1/cspm/checks").is_some()).collect();
         assert_eq!(met, [false, true, true, false, false]);
     }
 }

@@ -7,7 +7,7 @@ mod cursor;
 mod filter;
 mod render;
 mod rules;
-mod settings;
+pub mod settings;
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::simulator::clock::Clock;
@@ -27,7 +28,7 @@ use crate::simulator::reply;
 use checks::Generator;
 use cursor::Cursor;
 use filter::Filter;
-use render::Renderer;
+use render::{Record, Renderer};
 pub use settings::Settings;
 
 /// `page_limit`: its default and its range (GZ §2.2).
@@ -69,10 +70,7 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            detail: detail.into(),
-        }
+        Self { status, detail: detail.into() }
     }
 
     fn bad_request(detail: impl Into<String>) -> Self {
@@ -97,20 +95,11 @@ async fn authenticate(
     next: Next,
 ) -> Response {
     let key = platform.key(request.headers());
-    let revoked = |key: &&str| {
-        !platform
-            .settings
-            .revoked_keys
-            .iter()
-            .any(|each| each == key)
-    };
+    let revoked = |key: &&str| !platform.settings.revoked_keys.iter().any(|each| each == key);
     match key.filter(revoked) {
         Some(_) => next.run(request).await,
-        None => Refusal::new(
-            StatusCode::UNAUTHORIZED,
-            "the API key is missing or not valid",
-        )
-        .into_response(),
+        None => Refusal::new(StatusCode::UNAUTHORIZED, "the API key is missing or not valid")
+            .into_response(),
     }
 }
 
@@ -126,13 +115,7 @@ async fn list(
     let cursor = platform.cursor(&pairs)?;
     let (offset, query) = match cursor {
         Some(cursor) => (cursor.elapsed, cursor.query),
-        None => (
-            0,
-            pairs
-                .into_iter()
-                .filter(|(name, _)| !name.starts_with("page_"))
-                .collect(),
-        ),
+        None => (0, pairs.into_iter().filter(|(name, _)| !name.starts_with("page_")).collect()),
     };
     let filter = Filter::new(&query)?;
     let found = platform.generator.find(&filter, offset, limit);
@@ -195,12 +178,7 @@ impl Platform {
     }
 
     fn renderer<'a>(&'a self, base: &'a str) -> Renderer<'a> {
-        Renderer {
-            base,
-            clock: &self.clock,
-            hostility: self.hostility,
-            settings: &self.settings,
-        }
+        Renderer { base, clock: &self.clock, hostility: self.hostility, settings: &self.settings }
     }
 
     fn page(
@@ -213,57 +191,51 @@ impl Platform {
     ) -> Response {
         let settings = &self.settings;
         let renderer = self.renderer(base);
-        let mut data: Vec<Value> = found.page.iter().map(|check| renderer.row(check)).collect();
+        let row = |check| Record::Row(Box::new(renderer.row(check)));
+        let mut data: Vec<Record<'_>> = found.page.iter().map(row).collect();
         if settings.placeholder {
-            data.push(json!({ "...": "..." }));
+            data.push(Record::Placeholder { dots: "..." });
         }
         let elapsed = offset + found.page.len() as u64;
         let next = found.next.as_ref().map(|next| {
             let cursor = Cursor {
                 total: found.total,
-                elapsed: if settings.repeat_cursor {
-                    elapsed.min(limit)
-                } else {
-                    elapsed
-                },
+                elapsed: if settings.repeat_cursor { elapsed.min(limit) } else { elapsed },
                 no_later_than: self.clock.naive_now(),
                 next_begin_uid: next.id(),
                 query: query.to_vec(),
             };
-            let origin = settings
-                .foreign_next
-                .as_deref()
-                .map(|origin| format!("{origin}/v1"));
+            let origin = settings.foreign_next.as_deref().map(|origin| format!("{origin}/v1"));
             link(
                 origin.as_deref().unwrap_or(base),
-                [
-                    ("page_cursor", cursor.encode()),
-                    ("page_limit", limit.to_string()),
-                ],
+                [("page_cursor", cursor.encode()), ("page_limit", limit.to_string())],
             )
         });
-        let own = query
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
-        reply::json(&json!({
-            "data": data,
-            "links": {
+        let own = query.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        reply::json(&Page {
+            data,
+            links: json!({
                 "self": link(base, own.chain([("page_limit", limit.to_string())])),
                 "next": next,
-            },
-            "meta": {
+            }),
+            meta: json!({
                 "total": shifted(found.total, settings.total_offset),
                 "elapsed": shifted(elapsed, settings.elapsed_offset),
-            },
-        }))
+            }),
+        })
     }
 }
 
+#[derive(Serialize)]
+struct Page<'a> {
+    data: Vec<Record<'a>>,
+    links: Value,
+    meta: Value,
+}
+
 fn link<'a>(base: &str, pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {
-    let query: Vec<String> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{}={}", form(name), form(&value)))
-        .collect();
+    let query: Vec<String> =
+        pairs.into_iter().map(|(name, value)| format!("{}={}", form(name), form(&value))).collect();
     format!("{base}/cspm/checks?{}", query.join("&"))
 }
 

@@ -5,7 +5,7 @@
 mod auth;
 mod cancel;
 mod controls;
-mod course;
+pub mod course;
 mod estate;
 mod findings;
 mod frameworks;
@@ -16,7 +16,7 @@ mod reports;
 mod request;
 mod results;
 mod run;
-mod settings;
+pub mod settings;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,10 +79,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
     let mut services = vec![
         ("/main/schedule", scheduler()),
         ("/main/integration", integration()),
-        (
-            "/main/auth",
-            viewer(Router::new().route("/api/v1/me", get(auth::me))),
-        ),
+        ("/main/auth", viewer(Router::new().route("/api/v1/me", get(auth::me)))),
     ];
     if routed {
         services.push(("/main/compliance", compliance()));
@@ -115,10 +112,7 @@ fn scheduler() -> Router<Arc<Platform>> {
         .route("/api/v3/job/compliance/{id}", get(status::status))
         .route("/api/v3/jobs/compliance/{id}/runners", get(status::runners))
         .route("/api/v3/jobs/compliance", post(history::jobs))
-        .route(
-            "/api/v3/benchmark/{id}/run-history",
-            post(history::run_history),
-        )
+        .route("/api/v3/benchmark/{id}/run-history", post(history::run_history))
         .route("/api/v1/compliance/status/{id}", get(history::latest));
     admin(admins).merge(viewer(viewers))
 }
@@ -132,10 +126,7 @@ fn compliance() -> Router<Arc<Platform>> {
         .route("/api/v1/benchmarks/controls/{id}", get(frameworks::control))
         .route("/api/v1/compliance_result", post(results::list))
         .route("/api/v3/quick/scan/{id}", get(reports::scan))
-        .route(
-            "/api/v3/job-report/{id}/details/by-control",
-            get(reports::by_control),
-        )
+        .route("/api/v3/job-report/{id}/details/by-control", get(reports::by_control))
         .route("/api/v3/job-report/{id}/summary", get(reports::summary));
     admin(admins).merge(viewer(viewers))
 }

@@ -7,8 +7,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Value, json};
 
 /// What a handler gives back.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -22,10 +22,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -52,26 +49,25 @@ pub(crate) fn json_with(status: StatusCode, value: &impl Serialize) -> Response 
     let mut body = Vec::new();
     match value.serialize(&mut Serializer::with_formatter(&mut body, GoStrings)) {
         Ok(()) => typed(status, "application/json", body),
-        Err(error) => typed(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "text/plain",
-            error.to_string(),
-        ),
+        Err(error) => typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string()),
     }
 }
 
 pub(crate) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
 /// A Go nil slice: an empty list is `null` on the wire (OC §1.5).
 pub(crate) fn nullable<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
+}
+
+/// The items of a page: null if the whole list is empty, `[]` on a page past the end (OC §6).
+pub(crate) fn items(page: Vec<Value>, total: usize) -> Value {
+    if total == 0 { Value::Null } else { Value::Array(page) }
 }
 
 /// nginx's own error page (OC §1.4).
@@ -132,9 +128,6 @@ mod tests {
         "a<b>&\u{2028}\"ü"
             .serialize(&mut Serializer::with_formatter(&mut body, GoStrings))
             .unwrap();
-        assert_eq!(
-            String::from_utf8(body).unwrap(),
-            r#""a\u003cb\u003e\u0026\u2028\"ü""#
-        );
+        assert_eq!(String::from_utf8(body).unwrap(), r#""a\u003cb\u003e\u0026\u2028\"ü""#);
     }
 }

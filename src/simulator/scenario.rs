@@ -55,25 +55,13 @@ macro_rules! entry {
 }
 
 const CATALOGUE: &[Entry] = &[
-    entry!(
-        "healthy",
-        "the documented figures: 409 ok, 152 alarm with 119 high, 27 medium, 6 low"
-    ),
-    Entry {
-        gravityzone: gravityzone!("clean"),
-        ..entry!("clean", "everything passes")
-    },
+    entry!("healthy", "the documented figures: 409 ok, 152 alarm with 119 high, 27 medium, 6 low"),
+    Entry { gravityzone: gravityzone!("clean"), ..entry!("clean", "everything passes") },
     Entry {
         gravityzone: gravityzone!("blocked"),
-        ..entry!(
-            "blocked",
-            "three critical alarms on top of the documented figures"
-        )
+        ..entry!("blocked", "three critical alarms on top of the documented figures")
     },
-    entry!(
-        "inconclusive",
-        "the job succeeds although two of its runners failed"
-    ),
+    entry!("inconclusive", "the job succeeds although two of its runners failed"),
     entry!(
         "timed-out-runners",
         "the job succeeds although three of its runners timed out, and says nothing"
@@ -95,26 +83,18 @@ const CATALOGUE: &[Entry] = &[
     entry!("canceled", "somebody cancels the job"),
     entry!("stuck", "the job never leaves CREATED"),
     entry!("disabled", "the compliance service is not enabled"),
-    entry!(
-        "busy",
-        "somebody's run of the framework with other integrations is not finished yet"
-    ),
+    entry!("busy", "somebody's run of the framework with other integrations is not finished yet"),
     entry!(
         "joinable",
         "somebody's run of the framework with the same integrations is not finished yet"
     ),
-    entry!(
-        "contradictory",
-        "the breakdown of the alarms explains more than there are"
-    ),
+    entry!("contradictory", "the breakdown of the alarms explains more than there are"),
     Entry {
         gravityzone: gravityzone!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
-    entry!(
-        "sink-limit",
-        "the platform gives up waiting for its results to be stored"
-    ),
+    entry!("inactive", "the Azure subscription is connected but not active"),
+    entry!("sink-limit", "the platform gives up waiting for its results to be stored"),
     Entry {
         name: "estate",
         about: "a large estate: 30,817 checks on GravityZone",

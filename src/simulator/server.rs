@@ -110,14 +110,10 @@ pub async fn serve(
         .merge(opencomply::router(scenario.opencomply, scenario.hostile))
         .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
         .fallback(async || reply::web_ui());
-    let door = Arc::new(Door {
-        faults: Faults::new(scenario.faults),
-        on_request: Box::new(on_request),
-    });
+    let door =
+        Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });
     // As a fallback service the platforms are routed after `enter`, so it may still change the path.
-    let app = Router::new()
-        .fallback_service(platforms)
-        .layer(from_fn_with_state(door, enter));
+    let app = Router::new().fallback_service(platforms).layer(from_fn_with_state(door, enter));
     let listener = listener.tap_io(|stream| {
         // Without it the last packet of an answer can wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
@@ -151,15 +147,12 @@ async fn enter(State(door): State<Arc<Door>>, request: Request, next: Next) -> R
         Some(fault) if fault.applies() => fault.answer(Some(pass(request, next).await)).await,
         Some(fault) => fault.answer(None).await,
     };
-    response.headers_mut().insert(
-        HeaderName::from_static(SIMULATED_BY.0),
-        HeaderValue::from_static(SIMULATED_BY.1),
-    );
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static(SIMULATED_BY.0), HeaderValue::from_static(SIMULATED_BY.1));
     (door.on_request)(&Access {
         method: method.to_string(),
-        path: uri
-            .path_and_query()
-            .map_or_else(|| uri.path().to_owned(), ToString::to_string),
+        path: uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string),
         status: response.status().as_u16(),
     });
     response
@@ -191,10 +184,7 @@ fn over_limit(request: &Request) -> Option<StatusCode> {
 
 /// echo removes a trailing slash before it routes (OC §1.1).
 fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
-    let path = uri
-        .path()
-        .strip_suffix('/')
-        .filter(|path| !path.is_empty())?;
+    let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
     match uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),

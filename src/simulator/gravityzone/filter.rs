@@ -43,13 +43,9 @@ impl Field {
         match self {
             Self::Result => Some(&["pass", "fail"]),
             Self::Severity => Some(&["informational", "low", "medium", "high", "critical"]),
-            Self::Status => Some(&[
-                "open",
-                "remediated",
-                "risk_accepted",
-                "false_positive",
-                "needs_review",
-            ]),
+            Self::Status => {
+                Some(&["open", "remediated", "risk_accepted", "false_positive", "needs_review"])
+            }
             _ => None,
         }
     }
@@ -63,15 +59,9 @@ impl Filter {
             let Some(field) = Field::named(name) else {
                 continue;
             };
-            let list: Vec<String> = value
-                .split(',')
-                .map(|each| each.trim().to_owned())
-                .collect();
-            let unknown = |word: &&String| {
-                field
-                    .words()
-                    .is_some_and(|words| !words.contains(&word.as_str()))
-            };
+            let list: Vec<String> = value.split(',').map(|each| each.trim().to_owned()).collect();
+            let unknown =
+                |word: &&String| field.words().is_some_and(|words| !words.contains(&word.as_str()));
             if let Some(word) = list.iter().find(unknown) {
                 return Err(Refusal::bad_request(format!(
                     "{name}: {word:?} is not a possible value"
@@ -80,6 +70,11 @@ impl Filter {
             filters.push((field, list));
         }
         Ok(Self(filters))
+    }
+
+    /// Whether everything passes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether the check passes every filter.
@@ -92,16 +87,14 @@ impl Filter {
                 Field::Result => has(if check.failed { "fail" } else { "pass" }),
                 Field::Severity => (check.failed || severities_match_passes) && has(check.severity),
                 Field::Status => check.status.is_some_and(has),
-                Field::Scan => has(&check.scan.name) || has(&check.scan_id()),
-                Field::ScanGroup => has(&check.scan.group) || has(&check.group_id()),
-                Field::Rule => has(&check.rule_name()) || has(&check.rule_id()),
+                Field::Scan => has(&check.site.scan.name) || has(&check.site.scan_id),
+                Field::ScanGroup => has(&check.site.scan.group) || has(&check.site.group_id),
+                Field::Rule => has(&check.prepared.name) || has(&check.prepared.id),
                 Field::Resource => has_some(check.resource_id()) || has_some(check.resource_name()),
-                Field::ResourceType => has(check.rule.resource_type),
-                Field::Standard => check
-                    .rule
-                    .controls
-                    .iter()
-                    .any(|control| has(control.standard)),
+                Field::ResourceType => has(check.prepared.rule.resource_type),
+                Field::Standard => {
+                    check.prepared.rule.controls.iter().any(|control| has(control.standard))
+                }
             }
         })
     }

@@ -30,11 +30,7 @@ impl Rule {
 }
 
 const fn of(standard: &'static str, section: &'static str, id: &'static str) -> Control {
-    Control {
-        standard,
-        section,
-        id,
-    }
+    Control { standard, section, id }
 }
 
 const NETWORK: &[Control] = &[
@@ -57,10 +53,8 @@ const RECORDS: &[Control] = &[
     of("seojk-21", "7", "7.3.2"),
     of("korean-isms-p", "2.9", "2.9.4"),
 ];
-const INVENTORY: &[Control] = &[
-    of("nist-sp-800-53-r5", "CM", "CM-8(2)"),
-    of("ccop-v2", "4", "4.1.1"),
-];
+const INVENTORY: &[Control] =
+    &[of("nist-sp-800-53-r5", "CM", "CM-8(2)"), of("ccop-v2", "4", "4.1.1")];
 
 const fn rule(
     name: &'static str,
@@ -70,14 +64,7 @@ const fn rule(
     title: &'static str,
     controls: &'static [Control],
 ) -> Rule {
-    Rule {
-        name,
-        severity,
-        resource_type,
-        resource,
-        title,
-        controls,
-    }
+    Rule { name, severity, resource_type, resource, title, controls }
 }
 
 const GROUP: Option<&str> = Some("arn:aws:ec2:{region}:{account}:security-group/{name}");

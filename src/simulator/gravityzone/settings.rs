@@ -104,13 +104,7 @@ impl Default for Settings {
             auth_header: "x-api-key".to_owned(),
             revoked_keys: vec!["revoked".to_owned()],
             checks: 1240,
-            fails: Fails {
-                high: 6,
-                medium: 31,
-                low: 22,
-                informational: 5,
-                ..Fails::default()
-            },
+            fails: Fails { high: 6, medium: 31, low: 22, informational: 5, ..Fails::default() },
             unknown_severity: "severe".to_owned(),
             statuses: statuses.map(|word| Some(word.to_owned())).into(),
             scans: vec![

@@ -39,26 +39,18 @@ fn role(platform: &Platform, headers: &HeaderMap) -> Role {
         .filter(|token| !token.trim().is_empty())
         .map_or(Role::Revoked, |token| {
             let settings = &platform.settings;
-            settings
-                .tokens
-                .get(token)
-                .copied()
-                .unwrap_or(settings.default_role)
+            settings.tokens.get(token).copied().unwrap_or(settings.default_role)
         })
 }
 
 /// Routes for admins.
 pub(crate) fn admin(routes: Router<Arc<Platform>>) -> Router<Arc<Platform>> {
-    routes.route_layer(from_fn(|role, request, next| {
-        require(Role::Admin, role, request, next)
-    }))
+    routes.route_layer(from_fn(|role, request, next| require(Role::Admin, role, request, next)))
 }
 
 /// Routes for everybody who is known.
 pub(crate) fn viewer(routes: Router<Arc<Platform>>) -> Router<Arc<Platform>> {
-    routes.route_layer(from_fn(|role, request, next| {
-        require(Role::Viewer, role, request, next)
-    }))
+    routes.route_layer(from_fn(|role, request, next| require(Role::Viewer, role, request, next)))
 }
 
 async fn require(
@@ -80,10 +72,9 @@ pub(crate) async fn me(State(platform): Shared, Extension(role): Extension<Role>
         Role::Editor => "editor",
         Role::Viewer | Role::Revoked => "viewer",
     };
-    let text = |plain: &str| platform.hostility.text(plain);
     reply::json(&json!({
         "id": 7,
-        "username": text("ci"),
+        "username": platform.hostility.text("ci"),
         "email": "ci@example.com",
         "email_verified": true,
         "last_activity": null,

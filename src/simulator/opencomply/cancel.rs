@@ -20,9 +20,7 @@ const IN_PROGRESS: &str = "job is already in progress, unable to cancel";
 /// `PUT …/jobs/cancel/byid`: success is an empty body, also for a job that never was (OC §4.1).
 pub(crate) async fn by_id(State(platform): Shared, Query(pairs): Pairs) -> Answer {
     let first = |name| values(&pairs, name).first().copied().unwrap_or_default();
-    let id: u64 = first("job_id")
-        .parse()
-        .map_err(|_| Refusal::bad_request("invalid job id"))?;
+    let id: u64 = first("job_id").parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     require_type(first("job_type"))?;
     Ok(match platform.cancel(id, true) {
         Ok(()) | Err(Refused::Unknown) => Response::default(),
@@ -47,13 +45,7 @@ pub(crate) async fn by_selector(
 ) -> Answer {
     let request: Request = bind(Binder::Scheduler, &headers, &body)?;
     require_type(request.job_type.as_deref().unwrap_or_default())?;
-    let ids = match request
-        .selector
-        .as_deref()
-        .unwrap_or_default()
-        .to_lowercase()
-        .as_str()
-    {
+    let ids = match request.selector.as_deref().unwrap_or_default().to_lowercase().as_str() {
         "job_id" => request.job_id.unwrap_or_default(),
         "status" => platform.ids_in(&request.status.unwrap_or_default()),
         // The handler panics over what a filter does not match (OC §4.2).
@@ -66,9 +58,7 @@ pub(crate) async fn by_selector(
     };
     let mut outcomes: Vec<Value> = Vec::new();
     for id in ids {
-        let number: u64 = id
-            .parse()
-            .map_err(|_| Refusal::bad_request("invalid job id"))?;
+        let number: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
         let reason = match platform.cancel(number, false) {
             Ok(()) => "",
             Err(Refused::Because(reason)) => reason,
@@ -117,14 +107,9 @@ impl Platform {
         let selected = |job: &&Job| {
             let state = jobs.standing(job, now).state;
             matches!(state, JobState::Created | JobState::RunnersInProgress)
-                && words
-                    .iter()
-                    .any(|word| word.eq_ignore_ascii_case(state.word()))
+                && words.iter().any(|word| word.eq_ignore_ascii_case(state.word()))
         };
-        jobs.existing(now)
-            .filter(selected)
-            .map(|job| job.id.to_string())
-            .collect()
+        jobs.existing(now).filter(selected).map(|job| job.id.to_string()).collect()
     }
 }
 

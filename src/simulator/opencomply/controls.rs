@@ -20,13 +20,7 @@ const fn control(
     resource_type: &'static str,
     title: &'static str,
 ) -> Template {
-    Template {
-        id,
-        severity,
-        integration_type,
-        resource_type,
-        title,
-    }
+    Template { id, severity, integration_type, resource_type, title }
 }
 
 /// 26 controls for AWS, 15 for Azure, 5 for GitHub; every type has every severity.
@@ -45,13 +39,7 @@ pub(crate) const TEMPLATES: &[Template] = &[
         "AWS::S3::Bucket",
         "S3 buckets are encrypted at rest",
     ),
-    control(
-        "aws_s3_bucket_versioned",
-        "low",
-        AWS,
-        "AWS::S3::Bucket",
-        "S3 buckets keep versions",
-    ),
+    control("aws_s3_bucket_versioned", "low", AWS, "AWS::S3::Bucket", "S3 buckets keep versions"),
     control(
         "aws_s3_bucket_tls_only",
         "high",
@@ -143,13 +131,7 @@ pub(crate) const TEMPLATES: &[Template] = &[
         "AWS::EC2::Snapshot",
         "EBS snapshots are not public",
     ),
-    control(
-        "aws_vpc_flow_logs",
-        "medium",
-        AWS,
-        "AWS::EC2::VPC",
-        "VPCs log their flows",
-    ),
+    control("aws_vpc_flow_logs", "medium", AWS, "AWS::EC2::VPC", "VPCs log their flows"),
     control(
         "aws_rds_instance_private",
         "critical",
@@ -185,13 +167,7 @@ pub(crate) const TEMPLATES: &[Template] = &[
         "AWS::CloudTrail::Trail",
         "CloudTrail validates its log files",
     ),
-    control(
-        "aws_kms_key_rotation",
-        "medium",
-        AWS,
-        "AWS::KMS::Key",
-        "KMS keys are rotated",
-    ),
+    control("aws_kms_key_rotation", "medium", AWS, "AWS::KMS::Key", "KMS keys are rotated"),
     control(
         "aws_lambda_function_private",
         "high",
@@ -363,28 +339,22 @@ pub(crate) fn naming(resource_type: &str) -> (&'static str, &'static str) {
         "AWS::IAM::User" => ("user", "arn:aws:iam::{account}:user/{name}"),
         "AWS::IAM::AccessKey" => ("access-key", "arn:aws:iam::{account}:access-key/{name}"),
         "AWS::IAM::Policy" => ("policy", "arn:aws:iam::{account}:policy/{name}"),
-        "AWS::EC2::SecurityGroup" => (
-            "sg-0a",
-            "arn:aws:ec2:eu-central-1:{account}:security-group/{name}",
-        ),
+        "AWS::EC2::SecurityGroup" => {
+            ("sg-0a", "arn:aws:ec2:eu-central-1:{account}:security-group/{name}")
+        }
         "AWS::EC2::Instance" => ("i-0b", "arn:aws:ec2:eu-central-1:{account}:instance/{name}"),
         "AWS::EC2::Volume" => ("vol-0c", "arn:aws:ec2:eu-central-1:{account}:volume/{name}"),
         "AWS::EC2::Snapshot" => ("snap-0d", "arn:aws:ec2:eu-central-1::snapshot/{name}"),
         "AWS::EC2::VPC" => ("vpc-0e", "arn:aws:ec2:eu-central-1:{account}:vpc/{name}"),
         "AWS::RDS::DBInstance" => ("db", "arn:aws:rds:eu-central-1:{account}:db:{name}"),
-        "AWS::CloudTrail::Trail" => (
-            "trail",
-            "arn:aws:cloudtrail:eu-central-1:{account}:trail/{name}",
-        ),
+        "AWS::CloudTrail::Trail" => {
+            ("trail", "arn:aws:cloudtrail:eu-central-1:{account}:trail/{name}")
+        }
         "AWS::KMS::Key" => ("key", "arn:aws:kms:eu-central-1:{account}:key/{name}"),
-        "AWS::Lambda::Function" => (
-            "fn",
-            "arn:aws:lambda:eu-central-1:{account}:function:{name}",
-        ),
-        "AWS::GuardDuty::Detector" => (
-            "detector",
-            "arn:aws:guardduty:eu-central-1:{account}:detector/{name}",
-        ),
+        "AWS::Lambda::Function" => ("fn", "arn:aws:lambda:eu-central-1:{account}:function:{name}"),
+        "AWS::GuardDuty::Detector" => {
+            ("detector", "arn:aws:guardduty:eu-central-1:{account}:detector/{name}")
+        }
         "Github/Organization" | "Github/Repository" => {
             ("repo", "https://github.example/{account}/{name}")
         }
@@ -408,9 +378,6 @@ pub(crate) fn naming(resource_type: &str) -> (&'static str, &'static str) {
             "nsg",
             "/subscriptions/{account}/resourceGroups/production/providers/Microsoft.Network/networkSecurityGroups/{name}",
         ),
-        _ => (
-            "resource",
-            "/subscriptions/{account}/resourceGroups/production/providers/{name}",
-        ),
+        _ => ("resource", "/subscriptions/{account}/resourceGroups/production/providers/{name}"),
     }
 }

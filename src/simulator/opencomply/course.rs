@@ -26,8 +26,8 @@ pub struct Course {
     pub runner_error: RunnerError,
     /// What is written of the report.
     pub report: Report,
-    /// So many results are not stored when the platform stops waiting for them (OC §3.2).
-    pub unstored_results: usize,
+    /// So many alarms are not stored when the platform stops waiting for them (OC §3.2).
+    pub unstored_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
     pub data_sinking_time: Option<u64>,
     /// Added to the breakdown of the status, by severity: a status that contradicts its report.
@@ -54,12 +54,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            created: 300,
-            runners: 1200,
-            sink: 200,
-            summarizer: 300,
-        }
+        Self { created: 300, runners: 1200, sink: 200, summarizer: 300 }
     }
 }
 
@@ -109,10 +104,7 @@ impl State {
     }
 
     pub(crate) fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Failed | Self::Timeout | Self::Canceled
-        )
+        matches!(self, Self::Succeeded | Self::Failed | Self::Timeout | Self::Canceled)
     }
 }
 
@@ -161,6 +153,8 @@ pub(crate) struct Standing {
     pub(crate) progress: f64,
     /// Its runners were deleted under it by another run (OC §2.4).
     pub(crate) wiped: bool,
+    /// Its report is written: a little before a job with incidents succeeds (OC §3.1).
+    pub(crate) reported: bool,
 }
 
 /// Every runner is queued when this much of the runners' stage is over.
@@ -187,11 +181,7 @@ impl Course {
         let begin = i64::from(self.pace.created);
         let length = i64::from(self.pace.runners);
         let share = |at: i64| {
-            if length == 0 {
-                1.0
-            } else {
-                (at - begin) as f64 / length as f64
-            }
+            if length == 0 { 1.0 } else { (at - begin) as f64 / length as f64 }
         };
         // Runners that are not all queued yet are made again, and nothing is lost (OC §2.4).
         let wipe = superseded.filter(|at| *at < begin + length && share(*at) >= QUEUED_BY);
@@ -265,6 +255,7 @@ impl Stages {
                         _ => self.progress_at_end,
                     },
                     wiped,
+                    reported: *stage == State::SummarizerInProgress && done >= 0.5,
                 };
             }
             begin = *end;
@@ -274,6 +265,7 @@ impl Stages {
             updated: begin,
             progress: self.progress_at_end,
             wiped,
+            reported: matches!(self.last, State::Succeeded | State::Failed),
         }
     }
 }
@@ -299,41 +291,20 @@ mod tests {
         let course = Course::default();
         assert_eq!(
             states(&course, true),
-            [
-                Created,
-                RunnersInProgress,
-                SinkInProgress,
-                SummarizerInProgress,
-                Succeeded
-            ]
+            [Created, RunnersInProgress, SinkInProgress, SummarizerInProgress, Succeeded]
         );
-        assert_eq!(
-            states(&course, false),
-            [Created, Queued, InProgress, Succeeded]
-        );
+        assert_eq!(states(&course, false), [Created, Queued, InProgress, Succeeded]);
     }
 
     #[test]
     fn other_endings_come_where_the_platform_has_them() {
         use State::*;
-        let ends = |ends| Course {
-            ends,
-            ..Course::default()
-        };
+        let ends = |ends| Course { ends, ..Course::default() };
         assert_eq!(states(&ends(Ending::Never), true), [Created]);
-        assert_eq!(
-            states(&ends(Ending::Timeout), true),
-            [Created, RunnersInProgress, Timeout]
-        );
-        assert_eq!(
-            states(&ends(Ending::Canceled), true),
-            [Created, RunnersInProgress, Canceled]
-        );
+        assert_eq!(states(&ends(Ending::Timeout), true), [Created, RunnersInProgress, Timeout]);
+        assert_eq!(states(&ends(Ending::Canceled), true), [Created, RunnersInProgress, Canceled]);
         assert_eq!(states(&ends(Ending::Failed), true).last(), Some(&Failed));
-        let stuck = Course {
-            stuck_in: Some(SinkInProgress),
-            ..ends(Ending::Never)
-        };
+        let stuck = Course { stuck_in: Some(SinkInProgress), ..ends(Ending::Never) };
         assert_eq!(states(&stuck, true).last(), Some(&SinkInProgress));
     }
 
@@ -343,10 +314,7 @@ mod tests {
         let early = course.standing(true, 2500, Some(350));
         assert_eq!((early.wiped, early.progress), (false, 1.0));
         let late = course.standing(true, 2500, Some(900));
-        assert_eq!(
-            (late.state, late.wiped, late.progress),
-            (State::Succeeded, true, 0.5)
-        );
+        assert_eq!((late.state, late.wiped, late.progress), (State::Succeeded, true, 0.5));
         let over = course.standing(true, 2500, Some(1600));
         assert_eq!((over.wiped, over.progress), (false, 1.0));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::simulator::ids::uuid;
+use crate::simulator::ids::{hash, mix, uuid};
 
 use super::controls::{TEMPLATES, Template};
 use super::settings::{Alarms, Framework, Integration, Settings};
@@ -34,8 +34,9 @@ pub(crate) struct Control {
     pub(crate) severity: Option<&'static str>,
     pub(crate) alarms: usize,
     pub(crate) oks: usize,
-    /// The integrations of its type, by index; its resources go round them.
-    pub(crate) pool: Vec<usize>,
+    /// The integrations of its type that have resources, by index. There is at least one.
+    pool: Vec<usize>,
+    type_salt: u64,
 }
 
 impl Estate {
@@ -53,10 +54,7 @@ impl Estate {
             .into_iter()
             .map(|(id, framework)| (id.clone(), Plan::new(id, framework, &integrations)))
             .collect();
-        Self {
-            integrations,
-            plans,
-        }
+        Self { integrations, plans }
     }
 
     pub(crate) fn plan(&self, id: &str) -> Option<&Plan> {
@@ -81,14 +79,12 @@ impl Estate {
         if !names.is_empty() {
             return self.find_all(names);
         }
-        Ok((0..self.integrations.len())
-            .filter(|at| plan.allows(&self.integrations[*at]))
-            .collect())
+        Ok((0..self.integrations.len()).filter(|at| plan.allows(&self.integrations[*at])).collect())
     }
 
-    /// Whether the figures of every framework can be reached with its controls.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        for plan in self.plans.values() {
+    /// Whether the figures of the scenario's own frameworks can be reached with their controls.
+    pub(crate) fn validate(&self, settings: &Settings) -> Result<(), String> {
+        for plan in settings.frameworks.keys().filter_map(|id| self.plan(id)) {
             let alarms: usize = plan.controls.iter().map(|control| control.alarms).sum();
             let oks: usize = plan.controls.iter().map(|control| control.oks).sum();
             if (oks, alarms) != (plan.framework.ok, plan.framework.alarms.total()) {
@@ -109,32 +105,31 @@ impl Plan {
     fn new(id: String, framework: Framework, integrations: &[Connected]) -> Self {
         let mut controls = choose(&framework, integrations);
         for (severity, alarms) in framework.alarms.by_severity() {
-            let every: Vec<&mut Control> = controls
-                .iter_mut()
-                .filter(|control| control.severity == severity)
-                .collect();
+            let every: Vec<&mut Control> =
+                controls.iter_mut().filter(|control| control.severity == severity).collect();
             // Every second control fails somewhere, the others are fine.
             let failing = every.into_iter().step_by(2);
             spread(alarms, failing.map(|control| &mut control.alarms).collect());
         }
         let oks = controls.iter_mut().map(|control| &mut control.oks);
         spread(framework.ok, oks.collect());
-        Self {
-            id,
-            framework,
-            controls,
-        }
+        Self { id, framework, controls }
     }
 
     /// Whether the framework can run on the integration.
     pub(crate) fn allows(&self, integration: &Connected) -> bool {
-        self.framework
-            .integration_types
-            .contains(&integration.of.integration_type)
+        self.framework.integration_types.contains(&integration.of.integration_type)
     }
 }
 
 impl Control {
+    /// The integration, by index, that has resource `number` of the control's type. It is the same
+    /// for every control of the type.
+    pub(crate) fn owner(&self, number: usize) -> usize {
+        let salt = mix(self.type_salt ^ number as u64);
+        self.pool[usize::try_from(salt % self.pool.len() as u64).unwrap_or_default()]
+    }
+
     /// The word for the severity in a job of this mode (OC §3.1).
     pub(crate) fn severity_word<'a>(
         &self,
@@ -180,47 +175,31 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
     let fitting: Vec<(&'static Template, Vec<usize>)> = TEMPLATES
         .iter()
         .filter(|template| {
-            framework
-                .integration_types
-                .iter()
-                .any(|of| of == template.integration_type)
+            framework.integration_types.iter().any(|of| of == template.integration_type)
         })
         .map(|template| (template, pool(template.integration_type)))
         .filter(|(_, pool)| !pool.is_empty())
         .collect();
-    let number_of = |round: usize| {
-        if round == 0 {
-            String::new()
-        } else {
-            format!("_{}", round + 1)
-        }
+    let Some(first) = fitting.first() else {
+        return Vec::new();
     };
-    let mut controls: Vec<Control> = (0..)
-        .map(number_of)
-        .flat_map(|number| fitting.iter().map(move |each| (each, number.clone())))
-        .take(if fitting.is_empty() {
-            0
-        } else {
-            framework.controls
-        })
-        .map(|((template, pool), number)| Control {
-            id: format!("{}{number}", template.id),
-            template,
-            severity: Some(template.severity),
-            alarms: 0,
-            oks: 0,
-            pool: pool.clone(),
+    let control = |(template, pool): &(&'static Template, Vec<usize>), suffix: &str| Control {
+        id: format!("{}{suffix}", template.id),
+        template,
+        severity: Some(template.severity),
+        alarms: 0,
+        oks: 0,
+        pool: pool.clone(),
+        type_salt: hash(template.resource_type),
+    };
+    let mut controls: Vec<Control> = (0..framework.controls)
+        .map(|at| match at / fitting.len() {
+            0 => control(&fitting[at], ""),
+            round => control(&fitting[at % fitting.len()], &format!("_{}", round + 1)),
         })
         .collect();
-    if let (true, Some((template, pool))) = (framework.alarms.unrecognised > 0, fitting.first()) {
-        controls.push(Control {
-            id: format!("{}_house_rule", template.id),
-            template,
-            severity: None,
-            alarms: 0,
-            oks: 0,
-            pool: pool.clone(),
-        });
+    if framework.alarms.unrecognised > 0 {
+        controls.push(Control { severity: None, ..control(first, "_house_rule") });
     }
     controls
 }
@@ -242,10 +221,7 @@ fn spread(total: usize, mut shares: Vec<&mut usize>) {
 
 fn connect(of: Integration) -> Connected {
     let id = of.integration_id.clone().unwrap_or_else(|| {
-        uuid(&format!(
-            "{}/{}/{}",
-            of.integration_type, of.provider_id, of.name
-        ))
+        uuid(&format!("{}/{}/{}", of.integration_type, of.provider_id, of.name))
     });
     Connected { id, of }
 }
@@ -273,23 +249,12 @@ fn builtin() -> [(&'static str, Framework); 6] {
         alarms,
         ..Framework::default()
     };
-    let some = |high, medium, low| Alarms {
-        high,
-        medium,
-        low,
-        ..Alarms::default()
-    };
+    let some = |high, medium, low| Alarms { high, medium, low, ..Alarms::default() };
     [
         ("baseline_security", Framework::default()),
-        (
-            "cis_aws",
-            aws("CIS AWS Foundations", 26, 310, some(14, 22, 9)),
-        ),
+        ("cis_aws", aws("CIS AWS Foundations", 26, 310, some(14, 22, 9))),
         // Near enough to be meant.
-        (
-            "cis_aws_l2",
-            aws("CIS AWS Foundations, Level 2", 26, 290, some(31, 24, 9)),
-        ),
+        ("cis_aws_l2", aws("CIS AWS Foundations, Level 2", 26, 290, some(31, 24, 9))),
         // Stored with capitals, so that a run by path never finds it (OC §2.1).
         (
             "CIS_Azure",
@@ -304,10 +269,7 @@ fn builtin() -> [(&'static str, Framework); 6] {
         ),
         (
             "cis_aws_storage",
-            Framework {
-                root: false,
-                ..aws("CIS AWS Foundations: Storage", 4, 40, some(3, 1, 0))
-            },
+            Framework { root: false, ..aws("CIS AWS Foundations: Storage", 4, 40, some(3, 1, 0)) },
         ),
         (
             "source_code",
@@ -331,21 +293,14 @@ mod tests {
     #[test]
     fn the_documented_figures_are_spread_over_controls_of_their_severity() {
         let estate = Estate::new(&Settings::default());
-        estate.validate().unwrap();
+        estate.validate(&Settings::default()).unwrap();
         let plan = estate.plan("baseline_security").unwrap();
         assert_eq!(plan.controls.len(), 41);
         let of = |severity| -> usize {
             let of = |control: &&Control| control.severity == Some(severity);
-            plan.controls
-                .iter()
-                .filter(of)
-                .map(|control| control.alarms)
-                .sum()
+            plan.controls.iter().filter(of).map(|control| control.alarms).sum()
         };
-        assert_eq!(
-            ["critical", "high", "medium", "low", "none"].map(of),
-            [0, 119, 27, 6, 0]
-        );
+        assert_eq!(["critical", "high", "medium", "low", "none"].map(of), [0, 119, 27, 6, 0]);
     }
 
     #[test]
@@ -354,7 +309,7 @@ mod tests {
             "frameworks": {"tiny": {"controls": 1, "alarms": {"critical": 1}}}
         }))
         .unwrap();
-        let error = Estate::new(&settings).validate().unwrap_err();
+        let error = Estate::new(&settings).validate(&settings).unwrap_err();
         assert!(error.contains("\"tiny\""), "{error}");
     }
 
@@ -367,12 +322,7 @@ mod tests {
         let estate = Estate::new(&settings);
         let mut ids: Vec<&str> = Vec::new();
         ids.extend(
-            estate
-                .plan("large")
-                .unwrap()
-                .controls
-                .iter()
-                .map(|control| control.id.as_str()),
+            estate.plan("large").unwrap().controls.iter().map(|control| control.id.as_str()),
         );
         ids.sort_unstable();
         ids.dedup();

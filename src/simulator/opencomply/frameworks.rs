@@ -48,9 +48,7 @@ pub(crate) async fn frameworks(State(platform): Shared, headers: HeaderMap, body
         }
         let of_type = |wanted: &String| plan.framework.integration_types.contains(wanted);
         plan.framework.root == filter.root.unwrap_or(true)
-            && title
-                .as_ref()
-                .is_none_or(|re| re.is_match(&plan.framework.title))
+            && title.as_ref().is_none_or(|re| re.is_match(&plan.framework.title))
             && (types.is_empty() || types.iter().any(of_type))
     };
     let mut found: Vec<&Plan> = platform.estate.plans.values().filter(fits).collect();
@@ -62,9 +60,7 @@ pub(crate) async fn frameworks(State(platform): Shared, headers: HeaderMap, body
         .into_iter()
         .map(|plan| platform.framework_item(plan))
         .collect();
-    Ok(reply::json(
-        &json!({ "items": nullable::<Value>(items), "total_count": total }),
-    ))
+    Ok(reply::json(&json!({ "items": reply::items(items, total), "total_count": total })))
 }
 
 /// Counts by severity, as the platform's summaries have them.
@@ -87,12 +83,7 @@ impl Severities {
     fn json(&self, show: impl Fn(Count) -> Value) -> Value {
         ["total", "critical", "high", "medium", "low", "none"]
             .into_iter()
-            .map(|key| {
-                (
-                    key.to_owned(),
-                    show(self.0.get(key).copied().unwrap_or_default()),
-                )
-            })
+            .map(|key| (key.to_owned(), show(self.0.get(key).copied().unwrap_or_default())))
             .collect()
     }
 }
@@ -110,31 +101,16 @@ impl Platform {
         let whole = |count: Count| json!({"total": count.alarms + count.oks, "passed": count.oks, "failed": count.alarms});
         let by_control = Severities::of(results.iter().map(|(control, count)| {
             let failed = usize::from(count.alarms > 0);
-            (
-                *control,
-                Count {
-                    alarms: failed,
-                    oks: 1 - failed,
-                },
-            )
+            (*control, Count { alarms: failed, oks: 1 - failed })
         }));
         let by_result = Severities::of(results.iter().copied());
         let total = by_result.0.get("total").copied().unwrap_or_default();
         let checks = total.alarms + total.oks;
-        let score = if checks == 0 {
-            0.0
-        } else {
-            total.oks as f64 / checks as f64
-        };
-        let assigned = self
-            .estate
-            .integrations
-            .iter()
-            .filter(|each| plan.allows(each))
-            .count();
+        let score = if checks == 0 { 0.0 } else { total.oks as f64 / checks as f64 };
+        let assigned = self.estate.integrations.iter().filter(|each| plan.allows(each)).count();
         json!({
             "framework_id": plan.id,
-            "framework_title": self.hostility.text(&plan.framework.title),
+            "framework_title": self.hostility.text(plan.framework.title.as_str()),
             "compliance_score": score,
             "plugins": nullable(plan.framework.integration_types.clone()),
             "number_of_controls": plan.controls.len() + plan.framework.manual_controls,
@@ -168,7 +144,7 @@ impl Platform {
         let created = self.clock.stamp(-90 * 24 * 3_600_000);
         json!({
             "id": plan.id,
-            "title": self.hostility.text(&plan.framework.title),
+            "title": self.hostility.text(plan.framework.title.as_str()),
             "referenceCode": plan.id.to_uppercase(),
             "description": self.hostility.text("What every account is held to."),
             "enabled": true,
@@ -199,7 +175,7 @@ impl Platform {
         json!({
             "id": control.id,
             "title": title,
-            "description": self.hostility.text(&format!("{}, in every account.", control.template.title)),
+            "description": self.hostility.text(format!("{}, in every account.", control.template.title)),
             "severity": control.severity_word(&plan.framework, true),
             "tags": {"platform_score_service_name": [control.template.resource_type]},
             "integrationType": [control.template.integration_type],
@@ -222,9 +198,7 @@ pub(crate) async fn benchmarks(State(platform): Shared, Query(pairs): Pairs) -> 
         false => ids.contains(&plan.id.as_str()),
     };
     let found = platform.estate.plans.values().filter(fits);
-    reply::json(&nullable(
-        found.map(|plan| platform.benchmark(plan)).collect(),
-    ))
+    reply::json(&nullable(found.map(|plan| platform.benchmark(plan)).collect()))
 }
 
 /// `GET /main/compliance/api/v1/benchmarks/{id}`: an unknown id is a panic (OC §6).
@@ -237,9 +211,7 @@ pub(crate) async fn benchmark(State(platform): Shared, Path(id): Path<String>) -
 pub(crate) async fn controls(State(platform): Shared, Query(pairs): Pairs) -> Response {
     let ids = values(&pairs, "control_id");
     let all = platform.all_controls();
-    let found = all
-        .iter()
-        .filter(|(id, _)| ids.is_empty() || ids.contains(id));
+    let found = all.iter().filter(|(id, _)| ids.is_empty() || ids.contains(id));
     let items = found.map(|(_, (plan, control))| platform.control(plan, control));
     reply::json(&nullable(items.collect()))
 }

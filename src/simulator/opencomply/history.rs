@@ -42,10 +42,7 @@ pub(crate) async fn run_history(
     let filter: Filter = bind(Binder::Scheduler, &headers, &body)?;
     let mut found = platform.history(&filter)?;
     found.retain(|(job, _)| job.framework == id);
-    sort(
-        &mut found,
-        filter.sort_by.as_deref().unwrap_or("updated_at"),
-    );
+    sort(&mut found, filter.sort_by.as_deref().unwrap_or("updated_at"));
     let now = platform.clock.now();
     Ok(listing(&filter, found, |(job, standing)| {
         let integrations = platform.infos(&job.integrations, now);
@@ -73,10 +70,7 @@ pub(crate) async fn jobs(State(platform): Shared, headers: HeaderMap, body: Byte
     let now = platform.clock.now();
     let estate = &platform.estate;
     Ok(listing(&filter, found, |(job, standing)| {
-        let ids = job
-            .integrations
-            .iter()
-            .map(|at| estate.integrations[*at].id.as_str());
+        let ids = job.integrations.iter().map(|at| estate.integrations[*at].id.as_str());
         let mut fields = platform.fields(job, standing, now);
         fields.insert("job_id".to_owned(), json!(job.id.to_string()));
         fields.insert("integration_ids".to_owned(), json!(nullable(ids.collect())));
@@ -110,17 +104,8 @@ fn listing(
     item: impl Fn(&(Job, Standing)) -> Value,
 ) -> Response {
     let total = found.len();
-    let items: Vec<Value> = page(found, filter.cursor, filter.per_page)
-        .iter()
-        .map(item)
-        .collect();
-    // A page past the end is an empty list, a search without a result is null (OC §6).
-    let items = if total == 0 {
-        Value::Null
-    } else {
-        Value::Array(items)
-    };
-    reply::json(&json!({ "items": items, "total_count": total }))
+    let items: Vec<Value> = page(found, filter.cursor, filter.per_page).iter().map(item).collect();
+    reply::json(&json!({ "items": reply::items(items, total), "total_count": total }))
 }
 
 /// Times newest first, everything else ascending.
@@ -142,10 +127,7 @@ impl Platform {
         // A filter that matches no integration is no filter (OC §7).
         let matched = self.matched(filter.integration_info.as_deref().unwrap_or_default(), now)?;
         let states = filter.job_status.clone().unwrap_or_default();
-        let since = filter
-            .interval
-            .as_deref()
-            .map(|text| now - milliseconds(text));
+        let since = filter.interval.as_deref().map(|text| now - milliseconds(text));
         let jobs = self.jobs();
         Ok(jobs
             .existing(now)
@@ -175,10 +157,7 @@ fn milliseconds(interval: &str) -> i64 {
         "seconds" => 1000,
         _ => 0,
     };
-    number
-        .parse::<i64>()
-        .unwrap_or_default()
-        .saturating_mul(length)
+    number.parse::<i64>().unwrap_or_default().saturating_mul(length)
 }
 
 #[cfg(test)]

@@ -61,16 +61,10 @@ impl Platform {
             let fits = |each: &Connected| {
                 let of_type = selector.integration_type.as_ref();
                 of_type.is_none_or(|wanted| *wanted == each.of.integration_type)
-                    && provider_id
-                        .as_ref()
-                        .is_none_or(|re| re.is_match(&each.of.provider_id))
+                    && provider_id.as_ref().is_none_or(|re| re.is_match(&each.of.provider_id))
                     && name.as_ref().is_none_or(|re| re.is_match(&each.of.name))
             };
-            matched.extend(
-                self.connected(now)
-                    .filter(|(_, each)| fits(each))
-                    .map(|(at, _)| at),
-            );
+            matched.extend(self.connected(now).filter(|(_, each)| fits(each)).map(|(at, _)| at));
         }
         Ok(matched)
     }
@@ -83,24 +77,18 @@ impl Platform {
             json!({
                 "integration_type": each.of.integration_type,
                 "provider_id": each.of.provider_id,
-                "name": self.hostility.text(&each.of.name),
+                "name": self.hostility.text(each.of.name.as_str()),
                 "integration_id": each.id,
             })
         };
-        nullable(
-            integrations
-                .iter()
-                .filter(|at| exist.contains(at))
-                .map(info)
-                .collect(),
-        )
+        nullable(integrations.iter().filter(|at| exist.contains(at)).map(info).collect())
     }
 
     fn integration_item(&self, each: &Connected) -> Value {
         json!({
             "integration_id": each.id,
             "provider_id": each.of.provider_id,
-            "name": self.hostility.text(&each.of.name),
+            "name": self.hostility.text(each.of.name.as_str()),
             "integration_type": each.of.integration_type,
             "annotations": null,
             "labels": {"environment": "production"},
@@ -113,12 +101,11 @@ impl Platform {
 
 /// PostgreSQL's `~*`: not anchored, without regard to case (OC §2.1).
 fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex::Error> {
-    text.map(|text| RegexBuilder::new(text).case_insensitive(true).build())
-        .transpose()
+    text.map(|text| RegexBuilder::new(text).case_insensitive(true).build()).transpose()
 }
 
 fn listing(items: Vec<Value>, total: usize) -> Response {
-    reply::json(&json!({ "integrations": nullable(items), "total_count": total }))
+    reply::json(&json!({ "integrations": reply::items(items, total), "total_count": total }))
 }
 
 /// `GET /main/integration/api/v1/integrations` (OC §6).
@@ -148,17 +135,11 @@ struct Filter {
 /// `POST /main/integration/api/v1/integrations/list` (OC §6).
 pub(crate) async fn filtered(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Answer {
     let filter: Filter = bind(Binder::Scheduler, &headers, &body)?;
-    let refuse = |_| {
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "failed to list credential",
-        )
-    };
+    let refuse = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to list credential");
     let provider_id = pattern(filter.provider_id_regex.as_deref()).map_err(refuse)?;
     let name = pattern(filter.integration_name_regex.as_deref()).map_err(refuse)?;
     let among = |list: &Option<Vec<String>>, word: &String| {
-        list.as_ref()
-            .is_none_or(|list| list.is_empty() || list.contains(word))
+        list.as_ref().is_none_or(|list| list.is_empty() || list.contains(word))
     };
     let mut found: Vec<&Connected> = platform
         .connected(platform.clock.now())
@@ -166,22 +147,14 @@ pub(crate) async fn filtered(State(platform): Shared, headers: HeaderMap, body: 
         .filter(|each| {
             among(&filter.integration_id, &each.id)
                 && among(&filter.integration_type, &each.of.integration_type)
-                && provider_id
-                    .as_ref()
-                    .is_none_or(|re| re.is_match(&each.of.provider_id))
+                && provider_id.as_ref().is_none_or(|re| re.is_match(&each.of.provider_id))
                 && name.as_ref().is_none_or(|re| re.is_match(&each.of.name))
         })
         .collect();
     found.sort_by(|a, b| a.of.name.cmp(&b.of.name));
     let total = found.len();
     let items = page(found, filter.cursor, filter.per_page);
-    Ok(listing(
-        items
-            .into_iter()
-            .map(|each| platform.integration_item(each))
-            .collect(),
-        total,
-    ))
+    Ok(listing(items.into_iter().map(|each| platform.integration_item(each)).collect(), total))
 }
 
 /// `GET /main/integration/api/v1/integrations/{id}` (OC §6).
@@ -189,15 +162,8 @@ pub(crate) async fn one(State(platform): Shared, Path(id): Path<String>) -> Answ
     if !is_uuid(&id) {
         return Err(Refusal::bad_request("invalid request"));
     }
-    let found = platform
-        .connected(platform.clock.now())
-        .find(|(_, each)| each.id == id);
+    let found = platform.connected(platform.clock.now()).find(|(_, each)| each.id == id);
     found
         .map(|(_, each)| reply::json(&platform.integration_item(each)))
-        .ok_or_else(|| {
-            Refusal::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed to get integration",
-            )
-        })
+        .ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get integration"))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::course::{Course, QUEUED_BY, Report, Standing, State};
+use super::course::{Course, Ending, QUEUED_BY, Standing, State};
 use super::estate::{Estate, Plan};
 use super::settings::Settings;
 
@@ -99,12 +99,6 @@ impl Job {
         }
     }
 
-    /// Whether the report's documents can be read: they are written just before the end (OC §3.1).
-    pub(crate) fn has_report(&self, standing: &Standing) -> bool {
-        self.course.report != Report::Missing
-            && matches!(standing.state, State::Succeeded | State::Failed)
-    }
-
     /// Whether the job's results are stored, for the listing of findings (OC §5.6).
     pub(crate) fn has_results(&self, standing: &Standing) -> bool {
         self.with_incidents
@@ -117,9 +111,7 @@ impl Job {
     /// The word for its state.
     pub(crate) fn state_word(&self, standing: &Standing) -> &str {
         let words = &self.course.state_words;
-        words
-            .get(&standing.state)
-            .map_or(standing.state.word(), String::as_str)
+        words.get(&standing.state).map_or(standing.state.word(), String::as_str)
     }
 }
 
@@ -133,7 +125,8 @@ pub(crate) struct Jobs {
 
 /// What a new job is made of.
 pub(crate) struct Order<'a> {
-    pub(crate) framework: &'a str,
+    pub(crate) estate: &'a Estate,
+    pub(crate) plan: &'a Plan,
     pub(crate) with_incidents: bool,
     pub(crate) created: i64,
     pub(crate) created_by: &'a str,
@@ -154,12 +147,14 @@ impl Jobs {
             rivals_left: settings.rival.as_ref().map_or(0, |rival| rival.times),
         };
         for past in &settings.history {
-            let integrations = estate
-                .plan(&past.framework)
-                .and_then(|plan| estate.select(plan, &past.integrations).ok())
-                .unwrap_or_default();
+            // Both were checked when the scenario was read.
+            let Some(plan) = estate.plan(&past.framework) else {
+                continue;
+            };
+            let integrations = estate.select(plan, &past.integrations).unwrap_or_default();
             let order = Order {
-                framework: &past.framework,
+                estate,
+                plan,
                 with_incidents: past.with_incidents,
                 created: -1000 * i64::from(past.age),
                 created_by: &past.created_by,
@@ -183,10 +178,10 @@ impl Jobs {
     }
 
     fn add(&mut self, order: &Order<'_>, integrations: Vec<usize>) -> Job {
-        let job = Job {
+        let mut job = Job {
             id: self.next_id,
             run: self.next_run,
-            framework: order.framework.to_owned(),
+            framework: order.plan.id.clone(),
             with_incidents: order.with_incidents,
             integrations,
             created: order.created,
@@ -195,11 +190,14 @@ impl Jobs {
             course: Arc::clone(order.course),
             canceled: None,
         };
+        // Without a runner to make, a job is never looked at again (OC §3.3).
+        if job.with_incidents && job.units(order.plan, order.estate).is_empty() {
+            let stuck = Course { ends: Ending::Never, stuck_in: None, ..Course::default() };
+            job.course = Arc::new(stuck);
+        }
         self.next_id += 1;
         self.next_run += 1;
-        let after = self
-            .list
-            .partition_point(|other| other.created <= job.created);
+        let after = self.list.partition_point(|other| other.created <= job.created);
         self.list.insert(after, job.clone());
         job
     }
@@ -243,10 +241,8 @@ impl Jobs {
     /// Where the job stands now.
     pub(crate) fn standing(&self, job: &Job, now: i64) -> Standing {
         let superseded = self.superseded(job).map(|at| at - job.created);
-        let at = |time: i64| {
-            job.course
-                .standing(job.with_incidents, time - job.created, superseded)
-        };
+        let at =
+            |time: i64| job.course.standing(job.with_incidents, time - job.created, superseded);
         let natural = at(now);
         let Some(canceled) = job.canceled.filter(|canceled| *canceled <= now) else {
             return natural;
@@ -255,10 +251,6 @@ impl Jobs {
         if !job.with_incidents && natural.state.is_final() {
             return natural;
         }
-        Standing {
-            state: State::Canceled,
-            updated: canceled - job.created,
-            ..at(canceled)
-        }
+        Standing { state: State::Canceled, updated: canceled - job.created, ..at(canceled) }
     }
 }

@@ -1,5 +1,6 @@
 //! The report of a job: per control, per resource, and as a score (OC §5.1 to §5.4).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, Query, State};
@@ -19,12 +20,8 @@ use super::{Platform, Shared};
 
 impl Platform {
     fn reported(&self, id: &str) -> Result<(Job, Standing), Refusal> {
-        let unknown = || {
-            Refusal::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "failed to get compliance job",
-            )
-        };
+        let unknown =
+            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get compliance job");
         let id: u64 = id.parse().map_err(|_| unknown())?;
         let (job, standing) = self.job(id, self.clock.now()).ok_or_else(unknown)?;
         match standing.state {
@@ -37,10 +34,7 @@ impl Platform {
     }
 
     fn job_summary(&self, job: &Job, results: &Results<'_>) -> Value {
-        let ids: BTreeSet<&str> = results
-            .iter()
-            .map(|each| each.integration.id.as_str())
-            .collect();
+        let ids: BTreeSet<&str> = results.iter().map(|each| each.integration.id.as_str()).collect();
         json!({
             "job_id": job.id,
             "auditable": job.with_incidents,
@@ -53,9 +47,8 @@ impl Platform {
 
 /// Keys are absent when their count is zero (OC §5.1).
 fn summary_of(counts: impl Iterator<Item = Count>) -> Value {
-    let (alarms, oks) = counts.fold((0, 0), |(alarms, oks), count| {
-        (alarms + count.alarms, oks + count.oks)
-    });
+    let (alarms, oks) =
+        counts.fold((0, 0), |(alarms, oks), count| (alarms + count.alarms, oks + count.oks));
     let mut summary = Map::new();
     if alarms > 0 {
         summary.insert("alarm".to_owned(), json!(alarms));
@@ -87,10 +80,7 @@ pub(crate) async fn by_control(
             ((*id).to_owned(), entry)
         })
         .collect();
-    let failed = counts
-        .values()
-        .filter(|(_, count)| count.alarms > 0)
-        .count();
+    let failed = counts.values().filter(|(_, count)| count.alarms > 0).count();
     Ok(reply::json(&json!({
         "es_id": uuid(&format!("by-control of {}", job.id)),
         "es_index": "compliance_job_report_control_summary",
@@ -150,9 +140,9 @@ struct ControlView<'a> {
 
 #[derive(Serialize)]
 struct ResourceRow<'a> {
-    resource_id: String,
+    resource_id: Cow<'static, str>,
     resource_type: &'a str,
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 #[derive(Default, Serialize)]
@@ -162,12 +152,12 @@ struct IntegrationView<'a> {
 
 #[derive(Default, Serialize)]
 struct TypeView<'a> {
-    resources: BTreeMap<String, ResourceView<'a>>,
+    resources: BTreeMap<Cow<'static, str>, ResourceView<'a>>,
 }
 
 #[derive(Default, Serialize)]
 struct ResourceView<'a> {
-    resource_name: String,
+    resource_name: Cow<'static, str>,
     control_summary: BTreeMap<&'static str, usize>,
     results: BTreeMap<&'static str, Vec<ControlRow<'a>>>,
 }
@@ -176,7 +166,7 @@ struct ResourceView<'a> {
 struct ControlRow<'a> {
     severity: &'a str,
     control_id: &'a str,
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 /// The same results, seen from two sides.
@@ -189,9 +179,7 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn severity(&self, finding: &Finding<'a>) -> &'a str {
         let framework = &self.results.plan.framework;
-        finding
-            .control
-            .severity_word(framework, self.with_incidents)
+        finding.control.severity_word(framework, self.with_incidents)
     }
 
     fn controls(&self, wanted: &[&str]) -> BTreeMap<&'a str, ControlView<'a>> {
@@ -207,14 +195,11 @@ impl<'a> View<'a> {
                 results: BTreeMap::new(),
             });
             *view.control_summary.entry(status(&finding)).or_default() += 1;
-            view.results
-                .entry(status(&finding))
-                .or_default()
-                .push(ResourceRow {
-                    resource_id: self.hostility.text(&finding.resource_id()),
-                    resource_type: finding.control.template.resource_type,
-                    reason: self.hostility.text(&finding.reason()),
-                });
+            view.results.entry(status(&finding)).or_default().push(ResourceRow {
+                resource_id: self.hostility.text(finding.resource_id()),
+                resource_type: finding.control.template.resource_type,
+                reason: self.hostility.text(finding.reason()),
+            });
         }
         views
     }
@@ -229,20 +214,17 @@ impl<'a> View<'a> {
                 .entry(finding.control.template.resource_type)
                 .or_default()
                 .resources
-                .entry(self.hostility.text(&finding.resource_id()))
+                .entry(self.hostility.text(finding.resource_id()))
                 .or_insert_with(|| ResourceView {
-                    resource_name: self.hostility.text(&finding.resource_name()),
+                    resource_name: self.hostility.text(finding.resource_name()),
                     ..ResourceView::default()
                 });
             *view.control_summary.entry(status(&finding)).or_default() += 1;
-            view.results
-                .entry(status(&finding))
-                .or_default()
-                .push(ControlRow {
-                    severity: self.severity(&finding),
-                    control_id: &finding.control.id,
-                    reason: self.hostility.text(&finding.reason()),
-                });
+            view.results.entry(status(&finding)).or_default().push(ControlRow {
+                severity: self.severity(&finding),
+                control_id: &finding.control.id,
+                reason: self.hostility.text(finding.reason()),
+            });
         }
         views
     }
@@ -267,9 +249,7 @@ pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> 
     // Controls that were never evaluated are in the totals here.
     let mut by_severity: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for control in &results.plan.controls {
-        let failed = counts
-            .get(control.id.as_str())
-            .is_some_and(|(_, count)| count.alarms > 0);
+        let failed = counts.get(control.id.as_str()).is_some_and(|(_, count)| count.alarms > 0);
         let severity = control.severity_word(framework, job.with_incidents);
         let entry = by_severity.entry(severity).or_default();
         entry[0] += 1;
@@ -285,11 +265,7 @@ pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> 
         })
         .collect();
     let integrations = &platform.estate.integrations;
-    let ids: Vec<&str> = job
-        .integrations
-        .iter()
-        .map(|at| integrations[*at].id.as_str())
-        .collect();
+    let ids: Vec<&str> = job.integrations.iter().map(|at| integrations[*at].id.as_str()).collect();
     Ok(reply::json(&json!({
         "job_id": job.id,
         "with_incidents": job.with_incidents,
@@ -297,7 +273,7 @@ pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> 
             "status": job.state_word(&standing),
             "created_at": platform.clock.stamp(job.created),
             "updated_at": platform.clock.stamp(job.created + standing.updated),
-            "framework": {"id": job.framework, "title": platform.hostility.text(&framework.title)},
+            "framework": {"id": job.framework, "title": platform.hostility.text(framework.title.as_str())},
             "integration_ids": nullable(ids),
             "job_score": {
                 "total_controls": sum(0),

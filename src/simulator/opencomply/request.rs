@@ -37,18 +37,11 @@ pub(crate) fn bind<T: DeserializeOwned + Default>(
         })
     };
     if !is_json {
-        return Err(refuse(
-            "code=415, message=Unsupported Media Type".to_owned(),
-        ));
+        return Err(refuse("code=415, message=Unsupported Media Type".to_owned()));
     }
-    serde_json::from_slice::<Option<T>>(body)
-        .map(Option::unwrap_or_default)
-        .map_err(|error| {
-            refuse(format!(
-                "code=400, message=Syntax error: offset={}, error={error}",
-                error.column()
-            ))
-        })
+    serde_json::from_slice::<Option<T>>(body).map(Option::unwrap_or_default).map_err(|error| {
+        refuse(format!("code=400, message=Syntax error: offset={}, error={error}", error.column()))
+    })
 }
 
 /// The values of a parameter that may repeat, also as `name[]` (OC §5).
@@ -68,11 +61,7 @@ pub(crate) fn page<T>(items: Vec<T>, cursor: Option<i64>, per_page: Option<i64>)
     };
     let size = usize::try_from(per_page.max(1)).unwrap_or(usize::MAX);
     let before = usize::try_from(cursor.unwrap_or(1).max(1) - 1).unwrap_or(usize::MAX);
-    items
-        .into_iter()
-        .skip(before.saturating_mul(size))
-        .take(size)
-        .collect()
+    items.into_iter().skip(before.saturating_mul(size)).take(size).collect()
 }
 
 #[cfg(test)]

@@ -95,9 +95,7 @@ pub(crate) async fn list(State(platform): Shared, headers: HeaderMap, body: Byte
         .take(limit)
         .map(|row| platform.result(row))
         .collect();
-    Ok(reply::json(
-        &json!({ "complianceResults": nullable(items), "totalCount": total }),
-    ))
+    Ok(reply::json(&json!({ "complianceResults": nullable(items), "totalCount": total })))
 }
 
 /// The fields to sort by, each with whether it ascends.
@@ -138,8 +136,7 @@ fn compare(a: &[String], b: &[String], order: &[(String, bool)]) -> Ordering {
 }
 
 fn among(list: &Option<Vec<String>>, word: &str) -> bool {
-    list.as_ref()
-        .is_none_or(|list| list.is_empty() || list.iter().any(|each| each == word))
+    list.as_ref().is_none_or(|list| list.is_empty() || list.iter().any(|each| each == word))
 }
 
 /// The word of this listing, which differs from that of the reports (OC §5.6).
@@ -192,9 +189,7 @@ impl Platform {
             }
             // The next run of a framework overwrites the rows of its integrations (OC §5.6).
             let overwritten = |id: &str| {
-                let newer = stored[..at]
-                    .iter()
-                    .filter(|(newer, _)| newer.framework == plan.id);
+                let newer = stored[..at].iter().filter(|(newer, _)| newer.framework == plan.id);
                 newer
                     .flat_map(|(newer, _)| &newer.integrations)
                     .any(|each| self.estate.integrations[*each].id == id)
@@ -211,29 +206,18 @@ impl Platform {
                 let integration = finding.integration;
                 let excluded = filters.not_integrations.as_ref();
                 let wanted = !gone.contains(&integration.id.as_str())
-                    && statuses
-                        .as_ref()
-                        .is_none_or(|list| list.contains(&status(&finding)))
+                    && statuses.as_ref().is_none_or(|list| list.contains(&status(&finding)))
                     && among(&filters.controls, &finding.control.id)
                     && among(&filters.severities, severity)
                     && among(&filters.integrations, &integration.id)
                     && !excluded.is_some_and(|list| list.contains(&integration.id))
                     && among(&filters.integration_types, &integration.of.integration_type)
-                    && among(
-                        &filters.resource_types,
-                        finding.control.template.resource_type,
-                    )
+                    && among(&filters.resource_types, finding.control.template.resource_type)
                     && (filters.resources.is_none()
                         || among(&filters.resources, &finding.resource_id()));
                 if wanted {
                     let key = key(order, job, &finding, severity);
-                    rows.push(Row {
-                        key,
-                        job,
-                        standing,
-                        finding,
-                        severity,
-                    });
+                    rows.push(Row { key, job, standing, finding, severity });
                 }
             }
         }
@@ -244,7 +228,6 @@ impl Platform {
         let finding = &row.finding;
         let at = self.clock.at(row.job.created + row.standing.updated);
         let template = finding.control.template;
-        let text = |plain: &str| self.hostility.text(plain);
         json!({
             "id": row.key.last(),
             "benchmarkID": row.job.framework,
@@ -256,10 +239,10 @@ impl Platform {
             "severity": row.severity,
             "integrationType": finding.integration.of.integration_type,
             "platformResourceID": resource_key(finding),
-            "resourceID": text(&finding.resource_id()),
-            "resourceName": text(&finding.resource_name()),
+            "resourceID": self.hostility.text(finding.resource_id()),
+            "resourceName": self.hostility.text(finding.resource_name()),
             "resourceType": template.resource_type,
-            "reason": text(&finding.reason()),
+            "reason": self.hostility.text(finding.reason()),
             "costImpact": null,
             "runnerID": row.job.id * 1000,
             "complianceJobID": row.job.id,
@@ -288,12 +271,7 @@ fn key(order: &[(String, bool)], job: &Job, finding: &Finding<'_>, severity: &st
         "complianceStatus" => status(finding).to_owned(),
         _ => "true".to_owned(),
     };
-    let name = format!(
-        "{}/{}/{}",
-        job.framework,
-        finding.control.id,
-        finding.resource_id()
-    );
+    let name = format!("{}/{}/{}", job.framework, finding.control.id, finding.resource_id());
     let seed = hash(&name);
     let mut key: Vec<String> = order.iter().map(|(name, _)| field(name)).collect();
     key.push(format!("{seed:016x}{:016x}", mix(seed)));

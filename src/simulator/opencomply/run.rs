@@ -34,10 +34,7 @@ pub(crate) async fn run(
     let request: Request = bind(Binder::Scheduler, &headers, &body)?;
     let with_incidents = request.with_incidents.unwrap_or(true);
     // Lower-cased, although frameworks are stored as written; the 404 of the source is unreachable.
-    let plan = platform
-        .estate
-        .plan(&id.to_lowercase())
-        .ok_or_else(Refusal::internal)?;
+    let plan = platform.estate.plan(&id.to_lowercase()).ok_or_else(Refusal::internal)?;
     let now = platform.clock.now();
     let matched = platform.matched(&request.integration_info.unwrap_or_default(), now)?;
     platform.require_types(plan, &matched)?;
@@ -51,9 +48,7 @@ pub(crate) async fn run(
             "integration_info": platform.infos(&job.integrations, now),
         })
     };
-    Ok(reply::json(
-        &json!({ "jobs": nullable(jobs.iter().map(item).collect()) }),
-    ))
+    Ok(reply::json(&json!({ "jobs": nullable(jobs.iter().map(item).collect()) })))
 }
 
 impl Platform {
@@ -75,7 +70,8 @@ impl Platform {
     fn start(&self, plan: &Plan, matched: &[usize], with_incidents: bool, now: i64) -> Vec<Job> {
         let mut jobs = self.jobs();
         let order = Order {
-            framework: &plan.id,
+            estate: &self.estate,
+            plan,
             with_incidents,
             created: now,
             created_by: "local|ci@example.com",
@@ -85,10 +81,7 @@ impl Platform {
         let started = jobs.start(&order, matched);
         let rival = self.settings.rival.as_ref();
         if let Some(rival) = rival.filter(|_| !started.is_empty() && jobs.take_rival()) {
-            let theirs = self
-                .estate
-                .find_all(&rival.integrations)
-                .unwrap_or_default();
+            let theirs = self.estate.find_all(&rival.integrations).unwrap_or_default();
             let order = Order {
                 with_incidents: true,
                 created: now + i64::from(rival.after),

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::course::Course;
 
+/// Jobs are purged after thirty days, here in seconds (OC §3.4).
+const PURGED_AFTER: u32 = 30 * 24 * 3600;
+
 /// What the simulated OpenComply has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -183,11 +186,8 @@ fn documented(integration_type: &str, provider_id: &str, name: &str) -> Integrat
 
 impl Default for Settings {
     fn default() -> Self {
-        let roles = [
-            ("viewer", Role::Viewer),
-            ("editor", Role::Editor),
-            ("revoked", Role::Revoked),
-        ];
+        let roles =
+            [("viewer", Role::Viewer), ("editor", Role::Editor), ("revoked", Role::Revoked)];
         Self {
             compliance: Compliance::Enabled,
             tokens: roles.map(|(token, role)| (token.to_owned(), role)).into(),
@@ -223,12 +223,7 @@ impl Default for Framework {
             controls: 41,
             manual_controls: 19,
             ok: 409,
-            alarms: Alarms {
-                high: 119,
-                medium: 27,
-                low: 6,
-                ..Alarms::default()
-            },
+            alarms: Alarms { high: 119, medium: 27, low: 6, ..Alarms::default() },
             unrecognised_severity: None,
         }
     }
@@ -264,11 +259,11 @@ impl Settings {
     /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let estate = super::estate::Estate::new(self);
-        estate.validate()?;
-        let places = self
-            .history
-            .iter()
-            .map(|past| (&past.framework, &past.integrations));
+        estate.validate(self)?;
+        if let Some(old) = self.history.iter().find(|past| past.age >= PURGED_AFTER) {
+            return Err(format!("history: a job of age {} is purged already", old.age));
+        }
+        let places = self.history.iter().map(|past| (&past.framework, &past.integrations));
         for (framework, integrations) in places {
             let plan = estate
                 .plan(framework)

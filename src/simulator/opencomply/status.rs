@@ -9,7 +9,7 @@ use crate::simulator::clock::NEVER;
 use crate::simulator::ids::uuid;
 use crate::simulator::reply::{self, Answer, Refusal, nullable};
 
-use super::course::{Standing, State as JobState};
+use super::course::{Report, Standing, State as JobState};
 use super::findings::Results;
 use super::jobs::{Job, Runner};
 use super::{Platform, Shared};
@@ -17,9 +17,7 @@ use super::{Platform, Shared};
 /// `GET /main/schedule/api/v3/job/compliance/{id}` (OC §3.1).
 pub(crate) async fn status(State(platform): Shared, Path(id): Path<String>) -> Answer {
     platform.require_compliance()?;
-    let id: u64 = id
-        .parse()
-        .map_err(|_| Refusal::bad_request("invalid job id"))?;
+    let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     let now = platform.clock.now();
     let Some((job, standing)) = platform.job(id, now) else {
         // The handler reads the framework of an empty row, and only without frameworks survives (OC §3.4).
@@ -83,9 +81,7 @@ fn runner_counts(runners: &[Runner]) -> Value {
 /// `GET /main/schedule/api/v3/jobs/compliance/{id}/runners` (OC §3.5).
 pub(crate) async fn runners(State(platform): Shared, Path(id): Path<String>) -> Answer {
     platform.require_compliance()?;
-    let id: u64 = id
-        .parse()
-        .map_err(|_| Refusal::bad_request("invalid job id"))?;
+    let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     let now = platform.clock.now();
     let rows = match platform.job(id, now) {
         Some((job, standing)) => platform.runner_rows(&job, &standing, now),
@@ -125,7 +121,7 @@ impl Platform {
             "step_failed": step_failed(job, standing),
             "failure_message": self.hostility.text_if_any(&self.failure_message(job, standing)),
             "integrations": self.infos(&job.integrations, now),
-            "created_by": self.hostility.text(&job.created_by),
+            "created_by": self.hostility.text(job.created_by.as_str()),
             "trigger_type": job.trigger_type,
             "runners_status": runner_counts(&self.runner_states(job, standing)),
             "data_sinking_time": sinking.unwrap_or_else(|| u64::from(job.course.pace.sink / 1000)),
@@ -142,7 +138,7 @@ impl Platform {
     fn framework_of(&self, job: &Job) -> Option<Value> {
         let plan = self.estate.plan(&job.framework)?;
         plan.framework.root.then(|| {
-            let name = self.hostility.text(&plan.framework.title);
+            let name = self.hostility.text(plan.framework.title.as_str());
             json!([{"framework_id": plan.id, "framework_name": name}])
         })
     }
@@ -168,10 +164,7 @@ impl Platform {
             .zip(&states)
             .filter(|(_, state)| **state == Runner::Failed)
             .map(|((control, _), _)| {
-                format!(
-                    "controls[{}]: {}",
-                    plan.controls[*control].id, job.course.runner_error.0
-                )
+                format!("controls[{}]: {}", plan.controls[*control].id, job.course.runner_error.0)
             })
             .collect();
         if failed.is_empty() {
@@ -186,9 +179,7 @@ impl Platform {
         match self.estate.plan(&job.framework) {
             Some(plan) if !none => {
                 let count = job.units(plan, &self.estate).len();
-                (0..count)
-                    .map(|at| job.runner(at, count, standing))
-                    .collect()
+                (0..count).map(|at| job.runner(at, count, standing)).collect()
             }
             _ => Vec::new(),
         }
@@ -244,18 +235,8 @@ impl Platform {
             for (severity, offset) in &job.course.breakdown_offset {
                 *breakdown.entry(severity).or_default() += offset;
             }
-            ok += job
-                .course
-                .summary_offset
-                .get("ok")
-                .copied()
-                .unwrap_or_default();
-            alarm += job
-                .course
-                .summary_offset
-                .get("alarm")
-                .copied()
-                .unwrap_or_default();
+            ok += job.course.summary_offset.get("ok").copied().unwrap_or_default();
+            alarm += job.course.summary_offset.get("alarm").copied().unwrap_or_default();
         }
         incidents(ok, alarm, &breakdown)
     }
@@ -263,16 +244,13 @@ impl Platform {
     /// What the job's report says, once it is written.
     pub(crate) fn report(&self, job: &Job, standing: &Standing) -> Option<Results<'_>> {
         let plan = self.estate.plan(&job.framework)?;
-        job.has_report(standing)
-            .then(|| Results::of(&self.estate, plan, job, standing.progress))
+        let written = standing.reported && job.course.report != Report::Missing;
+        written.then(|| Results::of(&self.estate, plan, job, standing.progress))
     }
 }
 
 fn worker(job: u64, at: usize) -> String {
-    format!(
-        "compliance-report-job-{}",
-        &uuid(&format!("{job}/{at}"))[..8]
-    )
+    format!("compliance-report-job-{}", &uuid(&format!("{job}/{at}"))[..8])
 }
 
 fn signed(count: usize) -> i64 {
