@@ -104,6 +104,10 @@ impl Formatter for GoStrings {
     where
         W: ?Sized + io::Write,
     {
+        // 0xe2 begins both separators. Most text has none of these, and pages are long.
+        if !b"<>&\xe2".iter().any(|byte| fragment.as_bytes().contains(byte)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (plain, tail) = rest.split_at(at);
