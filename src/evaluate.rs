@@ -9,7 +9,6 @@ use crate::evidence::{Count, Outcome, Part};
 use crate::finding::{Cause, Finding, Severity, Trouble};
 use crate::policy::{Demands, FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::selection::Selection;
-use crate::stop::Signal;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -144,11 +143,12 @@ pub fn rate(passed: u64, total: u64) -> String {
     )
 }
 
-/// Decides.
+/// Decides. `at_least` is what stands already, whatever the gates say: an interrupt, or a set-up
+/// that could not work.
 pub fn decide<'a>(
     policy: &'a Policy,
     outcomes: &'a [Outcome],
-    interrupt: Option<Signal>,
+    at_least: Option<Verdict>,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
     let rulings: Vec<_> = policy
@@ -158,12 +158,7 @@ pub fn decide<'a>(
             Counting::over(outcomes, gate, &policy.evidence, now).rule(&policy.evidence, now)
         })
         .collect();
-    let verdict = rulings
-        .iter()
-        .map(verdict_of)
-        .chain(interrupt.map(Verdict::from))
-        .max()
-        .unwrap_or(Verdict::Invalid);
+    let verdict = rulings.iter().map(verdict_of).chain(at_least).max().unwrap_or(Verdict::Invalid);
     Decision { verdict, mode: policy.mode, warnings: warnings(policy, now), rulings }
 }
 
@@ -207,6 +202,8 @@ struct Counting<'a> {
     matched: Known<Count>,
     /// Checks that the identity selectors match.
     identified: Known<u64>,
+    /// Some of the evidence is a window, in which there need not be anything.
+    quiet: bool,
     troubles: Vec<Trouble>,
     summed: Vec<String>,
 }
@@ -234,6 +231,7 @@ impl<'a> Counting<'a> {
             only_counted: false,
             matched: Known::Sum(Count::default()),
             identified: Known::Sum(0),
+            quiet: false,
             troubles: Vec::new(),
             summed: Vec::new(),
         };
@@ -304,7 +302,10 @@ impl<'a> Counting<'a> {
                 _ => Known::Unknown,
             };
         }
-        if self.gate.needs_existence() {
+        if part.window.is_some() {
+            // A quiet window has nothing to match, and says so.
+            self.quiet = true;
+        } else if self.gate.needs_existence() {
             let identity = self.gate.identity();
             let failed = part.findings.iter().filter(|f| identity.takes(&f.subject)).count() as u64;
             let counted = part.count(&identity).map(|count| count.passed + count.failed);
@@ -374,6 +375,7 @@ impl<'a> Counting<'a> {
         let mut troubles = Vec::new();
         match self.identified {
             _ if !gate.needs_existence() => {}
+            Known::Sum(0) if self.quiet => {}
             Known::Sum(0) => troubles.push(
                 Trouble::new(
                     Cause::Empty,
@@ -442,7 +444,8 @@ fn shortcomings(
         .filter(|trouble| !(trouble.cause == Cause::Empty && nothing_allowed))
         .cloned()
         .collect();
-    if troubles.is_empty() && part.evaluated < demands.min_evaluated && !nothing_allowed {
+    let too_few = part.window.is_none() && part.evaluated < demands.min_evaluated;
+    if troubles.is_empty() && too_few && !nothing_allowed {
         troubles.push(
             Trouble::new(
                 Cause::Empty,

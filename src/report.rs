@@ -49,7 +49,16 @@ pub struct Format {
     pub name: &'static str,
     /// What people call it.
     pub title: &'static str,
+    /// What its files end in, without the dot.
+    pub extension: &'static str,
     pub render: fn(&Report<'_>, &mut dyn Write) -> io::Result<()>,
+}
+
+impl Format {
+    /// The key below `reports:` in a configuration.
+    pub fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
 }
 
 impl fmt::Debug for Format {

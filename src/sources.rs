@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::evidence::{Outcome, Part};
-use crate::finding::Trouble;
+use crate::finding::{Cause, Trouble};
 use crate::http::{Auth, Http};
 use crate::progress::Progress;
 use crate::secret::Secret;
@@ -92,11 +92,45 @@ pub trait Source: std::fmt::Debug {
         None
     }
 
+    /// Whether there is something to list.
+    fn has_lists(&self) -> bool {
+        false
+    }
+
+    /// Lists what the platform offers, to write a policy from: a header, and rows.
+    fn list<'a>(&'a self, _http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        let message = format!("{} has no list of {}", self.system().title, what.word());
+        Box::pin(async move { Err(Trouble::new(Cause::Invalid, message)) })
+    }
+
     /// Checks online all that can be checked without starting anything.
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
     ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>>;
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    Frameworks,
+    Integrations,
+}
+
+impl Listing {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Frameworks => "frameworks",
+            Self::Integrations => "integrations",
+        }
+    }
+}
+
+/// A table for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub header: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A source that passed its preflight.

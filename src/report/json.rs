@@ -18,7 +18,7 @@ use crate::text::safe;
 
 mod v1;
 
-pub const FORMAT: Format = Format { name: "json", title: "JSON", render };
+pub const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
 
 fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let findings = Findings::of(report);

@@ -21,7 +21,7 @@ mod bare_root;
 mod cases;
 mod texts;
 
-pub const FORMAT: Format = Format { name: "junit", title: "JUnit", render };
+pub const FORMAT: Format = Format { name: "junit", title: "JUnit", extension: "xml", render };
 
 /// GitLab takes 30 MB. What this leaves is for the suites themselves.
 const MOST_BYTES: usize = 28_000_000;
