@@ -12,13 +12,16 @@ use crate::evaluate::Decision;
 use crate::evidence::Outcome;
 
 mod digest;
+mod json;
+mod junit;
+mod sarif;
 mod sinks;
 pub mod terminal;
 
 pub use sinks::Sinks;
 
 /// The table of formats.
-pub const FORMATS: &[Format] = &[];
+pub const FORMATS: &[Format] = &[junit::FORMAT, sarif::FORMAT, json::FORMAT];
 
 /// The tool's name in reports, and the beginning of every name that it makes up there.
 const TOOL: &str = "compliance-gate";

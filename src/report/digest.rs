@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+
 use crate::evaluate::{self, Decision, Ruling, State};
 use crate::finding::{Cause, Finding, Severity, Trouble};
 use crate::policy::{Level, Mode};
@@ -52,6 +54,15 @@ pub struct Entry<'a> {
     gates: std::ops::Range<usize>,
 }
 
+/// A rule with all its findings in one source.
+pub struct Rule<'f, 'a> {
+    pub source: &'a str,
+    pub first: &'a Finding,
+    /// That of the first entry.
+    pub weight: Option<Weight>,
+    pub entries: Vec<&'f Entry<'a>>,
+}
+
 impl<'a> Findings<'a> {
     pub fn of(report: &Report<'a>) -> Self {
         let rulings = &report.decision.rulings;
@@ -90,6 +101,26 @@ impl<'a> Findings<'a> {
     /// The rulings that count a finding, in the policy's order.
     pub fn gates(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
         self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &self.rulings[*ruling])
+    }
+
+    /// The entries by rule, in the order of each rule's first entry.
+    pub fn by_rule(&self) -> Vec<Rule<'_, 'a>> {
+        let mut places = BTreeMap::new();
+        let mut rules: Vec<Rule<'_, 'a>> = Vec::new();
+        for entry in &self.entries {
+            let place =
+                *places.entry((entry.source, entry.finding.rule_id())).or_insert(rules.len());
+            match rules.get_mut(place) {
+                Some(rule) => rule.entries.push(entry),
+                None => rules.push(Rule {
+                    source: entry.source,
+                    first: entry.finding,
+                    weight: entry.weight,
+                    entries: vec![entry],
+                }),
+            }
+        }
+        rules
     }
 
     /// What stops the pipeline first, then what warns, then the rest; worst first within each.
@@ -260,4 +291,9 @@ pub fn explained(cause: Cause) -> &'static str {
         Cause::Stale => "The evidence is older than the policy allows.",
         Cause::Empty => "Nothing was evaluated.",
     }
+}
+
+/// A time to the second, in UTC.
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
