@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::wire::{self, HistoryItem};
+use super::wire::{self, HistoryItem, IntegrationItem};
 
 /// Integrations that fit into one job (fact sheet §0.4).
 const PER_JOB: usize = 10;
@@ -197,15 +197,17 @@ fn past(item: HistoryItem, framework: &str) -> Option<Past> {
     if other || item.with_incidents == Some(false) {
         return None;
     }
-    let listed = item.integration_info.unwrap_or_default();
+    let listed = item.integration_info;
     // Deleted integrations are left out of the list, but not of the number.
-    let whole =
-        item.number_of_integrations.is_none_or(|number| i64::try_from(listed.len()) == Ok(number));
-    let ids: Option<BTreeSet<_>> = listed.into_iter().map(|one| one.integration_id).collect();
+    let whole = item.number_of_integrations.is_none_or(|number| {
+        listed.as_ref().is_some_and(|listed| i64::try_from(listed.len()) == Ok(number))
+    });
+    let ids =
+        |listed: Vec<IntegrationItem>| listed.into_iter().map(|one| one.integration_id).collect();
     Some(Past {
         id: item.job_id?.0,
         state: item.job_status.unwrap_or_default(),
-        integrations: ids.filter(|_| whole),
+        integrations: listed.filter(|_| whole).and_then(ids),
         created_at: item.created_at,
         updated_at: item.updated_at,
     })
@@ -213,6 +215,8 @@ fn past(item: HistoryItem, framework: &str) -> Option<Past> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
     use super::*;
 
     fn ids(ids: &[&str]) -> BTreeSet<String> {
@@ -319,9 +323,9 @@ mod tests {
         assert_eq!(advice(std::slice::from_ref(&done)), "start");
         assert_eq!(advice(&[done.clone(), equal.clone()]), "join 2");
         assert_eq!(advice(&[done.clone(), other.clone()]), "wait for 3");
-        assert_eq!(advice(&[done.clone(), quick]), "start");
+        assert_eq!(advice(&[done, quick]), "start");
         // The newer one has deleted the runners of the equal one.
-        assert_eq!(advice(&[equal.clone(), other.clone()]), "wait for 3");
+        assert_eq!(advice(&[equal, other.clone()]), "wait for 3");
         let newer_equal = item(5, "SINK_IN_PROGRESS", 2, &["x"]);
         assert_eq!(advice(&[other, newer_equal]), "join 5");
     }

@@ -247,7 +247,8 @@ fn resolve<'a>(
 }
 
 fn nearest_integration(entry: &Entry, all: &[Integration]) -> String {
-    let fields: [(&Option<String>, fn(&Integration) -> &str); 4] = [
+    type Value = fn(&Integration) -> &str;
+    let fields: [(&Option<String>, Value); 4] = [
         (&entry.integration_id, |integration| &integration.id),
         (&entry.provider_id, |integration| &integration.provider_id),
         (&entry.name, |integration| &integration.name),
@@ -339,6 +340,8 @@ fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope 
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
     use super::*;
 
     fn integration(id: &str, kind: &str, provider_id: &str, state: &str) -> Integration {

@@ -244,12 +244,15 @@ impl Worker<'_> {
     }
 }
 
-/// Counts per control and severity, summed over the jobs, if all of them have any.
-fn counts_by_control(run: &[Sound]) -> Option<BTreeMap<(&str, Severity), (u64, u64)>> {
-    let mut sums = BTreeMap::new();
+/// Passed and failed checks per control and severity.
+type Counts<'a> = BTreeMap<(&'a str, Severity), (u64, u64)>;
+
+/// The counts per control, summed over the jobs, if all of them have any.
+fn counts_by_control(run: &[Sound]) -> Option<Counts<'_>> {
+    let mut sums = Counts::new();
     for job in run {
         for count in job.counts.as_ref().ok()? {
-            let sum: &mut (u64, u64) = sums.entry((&*count.control, count.severity)).or_default();
+            let sum = sums.entry((&*count.control, count.severity)).or_default();
             sum.0 = sum.0.saturating_add(count.passed);
             sum.1 = sum.1.saturating_add(count.failed);
         }
@@ -257,7 +260,7 @@ fn counts_by_control(run: &[Sound]) -> Option<BTreeMap<(&str, Severity), (u64, u
     Some(sums)
 }
 
-fn tally_by_control(counts: &BTreeMap<(&str, Severity), (u64, u64)>, rules: &Rules) -> Tally {
+fn tally_by_control(counts: &Counts<'_>, rules: &Rules) -> Tally {
     let cell = |(&(control, severity), &(passed, failed)): (&(&str, Severity), &(u64, u64))| Cell {
         subject: rules.subject(control, severity, None, None),
         passed,

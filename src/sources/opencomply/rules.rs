@@ -32,8 +32,10 @@ pub(super) struct Words {
 pub(super) struct Rules {
     framework: Arc<str>,
     words: BTreeMap<String, Words>,
-    made: RefCell<BTreeMap<String, (Arc<Rule>, Arc<[Control]>)>>,
+    made: RefCell<BTreeMap<String, Made>>,
 }
+
+type Made = (Arc<Rule>, Arc<[Control]>);
 
 impl Rules {
     pub fn new(framework: &str, words: BTreeMap<String, Words>) -> Self {
@@ -67,14 +69,14 @@ impl Rules {
         }
     }
 
-    fn rule(&self, control: &str) -> (Arc<Rule>, Arc<[Control]>) {
+    fn rule(&self, control: &str) -> Made {
         if let Some(made) = self.made.borrow().get(control) {
             return made.clone();
         }
         let id: Arc<str> = control.into();
         let Words { title, help } = self.words.get(control).cloned().unwrap_or_default();
         let control_of = Control { framework: Arc::clone(&self.framework), id: Arc::clone(&id) };
-        let made = (Arc::new(Rule { id, title, help }), Arc::from([control_of]));
+        let made: Made = (Arc::new(Rule { id, title, help }), Arc::from([control_of]));
         self.made.borrow_mut().insert(control.to_owned(), made.clone());
         made
     }
@@ -167,6 +169,8 @@ fn chunks(ids: &BTreeSet<String>) -> Vec<Vec<&str>> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+
     use super::*;
 
     #[test]

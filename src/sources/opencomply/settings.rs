@@ -334,6 +334,8 @@ mod schema {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
+
     use super::*;
 
     fn read(more: &str) -> Result<Settings, String> {

@@ -27,7 +27,8 @@ impl Worker<'_> {
         self.progress("starting a run", "");
         let lost = match api::start(&self.run.http, &self.scope.framework, &self.wanted).await {
             Ok(answer) => return Ok(Some(self.accept(answer)?)),
-            Err(error) if matches!(error.failure, Failure::Lost(_)) => error,
+            // An answer that cannot be read says no more than none.
+            Err(error) if matches!(error.failure, Failure::Lost(_) | Failure::Protocol(_)) => error,
             Err(error) => return Err(error.into()),
         };
         self.lost_starts += 1;
@@ -42,7 +43,7 @@ impl Worker<'_> {
         if let Some(attempt) = self.lost_run(newest).await? {
             return Ok(Some(attempt));
         }
-        if self.lost_starts >= SENDS {
+        if self.lost_starts >= SENDS || matches!(lost.failure, Failure::Protocol(_)) {
             return Err(api::trouble(&lost).into());
         }
         Ok(None)
