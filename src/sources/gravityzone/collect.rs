@@ -1,0 +1,319 @@
+//! The order of questions: what there is, what failed, and what the gates need to know of the
+//! rest.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::count::{self, Counter};
+use super::demand::{self, Way};
+use super::findings::Findings;
+use super::query::{Fault, Query};
+use super::settings::Settings;
+use super::shared::{Key, Shared};
+use super::walk;
+use super::words::{SEVERITIES, Status};
+use crate::evidence::{Outcome, Part};
+use crate::finding::{Cause, Severity, Trouble};
+use crate::selection::{Demand, Need, Selection};
+use crate::sources::Run;
+use crate::text;
+
+/// One collection under way.
+pub struct Collection<'a> {
+    run: &'a Run,
+    page_limit: u64,
+    /// Which checks are meant, whatever came out of them.
+    scope: Query,
+    severities: Option<BTreeSet<Severity>>,
+    statuses: Option<BTreeSet<Status>>,
+    /// What the gates ask beyond failures.
+    demands: Vec<Demand>,
+    shared: Shared,
+    findings: Findings,
+    failed: HashMap<Key, u64>,
+    part: Part,
+}
+
+impl<'a> Collection<'a> {
+    pub fn new(settings: &Settings, run: &'a Run) -> Self {
+        let passes_known = settings.filters.passes_unknown().is_none();
+        Self {
+            run,
+            page_limit: settings.page_limit(),
+            scope: settings.filters.scope(),
+            severities: settings.filters.severities(),
+            statuses: settings.filters.statuses(),
+            demands: demand::distinct(&run.wanted.demands, passes_known),
+            shared: Shared::default(),
+            findings: Findings::default(),
+            failed: HashMap::new(),
+            part: Part::default(),
+        }
+    }
+
+    /// Asks, and hands over what was found, whole or not.
+    pub async fn outcome(mut self) -> Outcome {
+        let stopped = self.everything().await.err();
+        let (findings, notes) = self.findings.finish();
+        self.part.findings = findings;
+        self.part.notes.extend(notes);
+        self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
+        self.part.troubles.extend(stopped);
+        self.run.outcome(vec![self.part], Vec::new(), Vec::new())
+    }
+
+    async fn everything(&mut self) -> Result<(), Trouble> {
+        self.part.evaluated = self.total(&self.scope).await?;
+        self.probe_scope().await?;
+        self.check_filters().await?;
+        self.read_failures().await?;
+        self.answer_demands().await
+    }
+
+    /// Every value of the scope must match something: a misspelt account beside a right one would
+    /// silently be missing from the evidence.
+    async fn probe_scope(&mut self) -> Result<(), Trouble> {
+        let values: Vec<_> = self.scope.all_values().collect();
+        let mut unmatched = Vec::new();
+        for (filter, value) in &values {
+            // The total of a scope with one value is known already.
+            let matches = match values.len() {
+                1 => self.part.evaluated,
+                _ => {
+                    let alone = Query::default().with(*filter, [(*value).clone()]);
+                    self.total(&alone).await?
+                }
+            };
+            if matches == 0 {
+                unmatched.push(
+                    Trouble::new(
+                        Cause::Incomplete,
+                        format!(
+                            "{}: filters.{}: `{value}` matches no check",
+                            self.run.name,
+                            filter.word()
+                        ),
+                    )
+                    .help("check the filter for a typo, and that the scan has run"),
+                );
+            }
+        }
+        self.part.troubles.extend(unmatched);
+        Ok(())
+    }
+
+    /// A filter names known words only. Failures with another severity, or that count as open
+    /// although their status is none of the known ones, would stay unseen.
+    async fn check_filters(&mut self) -> Result<(), Trouble> {
+        let failed = self.scope.clone().results(false);
+        if self.severities.is_some() {
+            let any = failed.clone().statuses(self.statuses.clone());
+            let known = any.clone().severities(Some(SEVERITIES.into()));
+            self.compare("severities", "severity", &any, &known).await?;
+        }
+        if self.statuses.as_ref().is_some_and(|asked| asked.contains(&Status::Open)) {
+            let known = failed.clone().statuses(Some(Status::ALL.into()));
+            self.compare("statuses", "status", &failed, &known).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare(
+        &mut self,
+        key: &str,
+        field: &str,
+        any: &Query,
+        known: &Query,
+    ) -> Result<(), Trouble> {
+        let any = self.total(any).await?;
+        let known = if any == 0 { 0 } else { self.total(known).await? };
+        if any == known {
+            return Ok(());
+        }
+        let name = &self.run.name;
+        self.part.troubles.push(if known < any {
+            let hidden = text::count(any - known, "failed check");
+            Trouble::new(
+                Cause::Incomplete,
+                format!(
+                    "{name}: {hidden} with a {field} that GravityZone does not document, or none; \
+                     filters.{key} leaves them out, and they could be the worst"
+                ),
+            )
+            .help(format!("remove filters.{key}, and use `{field}` in the gates instead"))
+        } else {
+            contradictory(format!(
+                "{name}: {known} failed checks with a known {field}, but only {any} with any"
+            ))
+        });
+        Ok(())
+    }
+
+    async fn read_failures(&mut self) -> Result<(), Trouble> {
+        let query = self
+            .scope
+            .clone()
+            .results(false)
+            .severities(self.severities.clone())
+            .statuses(self.statuses.clone());
+        let Self { run, page_limit, shared, findings, failed, .. } = self;
+        let read = walk::rows(run, &query, *page_limit, "reading failed checks", |row| {
+            let key = findings.add(shared, row)?;
+            *failed.entry(key).or_default() += 1;
+            Ok(())
+        });
+        let total = read.await.inspect_err(|trouble| {
+            self.part.findings_missing = Some(trouble.clone());
+        })?;
+        if total > self.part.evaluated {
+            let evaluated = self.part.evaluated;
+            return Err(contradictory(format!(
+                "{}: {total} failed checks among {evaluated} in all",
+                self.run.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Totals where the platform can count, one walk over rows for all the rest.
+    async fn answer_demands(&mut self) -> Result<(), Trouble> {
+        let demands = std::mem::take(&mut self.demands);
+        let mut for_rows = Vec::new();
+        for demand in &demands {
+            let proven =
+                demand.need == Need::Existence && self.findings.within(&demand.selection) > 0;
+            if proven {
+                continue;
+            }
+            let within = self.scope.clone().results(true).severities(self.severities.clone());
+            match demand::way(&demand.selection, &within) {
+                Way::Rows => for_rows.push(demand),
+                Way::Nothing => self.part.tallies.push(count::exact(&demand.selection, 0, 0)),
+                Way::Total(query) => self.count_by_totals(demand, query).await?,
+            }
+        }
+        if for_rows.is_empty() {
+            return Ok(());
+        }
+        self.count_by_rows(&for_rows).await
+    }
+
+    async fn count_by_totals(&mut self, demand: &Demand, passes: Query) -> Result<(), Trouble> {
+        let selection = &demand.selection;
+        let passed = self.total_of(&passes, selection).await?;
+        let failed = match demand.need {
+            Need::Passes => {
+                let failures = passes.results(false);
+                self.prove_total(selection, &failures, passed).await?;
+                self.findings.within(selection)
+            }
+            // Outside the settings' filters there may still be what proves that it is no typo.
+            Need::Existence if passed == 0 && self.filtered() => {
+                match demand::way(selection, &self.scope) {
+                    Way::Total(any) => self.total_of(&any, selection).await?,
+                    Way::Nothing | Way::Rows => 0,
+                }
+            }
+            Need::Existence => 0,
+        };
+        self.part.tallies.push(count::exact(selection, passed, failed));
+        Ok(())
+    }
+
+    /// A pass rate stands on the platform's filters. Failures were read as rows, so the same
+    /// filters must count as many of them as we do; else passes are counted by other rules.
+    async fn prove_total(
+        &mut self,
+        selection: &Selection,
+        failures: &Query,
+        passed: u64,
+    ) -> Result<(), Trouble> {
+        let name = &self.run.name;
+        if *selection == Selection::default() {
+            return match self.filtered() {
+                true => Ok(()),
+                false => self.add_up(passed),
+            };
+        }
+        let counted = self.total_of(failures, selection).await?;
+        let read = self.findings.within_as_filtered(selection);
+        if counted != read {
+            return Err(contradictory(format!(
+                "{name}: the platform counts {counted} failed checks of {selection}, but sent {read}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// One walk for all demands that only rows can answer.
+    async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Trouble> {
+        // What the filters leave out can still prove that a selection is no typo.
+        let beyond = self.filtered() && demands.iter().any(|demand| demand.need == Need::Existence);
+        let query = match beyond {
+            true => self.scope.clone(),
+            false => self.scope.clone().results(true).severities(self.severities.clone()),
+        };
+        let doing = if beyond { "reading all checks" } else { "reading passed checks" };
+        let failed = std::mem::take(&mut self.failed);
+        let mut counter = Counter::new(demands, self.severities.as_ref(), self.filtered(), failed);
+        let shared = &mut self.shared;
+        let read =
+            walk::rows(self.run, &query, self.page_limit, doing, |row| counter.add(shared, row));
+        let total = read.await?;
+        if !self.filtered() {
+            self.add_up(total)?;
+        } else if total > self.part.evaluated {
+            let evaluated = self.part.evaluated;
+            let name = &self.run.name;
+            return Err(contradictory(format!(
+                "{name}: {total} checks where {evaluated} were counted"
+            )));
+        }
+        self.part.tallies.extend(counter.finish(&self.shared, &self.findings));
+        Ok(())
+    }
+
+    /// Without filters, every check either failed or passed.
+    fn add_up(&self, passed: u64) -> Result<(), Trouble> {
+        let (failed, evaluated) = (self.findings.total(), self.part.evaluated);
+        if failed.checked_add(passed) == Some(evaluated) {
+            return Ok(());
+        }
+        let name = &self.run.name;
+        Err(contradictory(format!(
+            "{name}: {failed} checks failed and {passed} passed, but there are {evaluated}"
+        )))
+    }
+
+    /// Whether the settings leave out checks of the scope by what came out of them.
+    fn filtered(&self) -> bool {
+        self.severities.is_some() || self.statuses.is_some()
+    }
+
+    async fn total(&self, query: &Query) -> Result<u64, Trouble> {
+        walk::total(self.run, query, |_| Ok(())).await
+    }
+
+    /// The total of a query that stands for a selection. The one check that comes with it must be
+    /// within the selection; if not, the two compare words differently.
+    async fn total_of(&mut self, query: &Query, selection: &Selection) -> Result<u64, Trouble> {
+        let shared = &mut self.shared;
+        walk::total(self.run, query, |row| {
+            let key = shared.key(row)?;
+            if selection.takes(&shared.subject(key)) {
+                return Ok(());
+            }
+            Err(Fault::new(
+                Cause::Contradictory,
+                format!("was counted by the platform as {selection}, but is not"),
+            ))
+        })
+        .await
+    }
+}
+
+fn contradictory(message: String) -> Trouble {
+    Trouble::new(Cause::Contradictory, message).help(
+        "run the gate again: a scan that ended meanwhile moves the totals; if it stays, the \
+         platform's figures cannot be relied on",
+    )
+}

@@ -1,0 +1,146 @@
+//! Walks over the pages of `GET /cspm/checks` and looks at every record on the way.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use super::query::{Fault, Query};
+use super::wire::{Page, Record, Row};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Answer, HttpError};
+use crate::page::Walk;
+use crate::sources::Run;
+use crate::text;
+
+/// What is done with each check; what it refuses is trouble.
+pub trait Look: FnMut(&Row<'_>) -> Result<(), Fault> {}
+impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> Look for F {}
+
+/// How many checks a query has, from a page of one.
+///
+/// # Errors
+/// If it cannot be asked, or the answer is not one to this query. `look` sees the one check.
+pub async fn total(run: &Run, query: &Query, look: impl Look) -> Result<u64, Trouble> {
+    let answer = query.request(&run.http, 1).send().await.map_err(trouble)?;
+    let mut reader = Reader::new(&run.name, query, 1);
+    let page = answer.json().map_err(trouble)?;
+    reader.page(&page, look)?;
+    if page.links.next.is_none() {
+        reader.walk.end()?;
+    }
+    if page.data.is_empty() && reader.total > 0 {
+        let what = format!("{}: {} checks, and a page without any", reader.what, reader.total);
+        return Err(Trouble::new(Cause::Contradictory, what));
+    }
+    Ok(reader.total)
+}
+
+/// Reads all checks of a query, page after page, and keeps none of them.
+///
+/// # Errors
+/// If a page does not arrive, the pages do not add up, or a record cannot be used. What `look`
+/// saw until then is not all there is.
+pub async fn rows(
+    run: &Run,
+    query: &Query,
+    page_limit: u64,
+    doing: &str,
+    mut look: impl Look,
+) -> Result<u64, Trouble> {
+    let mut reader = Reader::new(&run.name, query, page_limit);
+    run.progress.status(&run.name, doing, "");
+    let mut answer = query.request(&run.http, page_limit).send().await.map_err(trouble)?;
+    while let Some(next) = reader.answer(&answer, &mut look)? {
+        if let Some(promised) = reader.walk.pages_promised() {
+            let at = format!("page {} of {promised}", reader.walk.pages());
+            run.progress.status(&run.name, doing, &at);
+        }
+        // As given: the cursor holds the filters, and is ignored beside others (fact sheet §2.2).
+        answer = run.http.follow(&next).map_err(trouble)?.send().await.map_err(trouble)?;
+    }
+    reader.walk.end()?;
+    Ok(reader.total)
+}
+
+fn trouble(error: HttpError) -> Trouble {
+    error.trouble()
+}
+
+/// Reads the pages of one walk.
+pub struct Reader<'a> {
+    what: String,
+    query: &'a Query,
+    walk: Walk,
+    total: u64,
+    /// Hashes of the ids seen: eight bytes a check, also where nothing else of it is kept. Two
+    /// ids of a million collide once in ten million runs, and the run is then red, not green.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(source: &str, query: &'a Query, page_limit: u64) -> Self {
+        let what = format!("{source}: /cspm/checks");
+        Self {
+            walk: Walk::new(what.clone(), page_limit),
+            what,
+            query,
+            total: 0,
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn answer(&mut self, answer: &Answer, look: impl Look) -> Result<Option<String>, Trouble> {
+        let page = answer.json().map_err(trouble)?;
+        self.page(&page, look)?;
+        Ok(page.links.next.map(|next| next.0.into_owned()))
+    }
+
+    /// Reads one page.
+    ///
+    /// # Errors
+    /// If it does not fit the pages before it, or holds a record that cannot be used.
+    pub fn page(&mut self, page: &Page<'_>, mut look: impl Look) -> Result<(), Trouble> {
+        self.total = page.meta.total;
+        let next = page.links.next.as_ref().map(|next| &*next.0);
+        self.walk.page(page.data.len() as u64, page.meta.total, next)?;
+        self.elapsed(page)?;
+        for (at, record) in page.data.iter().enumerate() {
+            self.record(record, &mut look).map_err(|fault| self.located(&fault, at, record))?;
+        }
+        Ok(())
+    }
+
+    /// `meta.elapsed` counts the checks shown so far, and on the last page all (fact sheet §2.2).
+    /// The rows are counted anyway, so it may be missing on the way, but not at the end, where
+    /// the API offers it as the proof of completeness.
+    fn elapsed(&self, page: &Page<'_>) -> Result<(), Trouble> {
+        match (page.meta.elapsed, &page.links.next) {
+            (Some(elapsed), _) => self.walk.shown(elapsed),
+            (None, Some(_)) => Ok(()),
+            (None, None) => Err(Trouble::new(
+                Cause::Protocol,
+                format!("{}: the last page has no `meta.elapsed`", self.what),
+            )),
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>, look: &mut impl Look) -> Result<(), Fault> {
+        let row = record.row()?;
+        if !self.seen.insert(self.hasher.hash_one(row.id)) {
+            return Err(Fault::new(Cause::Contradictory, "came before: it would count twice"));
+        }
+        self.query.admits(&row)?;
+        look(&row)
+    }
+
+    fn located(&self, fault: &Fault, at: usize, record: &Record<'_>) -> Trouble {
+        let id = record
+            .id()
+            .map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
+        let Fault { cause, what } = fault;
+        let page = self.walk.pages();
+        Trouble::new(*cause, format!("{}: page {page}, data[{at}]{id} {what}", self.what))
+            .help("run the gate again; if it stays, report it to the platform's support")
+    }
+}
