@@ -7,6 +7,8 @@ pub mod page;
 pub mod progress;
 pub mod secret;
 pub mod selection;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod sources;
 pub mod stop;
 pub mod text;

@@ -11,9 +11,9 @@ use super::settings::Settings;
 use super::shared::{Key, Shared};
 use super::walk;
 use super::words::{SEVERITIES, Status};
-use crate::evidence::{Outcome, Part};
+use crate::evidence::{Outcome, Part, Tally};
 use crate::finding::{Cause, Severity, Trouble};
-use crate::selection::{Demand, Need, Selection};
+use crate::selection::{Demand, Field, Need, Selection};
 use crate::sources::Run;
 use crate::text;
 
@@ -30,6 +30,8 @@ pub struct Collection<'a> {
     shared: Shared,
     findings: Findings,
     failed: HashMap<Key, u64>,
+    /// Failed checks of the scope, whatever their severity. Unknown where statuses are filtered.
+    all_failed: Option<u64>,
     part: Part,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Collection<'a> {
             shared: Shared::default(),
             findings: Findings::default(),
             failed: HashMap::new(),
+            all_failed: None,
             part: Part::default(),
         }
     }
@@ -108,44 +111,45 @@ impl<'a> Collection<'a> {
         if self.severities.is_some() {
             let any = failed.clone().statuses(self.statuses.clone());
             let known = any.clone().severities(Some(SEVERITIES.into()));
-            self.compare("severities", "severity", &any, &known).await?;
+            let total = self.total_and_known("severities", "severity", &any, &known).await?;
+            self.all_failed = self.statuses.is_none().then_some(total);
         }
         if self.statuses.as_ref().is_some_and(|asked| asked.contains(&Status::Open)) {
             let known = failed.clone().statuses(Some(Status::ALL.into()));
-            self.compare("statuses", "status", &failed, &known).await?;
+            self.total_and_known("statuses", "status", &failed, &known).await?;
         }
         Ok(())
     }
 
-    async fn compare(
+    async fn total_and_known(
         &mut self,
         key: &str,
         field: &str,
         any: &Query,
         known: &Query,
-    ) -> Result<(), Trouble> {
+    ) -> Result<u64, Trouble> {
         let any = self.total(any).await?;
         let known = if any == 0 { 0 } else { self.total(known).await? };
-        if any == known {
-            return Ok(());
-        }
         let name = &self.run.name;
-        self.part.troubles.push(if known < any {
+        if known < any {
             let hidden = text::count(any - known, "failed check");
-            Trouble::new(
+            let trouble = Trouble::new(
                 Cause::Incomplete,
                 format!(
                     "{name}: {hidden} with a {field} that GravityZone does not document, or none; \
                      filters.{key} leaves them out, and they could be the worst"
                 ),
-            )
-            .help(format!("remove filters.{key}, and use `{field}` in the gates instead"))
-        } else {
-            contradictory(format!(
+            );
+            self.part.troubles.push(
+                trouble.help(format!("remove filters.{key}, and use `{field}` in the gates")),
+            );
+        }
+        if known > any {
+            return Err(contradictory(format!(
                 "{name}: {known} failed checks with a known {field}, but only {any} with any"
-            ))
-        });
-        Ok(())
+            )));
+        }
+        Ok(any)
     }
 
     async fn read_failures(&mut self) -> Result<(), Trouble> {
@@ -164,11 +168,13 @@ impl<'a> Collection<'a> {
         let total = read.await.inspect_err(|trouble| {
             self.part.findings_missing = Some(trouble.clone());
         })?;
-        if total > self.part.evaluated {
-            let evaluated = self.part.evaluated;
+        if !self.filtered() {
+            self.all_failed = Some(total);
+        }
+        let (name, evaluated) = (&self.run.name, self.part.evaluated);
+        if total.max(self.all_failed.unwrap_or(0)) > evaluated {
             return Err(contradictory(format!(
-                "{}: {total} failed checks among {evaluated} in all",
-                self.run.name
+                "{name}: {total} failed checks among {evaluated} in all"
             )));
         }
         Ok(())
@@ -179,102 +185,122 @@ impl<'a> Collection<'a> {
         let demands = std::mem::take(&mut self.demands);
         let mut for_rows = Vec::new();
         for demand in &demands {
-            let proven =
-                demand.need == Need::Existence && self.findings.within(&demand.selection) > 0;
-            if proven {
+            let Demand { selection, need } = demand;
+            if *need == Need::Existence && self.findings.within(selection) > 0 {
                 continue;
             }
-            let within = self.scope.clone().results(true).severities(self.severities.clone());
-            match demand::way(&demand.selection, &within) {
-                Way::Rows => for_rows.push(demand),
-                Way::Nothing => self.part.tallies.push(count::exact(&demand.selection, 0, 0)),
-                Way::Total(query) => self.count_by_totals(demand, query).await?,
+            let counted = match demand::way(selection, &self.scope, self.severities.as_ref()) {
+                Way::Rows => None,
+                Way::Nothing => Some(count::exact(selection, 0, 0)),
+                Way::Totals(query, severities) => match need {
+                    Need::Existence => Some(self.existing(selection, &query).await?),
+                    Need::Passes => {
+                        self.passed(selection, &query, severities).await?.map(|passed| {
+                            count::exact(selection, passed, self.findings.within(selection))
+                        })
+                    }
+                },
+            };
+            match counted {
+                Some(tally) => self.part.tallies.push(tally),
+                None => for_rows.push(demand),
             }
         }
-        if for_rows.is_empty() {
-            return Ok(());
+        match for_rows.is_empty() {
+            true => Ok(()),
+            false => self.count_by_rows(&for_rows).await,
         }
-        self.count_by_rows(&for_rows).await
     }
 
-    async fn count_by_totals(&mut self, demand: &Demand, passes: Query) -> Result<(), Trouble> {
-        let selection = &demand.selection;
-        let passed = self.total_of(&passes, selection).await?;
-        let failed = match demand.need {
-            Need::Passes => {
-                let failures = passes.results(false);
-                self.prove_total(selection, &failures, passed).await?;
-                self.findings.within(selection)
-            }
-            // Outside the settings' filters there may still be what proves that it is no typo.
-            Need::Existence if passed == 0 && self.filtered() => {
-                match demand::way(selection, &self.scope) {
-                    Way::Total(any) => self.total_of(&any, selection).await?,
-                    Way::Nothing | Way::Rows => 0,
-                }
-            }
-            Need::Existence => 0,
-        };
-        self.part.tallies.push(count::exact(selection, passed, failed));
-        Ok(())
+    /// No failure matched; whether any other check does.
+    async fn existing(&mut self, selection: &Selection, query: &Query) -> Result<Tally, Trouble> {
+        if self.filtered() {
+            let any = self.total_of(query, selection).await?;
+            return Ok(count::beyond_filters(selection, any));
+        }
+        let passed = self.total_of(&query.clone().results(true), selection).await?;
+        Ok(count::exact(selection, passed, 0))
     }
 
-    /// A pass rate stands on the platform's filters. Failures were read as rows, so the same
-    /// filters must count as many of them as we do; else passes are counted by other rules.
-    async fn prove_total(
+    /// How many checks passed, if totals can tell. A pass rate then stands on the platform's
+    /// filters, so each of them is proven: that it is applied, and as we would.
+    async fn passed(
         &mut self,
         selection: &Selection,
-        failures: &Query,
-        passed: u64,
+        query: &Query,
+        severities: Option<BTreeSet<Severity>>,
+    ) -> Result<Option<u64>, Trouble> {
+        self.prove_on_failures(selection, query, severities.clone()).await?;
+        let passes = query.clone().results(true);
+        let all = self.total_of(&passes, &selection.only(|field| field != Field::Severity)).await?;
+        if *query == self.scope {
+            self.add_up(all)?;
+        }
+        let Some(severities) = severities else { return Ok(Some(all)) };
+        // The documentation speaks of findings only, although passes have a severity (fact sheet
+        // §2.5, no. 7). Where the two halves are not the whole, rows have to tell.
+        let others: BTreeSet<_> =
+            SEVERITIES.into_iter().filter(|severity| !severities.contains(severity)).collect();
+        let half = self.total(&passes.clone().severities(Some(severities))).await?;
+        let other_half = match others.is_empty() {
+            true => 0,
+            false => self.total(&passes.severities(Some(others))).await?,
+        };
+        Ok((half.checked_add(other_half) == Some(all)).then_some(half))
+    }
+
+    /// Failures were read as rows, so the same filters must count as many of them as we do.
+    async fn prove_on_failures(
+        &mut self,
+        selection: &Selection,
+        query: &Query,
+        severities: Option<BTreeSet<Severity>>,
     ) -> Result<(), Trouble> {
-        let name = &self.run.name;
         if *selection == Selection::default() {
-            return match self.filtered() {
-                true => Ok(()),
-                false => self.add_up(passed),
-            };
+            return Ok(());
         }
-        let counted = self.total_of(failures, selection).await?;
+        let failures = query.clone().results(false).severities(severities);
+        let counted = self.total_of(&failures, selection).await?;
         let read = self.findings.within_as_filtered(selection);
-        if counted != read {
-            return Err(contradictory(format!(
-                "{name}: the platform counts {counted} failed checks of {selection}, but sent {read}"
-            )));
+        if counted == read {
+            return Ok(());
         }
-        Ok(())
+        let name = &self.run.name;
+        Err(contradictory(format!(
+            "{name}: the platform counts {counted} failed checks of {selection}, but sent {read}"
+        )))
     }
 
     /// One walk for all demands that only rows can answer.
     async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Trouble> {
+        let filtered = self.filtered();
         // What the filters leave out can still prove that a selection is no typo.
-        let beyond = self.filtered() && demands.iter().any(|demand| demand.need == Need::Existence);
-        let query = match beyond {
-            true => self.scope.clone(),
-            false => self.scope.clone().results(true).severities(self.severities.clone()),
+        let beyond = filtered && demands.iter().any(|demand| demand.need == Need::Existence);
+        let (query, doing) = match beyond {
+            true => (self.scope.clone(), "reading all checks"),
+            false => (self.scope.clone().results(true), "reading passed checks"),
         };
-        let doing = if beyond { "reading all checks" } else { "reading passed checks" };
         let failed = std::mem::take(&mut self.failed);
-        let mut counter = Counter::new(demands, self.severities.as_ref(), self.filtered(), failed);
-        let shared = &mut self.shared;
+        let Self { shared, severities, .. } = self;
+        let mut counter = Counter::new(demands, severities.as_ref(), filtered, failed);
         let read =
             walk::rows(self.run, &query, self.page_limit, doing, |row| counter.add(shared, row));
         let total = read.await?;
-        if !self.filtered() {
-            self.add_up(total)?;
-        } else if total > self.part.evaluated {
-            let evaluated = self.part.evaluated;
-            let name = &self.run.name;
-            return Err(contradictory(format!(
-                "{name}: {total} checks where {evaluated} were counted"
-            )));
-        }
         self.part.tallies.extend(counter.finish(&self.shared, &self.findings));
-        Ok(())
+        let (name, evaluated) = (&self.run.name, self.part.evaluated);
+        match beyond {
+            false => self.add_up(total),
+            true if total == evaluated => Ok(()),
+            true => Err(contradictory(format!(
+                "{name}: {total} checks were read, but there are {evaluated}"
+            ))),
+        }
     }
 
-    /// Without filters, every check either failed or passed.
+    /// Every check of the scope either failed or passed.
     fn add_up(&self, passed: u64) -> Result<(), Trouble> {
-        let (failed, evaluated) = (self.findings.total(), self.part.evaluated);
+        let Some(failed) = self.all_failed else { return Ok(()) };
+        let evaluated = self.part.evaluated;
         if failed.checked_add(passed) == Some(evaluated) {
             return Ok(());
         }

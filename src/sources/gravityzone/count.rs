@@ -39,6 +39,13 @@ pub fn exact(selection: &Selection, passed: u64, failed: u64) -> Tally {
     }
 }
 
+/// The tally of a selection that is only asked for to exist, where the settings' filters leave out
+/// some of what does. It proves that the selection is no typo, and must never lift a pass rate:
+/// none of it counts as passed.
+pub fn beyond_filters(selection: &Selection, any: u64) -> Tally {
+    exact(selection, 0, any)
+}
+
 /// Counts checks while they are read, and keeps none of them.
 pub struct Counter<'a> {
     /// The settings' severities: what is outside them is no pass of ours.
@@ -51,9 +58,8 @@ pub struct Counter<'a> {
 struct Exact<'a> {
     demand: &'a Demand,
     passed: u64,
-    /// Checks that match but are no passes within the settings' filters. They prove that the
-    /// selection is no typo, and must never lift a pass rate.
-    others: u64,
+    /// Checks that match, whatever the settings' filters say of them.
+    any: u64,
 }
 
 struct Passed {
@@ -75,7 +81,7 @@ impl<'a> Counter<'a> {
             demand.selection.words.contains_key(&Field::Resource)
                 || (filtered && demand.need == Need::Existence)
         };
-        let exact = |demand| Exact { demand, passed: 0, others: 0 };
+        let exact = |demand| Exact { demand, passed: 0, any: 0 };
         Self {
             severities,
             exact: demands.iter().copied().filter(needs_own).map(exact).collect(),
@@ -103,7 +109,7 @@ impl<'a> Counter<'a> {
             let Some(exact) = exact.get_mut(*at) else { continue };
             if exact.demand.selection.takes_resource(row.resource_id, row.resource_name) {
                 exact.passed += u64::from(ours);
-                exact.others += u64::from(!ours);
+                exact.any += 1;
             }
         }
         Ok(())
@@ -111,13 +117,9 @@ impl<'a> Counter<'a> {
 
     /// The tallies: exact ones first, since the first that can tell is asked.
     pub fn finish(self, shared: &Shared, findings: &Findings) -> Vec<Tally> {
-        let exact = self.exact.into_iter().map(|Exact { demand, passed, others }| {
-            let failed = match demand.need {
-                Need::Passes => findings.within(&demand.selection),
-                Need::Existence if passed == 0 => others,
-                Need::Existence => 0,
-            };
-            exact(&demand.selection, passed, failed)
+        let exact = self.exact.into_iter().map(|Exact { demand, passed, any }| match demand.need {
+            Need::Passes => exact(&demand.selection, passed, findings.within(&demand.selection)),
+            Need::Existence => beyond_filters(&demand.selection, any),
         });
         let mut counts: HashMap<Key, (u64, u64)> =
             self.failed.into_iter().map(|(key, failed)| (key, (0, failed))).collect();

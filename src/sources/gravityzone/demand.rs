@@ -10,17 +10,17 @@ use crate::selection::{Demand, Field, Need, Pattern, Selection};
 /// How a selection can be counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By the total of this query.
-    Total(Query),
+    /// By totals: of this query, and of these severities if there are some.
+    Totals(Query, Option<BTreeSet<Severity>>),
     /// Not at all: the settings' filters leave out all that it selects.
     Nothing,
     /// Only by reading rows.
     Rows,
 }
 
-/// How to count the checks of `selection` within `within`.
-pub fn way(selection: &Selection, within: &Query) -> Way {
-    let mut query = within.clone();
+/// How to count the checks of `selection` within the settings' scope and severities.
+pub fn way(selection: &Selection, scope: &Query, limit: Option<&BTreeSet<Severity>>) -> Way {
+    let mut query = scope.clone();
     for (field, patterns) in &selection.words {
         let filter = match field {
             Field::Framework => Filter::SystemCompliance,
@@ -35,20 +35,18 @@ pub fn way(selection: &Selection, within: &Query) -> Way {
         }
         query = query.with(filter, words);
     }
-    if let Some(wanted) = &selection.severity {
-        let known = |severity: &Severity| SEVERITIES.contains(severity);
-        let asked: BTreeSet<_> = wanted
-            .iter()
-            .copied()
-            .filter(known)
-            .filter(|severity| query.takes_severity(*severity))
-            .collect();
-        if asked.is_empty() {
-            return Way::Nothing;
+    let known = |severity: &Severity| SEVERITIES.contains(severity);
+    match (&selection.severity, limit) {
+        (None, limit) => Way::Totals(query, limit.cloned()),
+        (Some(wanted), limit) => {
+            let within = |severity: &Severity| limit.is_none_or(|limit| limit.contains(severity));
+            let asked: BTreeSet<_> = wanted.iter().copied().filter(known).filter(within).collect();
+            match asked.is_empty() {
+                true => Way::Nothing,
+                false => Way::Totals(query, Some(asked)),
+            }
         }
-        query = query.severities(Some(asked));
     }
-    Way::Total(query)
 }
 
 /// The words, if the platform can compare them as we do.
