@@ -73,3 +73,88 @@ pub fn distinct(demands: &[Demand], passes_known: bool) -> Vec<Demand> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(field: Field, words: &[&str]) -> Selection {
+        let patterns = words.iter().copied().map(Pattern::new).collect();
+        Selection { words: [(field, patterns)].into(), ..Selection::default() }
+    }
+
+    fn severe(severities: &[Severity]) -> Selection {
+        Selection { severity: Some(severities.iter().copied().collect()), ..Selection::default() }
+    }
+
+    fn scope(filter: Filter, values: &[&str]) -> Query {
+        Query::default().with(filter, values.iter().map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn literals_that_the_platform_can_filter_by_are_totals() {
+        let all = Query::default();
+        let nist = scope(Filter::SystemCompliance, &["nist"]);
+        let cases = [
+            (Selection::default(), Way::Totals(all.clone(), None)),
+            (words(Field::Framework, &["nist"]), Way::Totals(nist, None)),
+            (
+                words(Field::ResourceType, &["a", "b"]),
+                Way::Totals(scope(Filter::ResourceTypes, &["a", "b"]), None),
+            ),
+            (
+                severe(&[Severity::High, Severity::Unknown]),
+                Way::Totals(all.clone(), Some([Severity::High].into())),
+            ),
+            (words(Field::Framework, &["nist*"]), Way::Rows),
+            (words(Field::Framework, &["nist", "so?"]), Way::Rows),
+            (words(Field::ResourceType, &["a,b"]), Way::Rows),
+            (words(Field::ResourceType, &[""]), Way::Rows),
+            (words(Field::Rule, &["cloud_scan/x"]), Way::Rows),
+            (words(Field::Control, &["nist/CM-7"]), Way::Rows),
+            (words(Field::Account, &["prod"]), Way::Rows),
+            (words(Field::Region, &["eu-west-3"]), Way::Rows),
+            (words(Field::Resource, &["i-1"]), Way::Rows),
+        ];
+        for (selection, expected) in cases {
+            assert_eq!(way(&selection, &all, None), expected, "{selection}");
+        }
+    }
+
+    #[test]
+    fn settings_and_selection_are_intersected_or_left_to_rows() {
+        let limit = BTreeSet::from([Severity::High, Severity::Critical]);
+        let all = Query::default();
+        let cases = [
+            (Selection::default(), Way::Totals(all.clone(), Some(limit.clone()))),
+            (
+                severe(&[Severity::High, Severity::Low]),
+                Way::Totals(all.clone(), Some([Severity::High].into())),
+            ),
+            (severe(&[Severity::Low]), Way::Nothing),
+        ];
+        for (selection, expected) in cases {
+            assert_eq!(way(&selection, &all, Some(&limit)), expected, "{selection}");
+        }
+        let both = scope(Filter::SystemCompliance, &["nist", "soc-2"]);
+        let one = scope(Filter::SystemCompliance, &["nist"]);
+        assert_eq!(way(&words(Field::Framework, &["nist"]), &both, None), Way::Totals(one, None));
+        assert_eq!(way(&words(Field::Framework, &["iso"]), &both, None), Way::Rows);
+    }
+
+    #[test]
+    fn demands_for_the_same_are_asked_once() {
+        let rule = words(Field::Rule, &["x"]);
+        let demand = |selection: &Selection, need| Demand { selection: selection.clone(), need };
+        let all = Selection::default();
+        let asked = [
+            demand(&rule, Need::Existence),
+            demand(&all, Need::Existence),
+            demand(&rule, Need::Passes),
+            demand(&all, Need::Passes),
+        ];
+        let kept = distinct(&asked, true);
+        assert_eq!(kept, [demand(&rule, Need::Passes), demand(&all, Need::Passes)]);
+        assert_eq!(distinct(&asked, false), [demand(&rule, Need::Existence)]);
+    }
+}

@@ -172,3 +172,128 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     zoned.or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc())).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::wire::tests::{check, check_with, read};
+    use super::*;
+
+    fn findings(records: &[Value]) -> (Vec<Finding>, Vec<String>) {
+        let (mut findings, mut shared) = (Findings::default(), Shared::default());
+        for record in records {
+            read(record, |row| findings.add(&mut shared, &row).map(|_| ())).unwrap().unwrap();
+        }
+        findings.finish()
+    }
+
+    #[test]
+    fn open_is_whatever_is_not_documented_as_anything_else() {
+        let cases = [
+            (json!("open"), true, Some("open")),
+            (json!(null), true, None),
+            (json!("remediated"), true, Some("remediated")),
+            (json!("snoozed"), true, Some("snoozed")),
+            (json!("needs_review"), false, Some("needs_review")),
+            (json!("risk_accepted"), false, Some("risk_accepted")),
+            (json!("FALSE_POSITIVE"), false, Some("false_positive")),
+        ];
+        for (word, open, status) in cases {
+            let (found, _) = findings(&[check_with("1", "/attributes/status", word)]);
+            assert_eq!((found[0].open, found[0].status.as_deref()), (open, status));
+        }
+    }
+
+    #[test]
+    fn what_checks_share_is_kept_once() {
+        // The order of controls is not stable (fact sheet §2.5, no. 11).
+        let mut turned = check("2");
+        turned
+            .pointer_mut("/relationships/controls/data")
+            .unwrap()
+            .as_array_mut()
+            .unwrap()
+            .reverse();
+        let (found, _) = findings(&[check("1"), turned, check("3")]);
+        let [a, b, c] = &*found else { panic!("three findings") };
+        for other in [b, c] {
+            assert!(Arc::ptr_eq(&a.subject.controls, &other.subject.controls));
+            let rule = |finding: &Finding| finding.subject.rule.clone().unwrap();
+            assert!(Arc::ptr_eq(&rule(a), &rule(other)));
+            let account = |finding: &Finding| finding.subject.account.clone().unwrap();
+            assert!(Arc::ptr_eq(&account(a), &account(other)));
+        }
+        let ids: Vec<_> = a.subject.controls.iter().map(|control| &*control.id).collect();
+        assert_eq!(ids, ["nist-sp-800-53-r5/CM-7", "seojk-29-2022/I.c.2.h"]);
+    }
+
+    #[test]
+    fn a_long_description_is_cut() {
+        let long = "ä".repeat(3000);
+        let (found, _) = findings(&[check_with("1", "/attributes/description", json!(long))]);
+        let help = found[0].subject.rule.as_ref().and_then(|rule| rule.help.clone()).unwrap();
+        assert_eq!(help.chars().count(), 1000);
+    }
+
+    /// Check ids may be issued anew by every scan, and the order of rows may change.
+    #[test]
+    fn fingerprints_do_not_depend_on_check_ids_or_order() {
+        let at = |id: &str, time: &str| check_with(id, "/attributes/created_at", json!(time));
+        let prints = |records: &[Value]| -> Vec<_> {
+            let mut prints: Vec<_> =
+                findings(records).0.iter().map(|f| (f.created_at, f.fingerprint)).collect();
+            prints.sort();
+            prints
+        };
+        let (old, new) = ("2024-01-01T00:00:00Z", "2024-02-01T00:00:00.123Z");
+        let today = prints(&[at("1", old), at("2", new)]);
+        assert_ne!(today[0].1, today[1].1);
+        assert_eq!(today, prints(&[at("9", new), at("8", old)]));
+        // The older one was there before the newer came.
+        assert_eq!(today[0], prints(&[at("1", old)])[0]);
+    }
+
+    #[test]
+    fn fingerprints_tell_resources_accounts_and_regions_apart() {
+        let cases = [
+            ("/attributes/resource_id", json!("other")),
+            ("/attributes/resource_region", json!("eu-west-3")),
+            ("/relationships/scan/data/id", json!("scan-2")),
+            ("/relationships/rule/data/meta/name", json!("cloud_scan/y")),
+        ];
+        let (base, _) = findings(&[check("1")]);
+        for (pointer, value) in cases {
+            let (other, _) = findings(&[check_with("1", pointer, value)]);
+            assert_ne!(base[0].fingerprint, other[0].fingerprint, "{pointer}");
+        }
+        let (other, _) = findings(&[check_with("1", "/attributes/title", json!("other"))]);
+        assert_eq!(base[0].fingerprint, other[0].fingerprint);
+    }
+
+    #[test]
+    fn times_are_read_leniently() {
+        let cases = [
+            ("2024-01-04T16:23:10.219Z", true),
+            ("2023-12-31T17:08:45+00:00", true),
+            ("2024-01-14T06:47:15.494040", true),
+            ("yesterday", false),
+        ];
+        for (text, readable) in cases {
+            assert_eq!(time(text).is_some(), readable, "{text}");
+        }
+        let (found, notes) = findings(&[check_with("1", "/attributes/created_at", json!("x"))]);
+        assert_eq!(found[0].created_at, None);
+        assert!(notes[0].contains("created_at"), "{notes:?}");
+    }
+
+    #[test]
+    fn odd_words_are_counted_and_at_most_five_are_named() {
+        let records: Vec<_> = (0..7)
+            .map(|n| check_with(&n.to_string(), "/attributes/severity", json!(format!("s{n}\n"))))
+            .collect();
+        let (_, notes) = findings(&records);
+        assert!(notes[0].starts_with("7 failed checks with a severity"), "{}", notes[0]);
+        assert!(notes[0].ends_with("`s4` (1) and 2 more"), "{}", notes[0]);
+    }
+}

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! settings.rs   the keys of a policy, validated         words.rs     the documented words
-//! collect.rs    the order of questions                  demand.rs    which request tells what
-//! query.rs      what is asked, and who belongs to it    walk.rs      pages, one after another
-//! wire.rs       the JSON, and what a check must have    shared.rs    rules, accounts, … kept once
+//! collect.rs    the order of questions                  passes.rs    what gates ask of passes
+//! query.rs      what is asked, and who belongs to it    demand.rs    which request tells what
+//! walk.rs       pages, one after another                wire.rs      the JSON of a check
 //! findings.rs   failed checks become findings           count.rs     passed checks become counts
+//! shared.rs     rules, accounts, … kept once
 //! ```
 //!
 //! Failures are read as rows, everything else as totals: a page of one check says how many there
@@ -20,9 +21,10 @@ use crate::sources::{Connection, Later, Ready, Run, Source, System};
 use crate::text;
 
 mod collect;
-mod count;
+pub mod count;
 mod demand;
 pub mod findings;
+mod passes;
 pub mod query;
 mod settings;
 pub mod shared;

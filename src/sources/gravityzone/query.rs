@@ -154,3 +154,27 @@ impl Fault {
         Self::new(Cause::Protocol, what)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_joined_with_commas() {
+        let query = Query::default()
+            .with(Filter::ResourceTypes, ["EC2 Instance".to_owned(), "S3 Bucket".to_owned()])
+            .results(false)
+            .severities(Some([Severity::High, Severity::Critical].into()))
+            .statuses(Some([Status::NeedsReview, Status::Open].into()));
+        let parameters = query.parameters();
+        let expected = [
+            ("results", "fail"),
+            ("severities", "high,critical"),
+            ("statuses", "open,needs_review"),
+            ("resource_types", "EC2 Instance,S3 Bucket"),
+        ];
+        let given: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(given, expected);
+        assert_eq!(Query::default().parameters(), []);
+    }
+}

@@ -275,3 +275,95 @@ impl schemars::JsonSchema for PageLimit {
         schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(mut keys: Value) -> Result<Settings, String> {
+        keys["url"] = "https://api.example.com/v1".into();
+        Settings::deserialize(keys).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_fact_sheet() {
+        let settings = read(json!({})).unwrap();
+        assert_eq!(settings.auth_header, AuthHeader(HeaderName::from_static("x-api-key")));
+        assert_eq!(settings.page_limit(), 500);
+        assert_eq!(settings.filters.scope(), Query::default());
+        assert_eq!(settings.filters.passes_unknown(), None);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_is_right() {
+        let cases = [
+            (json!({"filters": {"severities": "hihg"}}), "did you mean `high`?"),
+            (json!({"filters": {"severities": ["high", "High"]}}), "`High` is not a severity"),
+            (json!({"filters": {"statuses": ["needs-review"]}}), "did you mean `needs_review`?"),
+            (json!({"filters": {"results": "pass"}}), "hides every failure"),
+            (json!({"filters": {"results": ["failed"]}}), "did you mean `fail`?"),
+            (json!({"filters": {"scans": "a,b"}}), "has a comma in it"),
+            (json!({"filters": {"scans": ["a", " "]}}), "an empty value"),
+            (json!({"filters": {"scans": []}}), "an empty list"),
+            (json!({"filters": {"rules": "a\nb"}}), "control character"),
+            (json!({"filters": {"scan": "a"}}), "unknown field `scan`"),
+            (json!({"page_limit": 0}), "1 to 1000"),
+            (json!({"page_limit": 1001}), "1 to 1000"),
+            (json!({"page_limit": -1}), "1 to 1000"),
+            (json!({"auth_header": "x api key"}), "cannot be the name"),
+            (json!({"auth_header": "Host"}), "the exchange itself"),
+            (json!({"token_env": "SYSDIG_API_TOKEN"}), "does not begin with `GRAVITYZONE_`"),
+        ];
+        for (keys, has) in cases {
+            let error = read(keys.clone()).expect_err(&keys.to_string());
+            assert!(error.contains(has), "{keys}: {error}");
+        }
+    }
+
+    #[test]
+    fn filters_take_one_value_or_a_list() {
+        let one = read(json!({"filters": {"scans": "a"}})).unwrap();
+        let list = read(json!({"filters": {"scans": ["a"]}})).unwrap();
+        assert_eq!(one.filters.scope(), list.filters.scope());
+        assert_eq!(one.filters.scope().all_values().count(), 1);
+    }
+
+    #[test]
+    fn only_filters_of_what_is_meant_are_scope() {
+        let keys =
+            json!({"filters": {"severities": "high", "statuses": "open", "results": "fail"}});
+        assert_eq!(read(keys).unwrap().filters.scope(), Query::default());
+    }
+
+    #[test]
+    fn open_brings_remediated_along() {
+        let statuses = |words: Value| read(json!({"filters": {"statuses": words}})).unwrap();
+        let asked = statuses(json!(["open", "needs_review"])).filters.statuses().unwrap();
+        assert_eq!(asked, [Status::Open, Status::Remediated, Status::NeedsReview].into());
+        let asked = statuses(json!("risk_accepted")).filters.statuses().unwrap();
+        assert_eq!(asked, [Status::RiskAccepted].into());
+    }
+
+    #[test]
+    fn filters_that_hide_passes_say_so() {
+        let unknown = |filters: Value| {
+            read(json!({"filters": filters})).unwrap().filters.passes_unknown().is_some()
+        };
+        assert!(unknown(json!({"statuses": "open"})));
+        assert!(unknown(json!({"results": "fail"})));
+        assert!(!unknown(json!({"results": ["fail", "pass"]})));
+        assert!(!unknown(json!({"severities": "high"})));
+    }
+
+    #[test]
+    fn the_header_decides_how_the_token_travels() {
+        let variables = [("T".to_owned(), "a-token".to_owned())].into();
+        let token = || Secret::read("T", &variables).unwrap();
+        let auth =
+            |header: &str| read(json!({"auth_header": header})).unwrap().authentication(token());
+        assert!(matches!(auth("Authorization"), Auth::Bearer(_)));
+        assert!(matches!(auth("X-Api-Key"), Auth::Header(name, _) if name == "x-api-key"));
+    }
+}

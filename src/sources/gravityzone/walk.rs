@@ -101,14 +101,14 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it does not fit the pages before it, or holds a record that cannot be used.
     pub fn page(&mut self, page: &Page<'_>, mut look: impl Look) -> Result<(), Trouble> {
-        self.total = page.meta.total;
-        let next = page.links.next.as_ref().map(|next| &*next.0);
-        self.walk.page(page.data.len() as u64, page.meta.total, next)?;
-        self.elapsed(page)?;
+        // Records first: a placeholder also spoils the sums, and says more about what is wrong.
         for (at, record) in page.data.iter().enumerate() {
             self.record(record, &mut look).map_err(|fault| self.located(&fault, at, record))?;
         }
-        Ok(())
+        self.total = page.meta.total;
+        let next = page.links.next.as_ref().map(|next| &*next.0);
+        self.walk.page(page.data.len() as u64, page.meta.total, next)?;
+        self.elapsed(page)
     }
 
     /// `meta.elapsed` counts the checks shown so far, and on the last page all (fact sheet §2.2).
@@ -139,8 +139,84 @@ impl<'a> Reader<'a> {
             .id()
             .map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
         let Fault { cause, what } = fault;
-        let page = self.walk.pages();
+        let page = self.walk.pages() + 1;
         Trouble::new(*cause, format!("{}: page {page}, data[{at}]{id} {what}", self.what))
             .help("run the gate again; if it stays, report it to the platform's support")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::wire::tests::{check, check_with};
+    use super::*;
+    use crate::finding::Severity;
+
+    fn page(data: &[Value], total: u64, elapsed: Option<u64>, next: Option<&str>) -> String {
+        let meta = json!({"total": total, "elapsed": elapsed});
+        json!({"data": data, "links": {"self": "", "next": next}, "meta": meta}).to_string()
+    }
+
+    /// Reads the pages as one walk of failures, and tells what came of it.
+    fn read(query: &Query, pages: &[String]) -> Result<u64, Trouble> {
+        let query = query.clone().results(false);
+        let mut reader = Reader::new("gravityzone", &query, 2);
+        for text in pages {
+            reader.page(&serde_json::from_str(text).unwrap(), |_| Ok(()))?;
+        }
+        reader.walk.end()?;
+        Ok(reader.total)
+    }
+
+    #[test]
+    fn whole_walks_are_fine() {
+        let first = page(&[check("1"), check("2")], 3, Some(2), Some("?page_cursor=b"));
+        let walk = [first, page(&[check("3")], 3, Some(3), None)];
+        assert_eq!(read(&Query::default(), &walk), Ok(3));
+        assert_eq!(read(&Query::default(), &[page(&[], 0, Some(0), None)]), Ok(0));
+
+        // What is counted anyway may be missing on the way.
+        let first = page(&[check("1"), check("2")], 3, None, Some("?page_cursor=b"));
+        let walk = [first, page(&[check("3")], 3, Some(3), None)];
+        assert_eq!(read(&Query::default(), &walk), Ok(3));
+    }
+
+    #[test]
+    fn faults_are_named_with_page_and_record() {
+        let with = |pointer: &str, value: Value| check_with("9", pointer, value);
+        let medium = Query::default().severities(Some([Severity::Medium].into()));
+        let open = Query::default().statuses(Some([super::super::words::Status::Open].into()));
+        let all = Query::default();
+        let cases = [
+            (&all, json!({"...": "..."}), Cause::Protocol, "page 2, data[0] has no `id`"),
+            (&all, check("1"), Cause::Contradictory, "data[0] (check 1) came before"),
+            (
+                &all,
+                with("/attributes/result", json!("pass")),
+                Cause::Contradictory,
+                "result `pass`",
+            ),
+            (&all, with("/attributes/result", json!("?")), Cause::Protocol, "result `?`"),
+            (&medium, with("/attributes/severity", json!("low")), Cause::Contradictory, "`low`"),
+            (&medium, with("/attributes/severity", json!(null)), Cause::Contradictory, "`null`"),
+            (&open, with("/attributes/status", json!(null)), Cause::Contradictory, "`null`"),
+            (&open, with("/attributes/status", json!("x")), Cause::Contradictory, "status `x`"),
+        ];
+        for (query, record, cause, has) in cases {
+            let first = page(&[check("1"), check("2")], 3, Some(2), Some("?page_cursor=b"));
+            let walk = [first, page(&[record], 3, Some(3), None)];
+            let trouble = read(query, &walk).unwrap_err();
+            assert_eq!(trouble.cause, cause, "{}", trouble.message);
+            assert!(trouble.message.contains(has), "{}", trouble.message);
+        }
+    }
+
+    #[test]
+    fn elapsed_must_be_right_and_on_the_last_page_there() {
+        for (elapsed, cause) in [(Some(2), Cause::Contradictory), (None, Cause::Protocol)] {
+            let trouble = read(&Query::default(), &[page(&[check("1")], 1, elapsed, None)]);
+            assert_eq!(trouble.unwrap_err().cause, cause);
+        }
     }
 }

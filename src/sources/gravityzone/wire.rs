@@ -263,3 +263,152 @@ fn severity(word: Option<&str>) -> Severity {
         severity => severity,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A failed check as the documentation has it, its masks and placeholders filled in.
+    pub fn check(id: &str) -> Value {
+        json!({
+            "id": id,
+            "type": "check",
+            "attributes": {
+                "resource_region": "ap-southeast-1",
+                "resource_id": "arn:aws:ec2:ap-southeast-1:400000000037:security-group/sg-1",
+                "resource_name": "sg-1",
+                "resource_type": "EC2 Security Group",
+                "result": "fail",
+                "severity": "medium",
+                "status": "open",
+                "created_at": "2023-12-31T17:08:45+00:00",
+                "scan_name": "[Staging] AWS",
+                "scan_group_name": "demo-group",
+                "title": "A title",
+                "description": "What was discovered.\n\n\"Quoted\" at length.",
+                "original_severity": "medium"
+            },
+            "relationships": {
+                "scan": {"data": {"id": "scan-1", "type": "scan"}},
+                "scan_group": {"data": {"id": "group-1", "type": "scan_group"}},
+                "rule": {"data": {
+                    "id": "rule-1",
+                    "type": "rule",
+                    "meta": {"name": "cloud_scan/aws/ec2/x", "version": 1}
+                }},
+                "controls": {"data": [
+                    {
+                        "id": "CM-7",
+                        "type": "control",
+                        "meta": {
+                            "compliance_type": "system_compliance",
+                            "compliance_id": "nist-sp-800-53-r5",
+                            "section_id": "CM"
+                        }
+                    },
+                    {"id": "I.c.2.h", "type": "control", "meta": {"compliance_id": "seojk-29-2022"}}
+                ]}
+            },
+            "links": {"self": "https://api.example.com/v1/cspm/checks/1"}
+        })
+    }
+
+    /// A check with one value replaced, by its JSON pointer.
+    pub fn check_with(id: &str, pointer: &str, value: Value) -> Value {
+        let mut check = check(id);
+        *check.pointer_mut(pointer).unwrap() = value;
+        check
+    }
+
+    /// What is made of a record.
+    pub fn read<T>(record: &Value, then: impl FnOnce(Row<'_>) -> T) -> Result<T, Fault> {
+        let text = record.to_string();
+        let record: Record<'_> = serde_json::from_str(&text).unwrap();
+        record.row().map(then)
+    }
+
+    #[test]
+    fn a_documented_check_is_read_whole() {
+        read(&check("1"), |row| {
+            assert_eq!((row.id, row.passed, row.severity), ("1", false, Severity::Medium));
+            assert_eq!((row.status, row.region), (Some("open"), Some("ap-southeast-1")));
+            assert_eq!((row.scan_id, row.scan_name), ("scan-1", Some("[Staging] AWS")));
+            assert_eq!(row.rule, "cloud_scan/aws/ec2/x");
+            let description = row.description().unwrap();
+            assert_eq!(description, "What was discovered.\n\n\"Quoted\" at length.");
+            let controls = row.controls().ok().unwrap();
+            let names: Vec<_> = controls.iter().map(|c| (&*c.framework, &*c.id)).collect();
+            assert_eq!(names, [("nist-sp-800-53-r5", "CM-7"), ("seojk-29-2022", "I.c.2.h")]);
+        })
+        .unwrap();
+    }
+
+    /// Fact sheet §2.2: these are null on real checks.
+    #[test]
+    fn documented_nulls_are_normal() {
+        let attributes = ["status", "resource_id", "resource_name", "resource_region", "scan_name"];
+        for field in attributes.into_iter().chain(["title", "description", "created_at"]) {
+            let pointer = format!("/attributes/{field}");
+            for value in [Value::Null, json!("")] {
+                assert!(read(&check_with("1", &pointer, value), |_| ()).is_ok(), "{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_check_must_have_is_named() {
+        let null = Value::Null;
+        let cases = [
+            ("/id", null.clone(), "no `id`"),
+            ("/id", json!(""), "no `id`"),
+            ("/type", null.clone(), "no `type`"),
+            ("/type", json!("scan"), "not of type `check`"),
+            ("/attributes", null.clone(), "no `attributes`"),
+            ("/attributes/result", null.clone(), "no `attributes.result`"),
+            ("/attributes/result", json!("skipped"), "the result `skipped`"),
+            ("/relationships", null.clone(), "no `relationships`"),
+            ("/relationships/scan", null.clone(), "no `relationships.scan.data.id`"),
+            ("/relationships/scan/data", null.clone(), "no `relationships.scan.data.id`"),
+            ("/relationships/rule/data/meta", null.clone(), "data.meta.name`"),
+            ("/relationships/rule/data/meta/name", json!(""), "data.meta.name`"),
+            ("/relationships/controls", null.clone(), "no `relationships.controls.data`"),
+            ("/relationships/controls/data", null, "no `relationships.controls.data`"),
+        ];
+        for (pointer, value, has) in cases {
+            let fault = read(&check_with("1", pointer, value), |_| ()).unwrap_err();
+            assert!(fault.what.contains(has), "{pointer}: {}", fault.what);
+        }
+        let placeholder = read(&json!({"...": "..."}), |_| ()).unwrap_err();
+        assert_eq!(placeholder, Fault::protocol("has no `id`: a placeholder instead of a check"));
+    }
+
+    #[test]
+    fn a_placeholder_among_the_controls_is_named() {
+        for placeholder in [json!({"...": "..."}), json!({"id": "CM-7"}), json!(null), json!(7)] {
+            let record = check_with("1", "/relationships/controls/data/1", placeholder);
+            let fault = read(&record, |row| row.controls().err()).unwrap();
+            let fault = fault.map(|fault| fault.what).unwrap_or_default();
+            assert!(fault.contains("relationships.controls.data"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn words_are_read_whatever_their_case() {
+        let cases = [
+            (json!("CRITICAL"), Severity::Critical),
+            (json!("High"), Severity::High),
+            (json!("informational"), Severity::Informational),
+            (json!("severe"), Severity::Unknown),
+            (json!("none"), Severity::Unknown),
+            (json!(null), Severity::Unknown),
+        ];
+        for (word, severity) in cases {
+            let record = check_with("1", "/attributes/severity", word);
+            assert_eq!(read(&record, |row| row.severity), Ok(severity));
+        }
+        let record = check_with("1", "/attributes/result", json!("PASS"));
+        assert_eq!(read(&record, |row| row.passed), Ok(true));
+    }
+}
