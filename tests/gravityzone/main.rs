@@ -1,5 +1,7 @@
 //! The GravityZone source against the embedded platform, and against one that lies.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so at once")]
+
 mod liar;
 mod setup;
 

@@ -9,7 +9,7 @@ use compliance_gate::evidence::Outcome;
 use compliance_gate::finding::Trouble;
 use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
-use compliance_gate::secret::{Secret, Variables};
+use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Demand, Wanted};
 use compliance_gate::simulator::{Scenario, Simulator};
 use compliance_gate::sources::{self, Run};
@@ -62,10 +62,12 @@ pub async fn collect_from(origin: String, mut settings: Value, demands: &[Demand
     let progress = Rc::new(Progress::new(Verbosity::Quiet));
     let variables = Variables::from([("GRAVITYZONE_API_KEY".to_owned(), "a-token".to_owned())]);
     let connection = source.connection();
+    let token = Token::read(&connection.token_variables, &variables).unwrap();
     let setup = Setup {
         source: "gravityzone",
         base: &connection.url,
-        auth: source.auth(Secret::read(&connection.token_variable, &variables).unwrap()),
+        credentials: source.credentials(token, &stop, &progress).unwrap(),
+        headers: source.headers(),
         timeout: connection.request_timeout,
         ca_file: None,
     };

@@ -340,7 +340,6 @@ fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope 
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
     use super::*;
 
