@@ -8,6 +8,8 @@ pub mod poll;
 pub mod progress;
 pub mod secret;
 pub mod selection;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod sources;
 pub mod stop;
 pub mod text;

@@ -1,0 +1,22 @@
+//! The embedded platforms: real HTTP on loopback, with the quirks of the real ones.
+//!
+//! One port serves OpenComply under `/main/…` and GravityZone under `/v1/cspm/…`; any other path
+//! answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
+//! [`Scenario`]: a small parameter file whose defaults are a healthy platform. The rest is
+//! generated, so the same scenario gives the same answers apart from timestamps.
+//!
+//! The simulator shares no type with the clients it is there to test. Its contract is the vendors'
+//! documentation, as collected in the project's API fact sheets ("OC §3.2" and "GZ §2.2" in comments).
+
+mod clock;
+pub mod fault;
+pub mod gravityzone;
+mod hostile;
+mod ids;
+pub mod opencomply;
+mod reply;
+mod scenario;
+mod server;
+
+pub use scenario::Scenario;
+pub use server::{Access, SIMULATED_BY, Simulator, bind, serve};

@@ -1,0 +1,167 @@
+//! The parameters of GravityZone. Every default is that of a healthy platform.
+
+use serde::Deserialize;
+
+use super::rules::PROVIDERS;
+
+/// What the simulated GravityZone has and does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The header with the key, in lower case; `authorization` expects `Bearer ` before it (GZ §2.1).
+    pub auth_header: String,
+    /// Keys that are not valid; any other one is.
+    pub revoked_keys: Vec<String>,
+    /// How many checks there are.
+    pub checks: u64,
+    /// How many of them fail, by severity; the others pass.
+    pub fails: Fails,
+    /// The severity of the checks behind `fails.unknown`: a word that no documentation has.
+    pub unknown_severity: String,
+    /// The statuses of failed checks, in turn: any word, also one that no documentation has, or null.
+    pub statuses: Vec<Option<String>>,
+    /// The accounts that are scanned.
+    pub scans: Vec<Scan>,
+    /// Whether the filter `severities` also gives passes of that severity: the documentation speaks
+    /// of findings only, although passes carry a severity (GZ §2.5, no. 7).
+    pub severities_match_passes: bool,
+    /// Added to `meta.total`: a total that disagrees with the rows.
+    pub total_offset: i64,
+    /// Added to `meta.elapsed`.
+    pub elapsed_offset: i64,
+    /// Whether `links.next` stops moving after the first page.
+    pub repeat_cursor: bool,
+    /// The origin that `links.next` points to instead of its own, such as `http://127.0.0.1:9`.
+    pub foreign_next: Option<String>,
+    /// Whether every page ends with a record `{"...": "..."}`, as the documentation prints it.
+    pub placeholder: bool,
+    /// The attributes that are null in every check, such as `severity`.
+    pub null_attributes: Vec<String>,
+}
+
+/// How many checks fail, by severity.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fails {
+    pub critical: u64,
+    pub high: u64,
+    pub medium: u64,
+    pub low: u64,
+    pub informational: u64,
+    /// Of the severity `unknown_severity`.
+    pub unknown: u64,
+}
+
+impl Fails {
+    pub(crate) fn by_severity(&self) -> [(Option<&'static str>, u64); 6] {
+        [
+            (Some("critical"), self.critical),
+            (Some("high"), self.high),
+            (Some("medium"), self.medium),
+            (Some("low"), self.low),
+            (Some("informational"), self.informational),
+            (None, self.unknown),
+        ]
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.by_severity().iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// An account that is scanned.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scan {
+    /// The name that people gave the scan.
+    pub name: String,
+    /// The name of the group it is in.
+    pub group: String,
+    /// `aws`, `azure` or `gcp`: which rules look at it.
+    pub provider: String,
+    /// The account's id; it shows in the ids of its resources.
+    pub account: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let scan = |name: &str, group: &str, provider: &str, account: &str| Scan {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            provider: provider.to_owned(),
+            account: account.to_owned(),
+        };
+        let statuses = [
+            "open",
+            "risk_accepted",
+            "needs_review",
+            "open",
+            "false_positive",
+            "open",
+            "remediated",
+        ];
+        Self {
+            auth_header: "x-api-key".to_owned(),
+            revoked_keys: vec!["revoked".to_owned()],
+            checks: 1240,
+            fails: Fails { high: 6, medium: 31, low: 22, informational: 5, ..Fails::default() },
+            unknown_severity: "severe".to_owned(),
+            statuses: statuses.map(|word| Some(word.to_owned())).into(),
+            scans: vec![
+                scan("[Production] AWS", "production", "aws", "122814690049"),
+                scan("[Staging] AWS", "demo-group", "aws", "400000000037"),
+                scan(
+                    "[Production] Azure",
+                    "production",
+                    "azure",
+                    "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b",
+                ),
+                scan("analytics", "data", "gcp", "example-analytics"),
+            ],
+            severities_match_passes: false,
+            total_offset: 0,
+            elapsed_offset: 0,
+            repeat_cursor: false,
+            foreign_next: None,
+            placeholder: false,
+            null_attributes: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        if self.fails.total() > self.checks {
+            return Err(format!(
+                "gravityzone: {} of {} checks cannot fail",
+                self.fails.total(),
+                self.checks
+            ));
+        }
+        // Ids carry the number of the check in 32 bits.
+        if self.checks > 10_000_000 {
+            return Err("gravityzone: checks: at most 10000000".to_owned());
+        }
+        if self.statuses.is_empty() {
+            return Err("gravityzone: statuses: at least one".to_owned());
+        }
+        for scan in &self.scans {
+            if !PROVIDERS.contains(&scan.provider.as_str()) {
+                return Err(format!(
+                    "gravityzone: scan {:?}: provider {:?} is none of {}",
+                    scan.name,
+                    scan.provider,
+                    PROVIDERS.join(", ")
+                ));
+            }
+        }
+        if !self.scans.iter().any(|scan| scan.provider == "aws") {
+            return Err("gravityzone: scans: at least one with the provider aws".to_owned());
+        }
+        if self.auth_header != self.auth_header.to_lowercase() {
+            return Err("gravityzone: auth_header: in lower case".to_owned());
+        }
+        Ok(())
+    }
+}

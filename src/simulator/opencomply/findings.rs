@@ -1,0 +1,129 @@
+//! The results of a job: generated, never stored, and counted the same way everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::controls::naming;
+use super::estate::{Connected, Control, Estate, Plan};
+use super::jobs::Job;
+
+/// One result: a control looked at a resource.
+pub(crate) struct Finding<'a> {
+    pub(crate) control: &'a Control,
+    pub(crate) integration: &'a Connected,
+    pub(crate) failed: bool,
+    number: usize,
+}
+
+impl Finding<'_> {
+    pub(crate) fn resource_name(&self) -> String {
+        let (stem, _) = naming(self.control.template.resource_type);
+        format!("{stem}-{:05}", self.number)
+    }
+
+    pub(crate) fn resource_id(&self) -> String {
+        let (_, pattern) = naming(self.control.template.resource_type);
+        pattern
+            .replace("{account}", &self.integration.of.provider_id)
+            .replace("{name}", &self.resource_name())
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        let verdict = if self.failed { "is not" } else { "is" };
+        format!(
+            "{} {verdict} in line with \"{}\".",
+            self.resource_name(),
+            self.control.template.title
+        )
+    }
+}
+
+/// How often a control was ok and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) alarms: usize,
+    pub(crate) oks: usize,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, failed: bool) {
+        if failed {
+            self.alarms += 1;
+        } else {
+            self.oks += 1;
+        }
+    }
+}
+
+/// What a job's report covers.
+pub(crate) struct Results<'a> {
+    estate: &'a Estate,
+    pub(crate) plan: &'a Plan,
+    integrations: BTreeSet<usize>,
+    /// The pairs of control and integration whose runners finished; None is all of them.
+    finished: Option<BTreeSet<(usize, usize)>>,
+    unstored: usize,
+}
+
+impl<'a> Results<'a> {
+    /// The results of a job whose runners got as far as `progress`.
+    pub(crate) fn of(estate: &'a Estate, plan: &'a Plan, job: &Job, progress: f64) -> Self {
+        let finished = (progress < 1.0).then(|| {
+            let units = job.units(plan, estate);
+            let done = (units.len() as f64 * progress) as usize;
+            units.into_iter().take(done).collect()
+        });
+        Self {
+            estate,
+            plan,
+            integrations: job.integrations.iter().copied().collect(),
+            finished,
+            unstored: job.course.unstored_alarms,
+        }
+    }
+
+    /// Every result, alarms of a control before its oks.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
+        let controls = self.plan.controls.iter().enumerate();
+        let mut unstored = self.unstored;
+        controls
+            .flat_map(move |(at, control)| {
+                (0..control.alarms + control.oks).filter_map(move |number| {
+                    let owner = control.owner(number);
+                    let finished = |all: &BTreeSet<_>| all.contains(&(at, owner));
+                    let covered = self.integrations.contains(&owner)
+                        && self.finished.as_ref().is_none_or(finished);
+                    covered.then(|| Finding {
+                        control,
+                        integration: &self.estate.integrations[owner],
+                        failed: number < control.alarms,
+                        number,
+                    })
+                })
+            })
+            // What was not stored is missing where it hurts.
+            .filter(move |finding| {
+                let lost = finding.failed && unstored > 0;
+                unstored -= usize::from(lost);
+                !lost
+            })
+    }
+
+    /// The counts of every control that produced a result.
+    pub(crate) fn by_control(&self) -> BTreeMap<&'a str, (&'a Control, Count)> {
+        let mut counts: Vec<(&Control, Count)> = Vec::new();
+        // The results of a control come one after the other.
+        for finding in self.iter() {
+            match counts.last_mut() {
+                Some((control, count)) if control.id == finding.control.id => {
+                    count.add(finding.failed);
+                }
+                _ => {
+                    let mut count = Count::default();
+                    count.add(finding.failed);
+                    counts.push((finding.control, count));
+                }
+            }
+        }
+        counts.into_iter().map(|(control, count)| (control.id.as_str(), (control, count))).collect()
+    }
+}

@@ -1,0 +1,287 @@
+//! The parameters of OpenComply. Every default is that of a healthy platform.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::course::Course;
+
+/// Jobs are purged after thirty days, here in seconds (OC §3.4).
+const PURGED_AFTER: u32 = 30 * 24 * 3600;
+
+/// What the simulated OpenComply has and does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Whether compliance is switched on in this installation.
+    pub compliance: Compliance,
+    /// The role of the user behind a token. Replaces the default: `viewer`, `editor` and `revoked`
+    /// are tokens with the role of their name.
+    pub tokens: BTreeMap<String, Role>,
+    /// The role behind any other token.
+    pub default_role: Role,
+    /// The id of the first job that a client starts; history has the ids before it.
+    pub first_job_id: u64,
+    /// Whether the frameworks that come with the simulator are installed.
+    pub builtin_frameworks: bool,
+    /// Frameworks by id, beside the built-in ones or in place of one of them.
+    pub frameworks: BTreeMap<String, Framework>,
+    /// The integrations that are connected. Replaces the default: the documented AWS account and
+    /// Azure subscription, and a GitHub account.
+    pub integrations: Vec<Integration>,
+    /// So many AWS accounts more, with invented ids: a run is split at ten integrations (OC §2.1).
+    pub extra_integrations: u64,
+    /// The course of every job that a client starts.
+    pub job: Course,
+    /// Jobs from before the simulator started, oldest first.
+    pub history: Vec<PastJob>,
+    /// Somebody who starts a run of the same framework while a client's is running (OC §2.4).
+    pub rival: Option<Rival>,
+}
+
+/// Whether compliance is switched on (OC §1.1, §1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compliance {
+    /// As it should be.
+    #[default]
+    Enabled,
+    /// The scheduler answers 400 `compliance service is not enabled`.
+    Disabled,
+    /// nginx, too, has no route to it: its paths give the web UI.
+    NotRouted,
+}
+
+/// What a user may do, the lesser first (OC §1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Not known, or not any more.
+    Revoked,
+    /// Reads.
+    Viewer,
+    /// Nothing more than a viewer, as far as this simulator goes.
+    Editor,
+    /// Starts and cancels runs.
+    Admin,
+}
+
+/// A framework and what is found when it runs over every integration that has resources.
+///
+/// The defaults are those of `baseline_security`, which are the documented figures.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Framework {
+    /// The name that people see.
+    pub title: String,
+    /// The types of integration that it can run on.
+    pub integration_types: Vec<String>,
+    /// Whether it is a root framework; for others a job's `frameworks` is null (OC §3.1).
+    pub root: bool,
+    /// How many controls produce results. At least one for every severity that has alarms.
+    pub controls: usize,
+    /// How many controls more are manual and never produce a result (OC §5.4).
+    pub manual_controls: usize,
+    /// How many results are ok.
+    pub ok: usize,
+    /// How many results are alarms, by severity.
+    pub alarms: Alarms,
+    /// The severity of the controls behind `alarms.unrecognised`. Without it the platform's rule
+    /// holds: `none` with incidents, an empty word in a quick run (OC §3.1).
+    pub unrecognised_severity: Option<String>,
+}
+
+/// How many alarms there are of each severity.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alarms {
+    pub critical: usize,
+    pub high: usize,
+    pub medium: usize,
+    pub low: usize,
+    pub none: usize,
+    /// Of a control whose severity the platform did not understand.
+    pub unrecognised: usize,
+}
+
+/// An account, subscription or organisation that is connected.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Integration {
+    /// Such as `aws_cloud_account`.
+    pub integration_type: String,
+    /// The id that the provider gave it.
+    pub provider_id: String,
+    /// The name that people see.
+    pub name: String,
+    /// A UUID; without one it is derived from the other three.
+    #[serde(default)]
+    pub integration_id: Option<String>,
+    /// `ACTIVE`, `INACTIVE`, `ARCHIVED` or `SAMPLE_INTEGRATION`.
+    #[serde(default = "active")]
+    pub state: String,
+    /// Whether anything was discovered in it: without, no framework finds anything there.
+    #[serde(default = "yes")]
+    pub discovered: bool,
+    /// Milliseconds after the start at which it is deleted; its jobs then answer 400 (OC §3.4).
+    #[serde(default)]
+    pub deleted_after: Option<i64>,
+}
+
+/// A job from before the simulator started.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PastJob {
+    /// The id of its framework.
+    pub framework: String,
+    /// Names, provider ids or integration ids, literally; empty is every one the framework can run on.
+    pub integrations: Vec<String>,
+    /// Seconds from its creation to the start of the simulator.
+    pub age: u32,
+    /// False for a quick run.
+    pub with_incidents: bool,
+    /// The external id of the user who started it.
+    pub created_by: String,
+    /// `manual` or `scheduled`.
+    pub trigger_type: String,
+    /// Its course. With a pace longer than its age it is still running.
+    pub job: Course,
+}
+
+/// Somebody else with the same framework (OC §2.4).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rival {
+    /// Milliseconds between the client's start and the rival's.
+    pub after: u32,
+    /// How many of the client's starts are followed by one of the rival's.
+    pub times: u32,
+    /// As in the history; empty is the client's own integrations.
+    pub integrations: Vec<String>,
+    /// The external id of the rival.
+    pub created_by: String,
+    /// The course of the rival's job.
+    pub job: Course,
+}
+
+fn active() -> String {
+    "ACTIVE".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn documented(integration_type: &str, provider_id: &str, name: &str) -> Integration {
+    Integration {
+        integration_type: integration_type.to_owned(),
+        provider_id: provider_id.to_owned(),
+        name: name.to_owned(),
+        integration_id: None,
+        state: active(),
+        discovered: true,
+        deleted_after: None,
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let roles =
+            [("viewer", Role::Viewer), ("editor", Role::Editor), ("revoked", Role::Revoked)];
+        Self {
+            compliance: Compliance::Enabled,
+            tokens: roles.map(|(token, role)| (token.to_owned(), role)).into(),
+            default_role: Role::Admin,
+            first_job_id: 136,
+            builtin_frameworks: true,
+            frameworks: BTreeMap::new(),
+            integrations: vec![
+                documented("aws_cloud_account", "122814690049", "production"),
+                documented(
+                    "azure_subscription",
+                    "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b",
+                    "production-azure",
+                ),
+                documented("github_account", "example-org", "source-code"),
+            ],
+            extra_integrations: 0,
+            job: Course::default(),
+            history: Vec::new(),
+            rival: None,
+        }
+    }
+}
+
+impl Default for Framework {
+    fn default() -> Self {
+        Self {
+            title: "Security".to_owned(),
+            integration_types: ["aws_cloud_account", "azure_subscription"]
+                .map(str::to_owned)
+                .into(),
+            root: true,
+            controls: 41,
+            manual_controls: 19,
+            ok: 409,
+            alarms: Alarms { high: 119, medium: 27, low: 6, ..Alarms::default() },
+            unrecognised_severity: None,
+        }
+    }
+}
+
+impl Default for PastJob {
+    fn default() -> Self {
+        Self {
+            framework: "baseline_security".to_owned(),
+            integrations: Vec::new(),
+            age: 3600,
+            with_incidents: true,
+            created_by: "local|release-train@example.com".to_owned(),
+            trigger_type: "manual".to_owned(),
+            job: Course::default(),
+        }
+    }
+}
+
+impl Default for Rival {
+    fn default() -> Self {
+        Self {
+            after: 1000,
+            times: 1,
+            integrations: Vec::new(),
+            created_by: "local|release-train@example.com".to_owned(),
+            job: Course::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        let estate = super::estate::Estate::new(self);
+        estate.validate(self)?;
+        if let Some(old) = self.history.iter().find(|past| past.age >= PURGED_AFTER) {
+            return Err(format!("history: a job of age {} is purged already", old.age));
+        }
+        let places = self.history.iter().map(|past| (&past.framework, &past.integrations));
+        for (framework, integrations) in places {
+            let plan = estate
+                .plan(framework)
+                .ok_or_else(|| format!("history: there is no framework {framework:?}"))?;
+            if estate.select(plan, integrations)?.is_empty() {
+                return Err(format!("history: no integration fits {framework:?}"));
+            }
+        }
+        if let Some(rival) = &self.rival {
+            estate.find_all(&rival.integrations)?;
+        }
+        let needed = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
+        if self.first_job_id <= needed {
+            return Err(format!(
+                "first_job_id: {} leaves no ids for {needed} jobs of history",
+                self.first_job_id
+            ));
+        }
+        Ok(())
+    }
+}
