@@ -886,3 +886,30 @@ async fn the_same_scenario_gives_the_same_bytes_apart_from_times() {
     }
     assert!(answers[0] == answers[1]);
 }
+
+#[tokio::test]
+async fn others_are_there_where_the_scenario_says_so() {
+    let history = "/main/schedule/api/v3/benchmark/baseline_security/run-history";
+    for (scenario, integrations) in [("busy", 1), ("joinable", 2)] {
+        let platform = Platform::named(scenario).await;
+        let (_, page) = platform.post(history, json!({})).await;
+        let theirs = &page["items"][0];
+        assert_eq!(theirs["job_id"], 135, "{scenario}");
+        assert_eq!(theirs["job_status"], "RUNNERS_IN_PROGRESS", "{scenario}");
+        assert_eq!(theirs["number_of_integrations"], integrations, "{scenario}");
+    }
+    let platform = Platform::named("superseded-by-others").await;
+    platform.run_documented().await;
+    let (_, page) = platform.post(history, json!({})).await;
+    assert_eq!(page["total_count"], 1, "theirs is not started yet");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let (_, page) = platform.post(history, json!({"sort_by": "id"})).await;
+    assert_eq!(page["items"][1]["number_of_integrations"], 1);
+
+    let platform = Platform::named("inactive").await;
+    let (_, list) = platform.get("/main/integration/api/v1/integrations").await;
+    assert_eq!(list["integrations"][1]["state"], "INACTIVE");
+    let (_, started) = platform.run("baseline_security", documented()).await;
+    let infos = started["jobs"][0]["integration_info"].as_array().unwrap();
+    assert_eq!(infos.len(), 2, "a run does not look at the state");
+}
