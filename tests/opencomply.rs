@@ -394,7 +394,7 @@ async fn what_a_succeeded_job_hides_is_found() {
         ("timeout", Cause::JobFailed, "ended as TIMEOUT"),
         ("canceled", Cause::JobFailed, "ended as CANCELED"),
         ("contradictory", Cause::Contradictory, "in their breakdown"),
-        ("sink-limit", Cause::Contradictory, "waited too long"),
+        ("sink-limit", Cause::Incomplete, "went on without the rest"),
         ("inactive", Cause::Incomplete, "is INACTIVE"),
     ] {
         let platform = Platform::named(name).await;
