@@ -75,7 +75,8 @@ fn every_evidence_trap_of_opencomply_is_red() {
 fn a_stuck_job_ends_at_the_deadline_and_is_cancelled() {
     let platform = Platform::start("stuck");
     let folder = Folder::new();
-    let policy = opencomply(&platform.origin, HIGH_119).replace("version: 1", "version: 1\ndeadline: 4s");
+    let policy =
+        opencomply(&platform.origin, HIGH_119).replace("version: 1", "version: 1\ndeadline: 4s");
     folder.write("compliance-gate.yaml", &policy);
     let ended = folder.run(&["run"]).exits(3).says("CREATED").says("deadline");
     assert!(ended.took.as_secs() < 15, "took {:?}", ended.took);
@@ -143,7 +144,8 @@ fn gravityzone_failures_need_a_handful_of_requests() {
 
     // Only rows tell whether a rule nobody failed exists at all.
     let before = platform.requests().len();
-    let gates = "  - {id: rate, source: gravityzone, rule: \"cloud_scan/*\", min_pass_rate: \"1%\"}\n";
+    let gates =
+        "  - {id: rate, source: gravityzone, rule: \"cloud_scan/*\", min_pass_rate: \"1%\"}\n";
     folder.write("compliance-gate.yaml", &gravityzone(&platform.origin, "", gates));
     folder.run(&["run"]).exits(0);
     assert!(platform.requests().len() - before > 50, "{}", platform.requests().len() - before);
@@ -183,7 +185,8 @@ fn environments_modes_and_levels_decide_the_code() {
     folder.write("compliance-gate.yaml", &policy);
     folder.run(&["run", "--environment", "staging"]).exits(0).says("warned");
     folder.run(&["run", "--environment", "staging", "--warn-exit-code", "10"]).exits(10);
-    folder.write("compliance-gate.yaml", &policy.replace("version: 1", "version: 1\nmode: observe"));
+    folder
+        .write("compliance-gate.yaml", &policy.replace("version: 1", "version: 1\nmode: observe"));
     folder.run(&["run", "--json", "gate.json"]).exits(0).says("would");
     assert_eq!(folder.json("gate.json")["verdict"], "blocked");
 }
@@ -236,7 +239,8 @@ fn doctor_and_lists_start_nothing() {
     folder.run(&["list", "frameworks"]).exits(0).says("baseline_security").says("cis_aws");
     folder.run(&["list", "integrations"]).exits(0).says("122814690049");
     assert_eq!(platform.count("/run "), 0);
-    let typo = opencomply(&platform.origin, HIGH_119).replace("[baseline_security]", "[baseline_securty]");
+    let typo =
+        opencomply(&platform.origin, HIGH_119).replace("[baseline_security]", "[baseline_securty]");
     folder.write("compliance-gate.yaml", &typo);
     let words = "framework `baseline_securty` does not exist";
     folder.run(&["doctor"]).exits(2).says(words).says("did you mean `baseline_security`?");

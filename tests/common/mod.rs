@@ -210,7 +210,5 @@ pub fn opencomply(origin: &str, gates: &str) -> String {
 
 /// A policy over GravityZone with these gates.
 pub fn gravityzone(origin: &str, settings: &str, gates: &str) -> String {
-    format!(
-        "version: 1\nsources:\n  gravityzone:\n    url: {origin}/v1\n{settings}gates:\n{gates}"
-    )
+    format!("version: 1\nsources:\n  gravityzone:\n    url: {origin}/v1\n{settings}gates:\n{gates}")
 }

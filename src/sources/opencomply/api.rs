@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::wire::{
     ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationList, Listed, Me,
-    Runner, Started, Status, StoredResults,
+    Runner, Started, Status,
 };
 use crate::finding::{Cause, Trouble};
 use crate::http::{Answer, Failure, Http, HttpError};
@@ -137,14 +137,6 @@ pub async fn by_control(http: &Http, job: u64) -> Result<Option<ByControl>, Http
 pub async fn resource_view(http: &Http, job: u64) -> Result<Answer, HttpError> {
     let path = "main/compliance/api/v3/quick/scan/{}";
     http.get(path, &[&job.to_string()]).parameter("view", "resource").send().await
-}
-
-/// How many failed results that this job itself wrote are stored.
-pub async fn stored_failures(http: &Http, job: u64) -> Result<Option<i64>, HttpError> {
-    let filters = json!({"jobID": [job.to_string()], "complianceStatus": ["failed"]});
-    let body = json!({"filters": filters, "limit": 1});
-    let answer = http.query("main/compliance/api/v1/compliance_result", &[], &body).send().await?;
-    Ok(answer.json::<StoredResults>()?.total_count)
 }
 
 /// The words of several controls. Needs the role `admin`.

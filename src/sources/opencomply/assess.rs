@@ -1,7 +1,8 @@
 //! Whether the run that is relied on can be relied on, with all that has to be asked for that.
 
 use super::api::{self, Halt, Step};
-use super::trust::{self, ControlCount, Expected, Figures, Judged};
+use super::counts::{self, ControlCount};
+use super::trust::{self, Expected, Figures, Judged};
 use super::wire::Status;
 use super::worker::Worker;
 use crate::finding::{Cause, Trouble};
@@ -94,15 +95,10 @@ impl Worker<'_> {
         expected: Expected<'_>,
         figures: Figures,
     ) -> Step<Result<Sound, Trouble>> {
-        if figures.sank_slowly
-            && let Err(trouble) = self.all_stored(expected, &figures).await?
-        {
-            return Ok(Err(trouble));
-        }
         let empty = figures.evaluated() == 0;
         let job = expected.job;
         let counts = match api::by_control(&self.run.http, job).await {
-            Ok(Some(report)) => match trust::recount(expected, &figures, report) {
+            Ok(Some(report)) => match counts::recount(expected, &figures, report) {
                 Ok(counts) => Ok(counts),
                 Err(trouble) => return Ok(Err(trouble)),
             },
@@ -127,36 +123,6 @@ impl Worker<'_> {
             }
         };
         Ok(Ok(Sound { job, figures, counts }))
-    }
-
-    /// Whether what the job found was also stored. Past its patience the platform goes on with
-    /// what it has, and old results fill the gaps (fact sheet §3.2, §5.6).
-    async fn all_stored(
-        &self,
-        expected: Expected<'_>,
-        figures: &Figures,
-    ) -> Step<Result<(), Trouble>> {
-        let stored = match api::stored_failures(&self.run.http, expected.job).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                only_stop(&error)?;
-                return Ok(Err(api::trouble(&error)));
-            }
-        };
-        if stored.map(u64::try_from) == Some(Ok(figures.failed)) {
-            return Ok(Ok(()));
-        }
-        let stored = stored.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
-        Ok(Err(expected
-            .trouble(
-                Cause::Contradictory,
-                format_args!(
-                    "waited too long for its results to be stored: {stored} failed results are of \
-                     this job where its status says {}, so that there are stale or missing findings",
-                    figures.failed
-                ),
-            )
-            .help("run the gate again when the platform is less busy")))
     }
 }
 

@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! settings            what a policy says
-//! preflight           token, role, frameworks, integrations: a scope for each framework
+//! preflight, scope    token, role, frameworks, integrations: a scope for each framework
 //! worker              one framework, from its scope to a part
 //!   share, history    join, wait, reuse or start?      start    once, and what if it got lost
 //!   watch             until every job has ended        cancel   what we leave unfinished
-//!   assess, trust     can it be relied on?
+//!   assess, trust     can it be relied on?             counts   do the figures recount?
 //!   report, resources counts and findings              rules    the controls and their words
 //! api, wire           the calls, and what comes back   inventory  for `list`
 //! ```
@@ -26,12 +26,14 @@ use crate::sources::{Connection, Later, Ready, Run, Source, System};
 mod api;
 mod assess;
 mod cancel;
+mod counts;
 mod history;
 mod inventory;
 mod preflight;
 mod report;
 mod resources;
 mod rules;
+mod scope;
 mod settings;
 mod share;
 mod start;

@@ -183,14 +183,6 @@ pub struct JobSummary {
     pub integration_ids: Option<Vec<String>>,
 }
 
-/// A page of stored results; only its length matters here (fact sheet §5.6).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct StoredResults {
-    #[serde(rename = "totalCount")]
-    pub total_count: Option<i64>,
-}
-
 /// A control's words (fact sheet §5.7).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
