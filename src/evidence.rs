@@ -38,6 +38,9 @@ pub struct Part {
     pub jobs: Vec<Job>,
     /// Checks within the scope, whatever their result.
     pub evaluated: u64,
+    /// The span of time that was asked for, where the platform reports what happened rather than
+    /// what was checked. That it answered for all of it is the proof; an empty window is a pass.
+    pub window: Option<Window>,
     /// When the platform evaluated it; `None` where the platform does not say.
     pub as_of: Option<DateTime<Utc>>,
     /// Every failed check, if `findings_missing` is `None`.
@@ -46,6 +49,13 @@ pub struct Part {
     pub findings_missing: Option<Trouble>,
     /// Counts. Findings, where they are all there, come before them.
     pub tallies: Vec<Tally>,
+}
+
+/// A span of time, from its first instant to its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
 }
 
 /// A job of the platform, for the reports.

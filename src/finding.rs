@@ -212,6 +212,25 @@ pub enum Cause {
     Empty,
 }
 
+impl Cause {
+    /// The word in reports and in a policy's `fail_open`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Denied => "denied",
+            Self::Unreachable => "unreachable",
+            Self::Deadline => "deadline",
+            Self::Interrupted => "interrupted",
+            Self::Protocol => "protocol",
+            Self::JobFailed => "job-failed",
+            Self::Incomplete => "incomplete",
+            Self::Contradictory => "contradictory",
+            Self::Stale => "stale",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// One reason why evidence cannot be relied on, as a sentence and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {

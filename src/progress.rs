@@ -76,6 +76,12 @@ impl Progress {
         }
     }
 
+    /// Says what went wrong, also to those who want to hear nothing else.
+    pub fn error(&self, line: &str) {
+        self.clear();
+        write(&format!("error: {}\n", text::one_line(line, 1000)));
+    }
+
     /// Says what only a person who looks for a fault wants to see.
     pub fn trace(&self, line: &str) {
         if self.verbosity == Verbosity::Verbose {

@@ -6,14 +6,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::evidence::{Outcome, Part};
-use crate::finding::Trouble;
-use crate::http::{Auth, Http};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
-use crate::secret::Secret;
+use crate::secret::Token;
 use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
@@ -60,10 +61,10 @@ pub struct System {
     pub name: &'static str,
     /// The product's name, for people.
     pub title: &'static str,
-    /// The variable that holds the token.
-    pub token_variable: &'static str,
+    /// The variables that may hold the token; the one that is set counts.
+    pub token_variables: &'static [&'static str],
     /// What `token_env` must begin with, so that no system is sent another one's token.
-    pub token_prefix: &'static str,
+    pub token_prefixes: &'static [&'static str],
     /// The selectors that a gate can use.
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
@@ -82,9 +83,22 @@ pub trait Source: std::fmt::Debug {
     /// Where it is and how to speak to it.
     fn connection(&self) -> &Connection;
 
-    /// How the token travels.
-    fn auth(&self, token: Secret) -> Auth {
-        Auth::Bearer(token)
+    /// What the platform is shown in return for the pipeline's token.
+    ///
+    /// # Errors
+    /// A sentence, if the token cannot be used with these settings.
+    fn credentials(
+        &self,
+        token: Token,
+        _stop: &Stop,
+        _progress: &Rc<Progress>,
+    ) -> Result<Credentials, String> {
+        Ok(Credentials::Fixed(Auth::Bearer(token.secret)))
+    }
+
+    /// Headers that every request carries besides.
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::new()
     }
 
     /// Why passes cannot be known with these settings, if they cannot.
@@ -92,11 +106,45 @@ pub trait Source: std::fmt::Debug {
         None
     }
 
+    /// Whether there is something to list.
+    fn has_lists(&self) -> bool {
+        false
+    }
+
+    /// Lists what the platform offers, to write a policy from: a header, and rows.
+    fn list<'a>(&'a self, _http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        let message = format!("{} has no list of {}", self.system().title, what.word());
+        Box::pin(async move { Err(Trouble::new(Cause::Invalid, message)) })
+    }
+
     /// Checks online all that can be checked without starting anything.
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
     ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>>;
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    Frameworks,
+    Integrations,
+}
+
+impl Listing {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Frameworks => "frameworks",
+            Self::Integrations => "integrations",
+        }
+    }
+}
+
+/// A table for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub header: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
 }
 
 /// A source that passed its preflight.

@@ -1,29 +1,94 @@
 //! Text from outside, made safe to show. Every report format builds on this and then escapes for
 //! itself.
+//!
+//! Whoever can name a cloud resource can write into our reports and into the log of the job that
+//! prints them. So what could steer a terminal, a parser or a reader's eye is taken out, and what
+//! a CI host would obey is broken where everyone can see it.
 
-/// The text without what could steer a terminal, a parser or a reader's eye: control characters
-/// (line breaks and tabs become `line_break`), bidirectional controls, zero-width and other
-/// invisible format characters, and non-characters that XML refuses.
+use std::borrow::Cow;
+
+/// The text without hidden characters (controls, bidirectional and invisible ones, and those that
+/// XML refuses) and without live workflow commands. Line breaks and tabs become `line_break`.
 pub fn clean(text: &str, line_break: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
         match character {
-            '\n' | '\t' => out.push_str(line_break),
+            '\r' if characters.peek() == Some(&'\n') => {}
+            _ if is_break(character) => out.push_str(line_break),
             _ if is_hidden(character) => {}
             _ => out.push(character),
         }
     }
-    out
+    match disarmed(&out) {
+        Cow::Borrowed(_) => out,
+        Cow::Owned(text) => text,
+    }
+}
+
+/// The text with its line breaks and nothing else that [`clean`] takes out; borrowed if there was
+/// nothing to do, which is the usual case.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    let suspect = |c: char| c != '\n' && (is_break(c) || is_hidden(c));
+    if text.contains(suspect) { clean(text, "\n").into() } else { disarmed(text) }
 }
 
 /// The text on one line of at most `most` characters, with `…` where it was cut.
 pub fn one_line(text: &str, most: usize) -> String {
-    let text = clean(text, " ");
-    shorten(text.trim(), most).into_owned()
+    // What is far beyond the cut need not be cleaned; what is taken out may be a lot.
+    let near = text.char_indices().nth(most.saturating_mul(4)).map_or(text, |(at, _)| &text[..at]);
+    let line = clean(near.trim(), " ");
+    let line = shorten(line.trim(), most);
+    // Taking out or cutting may have brought a command to the beginning.
+    disarmed(&line).into_owned()
+}
+
+/// The text with every workflow command broken by a space: `: :error::`, `# #vso[…]`.
+///
+/// GitHub obeys `::word::` at the beginning of a line, after white space. `##[word]` (GitHub,
+/// Azure), `##vso[…]` (Azure) and `##teamcity[…]` are obeyed anywhere in a line. A `::` within a
+/// line is left alone: `AWS::S3::Bucket` is a fine name.
+pub fn disarmed(text: &str) -> Cow<'_, str> {
+    let mut breaks: Vec<usize> = bracket_commands(text).collect();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.trim_start();
+        if rest.starts_with("::") {
+            breaks.push(start + (line.len() - rest.len()) + 1);
+        }
+        start += line.len();
+    }
+    if breaks.is_empty() {
+        return text.into();
+    }
+    breaks.sort_unstable();
+    let mut out = String::with_capacity(text.len() + breaks.len());
+    let mut from = 0;
+    for at in breaks {
+        out.push_str(&text[from..at]);
+        out.push(' ');
+        from = at;
+    }
+    out.push_str(&text[from..]);
+    out.into()
+}
+
+/// Where the second `#` of each `##word[` stands.
+fn bracket_commands(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    memchr::memmem::find_iter(bytes, "##").flat_map(move |first| {
+        // `###[` begins with two overlapping pairs of which the search finds one.
+        [first + 1, first + 2].into_iter().filter(move |second| {
+            let is_pair = bytes.get(*second) == Some(&b'#');
+            let word = bytes.get(second + 1..).unwrap_or_default();
+            let letters = word.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            is_pair && word.get(letters) == Some(&b'[')
+        })
+    })
 }
 
 /// The text cut to at most `most` characters, with `…` where it was cut.
-pub fn shorten(text: &str, most: usize) -> std::borrow::Cow<'_, str> {
+pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => text.into(),
         Some(_) => {
@@ -67,10 +132,108 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, word)| word)
 }
 
+/// What begins a new line, or moves on along it, somewhere.
+fn is_break(character: char) -> bool {
+    matches!(
+        character,
+        '\n' | '\t' | '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+/// Controls, Unicode's default-ignorable and bidirectional characters, and non-characters.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}'
-            | '\u{FFFE}' | '\u{FFFF}' | '\u{E0000}'..='\u{E0FFF}')
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FDD0}'..='\u{FDEF}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+        || u32::from(character) & 0xFFFE == 0xFFFE
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_workflow_command_is_broken_where_everyone_can_see_it() {
+        for (given, shown) in [
+            ("::error::gone", ": :error::gone"),
+            ("  ::error::gone", "  : :error::gone"),
+            ("\u{a0}::error::", "\u{a0}: :error::"),
+            ("fine\n::stop-commands::x", "fine\n: :stop-commands::x"),
+            ("fine\r::error::x", "fine\n: :error::x"),
+            ("\u{200b}::error::x", ": :error::x"),
+            (":\u{200b}:error::x", ": :error::x"),
+            ("x ##[error]y", "x # #[error]y"),
+            ("##vso[task.complete]", "# #vso[task.complete]"),
+            ("#\u{7}#vso[task.complete]", "# #vso[task.complete]"),
+            ("###[group]####[group]", "## #[group]### #[group]"),
+            ("##teamcity[message]", "# #teamcity[message]"),
+            ("AWS::S3::Bucket", "AWS::S3::Bucket"),
+            ("## A title", "## A title"),
+        ] {
+            assert_eq!(safe(given), shown, "{given:?}");
+            assert_eq!(clean(given, "\n"), shown, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_is_safe_already_is_not_copied() {
+        assert!(matches!(safe("arn:aws:s3:::bücket\nline two"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn one_line_is_one_line_of_that_many_characters() {
+        assert_eq!(one_line("  two\r\nlines\tand more ", 80), "two lines and more");
+        assert_eq!(one_line("ä long tale", 6), "ä lon…");
+        assert_eq!(one_line(&"\u{202e}".repeat(10_000), 6), "");
+        assert_eq!(one_line("\u{202e} ::error::x", 80), ": :error::x");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_survives(text in hostile()) {
+            for shown in [safe(&text).into_owned(), clean(&text, " "), one_line(&text, 40)] {
+                prop_assert!(!shown.contains(|c| is_hidden(c) && c != '\n'), "{shown:?}");
+                prop_assert!(!has_command(&shown), "{shown:?}");
+            }
+        }
+
+        #[test]
+        fn nothing_is_changed_twice(text in hostile()) {
+            let once = safe(&text).into_owned();
+            prop_assert_eq!(safe(&once), once.clone());
+        }
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            "[ #:a-z\\[\\]]{0,6}",
+            any::<char>().prop_map(String::from),
+            prop::sample::select(vec![
+                "::error::",
+                "##[error]",
+                "##vso[x]",
+                "\r\n",
+                "\u{202e}",
+                "\u{1b}[2J"
+            ])
+            .prop_map(str::to_owned),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    /// How the hosts look for commands, written down a second time.
+    fn has_command(text: &str) -> bool {
+        text.lines().any(|line| {
+            line.trim_start().starts_with("::")
+                || line.split("##").skip(1).any(|rest| {
+                    rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).starts_with('[')
+                })
+        })
+    }
 }

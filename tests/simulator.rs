@@ -1,5 +1,6 @@
 //! The embedded platforms, seen by a client that shares nothing with them.
 #![cfg(feature = "simulator")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

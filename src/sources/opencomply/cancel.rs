@@ -37,7 +37,6 @@ fn told(job: u64, answers: &[Cancelled]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
     use super::*;
 

@@ -215,7 +215,6 @@ fn past(item: HistoryItem, framework: &str) -> Option<Past> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
     use super::*;
 

@@ -151,7 +151,6 @@ fn suggestion(given: &str, all: &[Framework]) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
     use super::*;
 

@@ -169,7 +169,6 @@ fn chunks(ids: &BTreeSet<String>) -> Vec<Vec<&str>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
     use super::*;
 

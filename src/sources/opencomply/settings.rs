@@ -334,7 +334,6 @@ mod schema {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
     use super::*;
 

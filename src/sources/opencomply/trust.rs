@@ -315,7 +315,6 @@ pub fn not_evaluated(runners: &[Runner]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
     use super::*;
 

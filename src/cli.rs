@@ -1,0 +1,207 @@
+//! The command line: flags become plain values, nothing more.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::report;
+
+/// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
+/// policy, and exits with a code that means one thing.
+#[derive(Debug, Parser)]
+#[command(name = "compliance-gate", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more on stderr: every request and its status.
+    #[arg(short, long, global = true, env = "COMPLIANCE_GATE_VERBOSE",
+        value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Say nothing on stderr but errors.
+    #[arg(short, long, global = true, env = "COMPLIANCE_GATE_QUIET",
+        value_parser = clap::builder::FalseyValueParser::new())]
+    pub quiet: bool,
+}
+
+impl Cli {
+    /// An empty variable counts as unset: CI hosts pass inputs nobody filled in as empty texts.
+    pub fn unset_empty_variables(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|argument| {
+                let is_empty = argument
+                    .get_env()
+                    .and_then(std::env::var_os)
+                    .is_some_and(|value| value.is_empty());
+                if is_empty { argument.env(None::<&str>) } else { argument }
+            })
+            .mut_subcommands(Self::unset_empty_variables)
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    passed (warnings allowed)
+  1    blocked: a blocking gate is breached on valid evidence
+  2    usage, configuration or policy is invalid; nothing was started
+  3    inconclusive: evidence is missing, partial, stale or contradictory
+  4    access denied by a platform
+  5    a platform stayed unreachable after retries
+  130  interrupted (143: ended by the CI host)";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect evidence, decide, write reports, and exit with the verdict's code.
+    Run(RunArguments),
+    /// Check online that a run could work: reachability, token, role, frameworks, integrations.
+    /// Starts nothing.
+    Doctor(ConfigArguments),
+    /// Check policies, offline.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// List what a platform offers, to write a policy from.
+    List(ListArguments),
+    /// Serve embedded platforms on this machine, to try a pipeline against.
+    #[cfg(feature = "simulator")]
+    Simulate(SimulateArguments),
+    /// See all of it with no account: simulate, run, and write reports.
+    #[cfg(feature = "simulator")]
+    Demo(DemoArguments),
+    /// Print a completion script for a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigArguments {
+    /// The policy file. Default: the one that exists of compliance-gate.yaml,
+    /// .compliance-gate.yaml, .github/compliance-gate.yaml.
+    #[arg(short, long, value_name = "FILE", env = "COMPLIANCE_GATE_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// The environment of the policy file that applies.
+    #[arg(short, long, value_name = "NAME", env = "COMPLIANCE_GATE_ENVIRONMENT")]
+    pub environment: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+
+    #[command(flatten)]
+    pub reports: ReportArguments,
+
+    /// The exit code of a pass with warnings.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "COMPLIANCE_GATE_WARN_EXIT_CODE",
+        value_parser = clap::value_parser!(u8).range(10..=99)
+    )]
+    pub warn_exit_code: Option<u8>,
+}
+
+/// A flag for each report format, from the table of formats.
+#[derive(Debug, Default)]
+pub struct ReportArguments {
+    /// Paths by format name; `-` is stdout.
+    pub paths: Vec<(&'static str, PathBuf)>,
+}
+
+impl Args for ReportArguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        report::FORMATS.iter().fold(command, |command, format| {
+            let variable = format!("COMPLIANCE_GATE_{}", format.key().to_uppercase());
+            command.arg(
+                clap::Arg::new(format.name)
+                    .long(format.name)
+                    .value_name("PATH")
+                    .help(format!("Write a {} report (`-` is stdout).", format.title))
+                    .env(variable)
+                    .help_heading("Reports")
+                    .value_parser(clap::value_parser!(PathBuf)),
+            )
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for ReportArguments {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let paths = report::FORMATS.iter().filter_map(|format| {
+            matches.get_one::<PathBuf>(format.name).map(|path| (format.name, path.clone()))
+        });
+        Ok(Self { paths: paths.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check the policy file: every environment, no network, no token.
+    Check(ConfigArguments),
+    /// Print the JSON Schema of the policy file, for editors.
+    Schema,
+    /// Write a policy to begin with.
+    Init {
+        #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
+        path: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// What to list.
+    #[arg(value_enum)]
+    pub what: Listed,
+
+    /// The source to ask, if the policy has several.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    Frameworks,
+    Integrations,
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Args)]
+pub struct SimulateArguments {
+    /// Where to listen, on this machine only. Port 0 takes a free one and says which.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        env = "COMPLIANCE_GATE_LISTEN"
+    )]
+    pub listen: std::net::SocketAddr,
+
+    /// What the platforms are like: a name, or a JSON file of one's own.
+    #[arg(long, value_name = "NAME", default_value = "healthy", env = "COMPLIANCE_GATE_SCENARIO")]
+    pub scenario: String,
+}
+
+#[cfg(feature = "simulator")]
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// What the platforms are like: healthy, blocked, inconclusive, or another scenario's name.
+    #[arg(long, value_name = "NAME", default_value = "healthy", env = "COMPLIANCE_GATE_SCENARIO")]
+    pub scenario: String,
+
+    /// The folder that the policy and the reports are left in.
+    #[arg(long, value_name = "DIR", default_value = "compliance-gate-demo")]
+    pub out: PathBuf,
+}

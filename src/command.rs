@@ -1,0 +1,166 @@
+//! One file for each subcommand, and what they share.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use crate::cli::{Cli, Command, ConfigArguments, PolicyCommand};
+use crate::config::{self, Config, ConfigError, Written};
+use crate::gate::NotSetUp;
+use crate::progress::{Progress, Verbosity};
+use crate::secret::Variables;
+use crate::stop::Signal;
+use crate::verdict::Verdict;
+
+#[cfg(feature = "simulator")]
+mod demo;
+mod doctor;
+mod list;
+mod policy;
+mod run;
+#[cfg(feature = "simulator")]
+mod simulate;
+
+/// What a command is given besides its own arguments.
+pub struct Context {
+    pub variables: Variables,
+    pub verbosity: Verbosity,
+}
+
+/// Why a command could not even begin: usage, configuration or policy.
+#[derive(Debug, thiserror::Error)]
+pub enum Usage {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    NotSetUp(#[from] NotSetUp),
+    #[error("{0}")]
+    Sentence(String),
+}
+
+impl From<String> for Usage {
+    fn from(sentence: String) -> Self {
+        Self::Sentence(sentence)
+    }
+}
+
+/// Runs a command, and says with which code to exit.
+///
+/// # Errors
+/// If the command could not begin; the exit code is that of an invalid configuration.
+pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
+    let verbosity = match (cli.quiet, cli.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let context = Context { variables, verbosity };
+    match cli.command {
+        Command::Run(arguments) => block_on(run::run(arguments, &context)),
+        Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
+        Command::List(arguments) => block_on(list::list(arguments, &context)),
+        Command::Policy(PolicyCommand::Check(arguments)) => policy::check(arguments),
+        Command::Policy(PolicyCommand::Schema) => policy::schema(),
+        Command::Policy(PolicyCommand::Init { path }) => policy::init(&path),
+        #[cfg(feature = "simulator")]
+        Command::Simulate(arguments) => block_on(simulate::simulate(arguments)),
+        #[cfg(feature = "simulator")]
+        Command::Demo(arguments) => block_on(demo::demo(arguments, &context)),
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+/// One thread is enough: all the work is waiting, and the platforms are asked a few at a time.
+fn block_on(command: impl Future<Output = Result<u8, Usage>>) -> Result<u8, Usage> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("failed to start: {error}"))?;
+    runtime.block_on(command)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<u8, Usage> {
+    let mut script = Vec::new();
+    let mut command = <Cli as clap::CommandFactory>::command();
+    clap_complete::generate(shell, &mut command, "compliance-gate", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Verdict::Passed.exit_code())
+}
+
+/// Prints to stdout.
+fn print(text: &str) -> Result<(), String> {
+    let mut stdout = io::stdout();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("failed to write to stdout: {error}"))
+}
+
+impl Context {
+    fn progress(&self) -> Rc<Progress> {
+        Rc::new(Progress::new(self.verbosity))
+    }
+}
+
+/// Reads the configuration that the arguments mean.
+fn load(arguments: &ConfigArguments) -> Result<Config, Usage> {
+    Ok(read(arguments)?.resolve(arguments.environment.as_deref())?)
+}
+
+fn read(arguments: &ConfigArguments) -> Result<Written, Usage> {
+    let path: PathBuf = config::find(arguments.config.as_deref())?;
+    Ok(Written::read(&path)?)
+}
+
+/// Listens for Ctrl-C and for what CI hosts send. The first one asks everything to stop and clean
+/// up; a second one exits at once.
+fn listen() -> Result<watch::Receiver<Option<Signal>>, Usage> {
+    let (sender, receiver) = watch::channel(None);
+    let mut signals =
+        signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
+    tokio::spawn(async move {
+        while let Some(signal) = signals.recv().await {
+            if sender.send_replace(Some(signal)).is_some() {
+                std::process::exit(Verdict::from(signal).exit_code().into());
+            }
+        }
+    });
+    Ok(receiver)
+}
+
+#[cfg(unix)]
+fn signals() -> io::Result<tokio::sync::mpsc::Receiver<Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    let kinds = [
+        (SignalKind::interrupt(), Signal::Interrupt),
+        (SignalKind::terminate(), Signal::Terminate),
+    ];
+    for (kind, name) in kinds {
+        let mut stream = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if sender.send(name).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    Ok(receiver)
+}
+
+#[cfg(not(unix))]
+fn signals() -> io::Result<tokio::sync::mpsc::Receiver<Signal>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if sender.send(Signal::Interrupt).await.is_err() {
+                break;
+            }
+        }
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,54 @@
+//! `compliance-gate demo`: all of it, with no account.
+
+use std::path::Path;
+
+use crate::cli::DemoArguments;
+use crate::command::{Context, Usage, listen, print, run, simulate};
+use crate::config::Written;
+use crate::report::{self, Sinks};
+use crate::secret::Variables;
+use crate::simulator::Simulator;
+
+/// The policy that the demo writes down, runs, and leaves for reading.
+const POLICY: &str = include_str!("../../fixtures/policies/demo.yaml");
+
+/// Where the bundled policy says that its platforms are.
+const PLACEHOLDER: &str = "http://127.0.0.1:8080";
+
+pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usage> {
+    let scenario = simulate::scenario(&arguments.scenario)?;
+    let address = ([127, 0, 0, 1], 0).into();
+    let simulator = Simulator::start(address, scenario, |_| ())
+        .await
+        .map_err(|error| format!("failed to start the simulator: {error}"))?;
+    let policy = POLICY.replace(PLACEHOLDER, &simulator.origin());
+    let folder = &arguments.out;
+    let path = folder.join("compliance-gate.yaml");
+    write(folder, &path, &policy)?;
+    let config = Written::read(&path)?.resolve(None)?;
+    let targets: Vec<_> = report::FORMATS
+        .iter()
+        .map(|format| (format, folder.join(format!("report.{}", format.extension))))
+        .collect();
+    let sinks = Sinks::open(&targets)?;
+    print(&format!(
+        "Simulated platforms at {}, scenario `{}`. The policy is {}.\n\n",
+        simulator.origin(),
+        arguments.scenario,
+        path.display()
+    ))?;
+    // The demo's platforms take any token, and none of the caller's may reach them.
+    let tokens = ["OPENCOMPLY_API_KEY", "GRAVITYZONE_API_KEY"];
+    let variables: Variables = tokens.map(|name| (name.to_owned(), "demo".to_owned())).into();
+    let context = Context { variables, ..*context };
+    let code = run::gate(&config, sinks, &context, listen()?, None).await;
+    let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
+    print(&format!("\nReports: {}\n", written.join(", ")))?;
+    Ok(code)
+}
+
+fn write(folder: &Path, path: &Path, policy: &str) -> Result<(), String> {
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(path, policy))
+        .map_err(|error| format!("failed to write {}: {error}", path.display()))
+}

@@ -1,0 +1,43 @@
+//! `compliance-gate doctor`: what a run would find before it starts anything.
+
+use std::fmt::Write;
+
+use crate::cli::ConfigArguments;
+use crate::command::{Context, Usage, listen, load, print};
+use crate::gate::Gate;
+use crate::text;
+use crate::verdict::Verdict;
+
+pub async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
+    let config = load(&arguments)?;
+    let progress = context.progress();
+    let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
+    let mut said = String::new();
+    let mut verdict = Verdict::Passed;
+    for ((_, run), preflight) in gate.sources().zip(gate.preflight().await) {
+        // Writing to a string does not fail.
+        let (findings, troubles) = match preflight {
+            Ok(ready) => (ready.findings(), ready.doubts()),
+            Err(troubles) => (Vec::new(), troubles),
+        };
+        let mark = if troubles.is_empty() { "✓" } else { "✗" };
+        let _ = writeln!(said, "{mark} {} at {}", run.name, run.http.origin());
+        for line in findings {
+            let _ = writeln!(said, "    {}", text::one_line(&line, 300));
+        }
+        for trouble in troubles {
+            verdict = verdict.max(Verdict::of(trouble.cause));
+            let _ = writeln!(said, "    {}", text::one_line(&trouble.message, 500));
+            if let Some(help) = &trouble.help {
+                let _ = writeln!(said, "      → {}", text::one_line(help, 500));
+            }
+        }
+    }
+    progress.clear();
+    let conclusion = match verdict {
+        Verdict::Passed => "Everything that a run needs is in place; nothing was started.",
+        _ => "A run would not work; nothing was started.",
+    };
+    print(&format!("{said}{conclusion}\n"))?;
+    Ok(verdict.exit_code())
+}

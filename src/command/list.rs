@@ -1,0 +1,68 @@
+//! `compliance-gate list`: what a platform offers, to write a policy from.
+
+use crate::cli::{ListArguments, Listed};
+use crate::command::{Context, Usage, listen, load, print};
+use crate::config::Config;
+use crate::gate::Gate;
+use crate::sources::{Listing, Table};
+use crate::text;
+use crate::verdict::Verdict;
+
+pub async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usage> {
+    let mut config = load(&arguments.config)?;
+    let what = match arguments.what {
+        Listed::Frameworks => Listing::Frameworks,
+        Listed::Integrations => Listing::Integrations,
+    };
+    let asked = lister(&config, arguments.source.as_deref())?;
+    config.sources.retain(|name, _| *name == asked);
+    let progress = context.progress();
+    let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
+    for (source, run) in gate.sources() {
+        match source.list(&run.http, what).await {
+            Ok(table) => print(&aligned(&table))?,
+            Err(trouble) => {
+                progress.error(&trouble.message);
+                return Ok(Verdict::of(trouble.cause).exit_code());
+            }
+        }
+    }
+    Ok(Verdict::Passed.exit_code())
+}
+
+/// The source to ask: the one that was named, else the only one that has lists.
+fn lister(config: &Config, named: Option<&str>) -> Result<String, String> {
+    if let Some(name) = named {
+        return config.sources.contains_key(name).then(|| name.to_owned()).ok_or_else(|| {
+            let known = config.sources.keys().map(String::as_str);
+            format!("source `{name}` is not configured{}", text::did_you_mean(name, known))
+        });
+    }
+    let listers = config.sources.iter().filter(|(_, source)| source.has_lists());
+    let names: Vec<_> = listers.map(|(name, _)| name.clone()).collect();
+    match names.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err("no configured source has lists".to_owned()),
+        several => Err(format!("say which with --source: {}", several.join(", "))),
+    }
+}
+
+fn aligned(table: &Table) -> String {
+    let header: Vec<_> = table.header.iter().map(|word| (*word).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&header)
+        .chain(&table.rows)
+        .map(|row| row.iter().map(|cell| text::one_line(cell, 120)).collect())
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..header.len()).map(width).collect();
+    let mut out = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,45 @@
+//! `compliance-gate simulate`: embedded platforms on this machine.
+
+use crate::cli::SimulateArguments;
+use crate::command::{Usage, listen, print};
+use crate::simulator::{self, Scenario};
+use crate::verdict::Verdict;
+
+pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
+    let scenario = scenario(&arguments.scenario)?;
+    let listener = simulator::bind(arguments.listen).await.map_err(|error| error.to_string())?;
+    let address = listener.local_addr().map_err(|error| format!("failed to listen: {error}"))?;
+    let mut signal = listen()?;
+    print(&format!(
+        "OpenComply at http://{address}\n\
+         GravityZone at http://{address}/v1\n\
+         Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
+    ))?;
+    let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));
+    tokio::select! {
+        served = serve => {
+            served.map_err(|error| format!("failed to serve: {error}"))?;
+            Ok(Verdict::Passed.exit_code())
+        }
+        // Whoever ends the simulator meant to.
+        _ = signal.changed() => Ok(Verdict::Passed.exit_code()),
+    }
+}
+
+/// A scenario that comes with the binary, or a file of one's own.
+pub fn scenario(name: &str) -> Result<Scenario, String> {
+    if let Some(scenario) = Scenario::named(name) {
+        return Ok(scenario);
+    }
+    match std::fs::read_to_string(name) {
+        Ok(text) => Scenario::from_json(&text).map_err(|error| format!("{name}: {error}")),
+        Err(_) => Err(format!(
+            "scenario `{name}` is unknown{}; known are:\n{}\nA JSON file of your own works too.",
+            crate::text::did_you_mean(name, Scenario::names().map(|(name, _)| name)),
+            Scenario::names()
+                .map(|(name, about)| format!("  {name:22}{about}"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        )),
+    }
+}

@@ -1,0 +1,409 @@
+//! The configuration file: found, read, checked, and turned into values that are valid.
+//!
+//! This is the only room that knows YAML. What leaves it cannot be wrong: every gate has a limit
+//! and only selectors that its sources know, every source is used, every path is a path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::policy::{Demands, FailOpen, Gate, Limits, Place, Policy};
+use crate::selection::{Field, Selection};
+use crate::sources::Source;
+use crate::text;
+
+mod file;
+mod problem;
+#[cfg(test)]
+mod schema;
+
+use file::{EvidenceEntry, File, GateEntry, Located, Overlay};
+pub use problem::{ConfigError, Problem};
+
+/// Where a configuration is looked for when none is named.
+pub const DEFAULT_PATHS: [&str; 3] =
+    ["compliance-gate.yaml", ".compliance-gate.yaml", ".github/compliance-gate.yaml"];
+
+/// A larger file is not a policy that anyone has read.
+const MOST_BYTES: u64 = 256 << 10;
+
+/// Below the hour at which most CI hosts end a job.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
+
+/// A valid configuration, of one environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file, as the caller named it.
+    pub path: String,
+    pub environment: Option<String>,
+    /// For everything together.
+    pub deadline: Duration,
+    pub sources: BTreeMap<String, Rc<dyn Source>>,
+    pub policy: Policy,
+    /// Report paths by format name.
+    pub reports: BTreeMap<String, PathBuf>,
+}
+
+/// The file to read: the one that was named, else the only default that exists.
+///
+/// # Errors
+/// A sentence, if none exists, or more than one: a new file must not shadow a guarded one.
+pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let found: Vec<_> = DEFAULT_PATHS
+        .iter()
+        .map(Path::new)
+        .filter(|path| path.symlink_metadata().is_ok())
+        .collect();
+    match found.as_slice() {
+        [only] => Ok((*only).to_owned()),
+        [] => Err(format!(
+            "there is no configuration: none of {} exists; name one with --config, or write one \
+             with `compliance-gate policy init`",
+            DEFAULT_PATHS.join(", ")
+        )),
+        several => {
+            let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
+            Err(format!(
+                "{} exist side by side; remove one, or name the one that counts with --config",
+                names.join(" and ")
+            ))
+        }
+    }
+}
+
+/// A configuration file as written: well-formed, its keys and values known, not yet checked as a
+/// whole.
+#[derive(Debug)]
+pub struct Written {
+    path: String,
+    text: String,
+    file: File,
+}
+
+impl Written {
+    /// # Errors
+    /// What is wrong with the file, with line, column and snippet.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string().replace('\\', "/");
+        let fail = |message: String| ConfigError::whole_file(&name, message);
+        let size = std::fs::metadata(path)
+            .map_err(|error| fail(format!("failed to read the configuration: {error}")))?
+            .len();
+        if size > MOST_BYTES {
+            return Err(fail(format!(
+                "the configuration has {} bytes; at most {} (256 KiB) are read",
+                text::thousands(size),
+                text::thousands(MOST_BYTES)
+            )));
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| fail(format!("failed to read the configuration: {error}")))?;
+        Self::parse(name, text)
+    }
+
+    /// # Errors
+    /// As for `read`.
+    pub fn parse(path: String, text: String) -> Result<Self, ConfigError> {
+        match serde_yaml::from_str(&text) {
+            Ok(file) => Ok(Self { path, text, file }),
+            Err(error) => {
+                let problem = Problem::from_yaml(&error, &text);
+                Err(ConfigError::new(&path, &text, vec![problem]))
+            }
+        }
+    }
+
+    /// The names of all environments.
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        self.file.environments.keys().map(String::as_str)
+    }
+
+    /// Whether the file says something by itself, or only together with an environment.
+    pub fn stands_alone(&self) -> bool {
+        self.file.environments.is_empty() || !self.file.gates.is_empty()
+    }
+
+    /// The configuration of one environment, or of none.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with line, column and snippet.
+    pub fn resolve(&self, environment: Option<&str>) -> Result<Config, ConfigError> {
+        let fail = |problems| ConfigError::new(&self.path, &self.text, problems);
+        let overlay = match environment {
+            None => None,
+            Some(name) => Some(self.overlay(name).map_err(|problem| fail(vec![problem]))?),
+        };
+        let mut problems = Vec::new();
+        let sources = self.sources(overlay);
+        let gates = self.gates(overlay, &sources, &mut problems);
+        let own = overlay.map(|overlay| &overlay.evidence);
+        let evidence = evidence(&self.file.evidence, own, &sources, &mut problems);
+        check_whole(&gates, &sources, &mut problems);
+        if !problems.is_empty() {
+            return Err(fail(problems));
+        }
+        Ok(Config {
+            path: self.path.clone(),
+            environment: environment.map(str::to_owned),
+            deadline: self.file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
+            sources: sources
+                .into_iter()
+                .map(|(name, source)| (name.to_owned(), Rc::clone(&source.value)))
+                .collect(),
+            policy: Policy { mode: self.file.mode, gates, evidence },
+            reports: self.file.reports.0.clone(),
+        })
+    }
+
+    fn overlay(&self, name: &str) -> Result<&Overlay, Problem> {
+        self.file.environments.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.environments().collect();
+            let hint = text::did_you_mean(name, known.iter().copied());
+            let known = match known.as_slice() {
+                [] => "the file has no `environments`".to_owned(),
+                known => format!("the file has {}", known.join(", ")),
+            };
+            Problem::somewhere(format!("environment `{name}` is unknown{hint}; {known}"))
+        })
+    }
+
+    /// Whole sources are replaced by an environment.
+    fn sources<'a>(
+        &'a self,
+        overlay: Option<&'a Overlay>,
+    ) -> BTreeMap<&'a str, &'a Located<Rc<dyn Source>>> {
+        let own = overlay.into_iter().flat_map(|overlay| &overlay.sources.0);
+        self.file
+            .sources
+            .0
+            .iter()
+            .chain(own)
+            .map(|(name, source)| (name.as_str(), source))
+            .collect()
+    }
+
+    /// Gates are replaced by an environment where the id is the same, else added.
+    fn gates(
+        &self,
+        overlay: Option<&Overlay>,
+        sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Gate> {
+        let own = overlay.map_or(&[][..], |overlay| &overlay.gates);
+        for gates in [&self.file.gates[..], own] {
+            let mut ids = BTreeSet::new();
+            for gate in gates.iter().filter(|gate| !ids.insert(&gate.value.id.value)) {
+                problems.push(Problem::at(
+                    gate.value.id.place,
+                    format!(
+                        "gate id `{}` is used twice; each gate needs its own",
+                        gate.value.id.value
+                    ),
+                ));
+            }
+        }
+        let replaced = |gate: &Located<GateEntry>| {
+            own.iter().find(|other| other.value.id.value == gate.value.id.value)
+        };
+        let added = own.iter().filter(|gate| {
+            !self.file.gates.iter().any(|base| base.value.id.value == gate.value.id.value)
+        });
+        let entries =
+            self.file.gates.iter().map(|gate| replaced(gate).unwrap_or(gate)).chain(added);
+        entries.map(|entry| gate(entry, sources, problems)).collect()
+    }
+}
+
+/// One gate, checked against the sources that it names.
+fn gate(
+    entry: &Located<GateEntry>,
+    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    problems: &mut Vec<Problem>,
+) -> Gate {
+    let gate = &entry.value;
+    let id = &gate.id.value;
+    let limits = Limits {
+        max: gate.max,
+        min_pass_rate: gate.min_pass_rate.as_ref().map(|least| least.value.0),
+        min_evaluated: gate.min_evaluated,
+    };
+    if limits == Limits::default() {
+        problems.push(Problem::at(
+            entry.place,
+            format!("gate `{id}` has no limit; give it `max`, `min_pass_rate` or `min_evaluated`"),
+        ));
+    }
+    let mut named = Vec::new();
+    for name in &gate.source.value.0 {
+        let Some(source) = sources.get(name.as_str()) else {
+            problems.push(Problem::at(
+                gate.source.place,
+                format!(
+                    "gate `{id}` asks source `{name}`, which is not configured{}",
+                    text::did_you_mean(name, sources.keys().copied())
+                ),
+            ));
+            continue;
+        };
+        if named.contains(name) {
+            problems
+                .push(Problem::at(gate.source.place, format!("source `{name}` is named twice")));
+            continue;
+        }
+        named.push(name.clone());
+        check_selectors(gate, name, source.value.as_ref(), problems);
+    }
+    let words = gate.selectors().into_iter().filter_map(|(field, words)| {
+        words
+            .as_ref()
+            .map(|words| (field, words.value.0.iter().map(|word| word.0.clone()).collect()))
+    });
+    Gate {
+        id: id.clone(),
+        level: gate.level,
+        sources: named,
+        selection: Selection {
+            words: words.collect(),
+            severity: gate.severity.as_ref().map(|severity| severity.value.0.clone()),
+            older_than: gate.older_than.as_ref().map(|age| age.value.0),
+        },
+        limits,
+        place: entry.place,
+    }
+}
+
+/// Only what the system can tell may be asked of it.
+fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut Vec<Problem>) {
+    let system = source.system();
+    let id = &gate.id.value;
+    for (field, place) in gate.asked() {
+        if !system.selectors.contains(&field) {
+            let known: Vec<_> = system.selectors.iter().map(|field| field.word()).collect();
+            problems.push(Problem::at(
+                place,
+                format!(
+                    "gate `{id}` selects by `{field}`, which {} does not know; possible are {}",
+                    system.title,
+                    known.join(", ")
+                ),
+            ));
+        }
+        if gate.min_pass_rate.is_some() && !field.is_of_passes() {
+            problems.push(Problem::at(
+                place,
+                format!(
+                    "gate `{id}` asks for a pass rate by `{field}`, which checks that passed do \
+                     not have; use `max`, or leave `{field}` out"
+                ),
+            ));
+        }
+    }
+    let wants_passes = gate
+        .min_pass_rate
+        .as_ref()
+        .map(|least| least.place)
+        .or_else(|| gate.min_evaluated.filter(|least| *least > 0).map(|_| gate.id.place));
+    if let (Some(place), Some(why)) = (wants_passes, source.passes_unknown()) {
+        problems.push(Problem::at(
+            place,
+            format!(
+                "gate `{id}` needs to know how many checks passed, but {name} cannot tell: {why}"
+            ),
+        ));
+    }
+}
+
+/// What can only be seen of the file as a whole.
+fn check_whole(
+    gates: &[Gate],
+    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    problems: &mut Vec<Problem>,
+) {
+    if gates.is_empty() {
+        problems
+            .push(Problem::somewhere("the policy has no gate, so it would let everything pass"));
+    }
+    for (name, source) in sources {
+        let used = gates.iter().any(|gate| gate.uses(name));
+        if !used && !gates.is_empty() {
+            problems.push(Problem::at(
+                source.place,
+                format!("no gate uses source `{name}`; add a gate for it, or remove it"),
+            ));
+        }
+    }
+}
+
+/// Evidence keys are replaced by an environment one by one.
+fn evidence(
+    base: &EvidenceEntry,
+    overlay: Option<&EvidenceEntry>,
+    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    problems: &mut Vec<Problem>,
+) -> Demands {
+    let own = |key: fn(&EvidenceEntry) -> bool| overlay.filter(|entry| key(entry)).unwrap_or(base);
+    let min_evaluated = own(|entry| entry.min_evaluated.is_some()).min_evaluated.unwrap_or(1);
+    let max_age = own(|entry| entry.max_age.is_some()).max_age.as_ref();
+    for (name, source) in sources {
+        let system = source.value.system();
+        if let Some(max_age) = max_age.filter(|_| !system.states_time) {
+            problems.push(Problem::at(
+                max_age.place,
+                format!(
+                    "{} does not state when it evaluated, so `max_age` cannot be checked for \
+                     source `{name}`; leave it out",
+                    system.title
+                ),
+            ));
+        }
+    }
+    let fail_open = own(|entry| entry.fail_open.is_some()).fail_open.iter().flatten();
+    let fail_open = fail_open
+        .map(|entry| {
+            if entry.value.reason.trim().is_empty() {
+                problems.push(Problem::at(
+                    entry.place,
+                    "an exception needs a reason that an auditor can read",
+                ));
+            }
+            FailOpen {
+                cause: entry.value.cause.into(),
+                reason: entry.value.reason.clone(),
+                expires: entry.value.expires.0,
+            }
+        })
+        .collect();
+    Demands { min_evaluated, max_age: max_age.map(|age| age.value.0), fail_open }
+}
+
+impl GateEntry {
+    /// The text selectors, given or not.
+    fn selectors(&self) -> [(Field, &Option<Located<file::Words>>); 9] {
+        [
+            (Field::Framework, &self.framework),
+            (Field::Control, &self.control),
+            (Field::Rule, &self.rule),
+            (Field::Status, &self.status),
+            (Field::Resource, &self.resource),
+            (Field::ResourceType, &self.resource_type),
+            (Field::Account, &self.account),
+            (Field::Region, &self.region),
+            (Field::Actor, &self.actor),
+        ]
+    }
+
+    /// All selectors that are given, with their places.
+    fn asked(&self) -> Vec<(Field, Place)> {
+        let words = self
+            .selectors()
+            .into_iter()
+            .filter_map(|(field, words)| words.as_ref().map(|words| (field, words.place)));
+        let severity = self.severity.as_ref().map(|severity| (Field::Severity, severity.place));
+        let older_than = self.older_than.as_ref().map(|age| (Field::OlderThan, age.place));
+        words.chain(severity).chain(older_than).collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! What the organisation demands: gates, their limits, and what evidence must be like.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Cause;
+use crate::selection::{Demand, Field, Need, Selection, Wanted};
+
+/// A validated policy: every gate has a source, a limit, and only selectors its sources know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub mode: Mode,
+    pub gates: Vec<Gate>,
+    pub evidence: Demands,
+}
+
+/// Whether the verdict decides, or is only told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The verdict is the exit code.
+    #[default]
+    Enforce,
+    /// Always exit 0, and say everywhere what it would have been.
+    Observe,
+}
+
+/// One demand on what the platforms found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    pub id: String,
+    pub level: Level,
+    pub sources: Vec<String>,
+    pub selection: Selection,
+    pub limits: Limits,
+    /// Where it stands in the policy file.
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// A breach stops the pipeline.
+    #[default]
+    Block,
+    /// A breach is shown, and the pipeline goes on.
+    Warn,
+}
+
+/// At least one is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The most failed checks allowed.
+    pub max: Option<u64>,
+    /// The least share of passed checks.
+    pub min_pass_rate: Option<Percent>,
+    /// The least number of checks evaluated, whatever their result. Zero allows none at all.
+    pub min_evaluated: Option<u64>,
+}
+
+/// A line and column of the policy file, both from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    pub line: u64,
+    pub column: u64,
+}
+
+/// What evidence must be like for any gate to rely on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demands {
+    /// The least number of checks each source, or framework, must have evaluated.
+    pub min_evaluated: u64,
+    /// The oldest that evidence may be.
+    pub max_age: Option<Duration>,
+    pub fail_open: Vec<FailOpen>,
+}
+
+/// A cause that becomes a warning for a while, with the reason somebody gave for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailOpen {
+    pub cause: Cause,
+    pub reason: String,
+    /// The last day (UTC) on which it holds.
+    pub expires: NaiveDate,
+}
+
+impl FailOpen {
+    pub fn holds(&self, now: DateTime<Utc>) -> bool {
+        now.date_naive() <= self.expires
+    }
+}
+
+impl Policy {
+    /// Whether any gate uses a source.
+    pub fn uses(&self, source: &str) -> bool {
+        self.gates.iter().any(|gate| gate.uses(source))
+    }
+
+    /// What the gates need from one source besides its failures.
+    pub fn wanted(&self, source: &str) -> Wanted {
+        let mut demands: Vec<Demand> = Vec::new();
+        for gate in self.gates.iter().filter(|gate| gate.uses(source)) {
+            for demand in gate.demands() {
+                if !demands.contains(&demand) {
+                    demands.push(demand);
+                }
+            }
+        }
+        Wanted { demands }
+    }
+}
+
+impl Gate {
+    pub fn uses(&self, source: &str) -> bool {
+        self.sources.iter().any(|name| name == source)
+    }
+
+    /// Which of the passed checks it speaks of: all that match, whatever their status and age.
+    pub fn of_passes(&self) -> Selection {
+        self.selection.only(Field::is_of_passes)
+    }
+
+    /// Which checks it speaks of, failed or passed, however severe.
+    pub fn identity(&self) -> Selection {
+        self.selection.only(Field::is_identity)
+    }
+
+    /// Whether it must know how many checks passed.
+    pub fn needs_passes(&self) -> bool {
+        self.limits.min_pass_rate.is_some() || self.limits.min_evaluated.is_some_and(|n| n > 0)
+    }
+
+    /// Whether its selectors must match something that was evaluated.
+    pub fn needs_existence(&self) -> bool {
+        !self.allows_nothing() && !self.identity().fields().is_empty()
+    }
+
+    /// Whether it may hold although nothing at all was evaluated.
+    pub fn allows_nothing(&self) -> bool {
+        self.limits.min_evaluated == Some(0)
+    }
+
+    fn demands(&self) -> impl Iterator<Item = Demand> {
+        let passes =
+            self.needs_passes().then(|| Demand { selection: self.of_passes(), need: Need::Passes });
+        let existence = self
+            .needs_existence()
+            .then(|| Demand { selection: self.identity(), need: Need::Existence });
+        passes.into_iter().chain(existence)
+    }
+}
+
+/// A share, exact: millionths of a percent, at most 100 %.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u64);
+
+impl Percent {
+    const ONE: u64 = 1_000_000;
+
+    /// Reads `72.5%`: up to six digits behind the point.
+    ///
+    /// # Errors
+    /// A sentence, if it is anything else, or above 100 %.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{text}` is not a percentage; write it like `95%` or `72.5%`, quoted");
+        let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || whole.len() > 3 || part.len() > 6 {
+            return Err(wrong());
+        }
+        let whole: u64 = whole.parse().map_err(|_| wrong())?;
+        let part: u64 = format!("{part:0<6}").parse().map_err(|_| wrong())?;
+        let value = whole * Self::ONE + part;
+        if value > 100 * Self::ONE {
+            return Err(format!("`{text}` is more than 100 %"));
+        }
+        Ok(Self(value))
+    }
+
+    /// Whether `passed` of `total` is at least this share, compared without rounding.
+    pub fn is_met_by(self, passed: u64, total: u64) -> bool {
+        let hundred = u128::from(100 * Self::ONE);
+        u128::from(passed) * hundred >= u128::from(total) * u128::from(self.0)
+    }
+
+    /// The most failures that still meet this share when `passed` checks passed.
+    pub fn most_failures(self, passed: u64) -> Option<u64> {
+        let hundred = u128::from(100 * Self::ONE);
+        let most_total = (u128::from(passed) * hundred).checked_div(u128::from(self.0))?;
+        u64::try_from(most_total.saturating_sub(u128::from(passed))).ok()
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / Self::ONE, self.0 % Self::ONE);
+        match part {
+            0 => write!(f, "{whole}%"),
+            _ => write!(f, "{whole}.{}%", format!("{part:06}").trim_end_matches('0')),
+        }
+    }
+}
+
+impl fmt::Debug for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

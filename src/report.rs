@@ -1,0 +1,68 @@
+//! The table of report formats, and where reports go.
+//!
+//! A new format is a file below `report/` and a row in the table below. No format has a say in
+//! the verdict. What all of them tell, `digest` words once; each only lays it out and escapes it.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+
+use crate::evaluate::Decision;
+use crate::evidence::Outcome;
+
+mod digest;
+mod json;
+mod junit;
+mod sarif;
+mod sinks;
+pub mod terminal;
+
+pub use sinks::Sinks;
+
+/// The table of formats.
+pub const FORMATS: &[Format] = &[junit::FORMAT, sarif::FORMAT, json::FORMAT];
+
+/// The tool's name in reports, and the beginning of every name that it makes up there.
+const TOOL: &str = "compliance-gate";
+
+/// All that a report can tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    pub decision: &'a Decision<'a>,
+    /// What was collected, by source name.
+    pub outcomes: &'a [Outcome],
+    /// The policy file, as the caller named it: relative to the repository's root, so that CI
+    /// hosts find it.
+    pub policy: &'a str,
+    pub environment: Option<&'a str>,
+    /// What the process will exit with: the decision's code, or what the caller asked for
+    /// instead.
+    pub exit_code: u8,
+    pub started: DateTime<Utc>,
+    pub finished: DateTime<Utc>,
+}
+
+/// A report format.
+pub struct Format {
+    /// The flag `--<name>`, the key below `reports:` with `_` for `-`.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// What its files end in, without the dot.
+    pub extension: &'static str,
+    pub render: fn(&Report<'_>, &mut dyn Write) -> io::Result<()>,
+}
+
+impl Format {
+    /// The key below `reports:` in a configuration.
+    pub fn key(&self) -> String {
+        self.name.replace('-', "_")
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Format").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,299 @@
+//! What all reports tell, in the same words: what a ruling means for the pipeline, which gates
+//! count a finding, what was observed. Text that is returned here is on one line and safe to show.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::evaluate::{self, Decision, Ruling, State};
+use crate::finding::{Cause, Finding, Severity, Trouble};
+use crate::policy::{Level, Mode};
+use crate::selection::Selection;
+use crate::text;
+use crate::verdict::Verdict;
+
+use super::Report;
+
+/// What a ruling means for the pipeline. Ordered, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The gate holds.
+    Within,
+    /// It does not, or could not be decided, and the pipeline goes on.
+    Warns,
+    /// It stops the pipeline.
+    Blocks,
+}
+
+impl Weight {
+    pub fn of(ruling: &Ruling<'_>, mode: Mode) -> Self {
+        match (ruling.state, ruling.blocks(), mode) {
+            (State::Held, ..) => Self::Within,
+            (_, true, Mode::Enforce) => Self::Blocks,
+            _ => Self::Warns,
+        }
+    }
+}
+
+/// Every finding once, and the gates that count it.
+pub struct Findings<'a> {
+    /// Worst first.
+    pub entries: Vec<Entry<'a>>,
+    /// Finding and ruling, sorted: sixteen bytes for each, where a map would take a hundred.
+    counted: Vec<(*const Finding, usize)>,
+    rulings: &'a [Ruling<'a>],
+}
+
+pub struct Entry<'a> {
+    pub source: &'a str,
+    pub finding: &'a Finding,
+    /// The most that any gate makes of it; `None` where no gate counts it. A gate that could not
+    /// be decided has not found it one too many.
+    pub weight: Option<Weight>,
+    /// Where its gates are in `counted`.
+    gates: std::ops::Range<usize>,
+}
+
+/// A rule with all its findings in one source.
+pub struct Rule<'f, 'a> {
+    pub source: &'a str,
+    pub first: &'a Finding,
+    /// That of the first entry.
+    pub weight: Option<Weight>,
+    pub entries: Vec<&'f Entry<'a>>,
+}
+
+impl<'a> Findings<'a> {
+    pub fn of(report: &Report<'a>) -> Self {
+        let rulings = &report.decision.rulings;
+        let mut counted: Vec<_> = rulings
+            .iter()
+            .enumerate()
+            .flat_map(|(at, ruling)| {
+                ruling.findings.iter().map(move |finding| (std::ptr::from_ref(*finding), at))
+            })
+            .collect();
+        counted.sort_unstable();
+        let weights: Vec<_> = rulings
+            .iter()
+            .map(|ruling| match ruling.state {
+                State::Undecided => Weight::Warns,
+                _ => Weight::of(ruling, report.decision.mode),
+            })
+            .collect();
+        let mut entries = Vec::new();
+        for outcome in report.outcomes {
+            for finding in outcome.parts.iter().flat_map(|part| &part.findings) {
+                let from = counted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
+                let same = |(at, _): &&(*const Finding, usize)| std::ptr::eq(*at, finding);
+                let gates = from..from + counted[from..].iter().take_while(same).count();
+                let weight =
+                    counted[gates.clone()].iter().map(|(_, ruling)| weights[*ruling]).max();
+                entries.push(Entry { source: &outcome.source, finding, weight, gates });
+            }
+        }
+        entries.sort_by(|a, b| {
+            Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
+        });
+        Self { entries, counted, rulings }
+    }
+
+    /// The rulings that count a finding, in the policy's order.
+    pub fn gates(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
+        self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &self.rulings[*ruling])
+    }
+
+    /// The entries by rule, in the order of each rule's first entry.
+    pub fn by_rule(&self) -> Vec<Rule<'_, 'a>> {
+        let mut places = BTreeMap::new();
+        let mut rules: Vec<Rule<'_, 'a>> = Vec::new();
+        for entry in &self.entries {
+            let place =
+                *places.entry((entry.source, entry.finding.rule_id())).or_insert(rules.len());
+            match rules.get_mut(place) {
+                Some(rule) => rule.entries.push(entry),
+                None => rules.push(Rule {
+                    source: entry.source,
+                    first: entry.finding,
+                    weight: entry.weight,
+                    entries: vec![entry],
+                }),
+            }
+        }
+        rules
+    }
+
+    /// What stops the pipeline first, then what warns, then the rest; worst first within each.
+    pub fn by_weight(mut self) -> Self {
+        self.entries.sort_by_key(|entry| std::cmp::Reverse(entry.weight));
+        self
+    }
+}
+
+/// The system that a source is a tenant of.
+pub fn system(source: &str) -> &str {
+    source.split_once('/').map_or(source, |(system, _)| system)
+}
+
+/// The verdict in a sentence, and in mode observe what it would have been.
+pub fn headline(decision: &Decision<'_>) -> String {
+    let verdict = decision.verdict;
+    let plain = format!("{}: {}", capital(verdict.word()), meaning(decision));
+    match decision.mode {
+        Mode::Observe if !verdict.is_pass() && decision.exit_code() == 0 => {
+            format!("Observed only, would have been {verdict}: {}", meaning(decision))
+        }
+        Mode::Observe => format!("{plain} (observed only)"),
+        Mode::Enforce => plain,
+    }
+}
+
+fn meaning(decision: &Decision<'_>) -> String {
+    let gates = decision.rulings.len() as u64;
+    let blocking = decision.rulings.iter().filter(|ruling| ruling.blocks());
+    let breached = blocking.clone().filter(|ruling| ruling.state == State::Breached).count() as u64;
+    let undecided = blocking.count() as u64 - breached;
+    let of = |count: u64, what: &str| match gates {
+        1 => format!("the one gate {what}"),
+        _ => format!("{} of {} {what}", text::thousands(count), text::count(gates, "gate")),
+    };
+    match decision.verdict {
+        Verdict::Passed if gates == 1 => "the one gate holds".to_owned(),
+        Verdict::Passed => format!("all {} hold", text::count(gates, "gate")),
+        Verdict::Blocked => match undecided {
+            0 => of(breached, "breached"),
+            _ => format!("{}, {} could not be decided", of(breached, "breached"), undecided),
+        },
+        verdict => verdict.meaning().to_owned(),
+    }
+}
+
+/// The word with a capital letter.
+pub fn capital(word: &str) -> String {
+    let mut rest = word.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// One word for where a gate stands, for its level and mode.
+pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
+    match (ruling.state, Weight::of(ruling, mode), mode) {
+        (State::Held, ..) => "holds",
+        (State::Breached, Weight::Blocks, _) => "BREACHED",
+        (State::Undecided, Weight::Blocks, _) => "INCONCLUSIVE",
+        (State::Breached, _, Mode::Observe) if ruling.blocks() => "breached, would block",
+        (State::Undecided, _, Mode::Observe) if ruling.blocks() => "inconclusive, would block",
+        (State::Breached, ..) => "breached, warns only",
+        (State::Undecided, ..) if ruling.gate.level == Level::Warn => "inconclusive, warns only",
+        (State::Undecided, ..) => "inconclusive, let through by fail_open",
+    }
+}
+
+/// A sentence for each limit of a gate: observed, limit, and by how much it is missed.
+pub fn limits(ruling: &Ruling<'_>) -> Vec<String> {
+    let limits = ruling.gate.limits;
+    if ruling.state == State::Breached {
+        return ruling.breaches.iter().map(ToString::to_string).collect();
+    }
+    let mut sentences = Vec::new();
+    if let Some(max) = limits.max {
+        let failed = text::count(ruling.failed, "failed check");
+        sentences.push(format!("{failed} where max is {}", text::thousands(max)));
+    }
+    if let (Some(least), Some(passed)) = (limits.min_pass_rate, ruling.passed) {
+        let rate = evaluate::rate(passed, passed.saturating_add(ruling.failed));
+        sentences.push(format!("pass rate {rate} where min_pass_rate is {least}"));
+    }
+    if let (Some(least @ 1..), State::Held) = (limits.min_evaluated, ruling.state) {
+        sentences.push(format!("at least {} evaluated", text::count(least, "check")));
+    }
+    sentences
+}
+
+/// `3 critical, 9 high`, worst first.
+pub fn severities(counts: impl DoubleEndedIterator<Item = (Severity, u64)>) -> String {
+    let words: Vec<_> = counts
+        .rev()
+        .map(|(severity, count)| format!("{} {severity}", text::thousands(count)))
+        .collect();
+    words.join(", ")
+}
+
+/// What a gate counts, and over which evidence.
+pub fn scope(ruling: &Ruling<'_>) -> String {
+    let gate = ruling.gate;
+    let what = match gate.selection == Selection::default() {
+        true => "all failed checks".to_owned(),
+        false => gate.selection.to_string(),
+    };
+    let evidence = match &ruling.summed[..] {
+        [] => gate.sources.join(" + "),
+        [one] => one.clone(),
+        several => format!("the sum of {}", several.join(" + ")),
+    };
+    text::one_line(&format!("{what}, in {evidence}"), 300)
+}
+
+/// A resource and where it is.
+pub fn resource(finding: &Finding) -> String {
+    let id = finding.resource();
+    let mut out = text::one_line(id, 500);
+    if let Some(name) = finding.resource_name.as_deref().filter(|name| !id.contains(*name)) {
+        out += &format!(" ({})", text::one_line(name, 120));
+    }
+    let account = finding.subject.account.as_deref();
+    let account = account.map(|account| account.name.as_deref().unwrap_or(&account.id));
+    let place = [account, finding.subject.region.as_deref()];
+    for place in place.into_iter().flatten().filter(|place| !id.contains(*place)) {
+        out += &format!(", {}", text::one_line(place, 80));
+    }
+    out
+}
+
+/// A rule's title and id.
+pub fn rule(finding: &Finding) -> String {
+    let (title, id) = (finding.title(), finding.rule_id());
+    match title == id {
+        true => text::one_line(id, 200),
+        false => format!("{} ({})", text::one_line(title, 120), text::one_line(id, 120)),
+    }
+}
+
+/// Every trouble of the run once, with the sources or gates that it is in.
+pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
+    let decision = report.decision;
+    let collected = report.outcomes.iter().flat_map(|outcome| {
+        let parts = outcome.parts.iter();
+        outcome.troubles.iter().chain(parts.flat_map(|part| &part.troubles))
+    });
+    let ruled = decision.rulings.iter().flat_map(|ruling| &ruling.troubles);
+    let mut seen = BTreeMap::new();
+    let mut troubles = Vec::new();
+    for trouble in ruled.chain(collected) {
+        if seen.insert((trouble.cause, &*trouble.message), ()).is_none() {
+            troubles.push(trouble);
+        }
+    }
+    troubles
+}
+
+/// Causes by word, for tables of what can be meant.
+pub fn explained(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Invalid => "The configuration asks for something that is not there.",
+        Cause::Denied => "A platform refused the token, or its role is too low.",
+        Cause::Unreachable => "A platform could not be reached, also after retries.",
+        Cause::Deadline => "The deadline passed before the evidence was complete.",
+        Cause::Interrupted => "The run was interrupted before the evidence was complete.",
+        Cause::Protocol => "An answer is not what the platform's API promises.",
+        Cause::JobFailed => "The platform's own job failed, timed out or was cancelled.",
+        Cause::Incomplete => "Part of the evidence is missing.",
+        Cause::Contradictory => "Two figures that must agree do not.",
+        Cause::Stale => "The evidence is older than the policy allows.",
+        Cause::Empty => "Nothing was evaluated.",
+    }
+}
+
+/// A time to the second, in UTC.
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,228 @@
+//! The report for programs: everything that the decision rests on, in one versioned shape.
+//!
+//! The same shape is the decision record and an attestation's predicate. It is published as
+//! `schemas/report.schema.json`, which a test keeps true.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::digest::{self, Entry, Findings};
+use super::{Format, Report, TOOL};
+use crate::evaluate::{Breach, Ruling, State};
+use crate::evidence::{Job, Outcome, Part};
+use crate::finding::{Severity, Trouble};
+use crate::policy::{FailOpen, Mode};
+use crate::selection::{Field, Pattern, Selection};
+use crate::text::safe;
+
+mod v1;
+
+pub const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
+
+fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let findings = Findings::of(report);
+    serde_json::to_writer_pretty(&mut *out, &document(report, &findings))?;
+    writeln!(out)
+}
+
+fn document<'a>(report: &Report<'a>, findings: &'a Findings<'a>) -> v1::Report<'a> {
+    let decision = report.decision;
+    v1::Report {
+        schema: v1::SCHEMA,
+        version: 1,
+        tool: v1::Tool { name: TOOL, version: env!("CARGO_PKG_VERSION") },
+        verdict: decision.verdict,
+        exit_code: report.exit_code,
+        mode: decision.mode,
+        would_exit: (decision.mode == Mode::Observe).then(|| decision.verdict.exit_code()),
+        summary: digest::headline(decision),
+        policy: safe(report.policy),
+        environment: report.environment.map(safe),
+        started: digest::time(report.started),
+        finished: digest::time(report.finished),
+        evidence_complete: decision.evidence_complete(),
+        warnings: all_safe(&decision.warnings),
+        gates: decision.rulings.iter().map(gate).collect(),
+        sources: report.outcomes.iter().map(source).collect(),
+        findings: v1::Findings(findings),
+    }
+}
+
+fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
+    let gate = ruling.gate;
+    v1::Gate {
+        id: safe(&gate.id),
+        level: gate.level,
+        sources: all_safe(&gate.sources),
+        selection: selection(&gate.selection),
+        limits: v1::Limits {
+            max: gate.limits.max,
+            min_pass_rate: gate.limits.min_pass_rate.map(|rate| rate.to_string()),
+            min_evaluated: gate.limits.min_evaluated,
+        },
+        line: gate.place.line,
+        state: match ruling.state {
+            State::Held => v1::State::Held,
+            State::Breached => v1::State::Breached,
+            State::Undecided => v1::State::Inconclusive,
+        },
+        blocks: ruling.blocks(),
+        observed: v1::Observed {
+            failed: ruling.failed,
+            passed: ruling.passed,
+            failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
+        },
+        breaches: ruling.breaches.iter().map(breach).collect(),
+        troubles: ruling.troubles.iter().map(trouble).collect(),
+        forgiven: ruling.forgiven.map(exception),
+        evidence: all_safe(&ruling.summed),
+        findings_listed: !ruling.only_counted,
+        findings: v1::Fingerprints(&ruling.findings),
+    }
+}
+
+/// The selectors as a policy has them.
+fn selection(selection: &Selection) -> BTreeMap<&'static str, Vec<Cow<'_, str>>> {
+    let mut selectors: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (field, patterns) in &selection.words {
+        let words = patterns.iter().map(Pattern::as_str).map(safe);
+        selectors.insert(field.word(), words.collect());
+    }
+    if let Some(severities) = &selection.severity {
+        let words = severities.iter().rev().map(|severity| severity.word().into());
+        selectors.insert(Field::Severity.word(), words.collect());
+    }
+    if let Some(age) = selection.older_than {
+        let age = humantime::format_duration(age).to_string();
+        selectors.insert(Field::OlderThan.word(), vec![age.into()]);
+    }
+    selectors
+}
+
+fn breach(breach: &Breach) -> v1::Breach {
+    let limit = match breach {
+        Breach::TooMany { .. } => v1::Limit::Max,
+        Breach::TooFew { .. } => v1::Limit::MinPassRate,
+    };
+    v1::Breach { limit, message: breach.to_string() }
+}
+
+fn trouble(trouble: &Trouble) -> v1::Trouble<'_> {
+    v1::Trouble {
+        cause: trouble.cause,
+        message: safe(&trouble.message),
+        help: trouble.help.as_deref().map(safe),
+    }
+}
+
+fn exception(exception: &FailOpen) -> v1::Exception<'_> {
+    v1::Exception {
+        cause: exception.cause,
+        reason: safe(&exception.reason),
+        expires: exception.expires.to_string(),
+    }
+}
+
+fn source(outcome: &Outcome) -> v1::Source<'_> {
+    v1::Source {
+        name: safe(&outcome.source),
+        system: safe(digest::system(&outcome.source)),
+        origin: safe(&outcome.origin),
+        simulated: outcome.simulated,
+        requests: outcome.requests,
+        troubles: outcome.troubles.iter().map(trouble).collect(),
+        notes: all_safe(&outcome.notes),
+        parts: outcome.parts.iter().map(part).collect(),
+    }
+}
+
+fn part(part: &Part) -> v1::Part<'_> {
+    v1::Part {
+        framework: part.framework.as_deref().map(safe),
+        evaluated: part.evaluated,
+        failed_by_severity: by_severity(part.failed_by_severity()),
+        as_of: part.as_of.map(digest::time),
+        jobs: part.jobs.iter().map(job).collect(),
+        troubles: part.troubles.iter().map(trouble).collect(),
+        findings_missing: part.findings_missing.as_ref().map(trouble),
+        notes: all_safe(&part.notes),
+    }
+}
+
+fn job(job: &Job) -> v1::Job<'_> {
+    v1::Job {
+        id: safe(&job.id),
+        state: safe(&job.state),
+        role: job.role.word(),
+        ended_at: job.ended_at.map(digest::time),
+    }
+}
+
+fn finding<'a>(findings: &Findings<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
+    let finding = entry.finding;
+    let subject = &finding.subject;
+    v1::Finding {
+        fingerprint: finding.fingerprint.to_string(),
+        source: safe(entry.source),
+        rule: v1::Rule {
+            id: safe(finding.rule_id()),
+            title: subject.rule.as_ref().and_then(|rule| rule.title.as_deref()).map(safe),
+        },
+        severity: subject.severity,
+        status: finding.status.as_deref().map(safe),
+        resource: v1::Resource {
+            id: finding.resource_id.as_deref().map(safe),
+            name: finding.resource_name.as_deref().map(safe),
+            kind: subject.resource_type.as_deref().map(safe),
+        },
+        account: subject.account.as_deref().map(|account| v1::Account {
+            id: safe(&account.id),
+            name: account.name.as_deref().map(safe),
+        }),
+        region: subject.region.as_deref().map(safe),
+        controls: subject
+            .controls
+            .iter()
+            .map(|control| v1::Control {
+                framework: safe(&control.framework),
+                id: safe(&control.id),
+            })
+            .collect(),
+        reason: finding.reason.as_deref().map(safe),
+        created_at: finding.created_at.map(digest::time),
+        gates: findings.gates(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
+    }
+}
+
+fn all_safe(texts: &[String]) -> Vec<Cow<'_, str>> {
+    texts.iter().map(|text| safe(text)).collect()
+}
+
+fn by_severity(counts: impl IntoIterator<Item = (Severity, u64)>) -> BTreeMap<&'static str, u64> {
+    counts.into_iter().map(|(severity, count)| (severity.word(), count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_SCHEMAS=1 cargo test` writes it anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_report() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/report.schema.json");
+        let mut schema = schemars::schema_for!(v1::Report<'_>);
+        schema.insert("$id".to_owned(), v1::SCHEMA.into());
+        schema.insert("title".to_owned(), "compliance-gate report".into());
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap();
+        assert!(
+            published == schema,
+            "the report has changed and {path} has not; run UPDATE_SCHEMAS=1 cargo test, and see \
+             whether the change asks for a new version"
+        );
+    }
+}

@@ -1,0 +1,307 @@
+//! Version 1 of the machine report. Types apart from the domain: the inside can change, this
+//! cannot. Fields may be added; none changes its meaning or goes without a new version.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::finding::{Cause, Severity};
+use crate::policy::{Level, Mode};
+use crate::report::digest;
+use crate::verdict::Verdict;
+
+/// What names this version in the documents and in the schema.
+pub const SCHEMA: &str = "urn:compliance-gate:report:1";
+
+/// What the gate decided, and everything that the decision rests on.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Report<'a> {
+    /// Names this schema.
+    #[serde(rename = "$schema")]
+    pub schema: &'static str,
+    /// The version of this schema.
+    pub version: u32,
+    pub tool: Tool,
+    /// What the policy says, whatever the mode.
+    pub verdict: Verdict,
+    /// The exit code of the process.
+    pub exit_code: u8,
+    pub mode: Mode,
+    /// In mode `observe`: the exit code that mode `enforce` would have had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_exit: Option<u8>,
+    /// The verdict in a sentence.
+    pub summary: String,
+    /// The policy file.
+    pub policy: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Cow<'a, str>>,
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub started: String,
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub finished: String,
+    /// Whether all evidence that any gate asked for is there and can be relied on.
+    pub evidence_complete: bool,
+    /// What needs somebody's attention although no gate says so.
+    pub warnings: Vec<Cow<'a, str>>,
+    /// In the policy's order.
+    pub gates: Vec<Gate<'a>>,
+    pub sources: Vec<Source<'a>>,
+    /// Every failed check once, worst first.
+    #[cfg_attr(test, schemars(with = "Vec<Finding<'_>>"))]
+    pub findings: Findings<'a>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tool {
+    pub name: &'static str,
+    pub version: &'static str,
+}
+
+/// One demand of the policy, and what became of it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Gate<'a> {
+    pub id: Cow<'a, str>,
+    pub level: Level,
+    pub sources: Vec<Cow<'a, str>>,
+    /// Which checks are meant: selectors and their words. Empty: all.
+    pub selection: BTreeMap<&'static str, Vec<Cow<'a, str>>>,
+    pub limits: Limits,
+    /// Line of the policy file.
+    pub line: u64,
+    pub state: State,
+    /// Whether this gate alone stops the pipeline, or would in mode `enforce`.
+    pub blocks: bool,
+    pub observed: Observed,
+    /// The limits that do not hold.
+    pub breaches: Vec<Breach>,
+    /// Why it could not be decided, or not on all evidence.
+    pub troubles: Vec<Trouble<'a>>,
+    /// The exception that makes those troubles a warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgiven: Option<Exception<'a>>,
+    /// The pieces of evidence that were summed.
+    pub evidence: Vec<Cow<'a, str>>,
+    /// Whether each failed check is among the findings; else only their number is known.
+    pub findings_listed: bool,
+    /// Fingerprints of the findings that it counts, worst first.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub findings: Fingerprints<'a>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+    /// Exact, as written in the policy: `72.5%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_pass_rate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_evaluated: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Within its limits.
+    Held,
+    /// Beyond a limit, on valid evidence.
+    Breached,
+    /// The evidence does not allow to tell.
+    Inconclusive,
+}
+
+/// What a gate counted, over all valid evidence.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Observed {
+    pub failed: u64,
+    /// Where the gate needs to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<u64>,
+    pub failed_by_severity: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Breach {
+    pub limit: Limit,
+    /// Observed, limit, and by how much, in a sentence.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    Max,
+    MinPassRate,
+}
+
+/// One reason why evidence cannot be relied on.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Trouble<'a> {
+    pub cause: Cause,
+    pub message: Cow<'a, str>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<Cow<'a, str>>,
+}
+
+/// A `fail_open` of the policy.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Exception<'a> {
+    pub cause: Cause,
+    pub reason: Cow<'a, str>,
+    /// The last day (UTC) on which it holds.
+    #[cfg_attr(test, schemars(extend("format" = "date")))]
+    pub expires: String,
+}
+
+/// A platform, and what it said.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Source<'a> {
+    /// The name in the policy.
+    pub name: Cow<'a, str>,
+    pub system: Cow<'a, str>,
+    /// Scheme, host and port that answered.
+    pub origin: Cow<'a, str>,
+    /// Whether the embedded simulator answered instead of a platform.
+    pub simulated: bool,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Why nothing of this source can be relied on.
+    pub troubles: Vec<Trouble<'a>>,
+    pub notes: Vec<Cow<'a, str>>,
+    pub parts: Vec<Part<'a>>,
+}
+
+/// A piece of evidence that stands or falls as a whole.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Part<'a> {
+    /// Where the platform evaluates one framework at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framework: Option<Cow<'a, str>>,
+    /// Checks within the scope, whatever their result.
+    pub evaluated: u64,
+    pub failed_by_severity: BTreeMap<&'static str, u64>,
+    /// When the platform evaluated it; absent where the platform does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub as_of: Option<String>,
+    pub jobs: Vec<Job<'a>>,
+    /// Why this part cannot be relied on. Empty: it can.
+    pub troubles: Vec<Trouble<'a>>,
+    /// Why the findings are not all there, although the counts stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings_missing: Option<Trouble<'a>>,
+    pub notes: Vec<Cow<'a, str>>,
+}
+
+/// A job of the platform.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Job<'a> {
+    pub id: Cow<'a, str>,
+    /// The platform's own word.
+    pub state: Cow<'a, str>,
+    /// `started` by this run, `joined` while somebody else's ran, or `reused` after its end.
+    pub role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub ended_at: Option<String>,
+}
+
+/// A check that failed on one resource.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Finding<'a> {
+    /// What makes it the same finding tomorrow: 32 hex digits.
+    #[cfg_attr(test, schemars(extend("pattern" = "^[0-9a-f]{32}$")))]
+    pub fingerprint: String,
+    pub source: Cow<'a, str>,
+    pub rule: Rule<'a>,
+    pub severity: Severity,
+    /// The platform's own word; absent where it gave none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Cow<'a, str>>,
+    pub resource: Resource<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<Cow<'a, str>>,
+    pub controls: Vec<Control<'a>>,
+    /// Why it failed, in the platform's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// When the platform first saw it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub created_at: Option<String>,
+    /// Ids of the gates that count it.
+    pub gates: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Rule<'a> {
+    pub id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<Cow<'a, str>>,
+}
+
+/// Empty for checks of a whole account.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Resource<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Account<'a> {
+    pub id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Control<'a> {
+    pub framework: Cow<'a, str>,
+    pub id: Cow<'a, str>,
+}
+
+/// Made one at a time while they are written: there may be very many.
+pub struct Findings<'a>(pub &'a digest::Findings<'a>);
+
+impl Serialize for Findings<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(findings) = self;
+        serializer.collect_seq(findings.entries.iter().map(|entry| super::finding(findings, entry)))
+    }
+}
+
+/// Likewise.
+pub struct Fingerprints<'a>(pub &'a [&'a crate::finding::Finding]);
+
+impl Serialize for Fingerprints<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|finding| finding.fingerprint.to_string()))
+    }
+}

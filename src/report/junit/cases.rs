@@ -1,0 +1,181 @@
+//! What each case says, and whether it is red.
+
+use std::collections::BTreeSet;
+
+use quick_junit::{NonSuccessKind, TestCaseStatus};
+
+use crate::evaluate::{Ruling, State};
+use crate::evidence::{Outcome, Part};
+use crate::finding::{Finding, Trouble};
+use crate::report::Report;
+use crate::report::digest::{self, Findings, Rule, Weight};
+use crate::text;
+
+/// Resources listed in one case.
+const MOST_RESOURCES: usize = 50;
+/// Rules listed in a gate's case.
+const MOST_RULES: usize = 20;
+
+/// A gate: red if it stops the pipeline.
+pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
+    let mode = report.decision.mode;
+    let limits = digest::limits(ruling).join("; ");
+    let (kind, message) = match ruling.state {
+        State::Held => return TestCaseStatus::success(),
+        State::Breached => (NonSuccessKind::Failure, limits.clone()),
+        State::Undecided => (NonSuccessKind::Error, causes(&ruling.troubles)),
+    };
+    let counts = ruling.by_severity.iter().map(|(severity, count)| (*severity, *count));
+    let mut lines = vec![
+        digest::standing(ruling, mode).to_owned(),
+        limits,
+        digest::scope(ruling),
+        digest::severities(counts),
+    ];
+    if let Some(exception) = ruling.forgiven {
+        let reason = text::one_line(&exception.reason, 300);
+        lines.push(format!(
+            "let through by evidence.fail_open until {}: {reason}",
+            exception.expires
+        ));
+    }
+    lines.extend(ruling.troubles.iter().map(in_words));
+    lines.extend(worst_rules(ruling));
+    status(Weight::of(ruling, mode), kind, ruling.state.word(), &message, &lines)
+}
+
+fn worst_rules(ruling: &Ruling<'_>) -> Vec<String> {
+    let same = |a: &&Finding, b: &&Finding| {
+        (a.subject.severity, a.rule_id()) == (b.subject.severity, b.rule_id())
+    };
+    let rules = ruling.findings.chunk_by(same);
+    let more = rules.clone().count().saturating_sub(MOST_RULES);
+    let in_words = |rule: &[&Finding]| {
+        let first = rule.first()?;
+        let failed = text::count(rule.len() as u64, "resource");
+        Some(format!("{}: {}: {failed}", first.subject.severity, digest::rule(first)))
+    };
+    let mut lines: Vec<_> = rules.take(MOST_RULES).filter_map(in_words).collect();
+    if more > 0 {
+        lines.push(format!("and {}", text::count(more as u64, "more rule")));
+    }
+    lines
+}
+
+/// The evidence of a source, a case for each piece: red if a gate is that it would stop.
+pub fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCaseStatus)> {
+    let judged = |troubles: Vec<&Trouble>, what: String| {
+        if troubles.is_empty() {
+            return TestCaseStatus::success();
+        }
+        let weight = troubles.iter().map(|trouble| weight_of(report, trouble)).max();
+        let message = causes(troubles.iter().copied());
+        let mut lines = vec![what];
+        lines.extend(troubles.iter().map(|trouble| in_words(trouble)));
+        status(
+            weight.unwrap_or(Weight::Warns),
+            NonSuccessKind::Error,
+            "inconclusive",
+            &message,
+            &lines,
+        )
+    };
+    let whole = judged(outcome.troubles.iter().collect(), String::new());
+    let part = |part: &Part| {
+        let name = part.framework.as_ref().map(|framework| format!("evidence of {framework}"));
+        let checks = text::count(part.evaluated, "check");
+        (
+            name.unwrap_or_else(|| "evidence".to_owned()),
+            judged(part.troubles.iter().collect(), format!("{checks} evaluated")),
+        )
+    };
+    let parts = outcome.parts.iter().map(part);
+    match outcome.troubles.is_empty() && !outcome.parts.is_empty() {
+        true => parts.collect(),
+        false => std::iter::once(("evidence".to_owned(), whole)).chain(parts).collect(),
+    }
+}
+
+/// What a trouble with the evidence means for the pipeline.
+fn weight_of(report: &Report<'_>, trouble: &Trouble) -> Weight {
+    let decision = report.decision;
+    let concerned = decision.rulings.iter().filter(|ruling| ruling.troubles.contains(trouble));
+    concerned.map(|ruling| Weight::of(ruling, decision.mode)).max().unwrap_or(Weight::Warns)
+}
+
+/// A rule that failed somewhere: red if a breached blocking gate counts it.
+pub fn rule(findings: &Findings<'_>, rule: &Rule<'_, '_>) -> TestCaseStatus {
+    let (Some(weight @ (Weight::Warns | Weight::Blocks)), Some(worst)) =
+        (rule.weight, rule.entries.first())
+    else {
+        return TestCaseStatus::success();
+    };
+    let counted: Vec<_> = rule.entries.iter().filter(|entry| entry.weight == rule.weight).collect();
+    let severity = rule.first.subject.severity;
+    let gates: Vec<_> =
+        findings.gates(worst).map(|ruling| text::one_line(&ruling.gate.id, 80)).collect();
+    let failed = text::count(counted.len() as u64, "resource");
+    let message = format!("{severity}: {failed}; counted by {}", gates.join(", "));
+    let help = rule.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
+    let mut lines = vec![message.clone()];
+    lines.extend(help.map(|help| format!("how: {}", text::one_line(help, 500))));
+    lines.extend(counted.iter().take(MOST_RESOURCES).map(|entry| resource(entry.finding)));
+    if counted.len() > MOST_RESOURCES {
+        lines
+            .push(format!("and {} more", text::thousands((counted.len() - MOST_RESOURCES) as u64)));
+    }
+    status(weight, NonSuccessKind::Failure, severity.word(), &message, &lines)
+}
+
+fn resource(finding: &Finding) -> String {
+    let reason = finding.reason.as_deref();
+    let reason =
+        reason.map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 200)));
+    format!("- {}{reason}", digest::resource(finding))
+}
+
+/// The entry for all cases that did not fit.
+pub fn left_out(cases: u64, red: bool) -> TestCaseStatus {
+    let words = format!(
+        "{} left out, to keep this file within what CI hosts accept. The gates counted \
+         everything, and `--json FILE` lists everything.",
+        text::count(cases, "test case")
+    );
+    let weight = if red { Weight::Blocks } else { Weight::Warns };
+    status(weight, NonSuccessKind::Failure, "left-out", &words, std::slice::from_ref(&words))
+}
+
+/// Red if it stops the pipeline, else skipped, which hosts show without failing anything.
+fn status(
+    weight: Weight,
+    kind: NonSuccessKind,
+    ty: &str,
+    message: &str,
+    lines: &[String],
+) -> TestCaseStatus {
+    let mut status = match weight {
+        Weight::Blocks => TestCaseStatus::non_success(kind),
+        Weight::Warns | Weight::Within => TestCaseStatus::skipped(),
+    };
+    if weight == Weight::Blocks {
+        // Windy Road's schema has no `type` on `<skipped>`, and demands it here.
+        status.set_type(ty);
+    }
+    let lines: Vec<_> = lines.iter().filter(|line| !line.is_empty()).map(String::as_str).collect();
+    status.set_message(message);
+    status.set_description(text::disarmed(&lines.join("\n")));
+    status
+}
+
+fn causes<'a>(troubles: impl IntoIterator<Item = &'a Trouble>) -> String {
+    let words: BTreeSet<_> = troubles.into_iter().map(|trouble| trouble.cause.word()).collect();
+    words.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn in_words(trouble: &Trouble) -> String {
+    let message = text::one_line(&trouble.message, 1000);
+    let help = trouble.help.as_deref();
+    let help =
+        help.map_or_else(String::new, |help| format!("\nnext: {}", text::one_line(help, 500)));
+    format!("{}: {message}{help}", trouble.cause.word())
+}

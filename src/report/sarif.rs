@@ -1,0 +1,205 @@
+//! SARIF 2.1.0, for GitHub code scanning and everything else that shows findings beside code.
+//!
+//! A finding is located at the line of the policy whose gate counts it: a physical location is
+//! required, and the cloud resource, which has none, is the logical one. `error` stops the
+//! pipeline, `warning` is beyond the limit of a gate that does not, or of one that could not be
+//! decided, and `note` is within the limits or counted by no gate.
+//!
+//! A file from a run with incomplete evidence says `executionSuccessful: false` and must not be
+//! uploaded: a host closes every alert that is not in the latest upload.
+
+use std::io::{self, Write};
+
+use super::digest::{self, Entry, Findings, Weight};
+use super::{Format, Report, TOOL};
+use crate::finding::Trouble;
+use crate::policy::Place;
+use crate::text;
+use crate::verdict::Verdict;
+
+mod rules;
+mod uri;
+mod wire;
+
+use rules::Rules;
+use wire::{Level, Text};
+
+pub const FORMAT: Format = Format { name: "sarif", title: "SARIF", extension: "sarif", render };
+
+/// GitHub refuses a run with more. The last place is for the entry that says how many are missing.
+const MOST_RESULTS: usize = 25_000;
+
+fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut findings = Findings::of(report).by_weight();
+    let all = findings.entries.len();
+    if all > MOST_RESULTS {
+        findings.entries.truncate(MOST_RESULTS - 1);
+    }
+    let left_out = all - findings.entries.len();
+    let rules = Rules::of(&findings, left_out > 0);
+    let context =
+        Context { report, findings: &findings, rules: &rules, uri: uri::of(report.policy) };
+    let results = wire::Lazily(|| {
+        let entries = findings.entries.iter().map(|entry| context.result(entry));
+        entries.chain((left_out > 0).then(|| context.left_out(left_out)))
+    });
+    let troubles = troubles(report);
+    let causes = troubles.iter().map(|trouble| trouble.cause).collect();
+    let run = wire::Run {
+        tool: wire::Tool { driver: wire::Driver::of(rules.descriptors(), causes) },
+        automation_details: wire::AutomationDetails { id: automation_id(report.environment) },
+        invocations: [invocation(report, &troubles)],
+        column_kind: "unicodeCodePoints",
+        results,
+    };
+    serde_json::to_writer(&mut *out, &wire::Log::of(run))?;
+    writeln!(out)
+}
+
+/// GitHub compares a run with the last one of the same category, which is all before the last
+/// slash: an environment never closes another one's alerts.
+fn automation_id(environment: Option<&str>) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let environment: String =
+        environment.unwrap_or("default").chars().map(plain).take(100).collect();
+    format!("{TOOL}/{environment}/")
+}
+
+struct Context<'r, 'a> {
+    report: &'r Report<'a>,
+    findings: &'r Findings<'a>,
+    rules: &'r Rules<'a>,
+    /// Of the policy file.
+    uri: String,
+}
+
+impl<'a> Context<'_, 'a> {
+    fn result<'c>(&'c self, entry: &'c Entry<'a>) -> wire::Result<'c> {
+        let finding = entry.finding;
+        let (rule_id, rule_index) = self.rules.of_entry(entry);
+        let fingerprint = finding.fingerprint.to_string();
+        wire::Result {
+            rule_id,
+            rule_index,
+            kind: "fail",
+            level: match entry.weight {
+                Some(Weight::Blocks) => Level::Error,
+                Some(Weight::Warns) => Level::Warning,
+                Some(Weight::Within) | None => Level::Note,
+            },
+            message: Text::of(&self.message(entry)),
+            locations: [self.location(self.place(entry), Some(wire::LogicalLocation::of(finding)))],
+            partial_fingerprints: wire::Fingerprints {
+                line_hash: format!("{fingerprint}:1"),
+                own: fingerprint,
+            },
+            properties: Some(wire::ResultProperties {
+                severity: finding.subject.severity,
+                source: entry.source,
+                status: finding.status.as_deref().map(text::safe),
+                gates: self
+                    .findings
+                    .gates(entry)
+                    .map(|ruling| text::safe(&ruling.gate.id))
+                    .collect(),
+            }),
+        }
+    }
+
+    /// What is wrong, where, and which gate minds.
+    fn message(&self, entry: &Entry<'_>) -> String {
+        let finding = entry.finding;
+        let title = text::one_line(finding.title(), 200);
+        let resource = digest::resource(finding);
+        let reason = finding.reason.as_deref();
+        let reason =
+            reason.map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 300)));
+        let gates: Vec<_> =
+            self.findings.gates(entry).map(|ruling| text::one_line(&ruling.gate.id, 80)).collect();
+        let gates = match (gates.is_empty(), entry.weight) {
+            (true, _) => "No gate counts it".to_owned(),
+            (_, Some(Weight::Blocks)) => format!("It blocks, counted by {}", gates.join(", ")),
+            _ => format!("Counted by {}", gates.join(", ")),
+        };
+        format!("{title}: {resource}{reason}. {gates}.")
+    }
+
+    /// The first gate that counts it, else the first that looks at its source.
+    fn place(&self, entry: &Entry<'_>) -> Place {
+        let rulings = &self.report.decision.rulings;
+        let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source));
+        let first = self.findings.gates(entry).next().or_else(of_source);
+        first.map(|ruling| ruling.gate.place).unwrap_or_default()
+    }
+
+    fn location(&self, place: Place, logical: Option<wire::LogicalLocation>) -> wire::Location<'_> {
+        wire::Location {
+            physical_location: wire::PhysicalLocation {
+                artifact_location: wire::ArtifactLocation { uri: &self.uri },
+                region: wire::Region {
+                    start_line: place.line.max(1),
+                    start_column: place.column.max(1),
+                },
+            },
+            logical_locations: logical.into_iter().collect(),
+        }
+    }
+
+    /// The entry for all results beyond what the host takes.
+    fn left_out(&self, results: usize) -> wire::Result<'_> {
+        let (rule_id, rule_index) = self.rules.left_out();
+        let words = format!(
+            "{} left out: code scanning accepts {} in a run, and these are the worst. The gates \
+             counted everything, and the JSON report (--json FILE) lists everything.",
+            text::count(results as u64, "finding"),
+            text::thousands(MOST_RESULTS as u64),
+        );
+        wire::Result {
+            rule_id,
+            rule_index,
+            kind: "informational",
+            level: Level::None,
+            message: Text::of(&words),
+            locations: [self.location(Place::default(), None)],
+            partial_fingerprints: wire::Fingerprints {
+                line_hash: rules::LEFT_OUT.to_owned(),
+                own: rules::LEFT_OUT.to_owned(),
+            },
+            properties: None,
+        }
+    }
+}
+
+/// Everything that keeps the results from being complete.
+fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
+    let parts = report.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    let missing = parts.filter_map(|part| part.findings_missing.as_ref());
+    digest::troubles(report).into_iter().chain(missing).collect()
+}
+
+fn invocation(report: &Report<'_>, troubles: &[&Trouble]) -> wire::Invocation {
+    let decision = report.decision;
+    let interrupted = matches!(decision.verdict, Verdict::Interrupted | Verdict::Terminated);
+    wire::Invocation {
+        execution_successful: troubles.is_empty() && !interrupted,
+        exit_code: report.exit_code,
+        exit_code_description: digest::headline(decision),
+        start_time_utc: digest::time(report.started),
+        end_time_utc: digest::time(report.finished),
+        tool_execution_notifications: troubles
+            .iter()
+            .map(|trouble| notification(trouble))
+            .collect(),
+    }
+}
+
+fn notification(trouble: &Trouble) -> wire::Notification {
+    let help = trouble.help.as_deref();
+    let help =
+        help.map_or_else(String::new, |help| format!(" Next: {}", text::one_line(help, 400)));
+    wire::Notification {
+        descriptor: wire::Reference { id: trouble.cause.word() },
+        level: Level::Error,
+        message: Text::of(&format!("{}{help}", text::one_line(&trouble.message, 600))),
+    }
+}

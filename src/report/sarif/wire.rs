@@ -1,0 +1,241 @@
+//! SARIF 2.1.0 as it is written: the part of the standard that we use, and no more.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+
+use crate::finding::{Cause, Finding, Severity};
+use crate::report::{TOOL, digest};
+use crate::text;
+
+#[derive(Serialize)]
+pub struct Log<R> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [R; 1],
+}
+
+impl<R> Log<R> {
+    pub fn of(run: R) -> Self {
+        Self {
+            schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+            version: "2.1.0",
+            runs: [run],
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run<'a, R> {
+    pub tool: Tool<'a>,
+    pub automation_details: AutomationDetails,
+    pub invocations: [Invocation; 1],
+    pub column_kind: &'static str,
+    pub results: R,
+}
+
+#[derive(Serialize)]
+pub struct Tool<'a> {
+    pub driver: Driver<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Driver<'a> {
+    name: &'static str,
+    semantic_version: &'static str,
+    rules: Vec<ReportingDescriptor<'a>>,
+    /// What a notification can be about.
+    notifications: Vec<NotificationDescriptor>,
+}
+
+impl<'a> Driver<'a> {
+    pub fn of(rules: Vec<ReportingDescriptor<'a>>, causes: BTreeSet<Cause>) -> Self {
+        let notification = |cause: Cause| NotificationDescriptor {
+            id: cause.word(),
+            short_description: Text::of(digest::explained(cause)),
+        };
+        Self {
+            name: TOOL,
+            semantic_version: env!("CARGO_PKG_VERSION"),
+            rules,
+            notifications: causes.into_iter().map(notification).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NotificationDescriptor {
+    id: &'static str,
+    short_description: Text,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportingDescriptor<'a> {
+    pub id: &'a str,
+    pub name: String,
+    pub short_description: Text,
+    pub full_description: Text,
+    pub help: Text,
+    pub default_configuration: ReportingConfiguration,
+    pub properties: RuleProperties,
+}
+
+#[derive(Serialize)]
+pub struct ReportingConfiguration {
+    pub level: Level,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RuleProperties {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_severity: Option<&'static str>,
+    pub precision: &'static str,
+    pub tags: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    None,
+    Note,
+    Warning,
+    Error,
+}
+
+#[derive(Serialize)]
+pub struct AutomationDetails {
+    pub id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invocation {
+    pub execution_successful: bool,
+    pub exit_code: u8,
+    pub exit_code_description: String,
+    pub start_time_utc: String,
+    pub end_time_utc: String,
+    pub tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+pub struct Notification {
+    pub descriptor: Reference,
+    pub level: Level,
+    pub message: Text,
+}
+
+#[derive(Serialize)]
+pub struct Reference {
+    pub id: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Result<'a> {
+    pub rule_id: &'a str,
+    pub rule_index: usize,
+    pub kind: &'static str,
+    pub level: Level,
+    pub message: Text,
+    pub locations: [Location<'a>; 1],
+    pub partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub properties: Option<ResultProperties<'a>>,
+}
+
+#[derive(Serialize)]
+pub struct Fingerprints {
+    /// What GitHub tells alerts apart by.
+    #[serde(rename = "primaryLocationLineHash")]
+    pub line_hash: String,
+    #[serde(rename = "complianceGate/v1")]
+    pub own: String,
+}
+
+#[derive(Serialize)]
+pub struct ResultProperties<'a> {
+    pub severity: Severity,
+    pub source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Cow<'a, str>>,
+    pub gates: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location<'a> {
+    pub physical_location: PhysicalLocation<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logical_locations: Vec<LogicalLocation>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PhysicalLocation<'a> {
+    pub artifact_location: ArtifactLocation<'a>,
+    pub region: Region,
+}
+
+#[derive(Serialize)]
+pub struct ArtifactLocation<'a> {
+    pub uri: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Region {
+    pub start_line: u64,
+    pub start_column: u64,
+}
+
+/// The cloud resource.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogicalLocation {
+    name: String,
+    fully_qualified_name: String,
+    kind: &'static str,
+}
+
+impl LogicalLocation {
+    pub fn of(finding: &Finding) -> Self {
+        let id = text::one_line(finding.resource(), 1000);
+        let name = finding.resource_name.as_deref().map(|name| text::one_line(name, 255));
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.clone());
+        Self { name, fully_qualified_name: id, kind: "resource" }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Text {
+    text: String,
+}
+
+impl Text {
+    /// A message. SARIF makes a link of `[…](…)`, so that is broken as visibly as a workflow
+    /// command.
+    pub fn of(text: &str) -> Self {
+        Self { text: text.replace("](", "] (") }
+    }
+}
+
+/// A list that is made while it is written.
+pub struct Lazily<F>(pub F);
+
+impl<F, I> Serialize for Lazily<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item: Serialize>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}

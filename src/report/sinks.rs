@@ -1,0 +1,184 @@
+//! Where reports go: opened before the long work, written at its end, whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::{Format, Report};
+
+/// Reports that can be written: every path was tried, and no old report is left at any of them.
+#[derive(Debug)]
+pub struct Sinks(Vec<Sink>);
+
+#[derive(Debug)]
+struct Sink {
+    format: &'static Format,
+    /// As the user wrote it.
+    path: PathBuf,
+    to: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    Stdout,
+    /// The file is beside its place, under a name that no pattern for reports matches.
+    File {
+        place: PathBuf,
+        file: NamedTempFile,
+    },
+}
+
+impl Sinks {
+    /// Makes a place for each report: creates the directories, removes the old report, and opens
+    /// a temporary file beside it. `-` is standard output. Dropped unwritten, it leaves nothing.
+    ///
+    /// # Errors
+    /// A line for each report that has no place, naming the format and the path. The old reports
+    /// of the others are removed all the same: none may pass for the report of this run.
+    pub fn open(targets: &[(&'static Format, PathBuf)]) -> Result<Self, String> {
+        let mut sinks: Vec<Sink> = Vec::new();
+        let mut failures = Vec::new();
+        for (format, path) in targets {
+            let opened = Target::open(path).and_then(|to| {
+                match sinks.iter().find(|sink| sink.to.place() == to.place()) {
+                    None => Ok(to),
+                    Some(other) => Err(format!(
+                        "the {} report goes there too; give each a place of its own",
+                        other.format.title
+                    )),
+                }
+            });
+            match opened {
+                Ok(to) => sinks.push(Sink { format, path: path.clone(), to }),
+                Err(why) => failures.push(sentence("open", format, path, &why)),
+            }
+        }
+        if failures.is_empty() { Ok(Self(sinks)) } else { Err(failures.join("\n")) }
+    }
+
+    /// Whether a report goes to standard output, where nothing else may go then.
+    pub fn use_stdout(&self) -> bool {
+        self.0.iter().any(|sink| matches!(sink.to, Target::Stdout))
+    }
+
+    /// Writes all reports, each into its place at once. One that fails does not stop the others.
+    /// Returns a sentence for each that failed.
+    #[must_use = "a report that could not be written must not be a pass"]
+    pub fn write(self, report: &Report<'_>) -> Vec<String> {
+        let failed = |Sink { format, path, to }: Sink| {
+            let written = match to {
+                Target::Stdout => render(format, report, io::stdout().lock()),
+                Target::File { place, file } => fill(format, report, file, &place),
+            };
+            written.err().map(|error| sentence("write", format, &path, &plain(&error)))
+        };
+        self.0.into_iter().filter_map(failed).collect()
+    }
+}
+
+impl Target {
+    fn open(path: &Path) -> Result<Self, String> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
+        }
+        let text = path.to_string_lossy();
+        if text.is_empty() {
+            return Err("the path is empty".to_owned());
+        }
+        let (Some(name), false) = (path.file_name(), text.ends_with(std::path::is_separator))
+        else {
+            return Err("that names a directory; name a file".to_owned());
+        };
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent)
+            .map_err(|error| format!("its directory could not be made: {}", plain(&error)))?;
+        // The one name of the place, however it was written.
+        let parent = fs::canonicalize(parent).map_err(|error| plain(&error))?;
+        let place = parent.join(name);
+        remove_old(&place)?;
+        let file = temporary(&parent)
+            .map_err(|error| format!("no file can be made there: {}", plain(&error)))?;
+        Ok(Self::File { place, file })
+    }
+
+    /// What no two reports may share.
+    fn place(&self) -> &Path {
+        match self {
+            Self::Stdout => Path::new("-"),
+            Self::File { place, .. } => place,
+        }
+    }
+}
+
+/// Removes yesterday's report, and nothing that is not a plain file: not a directory, and not
+/// what a link points at, which whoever put the link there may have chosen.
+fn remove_old(place: &Path) -> Result<(), String> {
+    let kind = match fs::symlink_metadata(place) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(plain(&error)),
+    };
+    if kind.is_dir() {
+        return Err("a directory is there; name a file".to_owned());
+    }
+    if !kind.is_file() {
+        let what = if kind.is_symlink() { "a symbolic link" } else { "no plain file" };
+        return Err(format!(
+            "{what} is there, and reports only replace plain files; for standard output use `-`"
+        ));
+    }
+    fs::remove_file(place)
+        .map_err(|error| format!("the old report could not be removed: {}", plain(&error)))
+}
+
+fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".compliance-gate-").suffix(".partial");
+    // Temporary files are for their owner only, but CI hosts read reports as somebody else: as
+    // readable as the umask lets any new file be.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+fn fill(
+    format: &Format,
+    report: &Report<'_>,
+    mut file: NamedTempFile,
+    place: &Path,
+) -> io::Result<()> {
+    render(format, report, file.as_file_mut())?;
+    // Some file systems tell only now that there is no room.
+    File::sync_all(file.as_file())?;
+    file.persist(place).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn render(format: &Format, report: &Report<'_>, to: impl Write) -> io::Result<()> {
+    let mut to = BufWriter::with_capacity(64 * 1024, to);
+    (format.render)(report, &mut to)?;
+    to.flush()
+}
+
+fn sentence(what: &str, format: &Format, path: &Path, why: &str) -> String {
+    format!(
+        "failed to {what} the {} report (`--{} {}`): {why}",
+        format.title,
+        format.name,
+        path.display()
+    )
+}
+
+/// The system's words, without the number that it puts behind them.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}

@@ -1,0 +1,343 @@
+//! The report for people: what came out, why, and what to do next, on one screen where it can be.
+//!
+//! Colours only repeat what the words and signs say. Every line begins with our own words or is
+//! disarmed, so that nothing a platform sent can begin a line that a CI host obeys.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::Report;
+use super::digest::{self, Entry, Findings, Weight};
+use crate::evaluate::{Ruling, State};
+use crate::evidence::{Job, Outcome, Part};
+use crate::policy::Mode;
+use crate::text;
+use crate::verdict::Verdict;
+
+const BOLD: Style = Style::new().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const PLAIN: Style = Style::new();
+
+/// Findings shown in all, and of one rule.
+const SHOWN: usize = 10;
+const SHOWN_OF_RULE: usize = 3;
+
+/// Writes the report. Styles are escape sequences; the caller strips them where they would not
+/// be understood.
+///
+/// # Errors
+/// What the writer says.
+pub fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut screen = Screen { out };
+    let findings = Findings::of(report);
+    headline(report, &mut screen)?;
+    gates(report, &mut screen)?;
+    to_fix(report, &findings, &mut screen)?;
+    missing(report, &mut screen)?;
+    list("Warnings", &report.decision.warnings, &mut screen)?;
+    evidence(report, &mut screen)?;
+    last_line(report, &mut screen)
+}
+
+fn headline(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let verdict = report.decision.verdict;
+    let style = match verdict {
+        Verdict::Passed => GREEN.bold(),
+        Verdict::Warned => YELLOW,
+        _ if report.decision.exit_code() == 0 => YELLOW,
+        _ => RED,
+    };
+    screen.item(0, style, &digest::headline(report.decision), "")?;
+    let policy = text::one_line(report.policy, 200);
+    let environment = report.environment.map_or_else(String::new, |environment| {
+        format!(", environment {}", text::one_line(environment, 80))
+    });
+    screen.item(0, PLAIN, "Policy", &format!("{policy}{environment}"))?;
+    if report.outcomes.iter().any(|outcome| outcome.simulated) {
+        let words = "this evidence comes from the embedded simulator. It says nothing about real \
+                     systems.";
+        screen.item(0, YELLOW, "SIMULATED:", words)?;
+    }
+    Ok(())
+}
+
+/// A paragraph for each gate, worst first: observed, limit, by how much.
+fn gates(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let mode = report.decision.mode;
+    let mut rulings: Vec<_> = report.decision.rulings.iter().collect();
+    rulings.sort_by_key(|ruling| std::cmp::Reverse(Weight::of(ruling, mode)));
+    screen.heading("Gates")?;
+    for ruling in rulings {
+        gate(ruling, mode, screen)?;
+    }
+    Ok(())
+}
+
+fn gate(ruling: &Ruling<'_>, mode: Mode, screen: &mut Screen<'_>) -> io::Result<()> {
+    let (sign, style) = match (ruling.state, Weight::of(ruling, mode)) {
+        (State::Held, _) => ("✓", GREEN),
+        (State::Undecided, Weight::Blocks) => ("?", RED),
+        (State::Undecided, _) => ("?", YELLOW),
+        (State::Breached, Weight::Blocks) => ("✗", RED),
+        (State::Breached, _) => ("!", YELLOW),
+    };
+    let id = text::one_line(&ruling.gate.id, 80);
+    let limits = digest::limits(ruling).join("; ");
+    let standing = digest::standing(ruling, mode);
+    if ruling.state == State::Held {
+        return screen.item(2, style, &format!("{sign} {id}"), &format!("{standing}: {limits}"));
+    }
+    screen.item(2, style, &format!("{sign} {id}"), standing)?;
+    if !limits.is_empty() {
+        let so_far = if ruling.state == State::Undecided { "so far: " } else { "" };
+        screen.item(6, PLAIN, "", &format!("{so_far}{limits}"))?;
+    }
+    let counts = ruling.by_severity.iter().map(|(severity, count)| (*severity, *count));
+    let counts = match digest::severities(counts) {
+        counts if counts.is_empty() => counts,
+        counts => format!(": {counts}"),
+    };
+    screen.item(6, PLAIN, "", &format!("{}{counts}", digest::scope(ruling)))?;
+    if let Some(exception) = ruling.forgiven {
+        let reason = text::one_line(&exception.reason, 300);
+        let words = format!("until {}, because: {reason}", exception.expires);
+        screen.item(6, YELLOW, "let through by evidence.fail_open", &words)?;
+    }
+    Ok(())
+}
+
+/// The findings to fix first: what stops the pipeline, else what warns.
+fn to_fix(report: &Report<'_>, all: &Findings<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let mode = report.decision.mode;
+    let breached: Vec<_> =
+        report.decision.rulings.iter().filter(|ruling| ruling.state == State::Breached).collect();
+    let Some(weight) = breached.iter().map(|ruling| Weight::of(ruling, mode)).max() else {
+        return Ok(());
+    };
+    screen.heading(if weight == Weight::Blocks { "Fix first" } else { "Worth fixing" })?;
+    let counts = |entry: &&Entry<'_>| {
+        all.gates(entry)
+            .any(|gate| gate.state == State::Breached && Weight::of(gate, mode) == weight)
+    };
+    let findings: Vec<_> = all.entries.iter().filter(counts).collect();
+    by_rule(&findings, screen)?;
+    for ruling in breached.iter().filter(|ruling| ruling.only_counted) {
+        let id = text::one_line(&ruling.gate.id, 80);
+        let words =
+            "the platform gave the number of failed checks, not each of them; look them up there.";
+        screen.item(2, BOLD, "Note", &format!("{id}: {words}"))?;
+    }
+    let opencomply = |ruling: &&&Ruling<'_>| {
+        ruling.gate.sources.iter().any(|source| digest::system(source) == "opencomply")
+    };
+    if breached.iter().any(|ruling| opencomply(&ruling)) {
+        screen.item(
+            2,
+            BOLD,
+            "Note",
+            "OpenComply evaluates the resources as it last discovered them: a fix shows only after \
+             its next discovery (every 12 h by default), or one started by hand.",
+        )?;
+    }
+    Ok(())
+}
+
+fn by_rule(findings: &[&Entry<'_>], screen: &mut Screen<'_>) -> io::Result<()> {
+    let same_rule = |a: &&Entry<'_>, b: &&Entry<'_>| {
+        let key = |entry: &Entry<'_>| entry.finding.subject.severity;
+        (key(a), a.finding.rule_id(), a.source) == (key(b), b.finding.rule_id(), b.source)
+    };
+    let (mut shown, mut rules_shown) = (0, 0);
+    for rule in findings.chunk_by(same_rule) {
+        if shown == SHOWN {
+            break;
+        }
+        let resources = rule.len().min(SHOWN_OF_RULE).min(SHOWN - shown);
+        rule_with_resources(rule, resources, screen)?;
+        shown += resources;
+        rules_shown += rule.len();
+    }
+    let rest = findings.get(rules_shown..).unwrap_or_default();
+    if !rest.is_empty() {
+        let rules = text::count(rest.chunk_by(same_rule).count() as u64, "rule");
+        let words = format!("{} of {rules}", text::count(rest.len() as u64, "more finding"));
+        screen.item(2, BOLD, "and", &format!("{words}; `--json FILE` lists all."))?;
+    }
+    Ok(())
+}
+
+fn rule_with_resources(
+    rule: &[&Entry<'_>],
+    resources: usize,
+    screen: &mut Screen<'_>,
+) -> io::Result<()> {
+    let Some(Entry { finding, .. }) = rule.first() else { return Ok(()) };
+    let severity = finding.subject.severity;
+    let failed = text::count(rule.len() as u64, "resource");
+    let style = if severity >= crate::finding::Severity::High { RED } else { YELLOW };
+    screen.item(2, style, severity.word(), &format!("{}: {failed}", digest::rule(finding)))?;
+    for entry in rule.iter().take(resources) {
+        let reason = entry
+            .finding
+            .reason
+            .as_deref()
+            .map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 160)));
+        screen.item(6, PLAIN, "-", &format!("{}{reason}", digest::resource(entry.finding)))?;
+    }
+    if rule.len() > resources {
+        let more = text::thousands((rule.len() - resources) as u64);
+        screen.item(6, PLAIN, "-", &format!("and {more} more"))?;
+    }
+    let help = finding.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
+    if let Some(help) = help {
+        screen.item(6, BOLD, "how:", &text::one_line(help, 240))?;
+    }
+    Ok(())
+}
+
+/// What could not be established, and what to do next.
+fn missing(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let troubles = digest::troubles(report);
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    screen.heading("What is missing")?;
+    for trouble in troubles.iter().take(SHOWN) {
+        let message = text::one_line(&trouble.message, 600);
+        screen.item(2, RED, &format!("{}:", trouble.cause.word()), &message)?;
+        if let Some(help) = &trouble.help {
+            screen.item(6, BOLD, "next:", &text::one_line(help, 400))?;
+        }
+    }
+    if troubles.len() > SHOWN {
+        let more = text::count((troubles.len() - SHOWN) as u64, "more trouble");
+        screen.item(2, BOLD, "and", &format!("{more}; `--json FILE` lists all."))?;
+    }
+    if troubles.iter().all(|trouble| trouble.help.is_none()) {
+        let words = "`compliance-gate doctor` checks address, token and role, and starts nothing.";
+        screen.item(6, BOLD, "next:", words)?;
+    }
+    Ok(())
+}
+
+fn list(title: &str, lines: &[String], screen: &mut Screen<'_>) -> io::Result<()> {
+    if !lines.is_empty() {
+        screen.heading(title)?;
+    }
+    lines.iter().try_for_each(|line| screen.item(2, YELLOW, "!", &text::one_line(line, 600)))
+}
+
+/// What was looked at: a paragraph for each source.
+fn evidence(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    if report.outcomes.is_empty() {
+        return Ok(());
+    }
+    screen.heading("Evidence")?;
+    for outcome in report.outcomes {
+        source(outcome, screen)?;
+    }
+    Ok(())
+}
+
+fn source(outcome: &Outcome, screen: &mut Screen<'_>) -> io::Result<()> {
+    let simulated = if outcome.simulated { " (SIMULATED)" } else { "" };
+    let origin = text::one_line(&outcome.origin, 120);
+    let requests = text::count(outcome.requests, "request");
+    let name = text::one_line(&outcome.source, 80);
+    screen.item(2, BOLD, &format!("{name}{simulated}"), &format!("{origin}, {requests}"))?;
+    for part in &outcome.parts {
+        screen.item(6, PLAIN, "-", &text::one_line(&part_in_words(part), 600))?;
+    }
+    let notes = outcome.parts.iter().flat_map(|part| &part.notes);
+    outcome
+        .notes
+        .iter()
+        .chain(notes)
+        .try_for_each(|note| screen.item(6, PLAIN, "note:", &text::one_line(note, 400)))
+}
+
+fn part_in_words(part: &Part) -> String {
+    let framework =
+        part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
+    let failed: u64 = part.failed_by_severity().iter().map(|(_, count)| count).sum();
+    let as_of = part.as_of.map_or_else(
+        || "age not reported".to_owned(),
+        |time| format!("evidence of {}", time.format("%Y-%m-%d %H:%M UTC")),
+    );
+    let jobs: String = part.jobs.iter().map(|job| format!("; {}", job_in_words(job))).collect();
+    format!(
+        "{framework}{} evaluated, {} failed; {as_of}{jobs}",
+        text::count(part.evaluated, "check"),
+        text::thousands(failed)
+    )
+}
+
+fn job_in_words(job: &Job) -> String {
+    format!("job {} {} ({})", job.id, job.state, job.role.word())
+}
+
+fn last_line(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    let decision = report.decision;
+    let observed = match decision.mode {
+        Mode::Observe => ", observed only",
+        Mode::Enforce => "",
+    };
+    writeln!(screen.out)?;
+    let words = format!("{}{observed}. Exit code {}.", decision.verdict, report.exit_code);
+    screen.item(0, BOLD, "Verdict:", &words)
+}
+
+/// Lines of at most [`Screen::WIDTH`] columns, where words allow.
+struct Screen<'a> {
+    out: &'a mut dyn Write,
+}
+
+impl Screen<'_> {
+    const WIDTH: usize = 100;
+
+    fn heading(&mut self, title: &str) -> io::Result<()> {
+        writeln!(self.out)?;
+        self.item(0, BOLD, title, "")
+    }
+
+    /// A paragraph: a styled lead, then text, wrapped below the lead.
+    fn item(&mut self, indent: usize, style: Style, lead: &str, text: &str) -> io::Result<()> {
+        let hang = indent + 4;
+        let room = Self::WIDTH.saturating_sub(indent + lead.chars().count() + 1);
+        let mut lines = wrapped(text, room, Self::WIDTH - hang).into_iter();
+        write!(self.out, "{:indent$}{style}{lead}{style:#}", "")?;
+        match lines.next() {
+            Some(first) if lead.is_empty() => writeln!(self.out, "{}", text::disarmed(&first))?,
+            Some(first) => writeln!(self.out, " {first}")?,
+            None => writeln!(self.out)?,
+        }
+        // A break may have brought a command to the beginning of a line.
+        lines.try_for_each(|line| writeln!(self.out, "{:hang$}{}", "", text::disarmed(&line)))
+    }
+}
+
+/// Text in lines of at most so many characters, the first and the others. Words are never cut: a
+/// resource's id can be copied.
+fn wrapped(text: &str, first: usize, others: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let width = word.chars().count();
+        let room = if lines.len() > 1 { others } else { first };
+        match lines.last_mut() {
+            Some(line) if used + 1 + width <= room => {
+                line.push(' ');
+                line.push_str(word);
+                used += 1 + width;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = width;
+            }
+        }
+    }
+    lines
+}

@@ -1,0 +1,156 @@
+//! Walks the `use` lines of the house and names an arrow that points the wrong way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The rooms from right to left: each may use those above it, and only those.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("text", &[]),
+    ("finding", &[]),
+    ("stop", &[]),
+    ("selection", &["finding"]),
+    ("evidence", &["finding", "selection"]),
+    ("progress", &["text"]),
+    ("secret", &[]),
+    ("verdict", &["finding", "stop"]),
+    ("http", &["finding", "progress", "secret", "stop", "text"]),
+    ("page", &["finding", "text"]),
+    ("poll", &["stop"]),
+    (
+        "sources",
+        &[
+            "evidence",
+            "finding",
+            "http",
+            "page",
+            "poll",
+            "progress",
+            "secret",
+            "selection",
+            "stop",
+            "text",
+        ],
+    ),
+    ("policy", &["finding", "selection"]),
+    ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
+    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
+    ("config", &["finding", "policy", "report", "selection", "sources", "text"]),
+    (
+        "gate",
+        &[
+            "config", "evidence", "finding", "http", "policy", "progress", "secret", "sources",
+            "stop",
+        ],
+    ),
+    ("simulator", &[]),
+    ("cli", &["report"]),
+    (
+        "command",
+        &[
+            "cli",
+            "config",
+            "evaluate",
+            "evidence",
+            "finding",
+            "gate",
+            "policy",
+            "progress",
+            "report",
+            "secret",
+            "simulator",
+            "sources",
+            "stop",
+            "text",
+            "verdict",
+        ],
+    ),
+];
+
+#[test]
+fn every_arrow_points_to_the_right() -> Result<()> {
+    let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in rust_files(&source)? {
+        let relative = path.strip_prefix(&source)?.display().to_string();
+        let room = relative.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let Some(may_use) = allowed.get(room.as_str()) else {
+            wrong.push(format!("{relative}: room `{room}` is not on the map of this test"));
+            continue;
+        };
+        for used in rooms_used(&std::fs::read_to_string(&path)?) {
+            seen += 1;
+            if used != room && !may_use.contains(&used.as_str()) {
+                wrong.push(format!("{relative}: {room} → {used}"));
+            }
+        }
+    }
+    assert!(seen > 50, "only {seen} `use crate::` lines were found; is the walk broken?");
+    assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn rooms_stand_in_an_order_without_circles() {
+    for (at, (room, uses)) in ROOMS.iter().enumerate() {
+        for used in *uses {
+            let earlier = ROOMS[..at].iter().any(|(earlier, _)| earlier == used);
+            assert!(earlier, "{room} → {used}, which stands to its left");
+        }
+    }
+}
+
+/// The systems and the formats do not know each other.
+#[test]
+fn neighbours_of_a_kind_do_not_meet() -> Result<()> {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources");
+    for entry in std::fs::read_dir(&sources)? {
+        let folder = entry?.path();
+        let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
+        if !folder.is_dir() {
+            continue;
+        }
+        for path in rust_files(&folder)? {
+            let text = std::fs::read_to_string(&path)?;
+            for line in text.lines().filter(|line| line.contains("crate::sources::")) {
+                let other = line.split("crate::sources::").nth(1).unwrap_or_default();
+                let other = other.split([':', ';', '{', ' ']).next().unwrap_or_default();
+                let is_system = sources.join(other).is_dir() && !other.is_empty();
+                assert!(!is_system || other == name, "{}: {line}", path.display());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every room that a text names behind `crate::`, `use` line or path, tests included.
+fn rooms_used(text: &str) -> Vec<String> {
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split("crate::").skip(1))
+        .map(|rest| {
+            rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
+        })
+        .filter(|room| !room.is_empty())
+        .collect()
+}
+
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,86 @@
+//! Runs the source as the gate would.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use compliance_gate::evidence::Outcome;
+use compliance_gate::finding::Trouble;
+use compliance_gate::http::{Http, Setup};
+use compliance_gate::progress::{Progress, Verbosity};
+use compliance_gate::secret::{Token, Variables};
+use compliance_gate::selection::{Demand, Wanted};
+use compliance_gate::simulator::{Scenario, Simulator};
+use compliance_gate::sources::{self, Run};
+use compliance_gate::stop::Stop;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// What a collection brought.
+pub struct Collected {
+    /// Empty if the preflight refused.
+    pub outcome: Outcome,
+    /// Why the preflight refused.
+    pub refused: Option<Trouble>,
+    /// Every request the platform saw, if it was the simulator.
+    pub requests: Vec<String>,
+}
+
+/// Collects from a simulated platform with these parameters.
+pub async fn collect(gravityzone: Value, settings: Value, demands: &[Demand]) -> Collected {
+    collect_with(gravityzone, &[], settings, demands).await
+}
+
+/// Collects from a simulated platform with these parameters, behind these faults.
+pub async fn collect_with(
+    gravityzone: Value,
+    faults: &[Value],
+    settings: Value,
+    demands: &[Demand],
+) -> Collected {
+    let scenario = json!({"gravityzone": gravityzone, "faults": faults});
+    let scenario = Scenario::from_json(&scenario.to_string()).unwrap();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0)), scenario, move |one| {
+        log.lock().unwrap().push(one.to_string());
+    })
+    .await
+    .unwrap();
+    let mut collected = collect_from(simulator.origin(), settings, demands).await;
+    collected.requests.append(&mut requests.lock().unwrap());
+    collected
+}
+
+/// Collects from whatever answers at this origin.
+pub async fn collect_from(origin: String, mut settings: Value, demands: &[Demand]) -> Collected {
+    let (_sender, signal) = watch::channel(None);
+    settings["url"] = format!("{origin}/v1").into();
+    let source = sources::read("gravityzone", settings).unwrap();
+    let stop = Stop::new(Duration::from_secs(60), signal);
+    let progress = Rc::new(Progress::new(Verbosity::Quiet));
+    let variables = Variables::from([("GRAVITYZONE_API_KEY".to_owned(), "a-token".to_owned())]);
+    let connection = source.connection();
+    let token = Token::read(&connection.token_variables, &variables).unwrap();
+    let setup = Setup {
+        source: "gravityzone",
+        base: &connection.url,
+        credentials: source.credentials(token, &stop, &progress).unwrap(),
+        headers: source.headers(),
+        timeout: connection.request_timeout,
+        ca_file: None,
+    };
+    let run = Run {
+        name: "gravityzone".to_owned(),
+        http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
+        wanted: Wanted { demands: demands.to_vec() },
+        stop,
+        progress,
+    };
+    let (outcome, refused) = match source.preflight(&run).await {
+        Ok(ready) => (ready.collect().await, None),
+        Err(mut troubles) => (run.outcome(vec![], vec![], vec![]), troubles.pop()),
+    };
+    Collected { outcome, refused, requests: Vec::new() }
+}
