@@ -4,7 +4,6 @@
 #![cfg(feature = "simulator")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -14,12 +13,12 @@ use compliance_gate::evidence::{self, Outcome, Part};
 use compliance_gate::finding::{Cause, Severity, Trouble};
 use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
-use compliance_gate::secret::Secret;
+use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
 use compliance_gate::simulator::opencomply::settings::Role;
 use compliance_gate::simulator::{Scenario, Simulator};
 use compliance_gate::sources::opencomply::Settings;
-use compliance_gate::sources::{Run, Source};
+use compliance_gate::sources::{Listing, Run, Source};
 use compliance_gate::stop::{Signal, Stop};
 use tokio::sync::watch;
 
@@ -121,13 +120,15 @@ impl Gate<'_> {
         let settings: Settings = serde_yaml::from_str(&text).expect(&text);
         let stop = Stop::new(self.deadline, self.signal.subscribe());
         let progress = Rc::new(Progress::new(Verbosity::Quiet));
-        let variables = BTreeMap::from([("TOKEN".to_owned(), self.token.to_owned())]);
-        let auth = settings.auth(Secret::read("TOKEN", &variables).unwrap());
+        let variables = Variables::from([("OPENCOMPLY_API_KEY".to_owned(), self.token.to_owned())]);
+        let connection = settings.connection();
+        let token = Token::read(&connection.token_variables, &variables).unwrap();
         let setup = Setup {
             source: "opencomply",
-            base: &settings.connection().url,
-            auth,
-            timeout: Duration::from_secs(10),
+            base: &connection.url,
+            credentials: settings.credentials(token, &stop, &progress).unwrap(),
+            headers: settings.headers(),
+            timeout: connection.request_timeout,
             ca_file: None,
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
@@ -576,4 +577,17 @@ async fn hostile_text_is_carried_and_trips_nothing() {
     let platform = Platform::named("hostile").await;
     let part = Gate::documented().part(&platform).await;
     assert_documented(&part);
+}
+
+#[tokio::test]
+async fn what_the_platform_has_can_be_listed() {
+    let platform = Platform::quick().await;
+    let (settings, run) = Gate::documented().run(&platform);
+    let frameworks = settings.list(&run.http, Listing::Frameworks).await.unwrap();
+    let row = frameworks.rows.iter().find(|row| row[0] == "baseline_security").unwrap();
+    assert_eq!(row[2], "aws_cloud_account,azure_subscription");
+    let integrations = settings.list(&run.http, Listing::Integrations).await.unwrap();
+    let row = integrations.rows.iter().find(|row| row[1] == AWS).unwrap();
+    assert_eq!((&*row[0], &*row[3]), ("aws_cloud_account", "ACTIVE"));
+    assert!(settings.has_lists());
 }

@@ -67,8 +67,6 @@ pub fn recount(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
     use super::*;
 
     fn report(text: &str) -> Result<Vec<ControlCount>, Trouble> {

@@ -20,8 +20,9 @@ use futures_util::future::join_all;
 
 use crate::evidence::Outcome;
 use crate::finding::Trouble;
+use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
 
 mod api;
 mod assess;
@@ -73,6 +74,16 @@ impl Source for Settings {
 
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn has_lists(&self) -> bool {
+        true
+    }
+
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        Box::pin(
+            async move { inventory::table(http, what).await.map_err(|error| api::trouble(&error)) },
+        )
     }
 
     fn preflight<'a>(

@@ -203,8 +203,6 @@ fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope 
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
     use super::*;
 
     fn integration(id: &str, kind: &str, provider_id: &str, state: &str) -> Integration {
