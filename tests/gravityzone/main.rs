@@ -294,7 +294,7 @@ async fn a_platform_without_checks_is_told_as_such() {
 #[tokio::test]
 async fn pages_that_do_not_add_up_are_refused() {
     let cases = [
-        (json!({"repeat_cursor": true}), Cause::Contradictory, "came before"),
+        (json!({"repeat_cursor": true}), Cause::Protocol, "a page already seen"),
         (json!({"foreign_next": "http://127.0.0.1:9"}), Cause::Protocol, "another origin"),
         (json!({"total_offset": 3}), Cause::Incomplete, "64 of 67 rows arrived"),
         (json!({"total_offset": -3}), Cause::Contradictory, "64 rows arrived"),
