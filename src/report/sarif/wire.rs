@@ -223,7 +223,7 @@ impl Text {
     /// A message. SARIF makes a link of `[…](…)`, so that is broken as visibly as a workflow
     /// command.
     pub fn of(text: &str) -> Self {
-        Self { text: text.replace("](", "] (") }
+        Self { text: text::disarmed(&text.replace("](", "] (")).into_owned() }
     }
 }
 
