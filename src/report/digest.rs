@@ -306,7 +306,12 @@ pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
 
 /// What to do next about a trouble: what it says itself, or what is true of all of its kind.
 pub fn next(trouble: &Trouble) -> String {
-    let usual = match trouble.cause {
+    text::one_line(trouble.help.as_deref().unwrap_or(remedy(trouble.cause)), 500)
+}
+
+/// What usually helps.
+pub fn remedy(cause: Cause) -> &'static str {
+    match cause {
         Cause::Invalid => "correct the configuration; `compliance-gate doctor` checks it online",
         Cause::Denied | Cause::Unreachable | Cause::Protocol => {
             "`compliance-gate doctor` checks address, token and role, and starts nothing"
@@ -319,8 +324,7 @@ pub fn next(trouble: &Trouble) -> String {
         }
         Cause::Stale => "let the platform evaluate anew, or raise `max_age`",
         Cause::Empty => "check that the scope is right",
-    };
-    text::one_line(trouble.help.as_deref().unwrap_or(usual), 500)
+    }
 }
 
 /// What a cause means, whatever the source.

@@ -158,8 +158,8 @@ impl<'a> Context<'_, 'a> {
         wire::Result {
             rule_id,
             rule_index,
-            kind: "informational",
-            level: Level::None,
+            kind: "fail",
+            level: Level::Note,
             message: Text::of(&words),
             locations: [self.location(Place::default(), None)],
             partial_fingerprints: wire::Fingerprints {

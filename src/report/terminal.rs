@@ -167,17 +167,23 @@ fn rule_with_resources(
     resources: usize,
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let Some(Entry { finding, .. }) = rule.first() else { return Ok(()) };
+    let Some(first) = rule.first() else { return Ok(()) };
+    let finding = first.finding;
     let severity = finding.subject.severity;
     let failed = text::count(rule.len() as u64, "resource");
     let style = if severity >= crate::finding::Severity::High { RED } else { YELLOW };
     screen.item(2, style, severity.word(), &format!("{}: {failed}", digest::rule(finding)))?;
+    // Mostly all resources fail for one reason, which need not be told for each.
+    let reason =
+        |entry: &Entry<'_>| entry.finding.reason.as_deref().map(|text| text::one_line(text, 160));
+    let first = reason(first);
+    let common = rule.iter().all(|entry| reason(entry) == first);
+    if let (true, Some(reason)) = (common, &first) {
+        screen.item(6, BOLD, "why:", reason)?;
+    }
     for entry in rule.iter().take(resources) {
-        let reason = entry
-            .finding
-            .reason
-            .as_deref()
-            .map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 160)));
+        let reason = reason(entry).filter(|_| !common);
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         screen.item(6, PLAIN, "-", &format!("{}{reason}", digest::resource(entry.finding)))?;
     }
     if rule.len() > resources {

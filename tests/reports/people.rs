@@ -30,7 +30,8 @@ fn a_blocked_run_says_which_gate_by_how_much_and_what_to_fix_first() {
             "✓ pass-rate holds: pass rate 86.83% (409 of 471) where min_pass_rate is 72.5%\n",
             "Fix first\n",
             "critical S3 buckets do not allow public writes (aws_s3_public_write): 2 resources\n",
-            "- arn:aws:s3:::payments-000, eu-west-1: Public access is not blocked.\n",
+            "why: Public access is not blocked.\n",
+            "- arn:aws:s3:::payments-000, eu-west-1\n",
             "high S3 buckets block public access (aws_s3_public_access_block): 9 resources\n",
             "- and 6 more\n",
             "a fix shows only after",
@@ -47,7 +48,7 @@ fn the_usual_cases_fit_one_screen() {
     {
         let text = scene.read();
         let lines = text.lines().count();
-        assert!(lines <= 50, "{lines} lines in\n{text}");
+        assert!(lines <= 52, "{lines} lines in\n{text}");
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(105), "{widest:?} columns in\n{text}");
     }
@@ -61,6 +62,19 @@ fn what_is_not_shown_is_counted() {
             "critical",
             "- and 7 more",
             "and 460 more findings of 46 rules; `--json FILE` lists all.",
+        ],
+    );
+}
+
+#[test]
+fn reasons_that_differ_stay_with_their_resources() {
+    let mut scene = estate::blocked();
+    scene.outcomes[1].parts[0].findings[1].reason = Some("Anyone may write.".into());
+    assert_reads(
+        &scene,
+        &[
+            "- arn:aws:s3:::payments-000, eu-west-1: Public access is not blocked.\n",
+            "- arn:aws:s3:::payments-001, eu-west-1: Anyone may write.\n",
         ],
     );
 }
