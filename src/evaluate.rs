@@ -278,10 +278,10 @@ impl<'a> Counting<'a> {
             }
             return;
         };
-        let Some(count) = part.count(selection) else {
+        let Some(failed) = part.failed(selection) else {
             return self.troubles.push(missing.clone());
         };
-        self.failed = self.failed.saturating_add(count.failed);
+        self.failed = self.failed.saturating_add(failed);
         self.only_counted = true;
         for (severity, failed) in part.failed_by_severity() {
             if selection.takes_severity(severity) {

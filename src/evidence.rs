@@ -97,6 +97,8 @@ pub struct Tally {
     /// The fields by which the cells are told apart. No other field of a cell is filled.
     pub split: BTreeSet<Field>,
     pub cells: Vec<Cell>,
+    /// Whether passes are not known this finely: `passed` is zero in every cell and means nothing.
+    pub failures_only: bool,
 }
 
 /// Checks of one subject.
@@ -135,7 +137,13 @@ pub struct Count {
 impl Part {
     /// Counts within `selection`, from the first tally that can tell.
     pub fn count(&self, selection: &Selection) -> Option<Count> {
-        self.tallies.iter().find_map(|tally| tally.count(selection))
+        let whole = self.tallies.iter().filter(|tally| !tally.failures_only);
+        whole.into_iter().find_map(|tally| tally.count(selection))
+    }
+
+    /// Failed checks within `selection`, also from a tally that knows no passes.
+    pub fn failed(&self, selection: &Selection) -> Option<u64> {
+        self.tallies.iter().find_map(|tally| tally.count(selection)).map(|count| count.failed)
     }
 
     /// Failed checks by severity, worst first, for people; zeros are left out.

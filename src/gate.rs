@@ -11,7 +11,7 @@ use crate::finding::{Cause, Trouble};
 use crate::http::{Http, Setup};
 use crate::policy::Level;
 use crate::progress::Progress;
-use crate::secret::{Secret, Variables};
+use crate::secret::{Token, Variables};
 use crate::sources::{Ready, Run, Source};
 use crate::stop::{Signal, Stop};
 
@@ -129,11 +129,12 @@ fn http(
 ) -> Result<Http, String> {
     let connection = source.connection();
     check_origin(&connection.url, variables)?;
-    let token = Secret::read(&connection.token_variable, variables)?;
+    let token = Token::read(&connection.token_variables, variables)?;
     let setup = Setup {
         source: name,
         base: &connection.url,
-        auth: source.auth(token),
+        credentials: source.credentials(token, stop, progress)?,
+        headers: source.headers(),
         timeout: connection.request_timeout,
         ca_file: connection.ca_file.as_deref(),
     };

@@ -1,9 +1,10 @@
 //! One HTTP client for all sources: authentication, timeouts, the one retry loop, size caps, and
 //! nothing that could carry a token to a place it is not meant for.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::path::Path;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::finding::{Cause, Trouble};
@@ -46,6 +48,8 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 /// How the token travels.
 #[derive(Clone, Debug)]
 pub enum Auth {
+    /// No token in a header: for a service that takes it in the body.
+    None,
     /// `Authorization: Bearer <token>`
     Bearer(Secret),
     /// A header of its own, the token alone.
@@ -53,30 +57,49 @@ pub enum Auth {
 }
 
 impl Auth {
-    fn secret(&self) -> &Secret {
+    fn secret(&self) -> Option<&Secret> {
         match self {
-            Self::Bearer(secret) | Self::Header(_, secret) => secret,
+            Self::None => None,
+            Self::Bearer(secret) | Self::Header(_, secret) => Some(secret),
         }
     }
 
-    fn header(&self) -> Result<(HeaderName, HeaderValue), String> {
+    fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>, String> {
         let (name, value) = match self {
+            Self::None => return Ok(None),
             Self::Bearer(secret) => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
             Self::Header(name, secret) => (name.clone(), secret.expose().to_owned()),
         };
         let mut value = HeaderValue::from_str(&value)
             .map_err(|_| "the token cannot be sent as a header".to_owned())?;
         value.set_sensitive(true);
-        Ok((name, value))
+        Ok(Some((name, value)))
     }
 }
+
+/// A token that was had in exchange for another one, and until when it is good.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub auth: Auth,
+    pub until: Option<Instant>,
+}
+
+/// Exchanges the pipeline's token for a new lease. Asked before the first request, shortly before
+/// a lease ends, and once after a 401.
+pub type Renewal = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Lease, HttpError>>>>>;
+
+/// A lease is renewed this long before it ends, so that none ends on the way.
+const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// What is common to all requests of one source.
 pub struct Http {
     client: reqwest::Client,
     source: String,
     base: Url,
-    auth: Auth,
+    lease: RefCell<Option<Lease>>,
+    renewal: Option<Renewal>,
+    /// Every token that was ever sent: none of them may come back in a text.
+    secrets: RefCell<Vec<Secret>>,
     timeout: Duration,
     stop: Stop,
     progress: Rc<Progress>,
@@ -84,12 +107,22 @@ pub struct Http {
     simulated: Cell<bool>,
 }
 
+/// What a source is shown.
+pub enum Credentials {
+    /// The pipeline's token as it is.
+    Fixed(Auth),
+    /// A lease that the pipeline's token is exchanged for.
+    Leased(Renewal),
+}
+
 /// What is needed to speak to one source.
 pub struct Setup<'a> {
     /// The source's name in the policy, for messages.
     pub source: &'a str,
     pub base: &'a Url,
-    pub auth: Auth,
+    pub credentials: Credentials,
+    /// Headers that every request carries besides.
+    pub headers: HeaderMap,
     /// The longest a single request may take, from the first byte sent to the last received.
     pub timeout: Duration,
     /// A PEM file with certificate authorities to trust besides the system's.
@@ -102,13 +135,20 @@ impl Http {
     pub fn new(setup: Setup<'_>, stop: Stop, progress: Rc<Progress>) -> Result<Self, String> {
         // Fails only if it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (name, value) = setup.auth.header()?;
+        let (lease, renewal) = match setup.credentials {
+            Credentials::Fixed(auth) => (Some(Lease { auth, until: None }), None),
+            Credentials::Leased(renewal) => (None, Some(renewal)),
+        };
+        let mut secrets = Vec::new();
+        if let Some(Lease { auth, .. }) = &lease {
+            auth.header()?;
+            secrets.extend(auth.secret().cloned());
+        }
+        let mut headers = setup.headers;
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("compliance-gate/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([
-                (name, value),
-                (header::ACCEPT, HeaderValue::from_static("application/json")),
-            ]))
+            .default_headers(headers)
             .connect_timeout(setup.timeout)
             .redirect(redirect::Policy::none());
         if is_loopback(setup.base) {
@@ -130,7 +170,9 @@ impl Http {
             client,
             source: setup.source.to_owned(),
             base: setup.base.clone(),
-            auth: setup.auth,
+            lease: RefCell::new(lease),
+            renewal,
+            secrets: RefCell::new(secrets),
             timeout: setup.timeout,
             stop,
             progress,
@@ -191,6 +233,46 @@ impl Http {
         })
     }
 
+    /// A POST of a form that only reads: how tokens are exchanged.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> Call<'_> {
+        let mut call = Call::new(self, Method::POST, self.url(path, &[]));
+        let form =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        call.body = Some(form.into_bytes());
+        call.content_type = "application/x-www-form-urlencoded";
+        call
+    }
+
+    /// Keeps a token out of every text that comes back, besides those that are sent as headers.
+    pub fn keep_secret(&self, secret: &Secret) {
+        self.secrets.borrow_mut().push(secret.clone());
+    }
+
+    /// The header of a lease that is still good; a new one where there is none.
+    async fn authorization(&self) -> Result<Option<(HeaderName, HeaderValue)>, HttpError> {
+        let soon = Instant::now() + LEASE_MARGIN;
+        let good = |lease: &Lease| lease.until.is_none_or(|until| until > soon);
+        if let Some(renewal) = &self.renewal
+            && !self.lease.borrow().as_ref().is_some_and(good)
+        {
+            let lease = renewal().await?;
+            self.secrets.borrow_mut().extend(lease.auth.secret().cloned());
+            *self.lease.borrow_mut() = Some(lease);
+        }
+        let lease = self.lease.borrow();
+        lease.as_ref().map_or(Ok(None), |lease| {
+            lease.auth.header().map_err(|message| HttpError {
+                source: self.source.clone(),
+                endpoint: "the exchange of the token".to_owned(),
+                failure: Failure::Protocol(message),
+            })
+        })
+    }
+
+    fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.secrets.borrow().iter().fold(bytes, |bytes, secret| secret.redact(bytes))
+    }
+
     fn url(&self, path: &str, arguments: &[&str]) -> Url {
         let mut url = self.base.clone();
         let mut arguments = arguments.iter();
@@ -233,12 +315,14 @@ pub struct Call<'a> {
     method: Method,
     url: Url,
     body: Option<Vec<u8>>,
+    content_type: &'static str,
     patience: Patience,
 }
 
 impl<'a> Call<'a> {
     fn new(http: &'a Http, method: Method, url: Url) -> Self {
-        Self { http, method, url, body: None, patience: Patience::Repeat }
+        let content_type = "application/json";
+        Self { http, method, url, body: None, content_type, patience: Patience::Repeat }
     }
 
     /// Adds a query parameter, escaped.
@@ -269,9 +353,11 @@ impl<'a> Call<'a> {
             endpoint: endpoint.clone(),
             failure,
         };
+        let mut renewed = false;
         loop {
             tries += 1;
-            let outcome = match self.attempt(&url).await {
+            let authorization = self.http.authorization().await?;
+            let outcome = match self.attempt(&url, authorization).await {
                 Ok(outcome) => outcome,
                 Err(reason) => return Err(fail(Failure::Stopped(reason))),
             };
@@ -287,6 +373,15 @@ impl<'a> Call<'a> {
                 Ok(raw) if raw.status.is_redirection() => {
                     redirects += 1;
                     url = self.redirected(&url, &raw, redirects).map_err(&fail)?;
+                    tries -= 1;
+                    continue;
+                }
+                Ok(raw)
+                    if raw.status == StatusCode::UNAUTHORIZED
+                        && self.http.renewal.is_some()
+                        && !std::mem::replace(&mut renewed, true) =>
+                {
+                    *self.http.lease.borrow_mut() = None;
                     tries -= 1;
                     continue;
                 }
@@ -338,14 +433,21 @@ impl<'a> Call<'a> {
     }
 
     /// One request. The outer error: everything has to stop.
-    async fn attempt(&self, url: &Url) -> Result<Result<Raw, Lost>, Reason> {
+    async fn attempt(
+        &self,
+        url: &Url,
+        authorization: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Result<Raw, Lost>, Reason> {
         let http = self.http;
         http.requests.set(http.requests.get() + 1);
         let mut request = http.client.request(self.method.clone(), url.clone());
-        if let Some(body) = &self.body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+        if let Some((name, value)) = authorization {
+            request = request.header(name, value);
         }
-        let exchange = exchange(request, http.auth.secret());
+        if let Some(body) = &self.body {
+            request = request.header(header::CONTENT_TYPE, self.content_type).body(body.clone());
+        }
+        let exchange = exchange(request, http);
         let limited = |limit: Duration| async move {
             tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
                 Err(Lost::seen(format!(
@@ -429,7 +531,7 @@ impl Lost {
     }
 }
 
-async fn exchange(request: reqwest::RequestBuilder, secret: &Secret) -> Result<Raw, Lost> {
+async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, Lost> {
     let lost = |error: reqwest::Error| Lost {
         seen: !error.is_connect(),
         pause: None,
@@ -451,7 +553,7 @@ async fn exchange(request: reqwest::RequestBuilder, secret: &Secret) -> Result<R
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
-        body: secret.redact(body),
+        body: http.redact(body),
         location: text(header::LOCATION),
         pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
         simulated: response.headers().contains_key("x-simulated-by"),

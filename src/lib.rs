@@ -52,6 +52,7 @@ pub mod gate;
 pub mod http;
 pub mod page;
 pub mod policy;
+pub mod poll;
 pub mod progress;
 pub mod report;
 pub mod secret;

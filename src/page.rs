@@ -1,6 +1,7 @@
 //! Guards for any pager: it must move forward, end, and bring as many rows as it promised.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::finding::{Cause, Trouble};
 use crate::text;
@@ -34,65 +35,145 @@ impl Walk {
         self.rows
     }
 
+    /// Pages seen so far.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
+    /// Pages there will be, as far as the total tells.
+    pub fn pages_promised(&self) -> Option<u64> {
+        self.total.map(|total| total.div_ceil(self.page_size).max(1))
+    }
+
     /// Takes note of a page: its rows, the total it states, and the cursor of the next one.
     ///
     /// # Errors
     /// If the total moved, more rows came than promised, the cursor was seen before, or the walk
     /// goes on past what the total allows.
     pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Trouble> {
-        let what = &self.what;
-        self.rows += rows;
+        self.rows = self.rows.saturating_add(rows);
         self.pages += 1;
         let first = *self.total.get_or_insert(total);
         if first != total {
-            return Err(Trouble::new(
-                Cause::Contradictory,
-                format!("{what}: the total changed from {first} to {total} between two pages"),
-            )
-            .help("run the gate again; a total that moves means the set changed meanwhile"));
+            let moved = format!("the total changed from {first} to {total} between two pages");
+            return Err(self
+                .trouble(Cause::Contradictory, moved)
+                .help("run the gate again; a total that moves means the set changed meanwhile"));
         }
         if self.rows > total {
-            return Err(Trouble::new(
-                Cause::Contradictory,
-                format!("{what}: {} rows arrived where {total} were promised", self.rows),
-            ));
+            let more = format!("{} rows arrived where {total} were promised", self.rows);
+            return Err(self.trouble(Cause::Contradictory, more));
         }
         let Some(next) = next else { return Ok(()) };
         if !self.cursors.insert(next.to_owned()) {
-            return Err(Trouble::new(
+            let link = text::one_line(next, 120);
+            return Err(self.trouble(
                 Cause::Protocol,
-                format!(
-                    "{what}: page {} leads back to a page already seen ({})",
-                    self.pages,
-                    text::one_line(next, 120)
-                ),
+                format!("page {} leads back to a page already seen ({link})", self.pages),
             ));
         }
         // A server may send short pages, but not without end.
         let most = total.div_ceil(self.page_size).saturating_mul(4).saturating_add(16);
         if self.pages >= most {
-            return Err(Trouble::new(
-                Cause::Protocol,
-                format!("{what}: still going on after {} pages for {total} rows", self.pages),
-            ));
+            let endless = format!("still going on after {} pages for {total} rows", self.pages);
+            return Err(self.trouble(Cause::Protocol, endless));
         }
         Ok(())
+    }
+
+    /// Compares the rows seen so far with how many the platform believes it has shown.
+    ///
+    /// # Errors
+    /// If the two differ: a page was lost, or came twice.
+    pub fn shown(&self, shown: u64) -> Result<(), Trouble> {
+        if shown == self.rows {
+            return Ok(());
+        }
+        let differ = format!(
+            "after page {} the platform counts {shown} rows shown, but {} arrived",
+            self.pages, self.rows
+        );
+        Err(self.trouble(Cause::Contradictory, differ))
     }
 
     /// Closes the walk.
     ///
     /// # Errors
-    /// If fewer rows arrived than were promised.
+    /// If fewer rows arrived than were promised, or no page at all.
     pub fn end(&self) -> Result<(), Trouble> {
         match self.total {
-            Some(total) if total != self.rows => Err(Trouble::new(
+            None => Err(self.trouble(Cause::Incomplete, "no page arrived")),
+            Some(total) if total != self.rows => Err(self.trouble(
                 Cause::Incomplete,
-                format!(
-                    "{}: {} of {total} rows arrived before the last page",
-                    self.what, self.rows
-                ),
+                format!("{} of {total} rows arrived before the last page", self.rows),
             )),
-            _ => Ok(()),
+            Some(_) => Ok(()),
         }
+    }
+
+    fn trouble(&self, cause: Cause, what: impl fmt::Display) -> Trouble {
+        Trouble::new(cause, format!("{}: {what}", self.what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(result: Result<(), Trouble>) -> Option<Cause> {
+        result.err().map(|trouble| trouble.cause)
+    }
+
+    #[test]
+    fn a_whole_walk_is_fine() {
+        let mut walk = Walk::new("x", 2);
+        assert_eq!(walk.page(2, 3, Some("b")), Ok(()));
+        assert_eq!(walk.shown(2), Ok(()));
+        assert_eq!(walk.pages_promised(), Some(2));
+        assert_eq!(walk.page(1, 3, None), Ok(()));
+        assert_eq!(walk.end(), Ok(()));
+        assert_eq!((walk.rows(), walk.pages()), (3, 2));
+    }
+
+    #[test]
+    fn an_empty_set_is_a_page_without_rows() {
+        let mut walk = Walk::new("x", 500);
+        assert_eq!(walk.page(0, 0, None), Ok(()));
+        assert_eq!(walk.end(), Ok(()));
+    }
+
+    #[test]
+    fn no_page_is_no_evidence() {
+        assert_eq!(cause(Walk::new("x", 500).end()), Some(Cause::Incomplete));
+    }
+
+    #[test]
+    fn faults_are_named() {
+        let mut moved = Walk::new("x", 2);
+        assert_eq!(moved.page(2, 4, Some("b")), Ok(()));
+        assert_eq!(cause(moved.page(2, 5, None)), Some(Cause::Contradictory));
+
+        let mut more = Walk::new("x", 2);
+        assert_eq!(cause(more.page(2, 1, None)), Some(Cause::Contradictory));
+
+        let mut fewer = Walk::new("x", 2);
+        assert_eq!(fewer.page(1, 2, None), Ok(()));
+        assert_eq!(cause(fewer.end()), Some(Cause::Incomplete));
+
+        let mut circle = Walk::new("x", 1);
+        assert_eq!(circle.page(1, 4, Some("b")), Ok(()));
+        assert_eq!(cause(circle.page(1, 4, Some("b"))), Some(Cause::Protocol));
+
+        let mut lost = Walk::new("x", 2);
+        assert_eq!(lost.page(2, 4, Some("b")), Ok(()));
+        assert_eq!(cause(lost.shown(4)), Some(Cause::Contradictory));
+    }
+
+    #[test]
+    fn empty_pages_without_end_are_cut_short() {
+        let mut walk = Walk::new("x", 500);
+        let endless = (0_u64..100).find_map(|at| walk.page(0, 10, Some(&at.to_string())).err());
+        assert_eq!(endless.map(|trouble| trouble.cause), Some(Cause::Protocol));
+        assert!(walk.pages() < 25);
     }
 }

@@ -14,14 +14,50 @@ pub type Variables = BTreeMap<String, String>;
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
+/// The pipeline's token, and the variable it came from.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub variable: String,
+    pub secret: Secret,
+}
+
+impl Token {
+    /// Reads the token from the one of these variables that is set.
+    ///
+    /// # Errors
+    /// A sentence, if none or several are set, or the token is unusable.
+    pub fn read(names: &[String], variables: &Variables) -> Result<Self, String> {
+        let is_set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
+        let set = names.iter().filter(|name| is_set(name) || is_set(&format!("{name}_FILE")));
+        match set.collect::<Vec<_>>().as_slice() {
+            [only] => {
+                let secret = Secret::read(only, variables)?;
+                Ok(Self { variable: (*only).clone(), secret })
+            }
+            [] => Err(format!(
+                "{} is not set (or empty), and neither is {}; set it in the pipeline's secrets",
+                names.join(" or "),
+                names.iter().map(|name| format!("{name}_FILE")).collect::<Vec<_>>().join(" or ")
+            )),
+            _ => Err(format!("{} are both set; keep the one that is meant", names.join(" and "))),
+        }
+    }
+}
+
 impl Secret {
+    /// A secret that was had from a platform, if it can be sent as a header.
+    pub fn new(text: String) -> Option<Self> {
+        let sendable = !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
+        sendable.then(|| Self(text.into()))
+    }
+
     /// Reads the token that `variable` holds, or the file that `<variable>_FILE` names. An empty
     /// variable counts as unset; a file may end in one newline.
     ///
     /// # Errors
     /// A sentence, if there is none, if both are set, or if the token could not be sent as a
     /// header (a newline or a control character inside).
-    pub fn read(variable: &str, variables: &Variables) -> Result<Self, String> {
+    fn read(variable: &str, variables: &Variables) -> Result<Self, String> {
         let file_variable = format!("{variable}_FILE");
         let set = |name: &str| variables.get(name).filter(|value| !value.is_empty());
         let token = match (set(variable), set(&file_variable)) {
@@ -32,23 +68,17 @@ impl Secret {
             }
             (Some(token), None) => token.clone(),
             (None, Some(path)) => Self::read_file(&file_variable, Path::new(path))?,
-            (None, None) => {
-                return Err(format!(
-                    "{variable} is not set (or empty), and neither is {file_variable}; \
-                     set it in the pipeline's secrets"
-                ));
-            }
+            (None, None) => String::new(),
         };
         if token.contains(['\n', '\r']) {
             return Err(format!("the token in {variable} has a newline in it; store it without"));
         }
-        if !token.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err(format!(
+        Self::new(token).ok_or_else(|| {
+            format!(
                 "the token in {variable} has a space, a control character or a letter beyond ASCII \
                  in it; check that it was copied whole and alone"
-            ));
-        }
-        Ok(Self(token.into()))
+            )
+        })
     }
 
     fn read_file(variable: &str, path: &Path) -> Result<String, String> {

@@ -9,11 +9,11 @@
 //! documentation, as collected in the project's API fact sheets ("OC §3.2" and "GZ §2.2" in comments).
 
 mod clock;
-mod fault;
-mod gravityzone;
+pub mod fault;
+pub mod gravityzone;
 mod hostile;
 mod ids;
-mod opencomply;
+pub mod opencomply;
 mod reply;
 mod scenario;
 mod server;

@@ -6,14 +6,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Trouble};
-use crate::http::{Auth, Http};
+use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
-use crate::secret::Secret;
+use crate::secret::Token;
 use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
@@ -60,10 +61,10 @@ pub struct System {
     pub name: &'static str,
     /// The product's name, for people.
     pub title: &'static str,
-    /// The variable that holds the token.
-    pub token_variable: &'static str,
+    /// The variables that may hold the token; the one that is set counts.
+    pub token_variables: &'static [&'static str],
     /// What `token_env` must begin with, so that no system is sent another one's token.
-    pub token_prefix: &'static str,
+    pub token_prefixes: &'static [&'static str],
     /// The selectors that a gate can use.
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
@@ -82,9 +83,22 @@ pub trait Source: std::fmt::Debug {
     /// Where it is and how to speak to it.
     fn connection(&self) -> &Connection;
 
-    /// How the token travels.
-    fn auth(&self, token: Secret) -> Auth {
-        Auth::Bearer(token)
+    /// What the platform is shown in return for the pipeline's token.
+    ///
+    /// # Errors
+    /// A sentence, if the token cannot be used with these settings.
+    fn credentials(
+        &self,
+        token: Token,
+        _stop: &Stop,
+        _progress: &Rc<Progress>,
+    ) -> Result<Credentials, String> {
+        Ok(Credentials::Fixed(Auth::Bearer(token.secret)))
+    }
+
+    /// Headers that every request carries besides.
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::new()
     }
 
     /// Why passes cannot be known with these settings, if they cannot.
@@ -137,6 +151,12 @@ pub struct Table {
 pub trait Ready {
     /// What was found, a line each, for `doctor`.
     fn findings(&self) -> Vec<String>;
+
+    /// What already makes part of the evidence inconclusive, for `doctor`; `collect` says it again
+    /// where it belongs.
+    fn doubts(&self) -> Vec<Trouble> {
+        Vec::new()
+    }
 
     /// Collects the evidence. On the stop signal it *returns*, with what it has and after
     /// cancelling what it started; it is never dropped in flight.

@@ -68,6 +68,7 @@ fn part() -> Part {
                 cell(Severity::High, "b", 0, 1),
                 cell(Severity::Unknown, "c", 0, 1),
             ],
+            ..Tally::default()
         }],
         ..Part::default()
     }

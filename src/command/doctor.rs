@@ -16,22 +16,20 @@ pub async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8,
     let mut verdict = Verdict::Passed;
     for ((_, run), preflight) in gate.sources().zip(gate.preflight().await) {
         // Writing to a string does not fail.
-        match preflight {
-            Ok(ready) => {
-                let _ = writeln!(said, "✓ {} at {}", run.name, run.http.origin());
-                for line in ready.findings() {
-                    let _ = writeln!(said, "    {}", text::one_line(&line, 300));
-                }
-            }
-            Err(troubles) => {
-                let _ = writeln!(said, "✗ {} at {}", run.name, run.http.origin());
-                for trouble in troubles {
-                    verdict = verdict.max(Verdict::of(trouble.cause));
-                    let _ = writeln!(said, "    {}", text::one_line(&trouble.message, 500));
-                    if let Some(help) = &trouble.help {
-                        let _ = writeln!(said, "      → {}", text::one_line(help, 500));
-                    }
-                }
+        let (findings, troubles) = match preflight {
+            Ok(ready) => (ready.findings(), ready.doubts()),
+            Err(troubles) => (Vec::new(), troubles),
+        };
+        let mark = if troubles.is_empty() { "✓" } else { "✗" };
+        let _ = writeln!(said, "{mark} {} at {}", run.name, run.http.origin());
+        for line in findings {
+            let _ = writeln!(said, "    {}", text::one_line(&line, 300));
+        }
+        for trouble in troubles {
+            verdict = verdict.max(Verdict::of(trouble.cause));
+            let _ = writeln!(said, "    {}", text::one_line(&trouble.message, 500));
+            if let Some(help) = &trouble.help {
+                let _ = writeln!(said, "      → {}", text::one_line(help, 500));
             }
         }
     }

@@ -7,7 +7,7 @@ mod cursor;
 mod filter;
 mod render;
 mod rules;
-mod settings;
+pub mod settings;
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::simulator::clock::Clock;
@@ -27,7 +28,7 @@ use crate::simulator::reply;
 use checks::Generator;
 use cursor::Cursor;
 use filter::Filter;
-use render::Renderer;
+use render::{Record, Renderer};
 pub use settings::Settings;
 
 /// `page_limit`: its default and its range (GZ §2.2).
@@ -111,14 +112,10 @@ async fn list(
     Query(pairs): Pairs,
 ) -> Result<Response, Refusal> {
     let limit = page_limit(&pairs)?;
-    let cursor = platform.cursor(&pairs)?;
-    let (offset, query) = match cursor {
-        Some(cursor) => (cursor.elapsed, cursor.query),
-        None => (0, pairs.into_iter().filter(|(name, _)| !name.starts_with("page_")).collect()),
-    };
-    let filter = Filter::new(&query)?;
-    let found = platform.generator.find(&filter, offset, limit);
-    Ok(platform.page(&base(&headers), &query, limit, offset, &found))
+    let cursor = platform.cursor(pairs)?;
+    let filter = Filter::new(&cursor.query)?;
+    let found = platform.generator.find(&filter, cursor.elapsed, limit);
+    Ok(platform.page(&base(&headers), &cursor, limit, &found))
 }
 
 /// `GET /v1/cspm/checks/{id}`: no links, no meta (GZ §2.2).
@@ -162,66 +159,74 @@ impl Platform {
         (!key.trim().is_empty()).then_some(key)
     }
 
-    /// The cursor, unless other parameters are beside it: then it is ignored, and page 1 is given
-    /// again (GZ §2.2).
-    fn cursor(&self, pairs: &[(String, String)]) -> Result<Option<Cursor>, Refusal> {
-        let Some((_, text)) = pairs.iter().find(|(name, _)| name == "page_cursor") else {
-            return Ok(None);
-        };
-        if pairs.iter().any(|(name, _)| !name.starts_with("page_")) {
-            return Ok(None);
+    /// Where to go on. Beside other parameters a cursor is ignored, and page 1 is given again (GZ §2.2).
+    fn cursor(&self, mut pairs: Vec<(String, String)>) -> Result<Cursor, Refusal> {
+        let cursor = pairs.iter().position(|(name, _)| name == "page_cursor");
+        let cursor = cursor.map(|at| pairs.swap_remove(at).1);
+        pairs.retain(|(name, _)| name != "page_limit" && name != "page_cursor");
+        match cursor.filter(|_| pairs.is_empty()) {
+            Some(text) => Cursor::decode(&text)
+                .ok_or_else(|| Refusal::bad_request("page_cursor is not valid")),
+            None => Ok(Cursor {
+                total: 0,
+                elapsed: 0,
+                no_later_than: self.clock.naive_now(),
+                next_begin_uid: String::new(),
+                query: pairs,
+            }),
         }
-        Cursor::decode(text)
-            .map(Some)
-            .ok_or_else(|| Refusal::bad_request("page_cursor is not valid"))
     }
 
     fn renderer<'a>(&'a self, base: &'a str) -> Renderer<'a> {
         Renderer { base, clock: &self.clock, hostility: self.hostility, settings: &self.settings }
     }
 
-    fn page(
-        &self,
-        base: &str,
-        query: &[(String, String)],
-        limit: u64,
-        offset: u64,
-        found: &checks::Found<'_>,
-    ) -> Response {
+    fn page(&self, base: &str, cursor: &Cursor, limit: u64, found: &checks::Found<'_>) -> Response {
         let settings = &self.settings;
         let renderer = self.renderer(base);
-        let mut data: Vec<Value> = found.page.iter().map(|check| renderer.row(check)).collect();
+        let row = |check| Record::Row(Box::new(renderer.row(check)));
+        let mut data: Vec<Record<'_>> = found.page.iter().map(row).collect();
         if settings.placeholder {
-            data.push(json!({ "...": "..." }));
+            data.push(Record::Placeholder { dots: "..." });
         }
-        let elapsed = offset + found.page.len() as u64;
+        let elapsed = cursor.elapsed + found.page.len() as u64;
         let next = found.next.as_ref().map(|next| {
-            let cursor = Cursor {
-                total: found.total,
-                elapsed: if settings.repeat_cursor { elapsed.min(limit) } else { elapsed },
-                no_later_than: self.clock.naive_now(),
-                next_begin_uid: next.id(),
-                query: query.to_vec(),
+            let next = match settings.repeat_cursor && cursor.elapsed > 0 {
+                true => cursor.clone(),
+                false => Cursor {
+                    total: found.total,
+                    elapsed,
+                    next_begin_uid: next.id(),
+                    // The set of checks stays that of the first page.
+                    ..cursor.clone()
+                },
             };
             let origin = settings.foreign_next.as_deref().map(|origin| format!("{origin}/v1"));
             link(
                 origin.as_deref().unwrap_or(base),
-                [("page_cursor", cursor.encode()), ("page_limit", limit.to_string())],
+                [("page_cursor", next.encode()), ("page_limit", limit.to_string())],
             )
         });
-        let own = query.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        reply::json(&json!({
-            "data": data,
-            "links": {
+        let own = cursor.query.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        reply::json(&Page {
+            data,
+            links: json!({
                 "self": link(base, own.chain([("page_limit", limit.to_string())])),
                 "next": next,
-            },
-            "meta": {
+            }),
+            meta: json!({
                 "total": shifted(found.total, settings.total_offset),
                 "elapsed": shifted(elapsed, settings.elapsed_offset),
-            },
-        }))
+            }),
+        })
     }
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    data: Vec<Record<'a>>,
+    links: Value,
+    meta: Value,
 }
 
 fn link<'a>(base: &str, pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {

@@ -1,5 +1,7 @@
 //! Text that an attacker would choose: platforms pass on names that anyone can set.
 
+use std::borrow::Cow;
+
 use crate::simulator::ids::hash;
 
 /// What breaks out of a CI host's log, an XML report, an HTML page, a table or a terminal.
@@ -27,30 +29,31 @@ pub(crate) struct Hostility(pub(crate) bool);
 
 impl Hostility {
     /// The text, followed by a fragment that depends on it.
-    pub(crate) fn text(self, plain: &str) -> String {
+    pub(crate) fn text<'a>(self, plain: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+        let plain = plain.into();
         if !self.0 {
-            return plain.to_owned();
+            return plain;
         }
         let count = u64::try_from(FRAGMENTS.len()).unwrap_or(1);
-        let at = usize::try_from(hash(plain) % count).unwrap_or_default();
-        format!("{plain} {}", FRAGMENTS[at])
+        let at = usize::try_from(hash(&plain) % count).unwrap_or_default();
+        Cow::Owned(format!("{plain} {}", FRAGMENTS[at]))
     }
 
     /// Like `text`, but no text stays no text: an empty message means that all went well.
-    pub(crate) fn text_if_any(self, plain: &str) -> String {
+    pub(crate) fn text_if_any(self, plain: &str) -> Cow<'_, str> {
         if plain.is_empty() {
-            return String::new();
+            return Cow::Borrowed(plain);
         }
         self.text(plain)
     }
 
     /// Every fragment at once, and more than 10 kB of it.
-    pub(crate) fn title(self, plain: &str) -> String {
+    pub(crate) fn title(self, plain: &str) -> Cow<'_, str> {
         if !self.0 {
-            return plain.to_owned();
+            return Cow::Borrowed(plain);
         }
         let all = FRAGMENTS.concat();
-        format!("{plain} {}", all.repeat(LONG / all.len() + 1))
+        Cow::Owned(format!("{plain} {}", all.repeat(LONG / all.len() + 1)))
     }
 }
 

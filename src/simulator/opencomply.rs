@@ -5,7 +5,7 @@
 mod auth;
 mod cancel;
 mod controls;
-mod course;
+pub mod course;
 mod estate;
 mod findings;
 mod frameworks;
@@ -16,7 +16,7 @@ mod reports;
 mod request;
 mod results;
 mod run;
-mod settings;
+pub mod settings;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -7,8 +7,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Value, json};
 
 /// What a handler gives back.
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -65,6 +65,11 @@ pub(crate) fn nullable<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
+/// The items of a page: null if the whole list is empty, `[]` on a page past the end (OC §6).
+pub(crate) fn items(page: Vec<Value>, total: usize) -> Value {
+    if total == 0 { Value::Null } else { Value::Array(page) }
+}
+
 /// nginx's own error page (OC §1.4).
 pub(crate) fn nginx(status: StatusCode) -> Response {
     let reason = match status {
@@ -99,6 +104,10 @@ impl Formatter for GoStrings {
     where
         W: ?Sized + io::Write,
     {
+        // 0xe2 begins both separators. Most text has none of these, and pages are long.
+        if !b"<>&\xe2".iter().any(|byte| fragment.as_bytes().contains(byte)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (plain, tail) = rest.split_at(at);

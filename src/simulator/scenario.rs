@@ -8,6 +8,18 @@ use crate::simulator::{gravityzone, opencomply};
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
 /// As a file it is one JSON object with these keys, all optional; an unknown key is an error.
+///
+/// ```
+/// # use compliance_gate::simulator::Scenario;
+/// // Two runners fail, and the first status answer is lost behind the proxy.
+/// let scenario = Scenario::from_json(
+///     r#"{
+///         "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
+///         "faults": [{"path": "/main/schedule/api/v3/job/*", "status": 503, "retry_after": 1}]
+///     }"#,
+/// );
+/// assert!(scenario.is_ok());
+/// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
@@ -93,6 +105,7 @@ const CATALOGUE: &[Entry] = &[
         gravityzone: gravityzone!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
+    entry!("inactive", "the Azure subscription is connected but not active"),
     entry!("sink-limit", "the platform gives up waiting for its results to be stored"),
     Entry {
         name: "estate",

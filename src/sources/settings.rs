@@ -63,8 +63,8 @@ pub struct Connection {
     pub url: Url,
     pub request_timeout: Duration,
     pub ca_file: Option<PathBuf>,
-    /// The variable that holds the token.
-    pub token_variable: String,
+    /// The variables that may hold the token.
+    pub token_variables: Vec<String>,
 }
 
 impl Connection {
@@ -85,16 +85,22 @@ impl Connection {
                 url.0.host_str().unwrap_or_default()
             ));
         }
-        let token_variable = token_env.unwrap_or_else(|| system.token_variable.to_owned());
-        if !token_variable.starts_with(system.token_prefix) {
-            return Err(format!(
-                "`token_env: {token_variable}` does not begin with `{}`; {} is only ever sent its \
-                 own tokens",
-                system.token_prefix, system.title
-            ));
-        }
+        let token_variables = match token_env {
+            None => system.token_variables.iter().map(|name| (*name).to_owned()).collect(),
+            Some(name) if system.token_prefixes.iter().any(|prefix| name.starts_with(prefix)) => {
+                vec![name]
+            }
+            Some(name) => {
+                return Err(format!(
+                    "`token_env: {name}` does not begin with `{}`; {} is only ever sent its own \
+                     tokens",
+                    system.token_prefixes.join("` or `"),
+                    system.title
+                ));
+            }
+        };
         let request_timeout = request_timeout.map_or(Duration::from_secs(30), |period| period.0);
-        Ok(Self { url: url.0, request_timeout, ca_file, token_variable })
+        Ok(Self { url: url.0, request_timeout, ca_file, token_variables })
     }
 }
 

@@ -6,22 +6,43 @@ use super::filter::Filter;
 use super::rules::{RULES, Rule};
 use super::settings::{Scan, Settings};
 
+/// As long as the platform's descriptions are.
+const DESCRIPTION: &str = "Resources are checked one by one, in every region that is in use. A resource that does not pass can be reached, read or changed by more people than its owner meant, or leaves no trace when it is. Change the setting on the resource, or record why the risk is accepted; the finding is closed with the next scan of the account.";
+
 const AWS_REGIONS: [&str; 5] =
     ["eu-central-1", "eu-west-3", "us-east-1", "ap-south-1", "ap-southeast-1"];
 const AZURE_REGIONS: [&str; 2] = ["westeurope", "germanywestcentral"];
 const GCP_REGIONS: [&str; 2] = ["europe-west3-a", "us-central1-b"];
+
+/// A rule of a provider that is scanned.
+pub(crate) struct Prepared {
+    pub(crate) rule: &'static Rule,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// The accounts that it looks at, by index.
+    sites: Vec<usize>,
+    regions: &'static [&'static str],
+}
+
+/// An account that is scanned.
+pub(crate) struct Site {
+    pub(crate) scan: Scan,
+    pub(crate) scan_id: String,
+    pub(crate) group_id: String,
+}
 
 /// One check.
 pub(crate) struct Check<'a> {
     pub(crate) number: u64,
     /// The distance between the leading digits of two ids: ids ascend, as on the platform.
     stride: u64,
-    pub(crate) rule: &'static Rule,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) site: &'a Site,
     pub(crate) failed: bool,
     pub(crate) severity: &'a str,
     /// Null on a pass (GZ §2.2).
     pub(crate) status: Option<&'a str>,
-    pub(crate) scan: &'a Scan,
     pub(crate) region: &'static str,
     /// What makes it differ from others of its rule.
     pub(crate) salt: u64,
@@ -34,36 +55,21 @@ impl Check<'_> {
     }
 
     pub(crate) fn resource_name(&self) -> Option<String> {
-        self.rule.resource.map(|_| {
-            let stem = self.rule.resource_type.split(' ').next_back().unwrap_or_default();
+        let rule = self.prepared.rule;
+        rule.resource.map(|_| {
+            let stem = rule.resource_type.split(' ').next_back().unwrap_or_default();
             format!("{}-{:06x}", stem.to_lowercase(), self.number)
         })
     }
 
     pub(crate) fn resource_id(&self) -> Option<String> {
         let name = self.resource_name()?;
-        self.rule.resource.map(|pattern| {
+        self.prepared.rule.resource.map(|pattern| {
             pattern
                 .replace("{region}", self.region)
-                .replace("{account}", &self.scan.account)
+                .replace("{account}", &self.site.scan.account)
                 .replace("{name}", &name)
         })
-    }
-
-    pub(crate) fn rule_name(&self) -> String {
-        format!("cloud_scan/{}", self.rule.name)
-    }
-
-    pub(crate) fn rule_id(&self) -> String {
-        uuid(self.rule.name)
-    }
-
-    pub(crate) fn scan_id(&self) -> String {
-        uuid(&format!("scan {}", self.scan.name))
-    }
-
-    pub(crate) fn group_id(&self) -> String {
-        uuid(&format!("scan group {}", self.scan.group))
     }
 }
 
@@ -75,11 +81,21 @@ pub(crate) struct Found<'a> {
     pub(crate) next: Option<Check<'a>>,
 }
 
+/// The fails of one severity, and the rules that they can be of.
+struct Share {
+    word: String,
+    count: u64,
+    rules: Vec<usize>,
+}
+
 /// Makes the checks of a scenario.
 pub(crate) struct Generator {
-    settings: Settings,
-    /// The rules whose provider is scanned.
-    rules: Vec<&'static Rule>,
+    checks: u64,
+    rules: Vec<Prepared>,
+    sites: Vec<Site>,
+    shares: Vec<Share>,
+    statuses: Vec<Option<String>>,
+    severities_match_passes: bool,
     fails: u64,
     /// Goes round all fails and mixes their severities.
     step: u64,
@@ -87,108 +103,133 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let scanned =
-            |rule: &&Rule| settings.scans.iter().any(|scan| scan.provider == rule.provider());
+        let sites: Vec<Site> = settings.scans.iter().map(Site::of).collect();
+        let prepared = RULES.iter().map(|rule| Prepared::of(rule, &sites));
+        let rules: Vec<Prepared> = prepared.filter(|each| !each.sites.is_empty()).collect();
+        let shares = settings.fails.by_severity().map(|(severity, count)| Share {
+            word: severity.unwrap_or(&settings.unknown_severity).to_owned(),
+            count,
+            rules: (0..rules.len())
+                .filter(|at| severity.is_none_or(|severity| rules[*at].rule.severity == severity))
+                .collect(),
+        });
         let fails = settings.fails.total();
-        let step = (fails * 5 / 8 + 1..).find(|step| coprime(*step, fails)).unwrap_or(1);
+        let step = (fails * 5 / 8 + 1..).find(|step| coprime(*step, fails));
         Self {
-            settings: settings.clone(),
-            rules: RULES.iter().filter(scanned).collect(),
+            checks: settings.checks,
+            rules,
+            sites,
+            shares: shares.into(),
+            statuses: settings.statuses.clone(),
+            severities_match_passes: settings.severities_match_passes,
             fails,
-            step,
+            step: step.unwrap_or(1),
         }
     }
 
     fn check(&self, number: u64) -> Check<'_> {
         let salt = mix(number);
         let fail = self.fail(number);
-        let (rule, severity, status) = match fail {
-            None => {
-                let rule = pick(&self.rules, salt);
-                (rule, rule.severity, None)
-            }
-            Some(fail) => {
-                let (rule, severity) = self.severity(fail * self.step % self.fails, salt);
-                let turn = self.settings.statuses.len() as u64;
-                let status = usize::try_from(fail % turn).unwrap_or_default();
-                (rule, severity, self.settings.statuses[status].as_deref())
-            }
-        };
-        let scans: Vec<&Scan> =
-            self.settings.scans.iter().filter(|scan| scan.provider == rule.provider()).collect();
-        let regions = match rule.provider() {
-            "azure" => &AZURE_REGIONS[..],
-            "gcp" => &GCP_REGIONS[..],
-            _ => &AWS_REGIONS[..],
+        let share = fail.and_then(|fail| self.share(fail * self.step % self.fails));
+        let prepared = match share {
+            Some(share) => &self.rules[*pick(&share.rules, salt)],
+            None => pick(&self.rules, salt),
         };
         Check {
             number,
             stride: self.stride(),
-            rule,
+            prepared,
+            site: &self.sites[*pick(&prepared.sites, salt >> 16)],
             failed: fail.is_some(),
-            severity,
-            status,
-            scan: pick(&scans, salt >> 16),
-            region: pick(regions, salt >> 32),
+            severity: share.map_or(prepared.rule.severity, |share| &share.word),
+            status: fail.and_then(|fail| pick(&self.statuses, fail).as_deref()),
+            region: pick::<&str>(prepared.regions, salt >> 32),
             salt,
         }
     }
 
     fn stride(&self) -> u64 {
-        (1 << 32) / self.settings.checks.max(1)
+        (1 << 32) / self.checks.max(1)
     }
 
     /// Which of the fails this check is: they are spread evenly.
     fn fail(&self, number: u64) -> Option<u64> {
-        let checks = self.settings.checks;
-        let fail = (number * self.fails).div_ceil(checks);
-        (fail < self.fails && fail * checks / self.fails == number).then_some(fail)
+        let fail = (number * self.fails).div_ceil(self.checks);
+        (fail < self.fails && fail * self.checks / self.fails == number).then_some(fail)
     }
 
-    fn severity(&self, mut fail: u64, salt: u64) -> (&'static Rule, &str) {
-        for (severity, count) in self.settings.fails.by_severity() {
-            if fail < count {
-                let fits =
-                    |rule: &&&Rule| severity.is_none_or(|severity| rule.severity == severity);
-                let rules: Vec<&Rule> = self.rules.iter().filter(fits).copied().collect();
-                let word = severity.unwrap_or(&self.settings.unknown_severity);
-                return (pick(&rules, salt), word);
-            }
-            fail -= count;
-        }
-        let rule = pick(&self.rules, salt);
-        (rule, rule.severity)
+    fn share(&self, mut fail: u64) -> Option<&Share> {
+        self.shares.iter().find(|share| {
+            let here = fail < share.count;
+            fail = fail.saturating_sub(share.count);
+            here
+        })
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<Check<'_>> {
         let head = u64::from_str_radix(id.get(..8)?, 16).ok()?;
         let number = head / self.stride();
-        (number < self.settings.checks).then(|| self.check(number)).filter(|check| check.id() == id)
+        (number < self.checks).then(|| self.check(number)).filter(|check| check.id() == id)
     }
 
     /// The checks that pass the filter, from the `offset`th on.
     pub(crate) fn find(&self, filter: &Filter, offset: u64, limit: u64) -> Found<'_> {
+        let end = offset.saturating_add(limit);
+        if filter.is_empty() {
+            return Found {
+                total: self.checks,
+                page: (offset..end.min(self.checks)).map(|number| self.check(number)).collect(),
+                next: (end < self.checks).then(|| self.check(end)),
+            };
+        }
         let mut found = Found { total: 0, page: Vec::new(), next: None };
-        for number in 0..self.settings.checks {
-            let check = self.check(number);
-            if !filter.matches(&check, self.settings.severities_match_passes) {
-                continue;
-            }
-            let place = found.total;
-            found.total += 1;
-            if (offset..offset + limit).contains(&place) {
+        let all = (0..self.checks).map(|number| self.check(number));
+        for check in all.filter(|check| filter.matches(check, self.severities_match_passes)) {
+            if (offset..end).contains(&found.total) {
                 found.page.push(check);
-            } else if place == offset + limit {
+            } else if found.total == end {
                 found.next = Some(check);
             }
+            found.total += 1;
         }
         found
     }
 }
 
-/// One of the items, none of which may be missing: the settings are validated.
-fn pick<T: Copy>(items: &[T], salt: u64) -> T {
-    items[usize::try_from(salt % items.len() as u64).unwrap_or_default()]
+impl Prepared {
+    fn of(rule: &'static Rule, sites: &[Site]) -> Self {
+        let looks_at = |at: &usize| sites[*at].scan.provider == rule.provider();
+        Self {
+            rule,
+            id: uuid(rule.name),
+            name: format!("cloud_scan/{}", rule.name),
+            description: format!(
+                "It was discovered that one or more resources do not pass \"{}\".\n\n{DESCRIPTION}",
+                rule.title
+            ),
+            sites: (0..sites.len()).filter(looks_at).collect(),
+            regions: match rule.provider() {
+                "azure" => &AZURE_REGIONS,
+                "gcp" => &GCP_REGIONS,
+                _ => &AWS_REGIONS,
+            },
+        }
+    }
+}
+
+impl Site {
+    fn of(scan: &Scan) -> Self {
+        Self {
+            scan_id: uuid(&format!("scan {}", scan.name)),
+            group_id: uuid(&format!("scan group {}", scan.group)),
+            scan: scan.clone(),
+        }
+    }
+}
+
+/// One of the items. There is one: the settings are validated.
+fn pick<T>(items: &[T], salt: u64) -> &T {
+    &items[usize::try_from(salt % items.len() as u64).unwrap_or_default()]
 }
 
 fn coprime(mut a: u64, mut b: u64) -> bool {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// What a cursor carries. Clients must not look into it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cursor {
     pub(crate) total: u64,
     pub(crate) elapsed: u64,

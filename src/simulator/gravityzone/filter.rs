@@ -72,6 +72,11 @@ impl Filter {
         Ok(Self(filters))
     }
 
+    /// Whether everything passes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the check passes every filter.
     pub(crate) fn matches(&self, check: &Check<'_>, severities_match_passes: bool) -> bool {
         self.0.iter().all(|(field, list)| {
@@ -82,12 +87,14 @@ impl Filter {
                 Field::Result => has(if check.failed { "fail" } else { "pass" }),
                 Field::Severity => (check.failed || severities_match_passes) && has(check.severity),
                 Field::Status => check.status.is_some_and(has),
-                Field::Scan => has(&check.scan.name) || has(&check.scan_id()),
-                Field::ScanGroup => has(&check.scan.group) || has(&check.group_id()),
-                Field::Rule => has(&check.rule_name()) || has(&check.rule_id()),
+                Field::Scan => has(&check.site.scan.name) || has(&check.site.scan_id),
+                Field::ScanGroup => has(&check.site.scan.group) || has(&check.site.group_id),
+                Field::Rule => has(&check.prepared.name) || has(&check.prepared.id),
                 Field::Resource => has_some(check.resource_id()) || has_some(check.resource_name()),
-                Field::ResourceType => has(check.rule.resource_type),
-                Field::Standard => check.rule.controls.iter().any(|control| has(control.standard)),
+                Field::ResourceType => has(check.prepared.rule.resource_type),
+                Field::Standard => {
+                    check.prepared.rule.controls.iter().any(|control| has(control.standard))
+                }
             }
         })
     }

@@ -1,15 +1,90 @@
 //! Checks as the platform writes them (GZ §2.2).
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
 
 use crate::simulator::clock::Clock;
 use crate::simulator::hostile::Hostility;
 
 use super::checks::Check;
+use super::rules::Control;
 use super::settings::Settings;
 
-/// The oldest finding, in seconds.
+/// The age of the oldest finding, in seconds.
 const OLDEST: u64 = 400 * 24 * 3600;
+
+/// A record of a page.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Record<'a> {
+    Row(Box<Row<'a>>),
+    /// What the documentation prints for records it leaves out (GZ §2.5, no. 3).
+    Placeholder {
+        #[serde(rename = "...")]
+        dots: &'static str,
+    },
+}
+
+#[derive(Serialize)]
+pub(crate) struct Row<'a> {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    attributes: Attributes<'a>,
+    relationships: Relationships<'a>,
+    links: Links,
+}
+
+/// In an array, so that a scenario can name those that are null.
+struct Attributes<'a>([(&'static str, Option<Cow<'a, str>>); 13]);
+
+impl Serialize for Attributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+#[derive(Serialize)]
+struct Relationships<'a> {
+    scan: Data<Reference<'a, ()>>,
+    scan_group: Data<Reference<'a, ()>>,
+    rule: Data<Reference<'a, RuleMeta<'a>>>,
+    controls: Data<Vec<Reference<'a, ControlMeta<'a>>>>,
+}
+
+#[derive(Serialize)]
+struct Data<T> {
+    data: T,
+}
+
+#[derive(Serialize)]
+struct Reference<'a, Meta> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta>,
+}
+
+#[derive(Serialize)]
+struct RuleMeta<'a> {
+    name: Cow<'a, str>,
+    version: u32,
+}
+
+#[derive(Serialize)]
+struct ControlMeta<'a> {
+    compliance_type: &'static str,
+    compliance_id: &'a str,
+    section_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    own: String,
+}
 
 /// What a row needs besides its check.
 pub(crate) struct Renderer<'a> {
@@ -19,61 +94,75 @@ pub(crate) struct Renderer<'a> {
     pub(crate) settings: &'a Settings,
 }
 
-impl Renderer<'_> {
-    pub(crate) fn row(&self, check: &Check<'_>) -> Value {
-        let text = |plain: &str| self.hostility.text(plain);
+impl<'a> Renderer<'a> {
+    pub(crate) fn row(&self, check: &Check<'a>) -> Row<'a> {
         let id = check.id();
-        let age = i64::try_from(check.salt % OLDEST).unwrap_or_default();
-        let title = check.rule.title;
-        let mut attributes = json!({
-            "resource_region": text(check.region),
-            "resource_id": check.resource_id().as_deref().map(text),
-            "resource_name": check.resource_name().as_deref().map(text),
-            "resource_type": text(check.rule.resource_type),
-            "result": if check.failed { "fail" } else { "pass" },
-            "severity": check.severity,
-            "status": check.status,
-            "created_at": self.clock.offset_stamp(-1000 * age),
-            "scan_name": text(&check.scan.name),
-            "scan_group_name": text(&check.scan.group),
-            "title": self.hostility.title(title),
-            "description": text(&format!("It was discovered that one or more resources do not pass \"{title}\".\n\nResources of the type {} are checked one by one, in every region that is in use. A resource that does not pass can be reached, read or changed by more people than its owner meant, or leaves no trace when it is. Change the setting on the resource, or record why the risk is accepted; the finding is closed with the next scan of the account.", check.rule.resource_type)),
-            "original_severity": check.rule.severity,
-        });
-        for name in &self.settings.null_attributes {
-            attributes[name.as_str()] = Value::Null;
+        Row {
+            kind: "check",
+            attributes: self.attributes(check),
+            relationships: self.relationships(check),
+            links: Links { own: format!("{}/cspm/checks/{id}", self.base) },
+            id,
         }
-        let controls: Vec<Value> = check
-            .rule
-            .controls
-            .iter()
-            .map(|control| {
-                json!({
-                    "id": control.id,
-                    "type": "control",
-                    "meta": {
-                        "compliance_type": "system_compliance",
-                        "compliance_id": control.standard,
-                        "section_id": control.section,
-                    },
-                })
-            })
-            .collect();
-        json!({
-            "id": id,
-            "type": "check",
-            "attributes": attributes,
-            "relationships": {
-                "scan": {"data": {"id": check.scan_id(), "type": "scan"}},
-                "scan_group": {"data": {"id": check.group_id(), "type": "scan_group"}},
-                "rule": {"data": {
-                    "id": check.rule_id(),
-                    "type": "rule",
-                    "meta": {"name": check.rule_name(), "version": 1},
-                }},
-                "controls": {"data": controls},
-            },
-            "links": {"self": format!("{}/cspm/checks/{id}", self.base)},
-        })
     }
+
+    fn attributes(&self, check: &Check<'a>) -> Attributes<'a> {
+        let text = |plain: &'a str| Some(self.hostility.text(plain));
+        let own = |plain: Option<String>| plain.map(|plain| self.hostility.text(plain));
+        let rule = check.prepared.rule;
+        let age = i64::try_from(check.salt % OLDEST).unwrap_or_default();
+        let mut attributes = [
+            ("resource_region", text(check.region)),
+            ("resource_id", own(check.resource_id())),
+            ("resource_name", own(check.resource_name())),
+            ("resource_type", text(rule.resource_type)),
+            ("result", Some(if check.failed { "fail" } else { "pass" }.into())),
+            ("severity", Some(check.severity.into())),
+            ("status", check.status.map(Cow::from)),
+            ("created_at", Some(self.clock.offset_stamp(-1000 * age).into())),
+            ("scan_name", text(check.site.scan.name.as_str())),
+            ("scan_group_name", text(&check.site.scan.group)),
+            ("title", Some(self.hostility.title(rule.title))),
+            ("description", text(&check.prepared.description)),
+            ("original_severity", Some(rule.severity.into())),
+        ];
+        for (name, value) in &mut attributes {
+            if self.settings.null_attributes.iter().any(|null| null == name) {
+                *value = None;
+            }
+        }
+        Attributes(attributes)
+    }
+
+    fn relationships(&self, check: &Check<'a>) -> Relationships<'a> {
+        let prepared = check.prepared;
+        Relationships {
+            scan: Data { data: reference(&check.site.scan_id, "scan", None) },
+            scan_group: Data { data: reference(&check.site.group_id, "scan_group", None) },
+            rule: Data {
+                data: reference(
+                    &prepared.id,
+                    "rule",
+                    Some(RuleMeta { name: self.hostility.text(&prepared.name), version: 1 }),
+                ),
+            },
+            controls: Data { data: prepared.rule.controls.iter().map(control).collect() },
+        }
+    }
+}
+
+fn reference<'a, Meta>(id: &'a str, kind: &'static str, meta: Option<Meta>) -> Reference<'a, Meta> {
+    Reference { id, kind, meta }
+}
+
+fn control(control: &Control) -> Reference<'_, ControlMeta<'_>> {
+    reference(
+        control.id,
+        "control",
+        Some(ControlMeta {
+            compliance_type: "system_compliance",
+            compliance_id: control.standard,
+            section_id: control.section,
+        }),
+    )
 }

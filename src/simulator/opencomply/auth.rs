@@ -72,10 +72,9 @@ pub(crate) async fn me(State(platform): Shared, Extension(role): Extension<Role>
         Role::Editor => "editor",
         Role::Viewer | Role::Revoked => "viewer",
     };
-    let text = |plain: &str| platform.hostility.text(plain);
     reply::json(&json!({
         "id": 7,
-        "username": text("ci"),
+        "username": platform.hostility.text("ci"),
         "email": "ci@example.com",
         "email_verified": true,
         "last_activity": null,

@@ -26,8 +26,9 @@ pub struct Course {
     pub runner_error: RunnerError,
     /// What is written of the report.
     pub report: Report,
-    /// So many results are not stored when the platform stops waiting for them (OC §3.2).
-    pub unstored_results: usize,
+    /// So many alarms are stored only after the platform stopped waiting for them: they are in the
+    /// findings listing and in no report (OC §3.2).
+    pub late_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
     pub data_sinking_time: Option<u64>,
     /// Added to the breakdown of the status, by severity: a status that contradicts its report.
@@ -153,6 +154,8 @@ pub(crate) struct Standing {
     pub(crate) progress: f64,
     /// Its runners were deleted under it by another run (OC §2.4).
     pub(crate) wiped: bool,
+    /// Its report is written: a little before a job with incidents succeeds (OC §3.1).
+    pub(crate) reported: bool,
 }
 
 /// Every runner is queued when this much of the runners' stage is over.
@@ -253,11 +256,18 @@ impl Stages {
                         _ => self.progress_at_end,
                     },
                     wiped,
+                    reported: *stage == State::SummarizerInProgress && done >= 0.5,
                 };
             }
             begin = *end;
         }
-        Standing { state: self.last, updated: begin, progress: self.progress_at_end, wiped }
+        Standing {
+            state: self.last,
+            updated: begin,
+            progress: self.progress_at_end,
+            wiped,
+            reported: matches!(self.last, State::Succeeded | State::Failed),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::simulator::ids::uuid;
+use crate::simulator::ids::{hash, mix, uuid};
 
 use super::controls::{TEMPLATES, Template};
 use super::settings::{Alarms, Framework, Integration, Settings};
@@ -34,8 +34,9 @@ pub(crate) struct Control {
     pub(crate) severity: Option<&'static str>,
     pub(crate) alarms: usize,
     pub(crate) oks: usize,
-    /// The integrations of its type, by index; its resources go round them.
-    pub(crate) pool: Vec<usize>,
+    /// The integrations of its type that have resources, by index. There is at least one.
+    pool: Vec<usize>,
+    type_salt: u64,
 }
 
 impl Estate {
@@ -81,9 +82,9 @@ impl Estate {
         Ok((0..self.integrations.len()).filter(|at| plan.allows(&self.integrations[*at])).collect())
     }
 
-    /// Whether the figures of every framework can be reached with its controls.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        for plan in self.plans.values() {
+    /// Whether the figures of the scenario's own frameworks can be reached with their controls.
+    pub(crate) fn validate(&self, settings: &Settings) -> Result<(), String> {
+        for plan in settings.frameworks.keys().filter_map(|id| self.plan(id)) {
             let alarms: usize = plan.controls.iter().map(|control| control.alarms).sum();
             let oks: usize = plan.controls.iter().map(|control| control.oks).sum();
             if (oks, alarms) != (plan.framework.ok, plan.framework.alarms.total()) {
@@ -122,6 +123,13 @@ impl Plan {
 }
 
 impl Control {
+    /// The integration, by index, that has resource `number` of the control's type. It is the same
+    /// for every control of the type.
+    pub(crate) fn owner(&self, number: usize) -> usize {
+        let salt = mix(self.type_salt ^ number as u64);
+        self.pool[usize::try_from(salt % self.pool.len() as u64).unwrap_or_default()]
+    }
+
     /// The word for the severity in a job of this mode (OC §3.1).
     pub(crate) fn severity_word<'a>(
         &self,
@@ -172,31 +180,26 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
         .map(|template| (template, pool(template.integration_type)))
         .filter(|(_, pool)| !pool.is_empty())
         .collect();
-    let number_of = |round: usize| {
-        if round == 0 { String::new() } else { format!("_{}", round + 1) }
+    let Some(first) = fitting.first() else {
+        return Vec::new();
     };
-    let mut controls: Vec<Control> = (0..)
-        .map(number_of)
-        .flat_map(|number| fitting.iter().map(move |each| (each, number.clone())))
-        .take(if fitting.is_empty() { 0 } else { framework.controls })
-        .map(|((template, pool), number)| Control {
-            id: format!("{}{number}", template.id),
-            template,
-            severity: Some(template.severity),
-            alarms: 0,
-            oks: 0,
-            pool: pool.clone(),
+    let control = |(template, pool): &(&'static Template, Vec<usize>), suffix: &str| Control {
+        id: format!("{}{suffix}", template.id),
+        template,
+        severity: Some(template.severity),
+        alarms: 0,
+        oks: 0,
+        pool: pool.clone(),
+        type_salt: hash(template.resource_type),
+    };
+    let mut controls: Vec<Control> = (0..framework.controls)
+        .map(|at| match at / fitting.len() {
+            0 => control(&fitting[at], ""),
+            round => control(&fitting[at % fitting.len()], &format!("_{}", round + 1)),
         })
         .collect();
-    if let (true, Some((template, pool))) = (framework.alarms.unrecognised > 0, fitting.first()) {
-        controls.push(Control {
-            id: format!("{}_house_rule", template.id),
-            template,
-            severity: None,
-            alarms: 0,
-            oks: 0,
-            pool: pool.clone(),
-        });
+    if framework.alarms.unrecognised > 0 {
+        controls.push(Control { severity: None, ..control(first, "_house_rule") });
     }
     controls
 }
@@ -290,7 +293,7 @@ mod tests {
     #[test]
     fn the_documented_figures_are_spread_over_controls_of_their_severity() {
         let estate = Estate::new(&Settings::default());
-        estate.validate().unwrap();
+        estate.validate(&Settings::default()).unwrap();
         let plan = estate.plan("baseline_security").unwrap();
         assert_eq!(plan.controls.len(), 41);
         let of = |severity| -> usize {
@@ -306,7 +309,7 @@ mod tests {
             "frameworks": {"tiny": {"controls": 1, "alarms": {"critical": 1}}}
         }))
         .unwrap();
-        let error = Estate::new(&settings).validate().unwrap_err();
+        let error = Estate::new(&settings).validate(&settings).unwrap_err();
         assert!(error.contains("\"tiny\""), "{error}");
     }
 

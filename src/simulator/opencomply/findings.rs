@@ -61,7 +61,7 @@ pub(crate) struct Results<'a> {
     integrations: BTreeSet<usize>,
     /// The pairs of control and integration whose runners finished; None is all of them.
     finished: Option<BTreeSet<(usize, usize)>>,
-    unstored: usize,
+    late: usize,
 }
 
 impl<'a> Results<'a> {
@@ -77,17 +77,26 @@ impl<'a> Results<'a> {
             plan,
             integrations: job.integrations.iter().copied().collect(),
             finished,
-            unstored: job.course.unstored_results,
+            late: job.course.late_alarms,
         }
     }
 
-    /// Every result, alarms of a control before its oks.
+    /// Every result that is stored by now, alarms of a control before its oks.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
+        self.from(0)
+    }
+
+    /// Every result that the report is made of.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
+        self.from(self.late)
+    }
+
+    fn from(&self, mut late: usize) -> impl Iterator<Item = Finding<'a>> + '_ {
         let controls = self.plan.controls.iter().enumerate();
         controls
             .flat_map(move |(at, control)| {
                 (0..control.alarms + control.oks).filter_map(move |number| {
-                    let owner = control.pool[number % control.pool.len()];
+                    let owner = control.owner(number);
                     let finished = |all: &BTreeSet<_>| all.contains(&(at, owner));
                     let covered = self.integrations.contains(&owner)
                         && self.finished.as_ref().is_none_or(finished);
@@ -99,18 +108,30 @@ impl<'a> Results<'a> {
                     })
                 })
             })
-            // What was not stored is missing where it hurts: among the alarms.
-            .skip(self.unstored)
+            // What comes late is missing where it hurts.
+            .filter(move |finding| {
+                let missing = finding.failed && late > 0;
+                late -= usize::from(missing);
+                !missing
+            })
     }
 
     /// The counts of every control that produced a result.
     pub(crate) fn by_control(&self) -> BTreeMap<&'a str, (&'a Control, Count)> {
-        let mut counts: BTreeMap<&str, (&Control, Count)> = BTreeMap::new();
+        let mut counts: Vec<(&Control, Count)> = Vec::new();
+        // The results of a control come one after the other.
         for finding in self.iter() {
-            let entry =
-                counts.entry(&finding.control.id).or_insert((finding.control, Count::default()));
-            entry.1.add(finding.failed);
+            match counts.last_mut() {
+                Some((control, count)) if control.id == finding.control.id => {
+                    count.add(finding.failed);
+                }
+                _ => {
+                    let mut count = Count::default();
+                    count.add(finding.failed);
+                    counts.push((finding.control, count));
+                }
+            }
         }
-        counts
+        counts.into_iter().map(|(control, count)| (control.id.as_str(), (control, count))).collect()
     }
 }

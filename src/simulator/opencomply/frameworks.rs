@@ -60,7 +60,7 @@ pub(crate) async fn frameworks(State(platform): Shared, headers: HeaderMap, body
         .into_iter()
         .map(|plan| platform.framework_item(plan))
         .collect();
-    Ok(reply::json(&json!({ "items": nullable::<Value>(items), "total_count": total })))
+    Ok(reply::json(&json!({ "items": reply::items(items, total), "total_count": total })))
 }
 
 /// Counts by severity, as the platform's summaries have them.
@@ -110,7 +110,7 @@ impl Platform {
         let assigned = self.estate.integrations.iter().filter(|each| plan.allows(each)).count();
         json!({
             "framework_id": plan.id,
-            "framework_title": self.hostility.text(&plan.framework.title),
+            "framework_title": self.hostility.text(plan.framework.title.as_str()),
             "compliance_score": score,
             "plugins": nullable(plan.framework.integration_types.clone()),
             "number_of_controls": plan.controls.len() + plan.framework.manual_controls,
@@ -144,7 +144,7 @@ impl Platform {
         let created = self.clock.stamp(-90 * 24 * 3_600_000);
         json!({
             "id": plan.id,
-            "title": self.hostility.text(&plan.framework.title),
+            "title": self.hostility.text(plan.framework.title.as_str()),
             "referenceCode": plan.id.to_uppercase(),
             "description": self.hostility.text("What every account is held to."),
             "enabled": true,
@@ -175,7 +175,7 @@ impl Platform {
         json!({
             "id": control.id,
             "title": title,
-            "description": self.hostility.text(&format!("{}, in every account.", control.template.title)),
+            "description": self.hostility.text(format!("{}, in every account.", control.template.title)),
             "severity": control.severity_word(&plan.framework, true),
             "tags": {"platform_score_service_name": [control.template.resource_type]},
             "integrationType": [control.template.integration_type],

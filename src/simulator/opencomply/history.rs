@@ -105,9 +105,7 @@ fn listing(
 ) -> Response {
     let total = found.len();
     let items: Vec<Value> = page(found, filter.cursor, filter.per_page).iter().map(item).collect();
-    // A page past the end is an empty list, a search without a result is null (OC §6).
-    let items = if total == 0 { Value::Null } else { Value::Array(items) };
-    reply::json(&json!({ "items": items, "total_count": total }))
+    reply::json(&json!({ "items": reply::items(items, total), "total_count": total }))
 }
 
 /// Times newest first, everything else ascending.

@@ -77,7 +77,7 @@ impl Platform {
             json!({
                 "integration_type": each.of.integration_type,
                 "provider_id": each.of.provider_id,
-                "name": self.hostility.text(&each.of.name),
+                "name": self.hostility.text(each.of.name.as_str()),
                 "integration_id": each.id,
             })
         };
@@ -88,7 +88,7 @@ impl Platform {
         json!({
             "integration_id": each.id,
             "provider_id": each.of.provider_id,
-            "name": self.hostility.text(&each.of.name),
+            "name": self.hostility.text(each.of.name.as_str()),
             "integration_type": each.of.integration_type,
             "annotations": null,
             "labels": {"environment": "production"},
@@ -105,7 +105,7 @@ fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex::Error> {
 }
 
 fn listing(items: Vec<Value>, total: usize) -> Response {
-    reply::json(&json!({ "integrations": nullable(items), "total_count": total }))
+    reply::json(&json!({ "integrations": reply::items(items, total), "total_count": total }))
 }
 
 /// `GET /main/integration/api/v1/integrations` (OC §6).

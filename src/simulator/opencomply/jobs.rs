@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::course::{Course, QUEUED_BY, Report, Standing, State};
+use super::course::{Course, Ending, QUEUED_BY, Standing, State};
 use super::estate::{Estate, Plan};
 use super::settings::Settings;
 
@@ -99,12 +99,6 @@ impl Job {
         }
     }
 
-    /// Whether the report's documents can be read: they are written just before the end (OC §3.1).
-    pub(crate) fn has_report(&self, standing: &Standing) -> bool {
-        self.course.report != Report::Missing
-            && matches!(standing.state, State::Succeeded | State::Failed)
-    }
-
     /// Whether the job's results are stored, for the listing of findings (OC §5.6).
     pub(crate) fn has_results(&self, standing: &Standing) -> bool {
         self.with_incidents
@@ -131,7 +125,8 @@ pub(crate) struct Jobs {
 
 /// What a new job is made of.
 pub(crate) struct Order<'a> {
-    pub(crate) framework: &'a str,
+    pub(crate) estate: &'a Estate,
+    pub(crate) plan: &'a Plan,
     pub(crate) with_incidents: bool,
     pub(crate) created: i64,
     pub(crate) created_by: &'a str,
@@ -152,12 +147,14 @@ impl Jobs {
             rivals_left: settings.rival.as_ref().map_or(0, |rival| rival.times),
         };
         for past in &settings.history {
-            let integrations = estate
-                .plan(&past.framework)
-                .and_then(|plan| estate.select(plan, &past.integrations).ok())
-                .unwrap_or_default();
+            // Both were checked when the scenario was read.
+            let Some(plan) = estate.plan(&past.framework) else {
+                continue;
+            };
+            let integrations = estate.select(plan, &past.integrations).unwrap_or_default();
             let order = Order {
-                framework: &past.framework,
+                estate,
+                plan,
                 with_incidents: past.with_incidents,
                 created: -1000 * i64::from(past.age),
                 created_by: &past.created_by,
@@ -181,10 +178,10 @@ impl Jobs {
     }
 
     fn add(&mut self, order: &Order<'_>, integrations: Vec<usize>) -> Job {
-        let job = Job {
+        let mut job = Job {
             id: self.next_id,
             run: self.next_run,
-            framework: order.framework.to_owned(),
+            framework: order.plan.id.clone(),
             with_incidents: order.with_incidents,
             integrations,
             created: order.created,
@@ -193,6 +190,11 @@ impl Jobs {
             course: Arc::clone(order.course),
             canceled: None,
         };
+        // Without a runner to make, a job is never looked at again (OC §3.3).
+        if job.with_incidents && job.units(order.plan, order.estate).is_empty() {
+            let stuck = Course { ends: Ending::Never, stuck_in: None, ..Course::default() };
+            job.course = Arc::new(stuck);
+        }
         self.next_id += 1;
         self.next_run += 1;
         let after = self.list.partition_point(|other| other.created <= job.created);

@@ -1,5 +1,6 @@
 //! The report of a job: per control, per resource, and as a score (OC §5.1 to §5.4).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, Query, State};
@@ -139,9 +140,9 @@ struct ControlView<'a> {
 
 #[derive(Serialize)]
 struct ResourceRow<'a> {
-    resource_id: String,
+    resource_id: Cow<'static, str>,
     resource_type: &'a str,
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 #[derive(Default, Serialize)]
@@ -151,12 +152,12 @@ struct IntegrationView<'a> {
 
 #[derive(Default, Serialize)]
 struct TypeView<'a> {
-    resources: BTreeMap<String, ResourceView<'a>>,
+    resources: BTreeMap<Cow<'static, str>, ResourceView<'a>>,
 }
 
 #[derive(Default, Serialize)]
 struct ResourceView<'a> {
-    resource_name: String,
+    resource_name: Cow<'static, str>,
     control_summary: BTreeMap<&'static str, usize>,
     results: BTreeMap<&'static str, Vec<ControlRow<'a>>>,
 }
@@ -165,7 +166,7 @@ struct ResourceView<'a> {
 struct ControlRow<'a> {
     severity: &'a str,
     control_id: &'a str,
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 /// The same results, seen from two sides.
@@ -195,9 +196,9 @@ impl<'a> View<'a> {
             });
             *view.control_summary.entry(status(&finding)).or_default() += 1;
             view.results.entry(status(&finding)).or_default().push(ResourceRow {
-                resource_id: self.hostility.text(&finding.resource_id()),
+                resource_id: self.hostility.text(finding.resource_id()),
                 resource_type: finding.control.template.resource_type,
-                reason: self.hostility.text(&finding.reason()),
+                reason: self.hostility.text(finding.reason()),
             });
         }
         views
@@ -213,16 +214,16 @@ impl<'a> View<'a> {
                 .entry(finding.control.template.resource_type)
                 .or_default()
                 .resources
-                .entry(self.hostility.text(&finding.resource_id()))
+                .entry(self.hostility.text(finding.resource_id()))
                 .or_insert_with(|| ResourceView {
-                    resource_name: self.hostility.text(&finding.resource_name()),
+                    resource_name: self.hostility.text(finding.resource_name()),
                     ..ResourceView::default()
                 });
             *view.control_summary.entry(status(&finding)).or_default() += 1;
             view.results.entry(status(&finding)).or_default().push(ControlRow {
                 severity: self.severity(&finding),
                 control_id: &finding.control.id,
-                reason: self.hostility.text(&finding.reason()),
+                reason: self.hostility.text(finding.reason()),
             });
         }
         views
@@ -272,7 +273,7 @@ pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> 
             "status": job.state_word(&standing),
             "created_at": platform.clock.stamp(job.created),
             "updated_at": platform.clock.stamp(job.created + standing.updated),
-            "framework": {"id": job.framework, "title": platform.hostility.text(&framework.title)},
+            "framework": {"id": job.framework, "title": platform.hostility.text(framework.title.as_str())},
             "integration_ids": nullable(ids),
             "job_score": {
                 "total_controls": sum(0),

@@ -1,6 +1,7 @@
 //! `POST …/compliance_result`: findings, page by page (OC §5.6).
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -12,7 +13,7 @@ use crate::simulator::ids::{hash, mix};
 use crate::simulator::reply::{self, Answer, Refusal, nullable};
 
 use super::course::Standing;
-use super::findings::Finding;
+use super::findings::{Finding, Results};
 use super::jobs::Job;
 use super::request::{Binder, bind};
 use super::{Platform, Shared};
@@ -144,14 +145,33 @@ fn status(finding: &Finding<'_>) -> &'static str {
     if finding.failed { "failed" } else { "passed" }
 }
 
-/// The statuses to list; None is all of them, which an unknown word gives, too (OC §5.6).
-fn statuses(asked: &Option<Vec<String>>) -> Option<Vec<&str>> {
-    match asked.as_deref() {
-        None | Some([]) => Some(vec!["failed"]),
-        Some(words) => words
-            .iter()
-            .map(|word| matches!(word.as_str(), "failed" | "passed").then_some(word.as_str()))
-            .collect(),
+impl Filters {
+    fn want_job(&self, job: &Job) -> bool {
+        among(&self.jobs, &job.id.to_string()) && among(&self.frameworks, &job.framework)
+    }
+
+    fn want(&self, finding: &Finding<'_>, severity: &str) -> bool {
+        let integration = finding.integration;
+        let excluded = self.not_integrations.as_ref();
+        self.want_status(status(finding))
+            && among(&self.controls, &finding.control.id)
+            && among(&self.severities, severity)
+            && among(&self.integrations, &integration.id)
+            && !excluded.is_some_and(|list| list.contains(&integration.id))
+            && among(&self.integration_types, &integration.of.integration_type)
+            && among(&self.resource_types, finding.control.template.resource_type)
+            && (self.resources.is_none() || among(&self.resources, &finding.resource_id()))
+    }
+
+    /// Only failures unless asked otherwise, and everything for an unknown word (OC §5.6).
+    fn want_status(&self, status: &str) -> bool {
+        match self.statuses.as_deref() {
+            None | Some([]) => status == "failed",
+            Some(words) if words.iter().all(|word| word == "failed" || word == "passed") => {
+                words.iter().any(|word| word == status)
+            }
+            Some(_) => true,
+        }
     }
 }
 
@@ -178,44 +198,22 @@ impl Platform {
         filters: &Filters,
         order: &[(String, bool)],
     ) -> Vec<Row<'a>> {
-        let statuses = statuses(&filters.statuses);
         let mut rows = Vec::new();
         for (at, (job, standing)) in stored.iter().enumerate() {
-            let Some(plan) = self.estate.plan(&job.framework) else {
+            let Some(plan) = self.estate.plan(&job.framework).filter(|_| filters.want_job(job))
+            else {
                 continue;
             };
-            if !among(&filters.jobs, &job.id.to_string()) || !among(&filters.frameworks, &plan.id) {
-                continue;
-            }
             // The next run of a framework overwrites the rows of its integrations (OC §5.6).
-            let overwritten = |id: &str| {
-                let newer = stored[..at].iter().filter(|(newer, _)| newer.framework == plan.id);
-                newer
-                    .flat_map(|(newer, _)| &newer.integrations)
-                    .any(|each| self.estate.integrations[*each].id == id)
-            };
-            let results = super::findings::Results::of(&self.estate, plan, job, standing.progress);
-            let gone: Vec<&str> = job
-                .integrations
-                .iter()
-                .map(|each| self.estate.integrations[*each].id.as_str())
-                .filter(|id| overwritten(id))
+            let newer = stored[..at].iter().filter(|(newer, _)| newer.framework == job.framework);
+            let gone: BTreeSet<&str> = newer
+                .flat_map(|(newer, _)| &newer.integrations)
+                .map(|at| self.estate.integrations[*at].id.as_str())
                 .collect();
-            for finding in results.iter() {
+            for finding in Results::of(&self.estate, plan, job, standing.progress).stored() {
                 let severity = finding.control.severity_word(&plan.framework, true);
-                let integration = finding.integration;
-                let excluded = filters.not_integrations.as_ref();
-                let wanted = !gone.contains(&integration.id.as_str())
-                    && statuses.as_ref().is_none_or(|list| list.contains(&status(&finding)))
-                    && among(&filters.controls, &finding.control.id)
-                    && among(&filters.severities, severity)
-                    && among(&filters.integrations, &integration.id)
-                    && !excluded.is_some_and(|list| list.contains(&integration.id))
-                    && among(&filters.integration_types, &integration.of.integration_type)
-                    && among(&filters.resource_types, finding.control.template.resource_type)
-                    && (filters.resources.is_none()
-                        || among(&filters.resources, &finding.resource_id()));
-                if wanted {
+                let exists = !gone.contains(finding.integration.id.as_str());
+                if exists && filters.want(&finding, severity) {
                     let key = key(order, job, &finding, severity);
                     rows.push(Row { key, job, standing, finding, severity });
                 }
@@ -228,7 +226,6 @@ impl Platform {
         let finding = &row.finding;
         let at = self.clock.at(row.job.created + row.standing.updated);
         let template = finding.control.template;
-        let text = |plain: &str| self.hostility.text(plain);
         json!({
             "id": row.key.last(),
             "benchmarkID": row.job.framework,
@@ -240,10 +237,10 @@ impl Platform {
             "severity": row.severity,
             "integrationType": finding.integration.of.integration_type,
             "platformResourceID": resource_key(finding),
-            "resourceID": text(&finding.resource_id()),
-            "resourceName": text(&finding.resource_name()),
+            "resourceID": self.hostility.text(finding.resource_id()),
+            "resourceName": self.hostility.text(finding.resource_name()),
             "resourceType": template.resource_type,
-            "reason": text(&finding.reason()),
+            "reason": self.hostility.text(finding.reason()),
             "costImpact": null,
             "runnerID": row.job.id * 1000,
             "complianceJobID": row.job.id,

@@ -70,7 +70,8 @@ impl Platform {
     fn start(&self, plan: &Plan, matched: &[usize], with_incidents: bool, now: i64) -> Vec<Job> {
         let mut jobs = self.jobs();
         let order = Order {
-            framework: &plan.id,
+            estate: &self.estate,
+            plan,
             with_incidents,
             created: now,
             created_by: "local|ci@example.com",

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::course::Course;
 
+/// Jobs are purged after thirty days, here in seconds (OC §3.4).
+const PURGED_AFTER: u32 = 30 * 24 * 3600;
+
 /// What the simulated OpenComply has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -256,7 +259,10 @@ impl Settings {
     /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let estate = super::estate::Estate::new(self);
-        estate.validate()?;
+        estate.validate(self)?;
+        if let Some(old) = self.history.iter().find(|past| past.age >= PURGED_AFTER) {
+            return Err(format!("history: a job of age {} is purged already", old.age));
+        }
         let places = self.history.iter().map(|past| (&past.framework, &past.integrations));
         for (framework, integrations) in places {
             let plan = estate

@@ -9,7 +9,7 @@ use crate::simulator::clock::NEVER;
 use crate::simulator::ids::uuid;
 use crate::simulator::reply::{self, Answer, Refusal, nullable};
 
-use super::course::{Standing, State as JobState};
+use super::course::{Report, Standing, State as JobState};
 use super::findings::Results;
 use super::jobs::{Job, Runner};
 use super::{Platform, Shared};
@@ -121,7 +121,7 @@ impl Platform {
             "step_failed": step_failed(job, standing),
             "failure_message": self.hostility.text_if_any(&self.failure_message(job, standing)),
             "integrations": self.infos(&job.integrations, now),
-            "created_by": self.hostility.text(&job.created_by),
+            "created_by": self.hostility.text(job.created_by.as_str()),
             "trigger_type": job.trigger_type,
             "runners_status": runner_counts(&self.runner_states(job, standing)),
             "data_sinking_time": sinking.unwrap_or_else(|| u64::from(job.course.pace.sink / 1000)),
@@ -138,7 +138,7 @@ impl Platform {
     fn framework_of(&self, job: &Job) -> Option<Value> {
         let plan = self.estate.plan(&job.framework)?;
         plan.framework.root.then(|| {
-            let name = self.hostility.text(&plan.framework.title);
+            let name = self.hostility.text(plan.framework.title.as_str());
             json!([{"framework_id": plan.id, "framework_name": name}])
         })
     }
@@ -244,7 +244,8 @@ impl Platform {
     /// What the job's report says, once it is written.
     pub(crate) fn report(&self, job: &Job, standing: &Standing) -> Option<Results<'_>> {
         let plan = self.estate.plan(&job.framework)?;
-        job.has_report(standing).then(|| Results::of(&self.estate, plan, job, standing.progress))
+        let written = standing.reported && job.course.report != Report::Missing;
+        written.then(|| Results::of(&self.estate, plan, job, standing.progress))
     }
 }
 

@@ -1,41 +1,65 @@
-use serde::Deserialize;
+//! Bitdefender GravityZone Cloud Security: `GET /cspm/checks` (fact sheet §2).
+//!
+//! ```text
+//! settings.rs   the keys of a policy, validated         words.rs     the documented words
+//! collect.rs    the order of questions                  passes.rs    what gates ask of passes
+//! query.rs      what is asked, and who belongs to it    demand.rs    which request tells what
+//! walk.rs       pages, one after another                wire.rs      the JSON of a check
+//! findings.rs   failed checks become findings           count.rs     passed checks become counts
+//! shared.rs     rules, accounts, … kept once
+//! ```
+//!
+//! Failures are read as rows, everything else as totals: a page of one check says how many there
+//! are. Rows of passes are read only for selectors that the platform cannot apply, and only
+//! counted.
+
+use std::rc::Rc;
 
 use crate::finding::Trouble;
+use crate::http::Credentials;
+use crate::progress::Progress;
+use crate::secret::Token;
 use crate::selection::Field;
-use crate::sources::settings::settings;
 use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::stop::Stop;
+use crate::text;
+
+mod collect;
+pub mod count;
+mod demand;
+pub mod findings;
+mod passes;
+pub mod query;
+mod settings;
+pub mod shared;
+pub mod walk;
+pub mod wire;
+mod words;
+
+pub use settings::Settings;
 
 pub const SYSTEM: System = System {
     name: "gravityzone",
-    title: "gravityzone",
-    token_variable: "GRAVITYZONE_API_KEY",
-    token_prefix: "GRAVITYZONE_",
-    selectors: &[Field::Framework],
+    title: "Bitdefender GravityZone",
+    token_variables: &["GRAVITYZONE_API_KEY"],
+    token_prefixes: &["GRAVITYZONE_"],
+    selectors: &[
+        Field::Framework,
+        Field::Control,
+        Field::Rule,
+        Field::Severity,
+        Field::Status,
+        Field::Resource,
+        Field::ResourceType,
+        Field::Account,
+        Field::Region,
+        Field::OlderThan,
+    ],
+    // `created_at` is the oldest appearance of a finding; no field says when a check last ran
+    // (fact sheet §2.3).
     states_time: false,
     unit: "check",
 };
-
-settings! {
-    /// The keys as written.
-    pub struct Keys {
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
-    connection: Connection,
-}
-
-impl TryFrom<Keys> for Settings {
-    type Error = String;
-
-    fn try_from(keys: Keys) -> Result<Self, String> {
-        Ok(Self { connection: keys.connection(&SYSTEM)? })
-    }
-}
 
 impl Source for Settings {
     fn system(&self) -> &'static System {
@@ -46,10 +70,57 @@ impl Source for Settings {
         &self.connection
     }
 
+    fn credentials(
+        &self,
+        token: Token,
+        _stop: &Stop,
+        _progress: &Rc<Progress>,
+    ) -> Result<Credentials, String> {
+        Ok(Credentials::Fixed(self.authentication(token.secret)))
+    }
+
+    fn passes_unknown(&self) -> Option<String> {
+        self.filters.passes_unknown()
+    }
+
     fn preflight<'a>(
         &'a self,
-        _run: &'a Run,
+        run: &'a Run,
     ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
-        todo!()
+        Box::pin(async move {
+            let everything = query::Query::default();
+            match walk::total(run, &everything, |_| Ok(())).await {
+                Ok(visible) => {
+                    Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
+                }
+                Err(trouble) => Err(vec![match &trouble.help {
+                    Some(_) => trouble,
+                    None => trouble.help(
+                        "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
+                    ),
+                }]),
+            }
+        })
+    }
+}
+
+/// The platform answers and takes the token.
+struct Reachable<'a> {
+    settings: &'a Settings,
+    run: &'a Run,
+    /// Checks that the token can see, without any filter.
+    visible: u64,
+}
+
+impl Ready for Reachable<'_> {
+    fn findings(&self) -> Vec<String> {
+        vec![format!("{} visible to this token", text::count(self.visible, "check"))]
+    }
+
+    fn collect<'a>(self: Box<Self>) -> Later<'a, crate::evidence::Outcome>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move { collect::Collection::new(self.settings, self.run).outcome().await })
     }
 }

@@ -1,41 +1,71 @@
-use serde::Deserialize;
+//! OpenComply / OpenSecurity: runs frameworks over integrations and reads what they found.
+//!
+//! One framework is one [part](crate::evidence::Part) of the evidence, with a worker of its own.
+//! It finds a run to rely on, watches it, asks whether it can be relied on, and reads it:
+//!
+//! ```text
+//! settings            what a policy says
+//! preflight, scope    token, role, frameworks, integrations: a scope for each framework
+//! worker              one framework, from its scope to a part
+//!   share, history    join, wait, reuse or start?      start    once, and what if it got lost
+//!   watch             until every job has ended        cancel   what we leave unfinished
+//!   assess, trust     can it be relied on?             counts   do the figures recount?
+//!   report, resources counts and findings              rules    the controls and their words
+//! api, wire           the calls, and what comes back   inventory  for `list`
+//! ```
+//!
+//! "Fact sheet" in these files is `docs/facts/opencomply.md`, which cites the platform's source.
 
+use futures_util::future::join_all;
+
+use crate::evidence::Outcome;
 use crate::finding::Trouble;
+use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::settings::settings;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
+
+mod api;
+mod assess;
+mod cancel;
+mod counts;
+mod history;
+mod inventory;
+mod preflight;
+mod report;
+mod resources;
+mod rules;
+mod scope;
+mod settings;
+mod share;
+mod start;
+mod trust;
+mod watch;
+mod wire;
+mod worker;
+
+pub use inventory::{Framework, Integration, frameworks, integrations};
+pub use settings::Settings;
+
+use preflight::Plan;
+use worker::Worker;
 
 pub const SYSTEM: System = System {
     name: "opencomply",
-    title: "opencomply",
-    token_variable: "OPENCOMPLY_API_KEY",
-    token_prefix: "OPENCOMPLY_",
-    selectors: &[Field::Framework],
-    states_time: false,
+    title: "OpenComply",
+    token_variables: &["OPENCOMPLY_API_KEY"],
+    token_prefixes: &["OPENCOMPLY_"],
+    selectors: &[
+        Field::Framework,
+        Field::Control,
+        Field::Rule,
+        Field::Severity,
+        Field::Resource,
+        Field::ResourceType,
+        Field::Account,
+    ],
+    states_time: true,
     unit: "check",
 };
-
-settings! {
-    /// The keys as written.
-    pub struct Keys {
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
-    connection: Connection,
-}
-
-impl TryFrom<Keys> for Settings {
-    type Error = String;
-
-    fn try_from(keys: Keys) -> Result<Self, String> {
-        Ok(Self { connection: keys.connection(&SYSTEM)? })
-    }
-}
 
 impl Source for Settings {
     fn system(&self) -> &'static System {
@@ -46,10 +76,62 @@ impl Source for Settings {
         &self.connection
     }
 
+    fn has_lists(&self) -> bool {
+        true
+    }
+
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        Box::pin(
+            async move { inventory::table(http, what).await.map_err(|error| api::trouble(&error)) },
+        )
+    }
+
     fn preflight<'a>(
         &'a self,
-        _run: &'a Run,
+        run: &'a Run,
     ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
-        todo!()
+        Box::pin(async move {
+            let plan = preflight::plan(self, run).await?;
+            Ok(Box::new(Prepared { settings: self, run, plan }) as Box<dyn Ready>)
+        })
+    }
+}
+
+/// A source whose scopes are known to exist.
+struct Prepared<'a> {
+    settings: &'a Settings,
+    run: &'a Run,
+    plan: Plan,
+}
+
+impl Ready for Prepared<'_> {
+    fn findings(&self) -> Vec<String> {
+        self.plan.lines.clone()
+    }
+
+    fn doubts(&self) -> Vec<Trouble> {
+        self.plan.scopes.iter().flat_map(|scope| scope.doubts.iter().cloned()).collect()
+    }
+
+    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move {
+            let Self { settings, run, plan } = *self;
+            let workers = plan.scopes.iter().map(|scope| {
+                // A framework that fails does not hide the others: each has its own part.
+                Worker::new(run, settings, &plan, scope).collect()
+            });
+            let done = join_all(workers).await;
+            let mut notes = plan.notes.clone();
+            // Only once everything has stopped: a job that is left for another reason may yet be
+            // joined by the next try.
+            if run.stop.reason().is_some() {
+                let ours = done.iter().flat_map(|done| done.unfinished.iter().copied()).collect();
+                notes.extend(cancel::cancel(&run.http, &ours).await);
+            }
+            run.outcome(done.into_iter().map(|done| done.part).collect(), Vec::new(), notes)
+        })
     }
 }

@@ -1,0 +1,198 @@
+//! The order of questions: what there is, what failed, and what the gates need to know of the
+//! rest (`passes.rs`).
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::demand;
+use super::findings::Findings;
+use super::query::Query;
+use super::settings::Settings;
+use super::shared::{Key, Shared};
+use super::walk;
+use super::words::{SEVERITIES, Status};
+use crate::evidence::{Outcome, Part};
+use crate::finding::{Cause, Severity, Trouble};
+use crate::selection::Demand;
+use crate::sources::Run;
+use crate::text;
+
+/// One collection under way.
+pub struct Collection<'a> {
+    pub(super) run: &'a Run,
+    pub(super) page_limit: u64,
+    /// Which checks are meant, whatever came out of them.
+    pub(super) scope: Query,
+    pub(super) severities: Option<BTreeSet<Severity>>,
+    statuses: Option<BTreeSet<Status>>,
+    /// What the gates ask beyond failures.
+    pub(super) demands: Vec<Demand>,
+    pub(super) shared: Shared,
+    pub(super) findings: Findings,
+    pub(super) failed: HashMap<Key, u64>,
+    /// Failed checks of the scope, whatever their severity. Unknown where statuses are filtered.
+    pub(super) all_failed: Option<u64>,
+    pub(super) part: Part,
+}
+
+impl<'a> Collection<'a> {
+    pub fn new(settings: &Settings, run: &'a Run) -> Self {
+        let passes_known = settings.filters.passes_unknown().is_none();
+        Self {
+            run,
+            page_limit: settings.page_limit(),
+            scope: settings.filters.scope(),
+            severities: settings.filters.severities(),
+            statuses: settings.filters.statuses(),
+            demands: demand::distinct(&run.wanted.demands, passes_known),
+            shared: Shared::default(),
+            findings: Findings::default(),
+            failed: HashMap::new(),
+            all_failed: None,
+            part: Part::default(),
+        }
+    }
+
+    /// Asks, and hands over what was found, whole or not.
+    pub async fn outcome(mut self) -> Outcome {
+        let stopped = self.everything().await.err();
+        let (findings, notes) = self.findings.finish();
+        self.part.findings = findings;
+        self.part.notes.extend(notes);
+        self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
+        self.part.troubles.extend(stopped);
+        self.run.outcome(vec![self.part], Vec::new(), Vec::new())
+    }
+
+    async fn everything(&mut self) -> Result<(), Trouble> {
+        self.part.evaluated = self.total(&self.scope).await?;
+        self.probe_scope().await?;
+        self.check_filters().await?;
+        self.read_failures().await?;
+        self.answer_demands().await
+    }
+
+    /// Every value of the scope must match something: a misspelt account beside a right one would
+    /// silently be missing from the evidence.
+    async fn probe_scope(&mut self) -> Result<(), Trouble> {
+        let values: Vec<_> = self.scope.all_values().collect();
+        let mut unmatched = Vec::new();
+        for (filter, value) in &values {
+            // The total of a scope with one value is known already.
+            let matches = match values.len() {
+                1 => self.part.evaluated,
+                _ => {
+                    let alone = Query::default().with(*filter, [(*value).clone()]);
+                    self.total(&alone).await?
+                }
+            };
+            if matches == 0 {
+                unmatched.push(
+                    Trouble::new(
+                        Cause::Incomplete,
+                        format!(
+                            "{}: filters.{}: `{value}` matches no check",
+                            self.run.name,
+                            filter.word()
+                        ),
+                    )
+                    .help("check the filter for a typo, and that the scan has run"),
+                );
+            }
+        }
+        self.part.troubles.extend(unmatched);
+        Ok(())
+    }
+
+    /// A filter names known words only. Failures with another severity, or that count as open
+    /// although their status is none of the known ones, would stay unseen.
+    async fn check_filters(&mut self) -> Result<(), Trouble> {
+        let failed = self.scope.clone().results(false);
+        if self.severities.is_some() {
+            let any = failed.clone().statuses(self.statuses.clone());
+            let known = any.clone().severities(Some(SEVERITIES.into()));
+            let total = self.total_and_known("severities", "severity", &any, &known).await?;
+            self.all_failed = self.statuses.is_none().then_some(total);
+        }
+        if self.statuses.as_ref().is_some_and(|asked| asked.contains(&Status::Open)) {
+            let known = failed.clone().statuses(Some(Status::ALL.into()));
+            self.total_and_known("statuses", "status", &failed, &known).await?;
+        }
+        Ok(())
+    }
+
+    async fn total_and_known(
+        &mut self,
+        key: &str,
+        field: &str,
+        any: &Query,
+        known: &Query,
+    ) -> Result<u64, Trouble> {
+        let any = self.total(any).await?;
+        let known = if any == 0 { 0 } else { self.total(known).await? };
+        let name = &self.run.name;
+        if known < any {
+            let hidden = text::count(any - known, "failed check");
+            let trouble = Trouble::new(
+                Cause::Incomplete,
+                format!(
+                    "{name}: {hidden} with a {field} that GravityZone does not document, or none; \
+                     filters.{key} leaves them out, and they could be the worst"
+                ),
+            );
+            self.part.troubles.push(
+                trouble.help(format!("remove filters.{key}, and use `{field}` in the gates")),
+            );
+        }
+        if known > any {
+            return Err(contradictory(format!(
+                "{name}: {known} failed checks with a known {field}, but only {any} with any"
+            )));
+        }
+        Ok(any)
+    }
+
+    async fn read_failures(&mut self) -> Result<(), Trouble> {
+        let query = self
+            .scope
+            .clone()
+            .results(false)
+            .severities(self.severities.clone())
+            .statuses(self.statuses.clone());
+        let Self { run, page_limit, shared, findings, failed, .. } = self;
+        let read = walk::rows(run, &query, *page_limit, "reading failed checks", |row| {
+            let key = findings.add(shared, row)?;
+            *failed.entry(key).or_default() += 1;
+            Ok(())
+        });
+        let total = read.await.inspect_err(|trouble| {
+            self.part.findings_missing = Some(trouble.clone());
+        })?;
+        if !self.filtered() {
+            self.all_failed = Some(total);
+        }
+        let (name, evaluated) = (&self.run.name, self.part.evaluated);
+        if total.max(self.all_failed.unwrap_or(0)) > evaluated {
+            return Err(contradictory(format!(
+                "{name}: {total} failed checks among {evaluated} in all"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the settings leave out checks of the scope by what came out of them.
+    pub(super) fn filtered(&self) -> bool {
+        self.severities.is_some() || self.statuses.is_some()
+    }
+
+    pub(super) async fn total(&self, query: &Query) -> Result<u64, Trouble> {
+        walk::total(self.run, query, |_| Ok(())).await
+    }
+}
+
+/// Two figures of the platform that must agree do not.
+pub(super) fn contradictory(message: String) -> Trouble {
+    Trouble::new(Cause::Contradictory, message).help(
+        "run the gate again: a scan that ended meanwhile moves the totals; if it stays, the \
+         platform's figures cannot be relied on",
+    )
+}

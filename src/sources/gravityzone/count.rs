@@ -1,0 +1,203 @@
+//! Counts of checks: fine ones by subject, and exact ones for what no subject can tell.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::findings::Findings;
+use super::query::Fault;
+use super::shared::{Key, Shared};
+use super::wire::Row;
+use crate::evidence::{Cell, Tally};
+use crate::finding::{Severity, Subject};
+use crate::selection::{Demand, Field, Need, Selection};
+
+/// What the fine tally is split by.
+const SPLIT: [Field; 7] = [
+    Field::Framework,
+    Field::Control,
+    Field::Rule,
+    Field::Severity,
+    Field::ResourceType,
+    Field::Account,
+    Field::Region,
+];
+
+/// A tally of one number each, for exactly one selection.
+pub fn exact(selection: &Selection, passed: u64, failed: u64) -> Tally {
+    // Without a split nobody looks at the subject.
+    let subject = Subject {
+        severity: Severity::Unknown,
+        rule: None,
+        controls: [].into(),
+        resource_type: None,
+        account: None,
+        region: None,
+    };
+    Tally {
+        of: selection.clone(),
+        split: BTreeSet::new(),
+        cells: vec![Cell { subject, passed, failed }],
+        ..Tally::default()
+    }
+}
+
+/// The tally of a selection that is only asked for to exist, where the settings' filters leave out
+/// some of what does. It proves that the selection is no typo, and must never lift a pass rate:
+/// none of it counts as passed.
+pub fn beyond_filters(selection: &Selection, any: u64) -> Tally {
+    exact(selection, 0, any)
+}
+
+/// Counts checks while they are read, and keeps none of them.
+pub struct Counter<'a> {
+    /// The settings' severities: what is outside them is no pass of ours.
+    severities: Option<&'a BTreeSet<Severity>>,
+    exact: Vec<Exact<'a>>,
+    cells: HashMap<Key, Passed>,
+    failed: HashMap<Key, u64>,
+}
+
+struct Exact<'a> {
+    demand: &'a Demand,
+    passed: u64,
+    /// Checks that match, whatever the settings' filters say of them.
+    any: u64,
+}
+
+struct Passed {
+    passed: u64,
+    /// Which exact demands take this subject.
+    exact: Box<[usize]>,
+}
+
+impl<'a> Counter<'a> {
+    /// `failed`: the failures, which were counted before. `filtered`: whether the settings leave
+    /// out checks by severity or status, so that more exists than may be counted.
+    pub fn new(
+        demands: &[&'a Demand],
+        severities: Option<&'a BTreeSet<Severity>>,
+        filtered: bool,
+        failed: HashMap<Key, u64>,
+    ) -> Self {
+        let needs_own = |demand: &&Demand| {
+            demand.selection.words.contains_key(&Field::Resource)
+                || (filtered && demand.need == Need::Existence)
+        };
+        let exact = |demand| Exact { demand, passed: 0, any: 0 };
+        Self {
+            severities,
+            exact: demands.iter().copied().filter(needs_own).map(exact).collect(),
+            cells: HashMap::new(),
+            failed,
+        }
+    }
+
+    /// Counts a check.
+    ///
+    /// # Errors
+    /// If its controls cannot be read.
+    pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
+        let key = shared.key(row)?;
+        let key = if row.passed { key.of_pass() } else { key };
+        let ours = row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));
+        let exact = &mut self.exact;
+        let fine = self.cells.entry(key).or_insert_with(|| {
+            let subject = shared.subject(key);
+            let takes =
+                |(at, one): (usize, &Exact<'_>)| one.demand.selection.takes(&subject).then_some(at);
+            Passed { passed: 0, exact: exact.iter().enumerate().filter_map(takes).collect() }
+        });
+        fine.passed += u64::from(ours);
+        for at in &fine.exact {
+            let Some(exact) = exact.get_mut(*at) else { continue };
+            if exact.demand.selection.takes_resource(row.resource_id, row.resource_name) {
+                exact.passed += u64::from(ours);
+                exact.any += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tallies: exact ones first, since the first that can tell is asked.
+    pub fn finish(self, shared: &Shared, findings: &Findings) -> Vec<Tally> {
+        let exact = self.exact.into_iter().map(|Exact { demand, passed, any }| match demand.need {
+            Need::Passes => exact(&demand.selection, passed, findings.within(&demand.selection)),
+            Need::Existence => beyond_filters(&demand.selection, any),
+        });
+        let mut counts: HashMap<Key, (u64, u64)> =
+            self.failed.into_iter().map(|(key, failed)| (key, (0, failed))).collect();
+        for (key, Passed { passed, .. }) in self.cells {
+            if passed > 0 {
+                counts.entry(key).or_default().0 = passed;
+            }
+        }
+        let cell = |(key, (passed, failed))| Cell { subject: shared.subject(key), passed, failed };
+        let mut cells: Vec<_> = counts.into_iter().map(cell).collect();
+        cells.sort_by(|a, b| a.subject.cmp(&b.subject));
+        let fine = Tally { split: SPLIT.into(), cells, ..Tally::default() };
+        exact.chain([fine]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::wire::tests::{check_with, read};
+    use super::*;
+    use crate::selection::Pattern;
+
+    fn words(field: Field, word: &str) -> Selection {
+        Selection { words: [(field, vec![Pattern::new(word)])].into(), ..Selection::default() }
+    }
+
+    fn critical() -> Selection {
+        Selection { severity: Some([Severity::Critical].into()), ..Selection::default() }
+    }
+
+    /// Counts passes of these severities, and asks the tallies.
+    fn counted(
+        severities: &[&str],
+        demand: &Demand,
+        limit: Option<&BTreeSet<Severity>>,
+        selection: &Selection,
+    ) -> (u64, u64) {
+        let mut shared = Shared::default();
+        let mut counter = Counter::new(&[demand], limit, limit.is_some(), HashMap::new());
+        for (number, severity) in severities.iter().enumerate() {
+            let mut record =
+                check_with(&number.to_string(), "/attributes/severity", json!(severity));
+            record["attributes"]["result"] = "pass".into();
+            read(&record, |row| counter.add(&mut shared, &row)).unwrap().unwrap();
+        }
+        let tallies = counter.finish(&shared, &Findings::default());
+        let count = tallies.iter().find_map(|tally| tally.count(selection)).unwrap();
+        (count.passed, count.failed)
+    }
+
+    #[test]
+    fn passes_of_an_unknown_severity_lift_no_rate_of_a_severity() {
+        let demand = Demand { selection: critical(), need: Need::Passes };
+        let severities = ["critical", "severe", "low"];
+        assert_eq!(counted(&severities, &demand, None, &critical()), (1, 0));
+        assert_eq!(counted(&severities, &demand, None, &Selection::default()), (3, 0));
+    }
+
+    #[test]
+    fn passes_outside_the_settings_severities_are_not_counted() {
+        let limit = BTreeSet::from([Severity::High]);
+        let resource = words(Field::Resource, "arn:*");
+        let demand = Demand { selection: resource.clone(), need: Need::Passes };
+        let severities = ["high", "low", "severe"];
+        for selection in [resource, Selection::default()] {
+            assert_eq!(counted(&severities, &demand, Some(&limit), &selection), (1, 0));
+        }
+    }
+
+    #[test]
+    fn what_only_has_to_exist_never_counts_as_passed_under_filters() {
+        let limit = BTreeSet::from([Severity::High]);
+        let rule = words(Field::Rule, "cloud_scan/*");
+        let demand = Demand { selection: rule.clone(), need: Need::Existence };
+        assert_eq!(counted(&["high", "low"], &demand, Some(&limit), &rule), (0, 2));
+    }
+}

@@ -1,0 +1,391 @@
+//! The keys under `sources.gravityzone`, validated.
+
+use std::collections::BTreeSet;
+
+use reqwest::header::{self, HeaderName};
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use super::SYSTEM;
+use super::query::{Filter, Query};
+use super::words::{ResultWord, SeverityWord, Status, StatusWord, Value};
+use crate::finding::Severity;
+use crate::http::Auth;
+use crate::secret::Secret;
+use crate::sources::settings::settings;
+use crate::sources::{Connection, OneOrMore};
+
+settings! {
+    /// The keys as written.
+    pub struct Keys {
+        /// The header that carries the API key. `authorization` sends `Bearer <key>`.
+        #[serde(default)]
+        auth_header: AuthHeader,
+        /// Which checks are fetched.
+        #[serde(default)]
+        filters: Filters,
+        /// Checks in one page, 1 to 1000. Default: 500.
+        #[serde(default)]
+        page_limit: PageLimit,
+    }
+}
+
+/// Where the checks come from, and which of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Settings {
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) connection: Connection,
+    #[cfg_attr(test, schemars(skip))]
+    auth_header: AuthHeader,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) filters: Filters,
+    #[cfg_attr(test, schemars(skip))]
+    page_limit: PageLimit,
+}
+
+impl TryFrom<Keys> for Settings {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        Ok(Self {
+            connection: keys.connection(&SYSTEM)?,
+            auth_header: keys.auth_header,
+            filters: keys.filters,
+            page_limit: keys.page_limit,
+        })
+    }
+}
+
+impl Settings {
+    /// How the token travels. Which header Cloud Security wants is inferred from its predecessor
+    /// (fact sheet §2.1), hence the choice.
+    pub(super) fn authentication(&self, token: Secret) -> Auth {
+        match &self.auth_header.0 {
+            name if name == header::AUTHORIZATION => Auth::Bearer(token),
+            name => Auth::Header(name.clone(), token),
+        }
+    }
+
+    /// Checks in one page.
+    pub(super) fn page_limit(&self) -> u64 {
+        self.page_limit.0.into()
+    }
+}
+
+/// Filters that the platform applies; each takes one value or a list.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "GravityZoneFilters"))]
+#[serde(deny_unknown_fields, default)]
+pub struct Filters {
+    /// Only checks of these severities.
+    severities: Option<OneOrMore<SeverityWord>>,
+    /// Only failed checks of these statuses. As in a gate, `open` takes those marked as
+    /// remediated that still fail. Makes passes unknown: they have no status.
+    statuses: Option<OneOrMore<StatusWord>>,
+    /// Only checks of these scans (cloud accounts).
+    scans: Option<OneOrMore<Value>>,
+    /// Only checks of these groups of scans.
+    scan_groups: Option<OneOrMore<Value>>,
+    /// Only checks of these rules.
+    rules: Option<OneOrMore<Value>>,
+    /// Only checks of these resources.
+    resources: Option<OneOrMore<Value>>,
+    /// Only checks of resources of these types.
+    resource_types: Option<OneOrMore<Value>>,
+    /// Only checks that belong to these frameworks.
+    system_compliance: Option<OneOrMore<Value>>,
+    /// Only checks with these results. `fail` alone makes passes unknown.
+    results: Option<Results>,
+}
+
+impl Filters {
+    /// The filters that say which checks are meant, whatever came out of them. Severity, status
+    /// and result are not among them: they must not hide that nothing was evaluated.
+    pub(super) fn scope(&self) -> Query {
+        let lists = [
+            (Filter::Scans, &self.scans),
+            (Filter::ScanGroups, &self.scan_groups),
+            (Filter::Rules, &self.rules),
+            (Filter::Resources, &self.resources),
+            (Filter::ResourceTypes, &self.resource_types),
+            (Filter::SystemCompliance, &self.system_compliance),
+        ];
+        lists.into_iter().fold(Query::default(), |query, (filter, list)| match list {
+            Some(OneOrMore(values)) => {
+                query.with(filter, values.iter().map(|value| value.0.clone()))
+            }
+            None => query,
+        })
+    }
+
+    pub(super) fn severities(&self) -> Option<BTreeSet<Severity>> {
+        let OneOrMore(words) = self.severities.as_ref()?;
+        Some(words.iter().map(|word| word.0).collect())
+    }
+
+    /// The statuses to ask for. `open` means the same here as in a gate, so it brings
+    /// `remediated` along.
+    pub(super) fn statuses(&self) -> Option<BTreeSet<Status>> {
+        let OneOrMore(words) = self.statuses.as_ref()?;
+        let mut statuses: BTreeSet<_> = words.iter().map(|word| word.0).collect();
+        if statuses.contains(&Status::Open) {
+            statuses.extend(Status::ALL.into_iter().filter(|status| status.is_open()));
+        }
+        Some(statuses)
+    }
+
+    /// Why passes cannot be counted, if they cannot.
+    pub(super) fn passes_unknown(&self) -> Option<String> {
+        let sentence = match (&self.statuses, &self.results) {
+            (Some(_), _) => {
+                "`filters.statuses` leaves out failed checks of other statuses, and passed checks \
+                 have no status at all; remove it, and use `status` in the gates instead"
+            }
+            (None, Some(Results { passes: false })) => {
+                "`filters.results: fail` leaves out passed checks; remove it (a policy that only \
+                 limits failures fetches only failures anyway)"
+            }
+            (None, _) => return None,
+        };
+        Some(sentence.to_owned())
+    }
+}
+
+/// Which results are asked for. Failures always are: a filter that leaves them out would make
+/// any gate green.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Results {
+    passes: bool,
+}
+
+impl<'de> Deserialize<'de> for Results {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let OneOrMore(words) = OneOrMore::<ResultWord>::deserialize(deserializer)?;
+        let has = |passed| words.contains(&ResultWord(passed));
+        if !has(false) {
+            return Err(de::Error::custom(
+                "`results: pass` hides every failure, so that no gate could ever block; write \
+                 `fail`, or leave the key out",
+            ));
+        }
+        Ok(Self { passes: has(true) })
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Results {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "GravityZoneResults".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"anyOf": [
+            {"const": "fail"},
+            {
+                "type": "array",
+                "items": {"type": "string", "enum": ["pass", "fail"]},
+                "contains": {"const": "fail"}
+            }
+        ]})
+    }
+}
+
+/// The name of the header that carries the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AuthHeader(HeaderName);
+
+impl Default for AuthHeader {
+    fn default() -> Self {
+        Self(HeaderName::from_static("x-api-key"))
+    }
+}
+
+impl<'de> Deserialize<'de> for AuthHeader {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Headers of the exchange itself, which a token would break or which would drop it.
+        const TAKEN: [HeaderName; 10] = [
+            header::ACCEPT,
+            header::ACCEPT_ENCODING,
+            header::CONNECTION,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::HOST,
+            header::TE,
+            header::TRANSFER_ENCODING,
+            header::UPGRADE,
+            header::USER_AGENT,
+        ];
+        let text = String::deserialize(deserializer)?;
+        let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+            de::Error::custom(format_args!("`{text}` cannot be the name of an HTTP header"))
+        })?;
+        if TAKEN.contains(&name) {
+            return Err(de::Error::custom(format_args!(
+                "`{text}` is a header of the exchange itself and cannot carry a token"
+            )));
+        }
+        Ok(Self(name))
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for AuthHeader {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "GravityZoneAuthHeader".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "default": "x-api-key",
+            "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+        })
+    }
+}
+
+/// Checks in one page. The bounds and the default are the predecessor's (fact sheet §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PageLimit(u16);
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(500)
+    }
+}
+
+impl<'de> Deserialize<'de> for PageLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match i64::deserialize(deserializer)?.try_into() {
+            Ok(limit @ 1..=1000) => Ok(Self(limit)),
+            _ => Err(de::Error::custom("a page has 1 to 1000 checks")),
+        }
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for PageLimit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "GravityZonePageLimit".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(mut keys: Value) -> Result<Settings, String> {
+        keys["url"] = "https://api.example.com/v1".into();
+        Settings::deserialize(keys).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_fact_sheet() {
+        let settings = read(json!({})).unwrap();
+        assert_eq!(settings.auth_header, AuthHeader(HeaderName::from_static("x-api-key")));
+        assert_eq!(settings.page_limit(), 500);
+        assert_eq!(settings.filters.scope(), Query::default());
+        assert_eq!(settings.filters.passes_unknown(), None);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_is_right() {
+        let cases = [
+            (json!({"filters": {"severities": "hihg"}}), "did you mean `high`?"),
+            (json!({"filters": {"severities": ["high", "High"]}}), "`High` is not a severity"),
+            (json!({"filters": {"statuses": ["needs-review"]}}), "did you mean `needs_review`?"),
+            (json!({"filters": {"results": "pass"}}), "hides every failure"),
+            (json!({"filters": {"results": ["failed"]}}), "did you mean `fail`?"),
+            (json!({"filters": {"scans": "a,b"}}), "has a comma in it"),
+            (json!({"filters": {"scans": ["a", " "]}}), "an empty value"),
+            (json!({"filters": {"scans": []}}), "an empty list"),
+            (json!({"filters": {"rules": "a\nb"}}), "control character"),
+            (json!({"filters": {"scan": "a"}}), "unknown field `scan`"),
+            (json!({"page_limit": 0}), "1 to 1000"),
+            (json!({"page_limit": 1001}), "1 to 1000"),
+            (json!({"page_limit": -1}), "1 to 1000"),
+            (json!({"auth_header": "x api key"}), "cannot be the name"),
+            (json!({"auth_header": "Host"}), "the exchange itself"),
+            (json!({"token_env": "SYSDIG_API_TOKEN"}), "does not begin with `GRAVITYZONE_`"),
+        ];
+        for (keys, has) in cases {
+            let error = read(keys.clone()).expect_err(&keys.to_string());
+            assert!(error.contains(has), "{keys}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_schema_agrees_with_what_is_read() {
+        let schema = schemars::schema_for!(Settings);
+        let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+        let cases = [
+            (json!({"filters": {"severities": "high", "scans": ["a", "b"]}}), true),
+            (json!({"auth_header": "authorization", "page_limit": 1000}), true),
+            (json!({"filters": {"results": ["fail", "pass"]}}), true),
+            (json!({"filters": {"severities": "hihg"}}), false),
+            (json!({"filters": {"results": "pass"}}), false),
+            (json!({"filters": {"scans": "a,b"}}), false),
+            (json!({"filters": {"scans": []}}), false),
+            (json!({"filters": {"scan": "a"}}), false),
+            (json!({"page_limit": 0}), false),
+            (json!({"pagelimit": 1}), false),
+        ];
+        for (mut keys, valid) in cases {
+            assert_eq!(read(keys.clone()).is_ok(), valid, "{keys}");
+            keys["url"] = "https://api.example.com/v1".into();
+            assert_eq!(validator.is_valid(&keys), valid, "{keys}");
+        }
+    }
+
+    #[test]
+    fn filters_take_one_value_or_a_list() {
+        let one = read(json!({"filters": {"scans": "a"}})).unwrap();
+        let list = read(json!({"filters": {"scans": ["a"]}})).unwrap();
+        assert_eq!(one.filters.scope(), list.filters.scope());
+        assert_eq!(one.filters.scope().all_values().count(), 1);
+    }
+
+    #[test]
+    fn only_filters_of_what_is_meant_are_scope() {
+        let keys =
+            json!({"filters": {"severities": "high", "statuses": "open", "results": "fail"}});
+        assert_eq!(read(keys).unwrap().filters.scope(), Query::default());
+    }
+
+    #[test]
+    fn open_brings_remediated_along() {
+        let statuses = |words: Value| read(json!({"filters": {"statuses": words}})).unwrap();
+        let asked = statuses(json!(["open", "needs_review"])).filters.statuses().unwrap();
+        assert_eq!(asked, [Status::Open, Status::Remediated, Status::NeedsReview].into());
+        let asked = statuses(json!("risk_accepted")).filters.statuses().unwrap();
+        assert_eq!(asked, [Status::RiskAccepted].into());
+    }
+
+    #[test]
+    fn filters_that_hide_passes_say_so() {
+        let unknown = |filters: Value| {
+            read(json!({"filters": filters})).unwrap().filters.passes_unknown().is_some()
+        };
+        assert!(unknown(json!({"statuses": "open"})));
+        assert!(unknown(json!({"results": "fail"})));
+        assert!(!unknown(json!({"results": ["fail", "pass"]})));
+        assert!(!unknown(json!({"severities": "high"})));
+    }
+
+    #[test]
+    fn the_header_decides_how_the_token_travels() {
+        let token = || Secret::new("t".to_owned()).unwrap();
+        let auth =
+            |header: &str| read(json!({"auth_header": header})).unwrap().authentication(token());
+        assert!(matches!(auth("Authorization"), Auth::Bearer(_)));
+        assert!(matches!(auth("X-Api-Key"), Auth::Header(name, _) if name == "x-api-key"));
+    }
+}

@@ -1,0 +1,175 @@
+//! What checks have in common: rules, control sets, accounts, types and regions, each kept once.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::query::Fault;
+use super::wire::{NamedControl, Row};
+use crate::finding::{Account, Control, Rule, Severity, Subject};
+use crate::text;
+
+/// Characters of a rule's description that are kept.
+const MOST_HELP: usize = 1000;
+/// Characters of a rule's title that are kept.
+const MOST_TITLE: usize = 300;
+
+/// A subject by the numbers of its parts: as cheap to compare as a subject is dear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    severity: Severity,
+    rule: usize,
+    controls: usize,
+    resource_type: Option<usize>,
+    account: usize,
+    region: Option<usize>,
+}
+
+impl Key {
+    /// The subject of a passed check. An unknown severity is feared where a check failed; a pass
+    /// of it must not count as one of the worst, so it is of none.
+    #[must_use]
+    pub fn of_pass(self) -> Self {
+        match self.severity {
+            Severity::Unknown => Self { severity: Severity::None, ..self },
+            _ => self,
+        }
+    }
+}
+
+/// All shared values of one collection.
+#[derive(Default)]
+pub struct Shared {
+    rules: Pool<str, KnownRule>,
+    frameworks: Pool<str, Arc<str>>,
+    controls: Pool<str, Control>,
+    control_sets: Pool<[usize], Arc<[Control]>>,
+    resource_types: Pool<str, Arc<str>>,
+    accounts: Pool<str, Arc<Account>>,
+    regions: Pool<str, Arc<str>>,
+    /// Reused to look up pairs without a copy.
+    pair: String,
+}
+
+struct KnownRule {
+    rule: Arc<Rule>,
+    /// The latest list of controls as it was sent, and its set: checks of one rule mostly have
+    /// the same, and then nobody reads it again. The order is not stable (fact sheet §2.5).
+    controls_text: Box<str>,
+    controls: usize,
+}
+
+impl Shared {
+    /// The subject of a check. A rule's title and description are those of its first check.
+    ///
+    /// # Errors
+    /// If its controls cannot be read.
+    pub fn key(&mut self, row: &Row<'_>) -> Result<Key, Fault> {
+        let (rule, controls) = self.rule(row)?;
+        self.pair.clear();
+        self.pair.extend([row.scan_id, "\0", row.scan_name.unwrap_or_default()]);
+        let account = self.accounts.number(&self.pair, || {
+            Arc::new(Account { id: row.scan_id.into(), name: row.scan_name.map(Arc::from) })
+        });
+        let resource_type = row.resource_type.map(|name| self.resource_types.text(name));
+        let region = row.region.map(|name| self.regions.text(name));
+        Ok(Key { severity: row.severity, rule, controls, resource_type, account, region })
+    }
+
+    /// The subject that a key of this collection stands for.
+    pub fn subject(&self, key: Key) -> Subject {
+        Subject {
+            severity: key.severity,
+            rule: self.rules.get(key.rule).map(|known| Arc::clone(&known.rule)),
+            controls: self.control_sets.get(key.controls).map(Arc::clone).unwrap_or_default(),
+            resource_type: key.resource_type.and_then(|at| self.resource_types.get(at)).cloned(),
+            account: self.accounts.get(key.account).cloned(),
+            region: key.region.and_then(|at| self.regions.get(at)).cloned(),
+        }
+    }
+
+    fn rule(&mut self, row: &Row<'_>) -> Result<(usize, usize), Fault> {
+        let text = row.controls_text();
+        let known = self.rules.find(row.rule);
+        if let Some((at, known)) = known.and_then(|at| Some((at, self.rules.get(at)?)))
+            && *known.controls_text == *text
+        {
+            return Ok((at, known.controls));
+        }
+        let controls = self.control_set(&row.controls()?);
+        let at = self.rules.number(row.rule, || KnownRule {
+            rule: Arc::new(Rule {
+                id: row.rule.into(),
+                title: row.title.map(|title| text::shorten(title, MOST_TITLE).into()),
+                help: row.description().map(|help| text::shorten(&help, MOST_HELP).into()),
+            }),
+            controls_text: text.into(),
+            controls,
+        });
+        if let Some(known) = self.rules.items.get_mut(at) {
+            known.controls_text = text.into();
+            known.controls = controls;
+        }
+        Ok((at, controls))
+    }
+
+    fn control_set(&mut self, controls: &[NamedControl<'_>]) -> usize {
+        let mut set: Vec<usize> = controls
+            .iter()
+            .map(|NamedControl { framework, id }| {
+                self.pair.clear();
+                self.pair.extend([framework, "\0", id]);
+                let number = self.frameworks.text(framework);
+                let shared = self.frameworks.get(number).cloned().unwrap_or_default();
+                self.controls.number(&self.pair, || Control {
+                    framework: shared,
+                    id: format!("{framework}/{id}").into(),
+                })
+            })
+            .collect();
+        set.sort_by(|a, b| self.controls.get(*a).cmp(&self.controls.get(*b)));
+        set.dedup();
+        self.control_sets
+            .number(&set, || set.iter().filter_map(|at| self.controls.get(*at).cloned()).collect())
+    }
+}
+
+/// Values numbered in the order of their first appearance.
+pub struct Pool<K: ?Sized, T> {
+    numbers: HashMap<Box<K>, usize>,
+    items: Vec<T>,
+}
+
+impl<K: ?Sized, T> Default for Pool<K, T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), items: Vec::new() }
+    }
+}
+
+impl<K: ?Sized + Hash + Eq, T> Pool<K, T>
+where
+    for<'k> Box<K>: From<&'k K>,
+{
+    fn find(&self, key: &K) -> Option<usize> {
+        self.numbers.get(key).copied()
+    }
+
+    pub fn number(&mut self, key: &K, make: impl FnOnce() -> T) -> usize {
+        self.find(key).unwrap_or_else(|| {
+            self.items.push(make());
+            let number = self.items.len() - 1;
+            self.numbers.insert(key.into(), number);
+            number
+        })
+    }
+
+    pub fn get(&self, number: usize) -> Option<&T> {
+        self.items.get(number)
+    }
+}
+
+impl Pool<str, Arc<str>> {
+    pub fn text(&mut self, text: &str) -> usize {
+        self.number(text, || text.into())
+    }
+}

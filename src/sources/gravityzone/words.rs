@@ -1,0 +1,145 @@
+//! The words that the API documents (fact sheet §2.2), and how a policy writes them.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer};
+
+use crate::finding::Severity;
+use crate::text;
+
+/// The severities of a check, in the order of the documentation.
+pub const SEVERITIES: [Severity; 5] =
+    [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+/// What became of a failed check on the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    Open,
+    Remediated,
+    RiskAccepted,
+    FalsePositive,
+    NeedsReview,
+}
+
+impl Status {
+    pub const ALL: [Self; 5] =
+        [Self::Open, Self::Remediated, Self::RiskAccepted, Self::FalsePositive, Self::NeedsReview];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Remediated => "remediated",
+            Self::RiskAccepted => "risk_accepted",
+            Self::FalsePositive => "false_positive",
+            Self::NeedsReview => "needs_review",
+        }
+    }
+
+    /// Reads the platform's word, whatever its case.
+    pub fn from_platform(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether `status: open` matches it. Who says that a failure is remediated may be right, but
+    /// only a pass proves it (fact sheet §2.4).
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Open | Self::Remediated)
+    }
+}
+
+/// Reads one of the documented words. Policies are compared letter by letter, as all their words.
+fn documented<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
+    what: &str,
+    known: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, D::Error> {
+    let given = String::deserialize(deserializer)?;
+    known.iter().copied().find(|item| word(*item) == given).ok_or_else(|| {
+        let words: Vec<_> = known.iter().map(|item| word(*item)).collect();
+        let hint = text::did_you_mean(&given, words.iter().copied());
+        de::Error::custom(format_args!(
+            "`{given}` is not a {what} that GravityZone documents{hint} (known: {})",
+            words.join(", ")
+        ))
+    })
+}
+
+/// Makes a documented word readable from a policy.
+macro_rules! word {
+    ($(#[$meta:meta])* $name:ident($type:ty), $what:literal, $known:expr, $word:expr) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name(pub $type);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                documented(deserializer, $what, &$known, $word).map(Self)
+            }
+        }
+
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                concat!("GravityZone", stringify!($name)).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let words: Vec<&str> = $known.into_iter().map($word).collect();
+                schemars::json_schema!({"type": "string", "enum": words})
+            }
+        }
+    };
+}
+
+word!(
+    /// A severity as a filter names it.
+    SeverityWord(Severity), "severity", SEVERITIES, Severity::word
+);
+word!(
+    /// A status as a filter names it.
+    StatusWord(Status), "status", Status::ALL, Status::word
+);
+word!(
+    /// A result as a filter names it: whether the check passed.
+    ResultWord(bool), "result", [true, false], result_word
+);
+
+/// The word for whether a check passed.
+pub const fn result_word(passed: bool) -> &'static str {
+    if passed { "pass" } else { "fail" }
+}
+
+/// A value of a filter that takes any text: neither empty, nor with a comma, at which the
+/// platform would split it (fact sheet §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value(pub String);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = |what: fmt::Arguments<'_>| Err(de::Error::custom(what));
+        match () {
+            () if text.trim().is_empty() => wrong(format_args!("an empty value selects nothing")),
+            () if text.contains(',') => wrong(format_args!(
+                "`{text}` has a comma in it, and GravityZone splits filters at commas; write a \
+                 list instead: one value an item"
+            )),
+            () if text.chars().any(char::is_control) => {
+                wrong(format_args!("{text:?} has a control character in it"))
+            }
+            () => Ok(Self(text)),
+        }
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "GravityZoneValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[^,]*[^,\\s][^,]*$"})
+    }
+}

@@ -1,0 +1,171 @@
+//! The calls of the platform, one function each, and what its refusals mean.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::wire::{
+    ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationList, Listed, Me,
+    Runner, Started, Status, StoredResults,
+};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Answer, Failure, Http, HttpError};
+use crate::stop::Reason;
+
+/// Jobs of a framework's history that are looked at: its newest.
+const HISTORY: u32 = 100;
+
+/// Why a step brought nothing.
+#[derive(Debug)]
+pub enum Halt {
+    /// Everything has to stop.
+    Stopped(Reason),
+    /// The evidence cannot be relied on.
+    Troubles(Vec<Trouble>),
+}
+
+pub type Step<T> = Result<T, Halt>;
+
+impl From<Reason> for Halt {
+    fn from(reason: Reason) -> Self {
+        Self::Stopped(reason)
+    }
+}
+
+impl From<Trouble> for Halt {
+    fn from(trouble: Trouble) -> Self {
+        Self::Troubles(vec![trouble])
+    }
+}
+
+impl From<HttpError> for Halt {
+    fn from(error: HttpError) -> Self {
+        match error.failure {
+            Failure::Stopped(reason) => Self::Stopped(reason),
+            _ => Self::Troubles(vec![trouble(&error)]),
+        }
+    }
+}
+
+/// What a refusal means here (fact sheet §1.4).
+pub fn trouble(error: &HttpError) -> Trouble {
+    let Trouble { cause, message, help } = error.trouble();
+    match &error.failure {
+        Failure::Refused { status: 406, .. } => Trouble::new(Cause::Denied, message).help(
+            "the role of the token is too low: starting runs needs `admin`, reading needs \
+             `viewer`; a key has the role of the user who created it, and a change of role takes \
+             up to five minutes to be seen",
+        ),
+        Failure::Refused { status: 400, said } if said.contains("compliance service is not") => {
+            Trouble::new(Cause::Invalid, message)
+                .help("enable compliance on the platform (COMPLIANCE_ENABLED), or check `url`")
+        }
+        Failure::Protocol(said) if said.contains("HTML") => Trouble::new(cause, message).help(
+            "check `url`; the platform's web page also answers where its chart was installed \
+             without compliance (`opensecurity.compliance: true`)",
+        ),
+        _ => Trouble { cause, message, help },
+    }
+}
+
+pub async fn me(http: &Http) -> Result<Me, HttpError> {
+    http.get("main/auth/api/v1/me", &[]).send().await?.json()
+}
+
+/// The frameworks with these ids; all root frameworks if there are none.
+pub async fn frameworks(http: &Http, ids: &[String]) -> Result<Vec<FrameworkItem>, HttpError> {
+    // `framework_ids` also finds frameworks that are not roots, which the list leaves out.
+    let body = if ids.is_empty() { json!({}) } else { json!({"framework_ids": ids}) };
+    let answer = http.query("main/compliance/api/v1/frameworks", &[], &body).send().await?;
+    Ok(answer.json::<Listed<_>>()?.items.unwrap_or_default())
+}
+
+pub async fn integrations(http: &Http) -> Result<IntegrationList, HttpError> {
+    http.get("main/integration/api/v1/integrations", &[]).send().await?.json()
+}
+
+/// A framework's newest jobs.
+///
+/// Never with an integration filter: one that matches nothing is taken as none (fact sheet §7,
+/// trap a).
+pub async fn history(http: &Http, framework: &str) -> Result<Vec<HistoryItem>, HttpError> {
+    let body = json!({"cursor": 1, "per_page": HISTORY});
+    let path = "main/schedule/api/v3/benchmark/{}/run-history";
+    let answer = http.query(path, &[framework], &body).send().await?;
+    Ok(answer.json::<Listed<_>>()?.items.unwrap_or_default())
+}
+
+/// Starts a run of a framework over exactly these integrations. Sent once: it deletes the runners
+/// of the framework's latest job (fact sheet §2.4).
+pub async fn start(
+    http: &Http,
+    framework: &str,
+    integrations: &BTreeSet<String>,
+) -> Result<Started, HttpError> {
+    let integrations: Vec<_> =
+        integrations.iter().map(|id| json!({"integration_id": id})).collect();
+    let call = if framework.to_lowercase() == framework {
+        let body = json!({"with_incidents": true, "integration_info": integrations});
+        http.command("main/schedule/api/v3/compliance/framework/{}/run", &[framework], &body)
+    } else {
+        // The path would be lower-cased, and the framework not found (fact sheet §2.1). This one
+        // always runs with incidents, whatever its answer says (§2.3).
+        let body = json!({"benchmark_ids": [framework], "integration_info": integrations});
+        http.command("main/schedule/api/v3/compliance/run", &[], &body)
+    };
+    call.send().await?.json()
+}
+
+pub async fn status(http: &Http, job: u64) -> Result<Status, HttpError> {
+    http.get("main/schedule/api/v3/job/compliance/{}", &[&job.to_string()]).send().await?.json()
+}
+
+/// The runners of a job; none also for a job that has them no more.
+pub async fn runners(http: &Http, job: u64) -> Result<Vec<Runner>, HttpError> {
+    let path = "main/schedule/api/v3/jobs/compliance/{}/runners";
+    let answer = http.get(path, &[&job.to_string()]).send().await?;
+    Ok(answer.json::<Option<_>>()?.unwrap_or_default())
+}
+
+/// Counts per control; `None` where there is no report.
+pub async fn by_control(http: &Http, job: u64) -> Result<Option<ByControl>, HttpError> {
+    let path = "main/compliance/api/v3/job-report/{}/details/by-control";
+    http.get(path, &[&job.to_string()]).send().await?.json()
+}
+
+/// Every resource of a job, not parsed: it may be tens of megabytes.
+pub async fn resource_view(http: &Http, job: u64) -> Result<Answer, HttpError> {
+    let path = "main/compliance/api/v3/quick/scan/{}";
+    http.get(path, &[&job.to_string()]).parameter("view", "resource").send().await
+}
+
+/// The words of several controls. Needs the role `admin`.
+pub async fn controls(http: &Http, ids: &[&str]) -> Result<Vec<ControlWords>, HttpError> {
+    let call = http.get("main/compliance/api/v1/benchmarks/controls", &[]);
+    let call = ids.iter().fold(call, |call, id| call.parameter("control_id", id));
+    Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
+}
+
+/// The words of one control. Any role will do.
+pub async fn control(http: &Http, id: &str) -> Result<ControlWords, HttpError> {
+    http.get("main/compliance/api/v1/benchmarks/controls/{}", &[id]).send().await?.json()
+}
+
+/// Cancels jobs by their ids, as a last word.
+///
+/// This call rather than `cancel/byid`, which answers the same 200 to a cancelled job and to one
+/// it never heard of (fact sheet §4).
+pub async fn cancel(http: &Http, jobs: &[u64]) -> Result<Vec<Cancelled>, HttpError> {
+    let ids: Vec<_> = jobs.iter().map(u64::to_string).collect();
+    let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": ids});
+    let call = http.command("main/schedule/api/v3/jobs/cancel", &[], &body).last_word();
+    Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
+}
+
+/// How many failed results that this job itself wrote are stored (fact sheet §5.6).
+pub async fn stored_failures(http: &Http, job: u64) -> Result<Option<i64>, HttpError> {
+    let filters = json!({"jobID": [job.to_string()], "complianceStatus": ["failed"]});
+    let body = json!({"filters": filters, "limit": 1});
+    let answer = http.query("main/compliance/api/v1/compliance_result", &[], &body).send().await?;
+    Ok(answer.json::<StoredResults>()?.total_count)
+}

@@ -1,0 +1,172 @@
+//! Whether the run that is relied on can be relied on, with all that has to be asked for that.
+
+use super::api::{self, Halt, Step};
+use super::counts::{self, ControlCount};
+use super::trust::{self, Expected, Figures, Judged};
+use super::wire::Status;
+use super::worker::Worker;
+use crate::finding::{Cause, Trouble};
+use crate::http::{Failure, HttpError};
+
+/// A job whose result can be relied on.
+#[derive(Debug)]
+pub(super) struct Sound {
+    pub job: u64,
+    pub figures: Figures,
+    /// Counts per control; why not, if they could not be had.
+    pub counts: Result<Vec<ControlCount>, String>,
+}
+
+impl Sound {
+    pub fn is_empty(&self) -> bool {
+        self.figures.evaluated() == 0
+    }
+}
+
+pub(super) enum Assessed {
+    /// Every job of the run, in the order of the attempt.
+    Sound(Vec<Sound>),
+    /// This job lost its runners to a later run.
+    Superseded(u64),
+    Unsound(Vec<Trouble>),
+}
+
+impl Worker<'_> {
+    /// Judges the jobs of the attempt, all of which have ended.
+    ///
+    /// # Errors
+    /// Only the stop signal: what else goes wrong is part of the judgement.
+    pub async fn assess(&self) -> Step<Assessed> {
+        let mut sound = Vec::new();
+        let mut troubles = Vec::new();
+        let unseen = Status::default();
+        let judged: Vec<_> = self
+            .attempt
+            .jobs
+            .iter()
+            .map(|watched| {
+                let expected = Expected {
+                    place: &self.place,
+                    job: watched.member.job,
+                    framework: &self.scope.framework,
+                    integrations: &watched.member.integrations,
+                };
+                let status = watched.status.as_ref().unwrap_or(&unseen);
+                (expected, trust::judge(expected, status))
+            })
+            .collect();
+        let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
+        if let Some((expected, _)) = superseded {
+            return Ok(Assessed::Superseded(expected.job));
+        }
+        for (expected, judged) in judged {
+            match judged {
+                Judged::Sound(figures) => match self.proven(expected, figures).await? {
+                    Ok(proven) => sound.push(proven),
+                    Err(trouble) => troubles.push(trouble),
+                },
+                Judged::Unsound { troubles: mut found, runners_to_blame } => {
+                    if runners_to_blame && let Some(trouble) = found.first_mut() {
+                        self.name_runners(expected.job, trouble).await?;
+                    }
+                    troubles.extend(found);
+                }
+                Judged::Superseded => {}
+            }
+        }
+        Ok(if troubles.is_empty() { Assessed::Sound(sound) } else { Assessed::Unsound(troubles) })
+    }
+
+    /// Adds the controls that were not evaluated to the sentence.
+    async fn name_runners(&self, job: u64, trouble: &mut Trouble) -> Step<()> {
+        let runners = match api::runners(&self.run.http, job).await {
+            Err(error) => return only_stop(&error),
+            Ok(runners) => runners,
+        };
+        if let Some(names) = trust::not_evaluated(&runners) {
+            trouble.message += &format!("; {names}");
+        }
+        Ok(())
+    }
+
+    /// Whether the report of a job that did not wait for all its results still agrees with what
+    /// this job itself stored. What came too late is only in the findings listing; what an earlier
+    /// job left behind is only in the report (fact sheet §3.2, §5.6).
+    async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Trouble>> {
+        let stored = match api::stored_failures(&self.run.http, expected.job).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                only_stop(&error)?;
+                return Ok(Err(api::trouble(&error)));
+            }
+        };
+        if stored.map(u64::try_from) == Some(Ok(failed)) {
+            return Ok(Ok(()));
+        }
+        let stored = stored.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+        Ok(Err(expected
+            .trouble(
+                Cause::Contradictory,
+                format_args!(
+                    "SUCCEEDED without waiting for all its results to be stored: the findings \
+                     listing has {stored} failed results of this job where its status counts {failed}"
+                ),
+            )
+            .help("run the gate again when the platform's search index is less busy")))
+    }
+
+    /// A job that looks sound, checked against what else the platform says of it.
+    async fn proven(
+        &self,
+        expected: Expected<'_>,
+        figures: Figures,
+    ) -> Step<Result<Sound, Trouble>> {
+        let empty = figures.evaluated() == 0;
+        let job = expected.job;
+        if figures.sank_too_long
+            && let Err(trouble) = self.all_stored(expected, figures.failed).await?
+        {
+            return Ok(Err(trouble));
+        }
+        let counts = match api::by_control(&self.run.http, job).await {
+            Ok(Some(report)) => match counts::recount(expected, &figures, report) {
+                Ok(counts) => Ok(counts),
+                Err(trouble) => return Ok(Err(trouble)),
+            },
+            Ok(None) if empty => return Ok(Err(missing(expected))),
+            Ok(None) => {
+                return Ok(Err(expected.trouble(
+                    Cause::Contradictory,
+                    format_args!(
+                        "has no report, although its status counts {} checks",
+                        figures.evaluated()
+                    ),
+                )));
+            }
+            Err(error) => {
+                only_stop(&error)?;
+                match error.failure {
+                    Failure::Protocol(_) => return Ok(Err(api::trouble(&error))),
+                    // Nothing is proven by zeros that may stand for a report that is not there.
+                    _ if empty => return Ok(Err(api::trouble(&error))),
+                    _ => Err(error.to_string()),
+                }
+            }
+        };
+        Ok(Ok(Sound { job, figures, counts }))
+    }
+}
+
+fn missing(expected: Expected<'_>) -> Trouble {
+    expected
+        .trouble(Cause::Incomplete, "SUCCEEDED, but there is no report of it")
+        .help("run the gate again; if it stays, look at the summarizer on the platform")
+}
+
+/// The stop signal is passed on; every other error is the caller's to judge.
+pub(super) fn only_stop(error: &HttpError) -> Step<()> {
+    match error.failure {
+        Failure::Stopped(reason) => Err(Halt::Stopped(reason)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,340 @@
+//! A framework's job history, read as runs. Pure.
+//!
+//! The platform knows jobs only. A run over more than ten integrations is several jobs without a
+//! common id (fact sheet §7, trap d); they are put together again here.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::wire::{self, HistoryItem, IntegrationItem};
+
+/// Integrations that fit into one job (fact sheet §0.4).
+const PER_JOB: usize = 10;
+
+/// Jobs of one run are created in one go.
+const APART: TimeDelta = TimeDelta::minutes(2);
+
+/// A job that nobody has found work for after this long hangs for a day (fact sheet §3.3). It has
+/// no runners that a new run could delete, so nobody needs to wait for it. Measured between two
+/// machines' clocks, hence generous.
+const STUCK: TimeDelta = TimeDelta::minutes(15);
+
+/// A job of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    pub id: u64,
+    pub state: String,
+    /// The platform's ids; `None` where the history does not tell all of them.
+    pub integrations: Option<BTreeSet<String>>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// A job to rely on, and the integrations it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub job: u64,
+    pub integrations: BTreeSet<String>,
+}
+
+/// Jobs that together evaluate exactly the wanted integrations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastRun {
+    /// By id, oldest first; never empty.
+    pub jobs: Vec<Past>,
+}
+
+impl PastRun {
+    pub fn members(&self) -> Vec<Member> {
+        let member = |job: &Past| Member {
+            job: job.id,
+            integrations: job.integrations.clone().unwrap_or_default(),
+        };
+        self.jobs.iter().map(member).collect()
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.jobs.iter().all(Past::is_over)
+    }
+
+    /// Whether all of its jobs were created after this one.
+    pub fn is_after(&self, job: u64) -> bool {
+        self.jobs.iter().all(|past| past.id > job)
+    }
+
+    fn newest(&self) -> u64 {
+        self.jobs.iter().map(|job| job.id).max().unwrap_or_default()
+    }
+}
+
+impl Past {
+    pub fn is_over(&self) -> bool {
+        wire::is_final(&self.state)
+    }
+
+    fn is_stuck(&self, now: DateTime<Utc>) -> bool {
+        self.state == "CREATED" && self.created_at.is_some_and(|created| now - created > STUCK)
+    }
+}
+
+/// A framework's newest jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Newest first.
+    jobs: Vec<Past>,
+    newest: u64,
+}
+
+/// What the history says to somebody who wants a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// This one is under way and evaluates the same.
+    Join(PastRun),
+    /// This one is under way and evaluates something else; starting now would break it.
+    WaitFor(Past),
+    /// Nothing is under way.
+    Start,
+}
+
+impl History {
+    /// Reads the jobs of `framework` that a run can interfere with: those with incidents.
+    pub fn read(items: Vec<HistoryItem>, framework: &str) -> Self {
+        let newest = items.iter().filter_map(|item| item.job_id).map(|id| id.0).max();
+        let mut jobs: Vec<_> = items.into_iter().filter_map(|item| past(item, framework)).collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
+        jobs.dedup_by_key(|job| job.id);
+        Self { jobs, newest: newest.unwrap_or_default() }
+    }
+
+    /// The highest job id of the framework.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub fn advice(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Advice {
+        let under_way = self.jobs.iter().find(|job| !job.is_over());
+        let equal = self.runs(wanted).into_iter().find(|run| !run.is_over());
+        match (under_way, equal) {
+            // A newer one of somebody else has taken the runners of an older equal one.
+            (Some(job), Some(run)) if run.newest() >= job.id => Advice::Join(run),
+            _ => {
+                let waited_for = |job: &&Past| !job.is_over() && !job.is_stuck(now);
+                self.jobs
+                    .iter()
+                    .find(waited_for)
+                    .map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
+            }
+        }
+    }
+
+    /// The runs over exactly the wanted integrations, newest first.
+    pub fn runs(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
+        let mut runs = Vec::new();
+        let mut used = BTreeSet::new();
+        for job in &self.jobs {
+            if used.contains(&job.id) {
+                continue;
+            }
+            if let Some(run) = self.run_up_to(job, wanted, &used) {
+                used.extend(run.jobs.iter().map(|job| job.id));
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    /// The integrations, of those wanted, that jobs created after this one are for.
+    pub fn covered_after(&self, job: u64, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+        let after = self.jobs.iter().filter(|past| past.id > job);
+        let within = after
+            .filter_map(|past| past.integrations.as_ref())
+            .filter(|integrations| integrations.is_subset(wanted) && *integrations != wanted);
+        within.flatten().cloned().collect()
+    }
+
+    /// The run whose newest job is `last`.
+    fn run_up_to(
+        &self,
+        last: &Past,
+        wanted: &BTreeSet<String>,
+        used: &BTreeSet<u64>,
+    ) -> Option<PastRun> {
+        let mut jobs = Vec::new();
+        let mut covered = BTreeSet::new();
+        for job in self.jobs.iter().filter(|job| job.id <= last.id && !used.contains(&job.id)) {
+            let Some(integrations) = &job.integrations else { continue };
+            // Two runs that were started at once are told apart by what they share.
+            let belongs = !integrations.is_empty()
+                && integrations.is_subset(wanted)
+                && integrations.is_disjoint(&covered)
+                && together(job, last);
+            if belongs && (jobs.is_empty() == (job.id == last.id)) {
+                covered.extend(integrations.iter().cloned());
+                jobs.push(job.clone());
+            }
+            let complete = covered == *wanted;
+            if complete || wanted.len() <= PER_JOB {
+                jobs.reverse();
+                return complete.then_some(PastRun { jobs });
+            }
+        }
+        None
+    }
+}
+
+fn together(job: &Past, last: &Past) -> bool {
+    match (job.created_at, last.created_at) {
+        _ if job.id == last.id => true,
+        (Some(earlier), Some(later)) => (later - earlier).abs() <= APART,
+        _ => false,
+    }
+}
+
+fn past(item: HistoryItem, framework: &str) -> Option<Past> {
+    let other = item.benchmark_id.as_deref().is_some_and(|id| !id.eq_ignore_ascii_case(framework));
+    // A run without incidents has no runners to lose, and no use here.
+    if other || item.with_incidents == Some(false) {
+        return None;
+    }
+    let listed = item.integration_info;
+    // Deleted integrations are left out of the list, but not of the number.
+    let whole = item.number_of_integrations.is_none_or(|number| {
+        listed.as_ref().is_some_and(|listed| i64::try_from(listed.len()) == Ok(number))
+    });
+    let ids =
+        |listed: Vec<IntegrationItem>| listed.into_iter().map(|one| one.integration_id).collect();
+    Some(Past {
+        id: item.job_id?.0,
+        state: item.job_status.unwrap_or_default(),
+        integrations: listed.filter(|_| whole).and_then(ids),
+        created_at: item.created_at,
+        updated_at: item.updated_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn ids(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
+    /// Twelve integrations, as the platform splits them: ten and two.
+    fn twelve() -> (BTreeSet<String>, Vec<String>, Vec<String>) {
+        let all: Vec<_> = (1..=12).map(|number| format!("i{number:02}")).collect();
+        (all.iter().cloned().collect(), all[..10].to_vec(), all[10..].to_vec())
+    }
+
+    fn item(id: u64, state: &str, minute: u32, integrations: &[impl AsRef<str>]) -> String {
+        let infos: Vec<_> = integrations
+            .iter()
+            .map(|id| format!(r#"{{"integration_id":"{}"}}"#, id.as_ref()))
+            .collect();
+        format!(
+            r#"{{"job_id":{id},"with_incidents":true,"benchmark_id":"a","job_status":"{state}",
+                "created_at":"2025-05-08T10:{minute:02}:00Z","integration_info":[{}],
+                "number_of_integrations":{}}}"#,
+            infos.join(","),
+            infos.len()
+        )
+    }
+
+    fn history(items: &[String]) -> History {
+        let items = serde_json::from_str(&format!("[{}]", items.join(","))).unwrap();
+        History::read(items, "a")
+    }
+
+    fn now() -> DateTime<Utc> {
+        "2025-05-08T10:10:00Z".parse().unwrap()
+    }
+
+    fn found(history: &History, wanted: &BTreeSet<String>) -> Vec<Vec<u64>> {
+        let ids = |run: PastRun| run.jobs.iter().map(|job| job.id).collect();
+        history.runs(wanted).into_iter().map(ids).collect()
+    }
+
+    #[test]
+    fn a_run_is_a_job_over_exactly_the_wanted_integrations() {
+        let history = history(&[
+            item(1, "SUCCEEDED", 0, &["x", "y"]),
+            item(2, "SUCCEEDED", 1, &["x"]),
+            item(3, "SUCCEEDED", 1, &["y"]),
+            item(4, "FAILED", 2, &["y", "x"]),
+            item(5, "SUCCEEDED", 2, &["x", "y", "z"]),
+        ]);
+        assert_eq!(found(&history, &ids(&["x", "y"])), [[4], [1]]);
+        assert_eq!(history.newest(), 5);
+    }
+
+    #[test]
+    fn a_split_run_is_put_together_again() {
+        let (all, ten, two) = twelve();
+        let split = history(&[item(7, "SUCCEEDED", 0, &ten), item(9, "SUCCEEDED", 1, &two)]);
+        assert_eq!(found(&split, &all), [[7, 9]]);
+        // Two gates at once.
+        let twice = history(&[
+            item(1, "SUCCEEDED", 0, &ten),
+            item(2, "SUCCEEDED", 0, &ten),
+            item(3, "SUCCEEDED", 0, &two),
+            item(4, "SUCCEEDED", 0, &two),
+        ]);
+        assert_eq!(found(&twice, &all), [[2, 4], [1, 3]]);
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_no_run() {
+        let (all, ten, two) = twelve();
+        let apart = [item(7, "SUCCEEDED", 0, &ten), item(9, "SUCCEEDED", 3, &two)];
+        let half = [item(7, "SUCCEEDED", 0, &ten)];
+        let overlapping = [item(7, "SUCCEEDED", 0, &ten), item(9, "SUCCEEDED", 0, &ten[5..])];
+        for items in [&apart[..], &half, &overlapping] {
+            assert!(found(&history(items), &all).is_empty(), "{items:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_lost_an_integration_is_not_equal() {
+        let shrunk = item(1, "SUCCEEDED", 0, &["x"])
+            .replace("\"number_of_integrations\":1", "\"number_of_integrations\":2");
+        assert!(found(&history(&[shrunk]), &ids(&["x"])).is_empty());
+        let nulls = r#"{"job_id":"2","job_status":null,"integration_info":null}"#.to_owned();
+        let history = history(&[nulls]);
+        assert!(found(&history, &BTreeSet::new()).is_empty());
+        assert!(matches!(history.advice(&ids(&["x"]), now()), Advice::WaitFor(job) if job.id == 2));
+    }
+
+    #[test]
+    fn the_advice_is_to_join_to_wait_or_to_start() {
+        let wanted = ids(&["x"]);
+        let advice = |items: &[String]| match history(items).advice(&wanted, now()) {
+            Advice::Join(run) => format!("join {}", run.newest()),
+            Advice::WaitFor(job) => format!("wait for {}", job.id),
+            Advice::Start => "start".to_owned(),
+        };
+        let done = item(1, "SUCCEEDED", 0, &["x"]);
+        let equal = item(2, "RUNNERS_IN_PROGRESS", 1, &["x"]);
+        let other = item(3, "A_NEW_WORD", 2, &["y"]);
+        let quick = item(4, "IN_PROGRESS", 2, &["y"]).replace("true", "false");
+        assert_eq!(advice(&[]), "start");
+        assert_eq!(advice(std::slice::from_ref(&done)), "start");
+        assert_eq!(advice(&[done.clone(), equal.clone()]), "join 2");
+        assert_eq!(advice(&[done.clone(), other.clone()]), "wait for 3");
+        assert_eq!(advice(&[done, quick]), "start");
+        // The newer one has deleted the runners of the equal one.
+        assert_eq!(advice(&[equal, other.clone()]), "wait for 3");
+        let newer_equal = item(5, "SINK_IN_PROGRESS", 2, &["x"]);
+        assert_eq!(advice(&[other, newer_equal]), "join 5");
+    }
+
+    #[test]
+    fn nobody_waits_for_a_job_that_hangs() {
+        let hangs = item(1, "CREATED", 0, &["y"]).replace("T10:00", "T08:00");
+        let fresh = item(1, "CREATED", 5, &["y"]);
+        let wanted = ids(&["x"]);
+        assert_eq!(history(&[hangs]).advice(&wanted, now()), Advice::Start);
+        assert!(matches!(history(&[fresh]).advice(&wanted, now()), Advice::WaitFor(_)));
+    }
+}

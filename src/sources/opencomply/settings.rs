@@ -1,0 +1,421 @@
+//! What a policy says under `sources.opencomply`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::SYSTEM;
+use crate::sources::settings::settings;
+use crate::sources::{Connection, Period};
+
+/// How often a job is looked at, if the policy does not say: each look costs the platform a
+/// framework list, a lookup per integration and a search (fact sheet §3.3).
+const INTERVAL: Duration = Duration::from_secs(10);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+
+settings! {
+    /// The keys of an OpenComply source.
+    pub struct Keys {
+        /// Ids of the frameworks to evaluate.
+        #[cfg_attr(test, schemars(length(min = 1)))]
+        frameworks: Vec<String>,
+        /// The integrations to evaluate, each by literal ids, or `all`.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(required))]
+        integrations: Option<Integrations>,
+        /// Whether to start a run. Default: `{when: always}`.
+        #[serde(default)]
+        run: RunMode,
+        /// How to wait for a run.
+        #[serde(default)]
+        poll: Poll,
+    }
+}
+
+/// Validated settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Settings {
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) connection: Connection,
+    pub(super) frameworks: Vec<String>,
+    pub(super) integrations: Integrations,
+    pub(super) run: RunMode,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) interval: Duration,
+}
+
+impl TryFrom<Keys> for Settings {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let connection = keys.connection(&SYSTEM)?;
+        check_frameworks(&keys.frameworks)?;
+        let integrations = keys
+            .integrations
+            .ok_or("`integrations` is missing; list them, or write `all`".to_owned())?;
+        let (frameworks, run, interval) = (keys.frameworks, keys.run, keys.poll.0);
+        Ok(Self { connection, frameworks, integrations, run, interval })
+    }
+}
+
+fn check_frameworks(frameworks: &[String]) -> Result<(), String> {
+    if frameworks.is_empty() {
+        return Err("`frameworks` is empty; name at least one framework id".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    for framework in frameworks {
+        if framework.trim().is_empty() {
+            return Err("`frameworks` holds an empty id".to_owned());
+        }
+        if framework.contains('*') {
+            return Err(format!(
+                "`frameworks` holds `{framework}`; each framework to run is named by its whole id, \
+                 without `*`"
+            ));
+        }
+        if !seen.insert(framework) {
+            return Err(format!("`frameworks` names `{framework}` twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Which integrations are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Integrations {
+    All,
+    Listed(Vec<Entry>),
+}
+
+/// One integration, by what is known of it. The fields are AND-ed and literal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "EntryKeys")]
+pub struct Entry {
+    pub integration_id: Option<String>,
+    pub integration_type: Option<String>,
+    pub provider_id: Option<String>,
+    pub name: Option<String>,
+}
+
+/// An integration by its ids.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EntryKeys {
+    /// The platform's own id, a UUID.
+    #[serde(default)]
+    integration_id: Option<String>,
+    /// Such as `aws_cloud_account` or `azure_subscription`.
+    #[serde(default)]
+    integration_type: Option<String>,
+    /// The cloud's id: an account number, a subscription id.
+    #[serde(default)]
+    provider_id: Option<String>,
+    /// The name given on the platform.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+impl TryFrom<EntryKeys> for Entry {
+    type Error = String;
+
+    fn try_from(keys: EntryKeys) -> Result<Self, String> {
+        let EntryKeys { integration_id, integration_type, provider_id, name } = keys;
+        let named = [
+            ("integration_id", &integration_id),
+            ("integration_type", &integration_type),
+            ("provider_id", &provider_id),
+            ("name", &name),
+        ];
+        for (key, value) in named {
+            if value.as_deref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(format!("`{key}` of an integration is empty"));
+            }
+        }
+        // A type alone would grow with the platform: that is what `all` is written for.
+        if integration_id.is_none() && provider_id.is_none() && name.is_none() {
+            return Err("an integration needs `integration_id`, `provider_id` or `name`; the \
+                        platform takes an empty one for all there are"
+                .to_owned());
+        }
+        Ok(Self { integration_id, integration_type, provider_id, name })
+    }
+}
+
+/// As in the policy: `integration_type: aws_cloud_account, provider_id: "122814690049"`.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = [
+            ("integration_id", &self.integration_id),
+            ("integration_type", &self.integration_type),
+            ("provider_id", &self.provider_id),
+            ("name", &self.name),
+        ];
+        let written: Vec<_> = fields
+            .into_iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}: {value}")))
+            .collect();
+        f.write_str(&written.join(", "))
+    }
+}
+
+impl<'de> Deserialize<'de> for Integrations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AllOrList;
+        impl<'de> Visitor<'de> for AllOrList {
+            type Value = Integrations;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`all`, or a list of integrations")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Integrations, E> {
+                match text {
+                    "all" => Ok(Integrations::All),
+                    _ => Err(E::custom(format!(
+                        "`{text}` is not `all`; write `all`, or list the integrations"
+                    ))),
+                }
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<Integrations, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = list.next_element()? {
+                    entries.push(entry);
+                }
+                if entries.is_empty() {
+                    return Err(de::Error::custom(
+                        "`integrations` is empty; list them, or write `all`",
+                    ));
+                }
+                Ok(Integrations::Listed(entries))
+            }
+        }
+        deserializer.deserialize_any(AllOrList)
+    }
+}
+
+/// Whether a run is started, or the result of an earlier one will do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RunKeys")]
+pub enum RunMode {
+    /// Start a run, or join one that is under way.
+    #[default]
+    Always,
+    /// Start a run unless one ended less than `max_age` ago.
+    Stale { max_age: Duration },
+    /// Never start a run; rely on the newest one.
+    Never { max_age: Option<Duration> },
+}
+
+/// Whether to start a run.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RunKeys {
+    when: When,
+    /// How old the result of an earlier run may be. Needed for `stale`, possible for `never`.
+    #[serde(default)]
+    max_age: Option<Period>,
+}
+
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+enum When {
+    /// Start a run each time, or join one that is under way.
+    Always,
+    /// Start a run unless one ended less than `max_age` ago.
+    Stale,
+    /// Never start a run; rely on the newest one.
+    Never,
+}
+
+impl TryFrom<RunKeys> for RunMode {
+    type Error = String;
+
+    fn try_from(keys: RunKeys) -> Result<Self, String> {
+        match (keys.when, keys.max_age.map(|period| period.0)) {
+            (When::Always, None) => Ok(Self::Always),
+            (When::Always, Some(_)) => Err("`run.max_age` has no meaning with `when: always`; \
+                                            write `when: stale`, or leave it out"
+                .to_owned()),
+            (When::Stale, Some(max_age)) => Ok(Self::Stale { max_age }),
+            (When::Stale, None) => Err("`run: {when: stale}` needs a `max_age`, such as \
+                                        `run: {when: stale, max_age: 2h}`"
+                .to_owned()),
+            (When::Never, max_age) => Ok(Self::Never { max_age }),
+        }
+    }
+}
+
+/// The interval between two looks at a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PollKeys")]
+pub struct Poll(Duration);
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self(INTERVAL)
+    }
+}
+
+/// How to wait for a run.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PollKeys {
+    /// The time between two looks at a job; an hour at most. Default: 10s.
+    #[serde(default)]
+    interval: Option<Period>,
+}
+
+impl TryFrom<PollKeys> for Poll {
+    type Error = String;
+
+    fn try_from(keys: PollKeys) -> Result<Self, String> {
+        let interval = keys.interval.map_or(INTERVAL, |period| period.0);
+        if !(SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval) {
+            return Err(format!(
+                "`poll.interval: {}` is out of range; between 50ms and 1h, and 10s is what the \
+                 platform is comfortable with",
+                humantime::format_duration(interval)
+            ));
+        }
+        Ok(Self(interval))
+    }
+}
+
+/// The schema of what is written, for the types that check more than their shape.
+#[cfg(test)]
+mod schema {
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{Entry, EntryKeys, Integrations, Poll, PollKeys, RunKeys, RunMode};
+
+    macro_rules! written_as {
+        ($($validated:ty => $keys:ty),+ $(,)?) => {$(
+            impl JsonSchema for $validated {
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    <$keys>::schema_name()
+                }
+
+                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                    <$keys>::json_schema(generator)
+                }
+            }
+        )+};
+    }
+
+    written_as!(RunMode => RunKeys, Poll => PollKeys, Entry => EntryKeys);
+
+    impl JsonSchema for Integrations {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            "Integrations".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let entry = generator.subschema_for::<Entry>();
+            json_schema!({
+                "anyOf": [{"const": "all"}, {"type": "array", "items": entry, "minItems": 1}]
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn read(more: &str) -> Result<Settings, String> {
+        let text = format!("url: https://compliance.example.com\n{more}");
+        serde_yaml::from_str(&text).map_err(|error| error.to_string())
+    }
+
+    const LISTED: &str = "integrations: [{integration_type: aws_cloud_account, provider_id: \
+                          \"122814690049\"}]\n";
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let settings = read("frameworks: [baseline_security]\nintegrations: all").unwrap();
+        assert_eq!(settings.integrations, Integrations::All);
+        assert_eq!(settings.run, RunMode::Always);
+        assert_eq!(settings.interval, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_integration_is_literal_text_even_if_it_looks_like_a_number() {
+        let settings = read("frameworks: [a]\nintegrations: [{provider_id: 012281}]").unwrap();
+        let entry = Entry { provider_id: Some("012281".to_owned()), ..Entry::default() };
+        assert_eq!(settings.integrations, Integrations::Listed(vec![entry]));
+    }
+
+    #[test]
+    fn the_run_modes_are_read() {
+        let run = |run: &str| {
+            read(&format!("frameworks: [a]\n{LISTED}run: {run}")).map(|settings| settings.run)
+        };
+        let two_hours = Duration::from_secs(7200);
+        assert_eq!(
+            run("{when: stale, max_age: 2h}").unwrap(),
+            RunMode::Stale { max_age: two_hours }
+        );
+        assert_eq!(run("{when: never}").unwrap(), RunMode::Never { max_age: None });
+        assert_eq!(
+            run("{when: never, max_age: 2h}").unwrap(),
+            RunMode::Never { max_age: Some(two_hours) }
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let listed = |more: &str| format!("frameworks: [a]\n{LISTED}{more}");
+        for (text, expected) in [
+            ("frameworks: []\nintegrations: all".to_owned(), "`frameworks` is empty"),
+            ("frameworks: [a, a]\nintegrations: all".to_owned(), "names `a` twice"),
+            ("frameworks: [\"cis_*\"]\nintegrations: all".to_owned(), "without `*`"),
+            ("frameworks: [\" \"]\nintegrations: all".to_owned(), "an empty id"),
+            ("integrations: all".to_owned(), "frameworks"),
+            ("frameworks: [a]".to_owned(), "`integrations` is missing; list them, or write `all`"),
+            ("frameworks: [a]\nintegrations: []".to_owned(), "`integrations` is empty"),
+            ("frameworks: [a]\nintegrations: every".to_owned(), "`every` is not `all`"),
+            ("frameworks: [a]\nintegrations: [{}]".to_owned(), "an integration needs"),
+            (
+                "frameworks: [a]\nintegrations: [{integration_type: aws}]".to_owned(),
+                "an integration needs",
+            ),
+            (
+                "frameworks: [a]\nintegrations: [{name: \"\"}]".to_owned(),
+                "`name` of an integration is empty",
+            ),
+            ("frameworks: [a]\nintegrations: [{names: a}]".to_owned(), "names"),
+            (listed("run: {when: always, max_age: 2h}"), "no meaning"),
+            (listed("run: {when: stale}"), "needs a `max_age`"),
+            (listed("run: {when: sometimes}"), "sometimes"),
+            (listed("run: {when: never, age: 2h}"), "age"),
+            (listed("poll: {interval: 10ms}"), "out of range"),
+            (listed("poll: {interval: 2h}"), "out of range"),
+            (listed("poll: {every: 10s}"), "every"),
+            (listed("polls: {}"), "polls"),
+        ] {
+            let error = read(&text).expect_err(&text);
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_its_line() {
+        let error = read("frameworks: [a]\nintegrations:\n  - name: ok\n  - {nam: x}").unwrap_err();
+        assert!(error.contains("line 5") || error.contains("5:"), "{error}");
+    }
+}

@@ -1,0 +1,86 @@
+//! A platform that answers in the documented shape and does not do what it was asked. The
+//! simulator is honest and cannot.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+/// Starts it on a free port, until the test's runtime ends, and returns its origin. It does not
+/// look at the parameter `ignored`.
+pub async fn start(ignored: Option<&'static str>) -> String {
+    let app = Router::new().route("/v1/cspm/checks", get(checks)).with_state(ignored);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    origin
+}
+
+/// Twelve checks, every third fails; half of them are of `nist`.
+fn estate() -> impl Iterator<Item = Value> {
+    let severities = ["low", "high", "medium", "critical"];
+    (0..12).map(move |number: usize| {
+        let failed = number.is_multiple_of(3);
+        json!({
+            "id": format!("check-{number}"),
+            "type": "check",
+            "attributes": {
+                "result": if failed { "fail" } else { "pass" },
+                "severity": severities[number % 4],
+                "status": failed.then_some(if number == 0 { "open" } else { "needs_review" }),
+                "resource_type": "EC2 Instance",
+                "resource_id": format!("i-{number}"),
+                "resource_name": null,
+                "resource_region": "eu-west-3",
+                "scan_name": "production",
+                "title": "A title",
+                "description": "A description",
+                "created_at": "2024-01-04T17:06:14+00:00"
+            },
+            "relationships": {
+                "scan": {"data": {"id": "scan-1", "type": "scan"}},
+                "rule": {"data": {"id": "r", "type": "rule", "meta": {"name": "cloud_scan/x"}}},
+                "controls": {"data": [{
+                    "id": "CM-7",
+                    "type": "control",
+                    "meta": {"compliance_id": if number < 6 { "nist" } else { "soc-2" }}
+                }]}
+            }
+        })
+    })
+}
+
+async fn checks(
+    State(ignored): State<Option<&'static str>>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Json<Value> {
+    let has = |check: &Value, name: &str, list: &str| {
+        let controls = &check["relationships"]["controls"]["data"];
+        let value = match name {
+            "results" => &check["attributes"]["result"],
+            "severities" => &check["attributes"]["severity"],
+            "statuses" => &check["attributes"]["status"],
+            "system_compliance" => &controls[0]["meta"]["compliance_id"],
+            _ => return true,
+        };
+        list.split(',').any(|word| value == word)
+    };
+    let found: Vec<Value> = estate()
+        .filter(|check| {
+            asked
+                .iter()
+                .filter(|(name, _)| Some(name.as_str()) != ignored)
+                .all(|(name, list)| has(check, name, list))
+        })
+        .collect();
+    let limit = asked.get("page_limit").and_then(|limit| limit.parse().ok()).unwrap_or(500);
+    let page: Vec<_> = found.iter().take(limit).collect();
+    let next = (page.len() < found.len()).then_some("/v1/cspm/checks?page_cursor=more");
+    Json(json!({
+        "data": page,
+        "links": {"self": "", "next": next},
+        "meta": {"total": found.len(), "elapsed": page.len()}
+    }))
+}
