@@ -700,3 +700,14 @@ async fn an_answer_that_is_not_what_was_promised_is_never_green() {
         futures_util::future::join_all(platforms).await;
     }
 }
+
+#[tokio::test]
+async fn a_framework_with_capitals_is_not_started_through_the_path_that_lowers_them() {
+    let capitals = r#""frameworks": {"CIS_AWS": {"title": "CIS"}}"#;
+    let platform = Platform::with(capitals, "").await;
+    let mut gate = Gate::documented();
+    gate.settings = gate.settings.replace("baseline_security", "CIS_AWS");
+    gate.outcome(&platform).await.unwrap();
+    assert_eq!(platform.requests("POST /main/schedule/api/v3/compliance/run "), 1);
+    assert_eq!(platform.requests("POST /main/schedule/api/v3/compliance/framework/"), 0);
+}
