@@ -464,7 +464,11 @@ async fn what_a_succeeded_job_hides_is_found() {
         ("timeout", Cause::JobFailed, "ended as TIMEOUT"),
         ("canceled", Cause::JobFailed, "ended as CANCELED"),
         ("contradictory", Cause::Contradictory, "in their breakdown"),
-        ("sink-limit", Cause::Incomplete, "went on without the rest"),
+        (
+            "sink-limit",
+            Cause::Contradictory,
+            "has 152 failed results of this job where its status counts 140",
+        ),
         ("inactive", Cause::Incomplete, "is INACTIVE"),
     ] {
         let platform = Platform::named(name).await;

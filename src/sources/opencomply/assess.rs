@@ -115,6 +115,32 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Whether the report of a job that did not wait for all its results still agrees with what
+    /// this job itself stored. What came too late is only in the findings listing; what an earlier
+    /// job left behind is only in the report (fact sheet §3.2, §5.6).
+    async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Trouble>> {
+        let stored = match api::stored_failures(&self.run.http, expected.job).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                only_stop(&error)?;
+                return Ok(Err(api::trouble(&error)));
+            }
+        };
+        if stored.map(u64::try_from) == Some(Ok(failed)) {
+            return Ok(Ok(()));
+        }
+        let stored = stored.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+        Ok(Err(expected
+            .trouble(
+                Cause::Contradictory,
+                format_args!(
+                    "SUCCEEDED without waiting for all its results to be stored: the findings \
+                     listing has {stored} failed results of this job where its status counts {failed}"
+                ),
+            )
+            .help("run the gate again when the platform's search index is less busy")))
+    }
+
     /// A job that looks sound, checked against what else the platform says of it.
     async fn proven(
         &self,
@@ -123,6 +149,11 @@ impl Worker<'_> {
     ) -> Step<Result<Sound, Trouble>> {
         let empty = figures.evaluated() == 0;
         let job = expected.job;
+        if figures.sank_too_long
+            && let Err(trouble) = self.all_stored(expected, figures.failed).await?
+        {
+            return Ok(Err(trouble));
+        }
         let counts = match api::by_control(&self.run.http, job).await {
             Ok(Some(report)) => match counts::recount(expected, &figures, report) {
                 Ok(counts) => Ok(counts),
