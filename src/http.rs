@@ -269,8 +269,14 @@ impl Http {
         })
     }
 
-    fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.secrets.borrow().iter().fold(bytes, |bytes, secret| secret.redact(bytes))
+    /// The body without the tokens. What went wrong is told without any of them; in an answer that
+    /// is evidence, a token is looked for only where it cannot be mistaken for a word.
+    fn redact(&self, status: StatusCode, body: Vec<u8>) -> Vec<u8> {
+        self.secrets
+            .borrow()
+            .iter()
+            .filter(|secret| !status.is_success() || secret.is_unmistakable())
+            .fold(body, |body, secret| secret.redact(body))
     }
 
     fn url(&self, path: &str, arguments: &[&str]) -> Url {
@@ -553,7 +559,7 @@ async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, 
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
-        body: http.redact(body),
+        body: http.redact(response.status(), body),
         location: text(header::LOCATION),
         pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
         simulated: response.headers().contains_key("x-simulated-by"),
