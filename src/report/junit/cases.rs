@@ -19,19 +19,13 @@ const MOST_RULES: usize = 20;
 /// A gate: red if it stops the pipeline.
 pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
     let mode = report.decision.mode;
-    let limits = digest::limits(ruling).join("; ");
+    let limits = digest::limits(ruling);
     let (kind, message) = match ruling.state {
         State::Held => return TestCaseStatus::success(),
         State::Breached => (NonSuccessKind::Failure, limits.clone()),
         State::Undecided => (NonSuccessKind::Error, causes(&ruling.troubles)),
     };
-    let counts = ruling.by_severity.iter().map(|(severity, count)| (*severity, *count));
-    let mut lines = vec![
-        digest::standing(ruling, mode).to_owned(),
-        limits,
-        digest::scope(ruling),
-        digest::severities(counts),
-    ];
+    let mut lines = vec![digest::standing(ruling, mode).to_owned(), limits, digest::scope(ruling)];
     if let Some(exception) = ruling.forgiven {
         let reason = text::one_line(&exception.reason, 300);
         lines.push(format!(
@@ -112,10 +106,8 @@ pub fn rule(findings: &Findings<'_>, rule: &Rule<'_, '_>) -> TestCaseStatus {
     };
     let counted: Vec<_> = rule.entries.iter().filter(|entry| entry.weight == rule.weight).collect();
     let severity = rule.first.subject.severity;
-    let gates: Vec<_> =
-        findings.gates(worst).map(|ruling| text::one_line(&ruling.gate.id, 80)).collect();
     let failed = text::count(counted.len() as u64, "resource");
-    let message = format!("{severity}: {failed}; counted by {}", gates.join(", "));
+    let message = format!("{severity}: {failed}; counted by {}", findings.minding(worst));
     let help = rule.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
     let mut lines = vec![message.clone()];
     lines.extend(help.map(|help| format!("how: {}", text::one_line(help, 500))));
@@ -174,8 +166,5 @@ fn causes<'a>(troubles: impl IntoIterator<Item = &'a Trouble>) -> String {
 
 fn in_words(trouble: &Trouble) -> String {
     let message = text::one_line(&trouble.message, 1000);
-    let help = trouble.help.as_deref();
-    let help =
-        help.map_or_else(String::new, |help| format!("\nnext: {}", text::one_line(help, 500)));
-    format!("{}: {message}{help}", trouble.cause.word())
+    format!("{}: {message}\nnext: {}", trouble.cause.word(), digest::next(trouble))
 }
