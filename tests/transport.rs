@@ -1,6 +1,8 @@
 //! Networks that break, platforms that die, answers that are not what the API promises: each ends
 //! in its own code, within the deadline, with the reports written.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
+
 mod common;
 
 use std::time::Duration;
@@ -133,7 +135,7 @@ fn a_stalled_answer_ends_with_the_request_timeout() {
 #[test]
 fn a_lost_start_is_found_and_not_sent_again() {
     for fault in [Fault::LoseAnswer, Fault::CutBody] {
-        let (ended, _, platform, _) = behind(rule("/baseline_security/run", 0, 1, fault), "");
+        let (ended, _, platform, _) = behind(rule("/baseline_security/run HTTP", 0, 1, fault), "");
         ended.exits(0).says("561 checks evaluated");
         assert_eq!(platform.count("/baseline_security/run "), 1);
     }
@@ -142,12 +144,13 @@ fn a_lost_start_is_found_and_not_sent_again() {
 #[test]
 fn a_start_that_never_arrived_is_sent_once_more() {
     let (ended, _, platform, proxy) =
-        behind(rule("/baseline_security/run", 0, 1, Fault::Reset), "");
+        behind(rule("/baseline_security/run HTTP", 0, 1, Fault::Reset), "");
     ended.exits(0);
     assert_eq!(platform.count("/baseline_security/run "), 1);
-    let sent = proxy.heads().iter().filter(|head| head.contains("/baseline_security/run")).count();
+    let sent =
+        proxy.heads().iter().filter(|head| head.contains("/baseline_security/run HTTP")).count();
     assert_eq!(sent, 2);
-    let (ended, ..) = behind(rule("/baseline_security/run", 0, ALWAYS, Fault::Reset), "");
+    let (ended, ..) = behind(rule("/baseline_security/run HTTP", 0, ALWAYS, Fault::Reset), "");
     ended.exits(5);
 }
 

@@ -291,57 +291,25 @@ fn last_line(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
     screen.item(0, BOLD, "Verdict:", &words)
 }
 
-/// Lines of at most [`Screen::WIDTH`] columns, where words allow.
+/// Lines for people. None is wrapped: terminals and CI hosts do that themselves, and a sentence on
+/// one line can be searched for and copied.
 struct Screen<'a> {
     out: &'a mut dyn Write,
 }
 
 impl Screen<'_> {
-    const WIDTH: usize = 100;
-
     fn heading(&mut self, title: &str) -> io::Result<()> {
         writeln!(self.out)?;
         self.item(0, BOLD, title, "")
     }
 
-    /// A paragraph: a styled lead, then text, wrapped below the lead.
+    /// A line: a styled lead, then text.
     fn item(&mut self, indent: usize, style: Style, lead: &str, text: &str) -> io::Result<()> {
-        if lead.is_empty() && text.is_empty() {
-            return Ok(());
-        }
-        let hang = indent + 4;
-        let room = Self::WIDTH.saturating_sub(indent + lead.chars().count() + 1);
-        let mut lines = wrapped(text, room, Self::WIDTH - hang).into_iter();
-        write!(self.out, "{:indent$}{style}{lead}{style:#}", "")?;
-        match lines.next() {
-            Some(first) if lead.is_empty() => writeln!(self.out, "{}", text::disarmed(&first))?,
-            Some(first) => writeln!(self.out, " {first}")?,
-            None => writeln!(self.out)?,
-        }
-        // A break may have brought a command to the beginning of a line.
-        lines.try_for_each(|line| writeln!(self.out, "{:hang$}{}", "", text::disarmed(&line)))
-    }
-}
-
-/// Text in lines of at most so many characters, the first and the others. Words are never cut: a
-/// resource's id can be copied.
-fn wrapped(text: &str, first: usize, others: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut used = 0;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let width = word.chars().count();
-        let room = if lines.len() > 1 { others } else { first };
-        match lines.last_mut() {
-            Some(line) if used + 1 + width <= room => {
-                line.push(' ');
-                line.push_str(word);
-                used += 1 + width;
-            }
-            _ => {
-                lines.push(word.to_owned());
-                used = width;
-            }
+        match (lead, text) {
+            ("", "") => Ok(()),
+            ("", text) => writeln!(self.out, "{:indent$}{}", "", text::disarmed(text)),
+            (lead, "") => writeln!(self.out, "{:indent$}{style}{lead}{style:#}", ""),
+            (lead, text) => writeln!(self.out, "{:indent$}{style}{lead}{style:#} {text}", ""),
         }
     }
-    lines
 }

@@ -164,6 +164,7 @@ pub fn framework(name: &str, evaluated: u64, findings: Vec<Finding>) -> Part {
             of: Selection::default(),
             split: BTreeSet::new(),
             cells: vec![Cell { subject, passed, failed: findings.len() as u64 }],
+            ..Tally::default()
         }],
         findings,
         ..Part::default()
