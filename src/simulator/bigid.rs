@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, patch};
 use serde_json::{Value, json};
 
@@ -66,9 +66,9 @@ async fn authenticate(
     request: Request,
     next: Next,
 ) -> Response {
-    match platform.tokens.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+    match platform.tokens.refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
     }
 }
 
@@ -187,8 +187,9 @@ impl Platform {
             *page.status_mut() = StatusCode::OK;
             return Some(page);
         }
-        settings.failure.as_ref().map(|message| {
-            reply::json(&json!({ "success": false, "message": message })).into_response()
-        })
+        settings
+            .failure
+            .as_ref()
+            .map(|message| reply::json(&json!({ "success": false, "message": message })))
     }
 }

@@ -35,16 +35,19 @@ impl Tokens {
         }
     }
 
-    /// Lets a request pass, or gives the refusal.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Response> {
+    /// The refusal of a request, if it has no token that is good.
+    pub(crate) fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
         let token = given(headers, self.scheme).filter(|token| !is_user_token(token));
-        match token {
-            Some(token) if self.is_valid(&token) => Ok(()),
-            _ if self.denies_with_200 => Err(reply::json(
-                &json!({ "success": false, "message": "Authentication failed, log in again" }),
-            )),
-            _ => Err(unauthorized()),
+        if token.is_some_and(|token| self.is_valid(&token)) {
+            return None;
         }
+        Some(if self.denies_with_200 {
+            reply::json(
+                &json!({ "success": false, "message": "Authentication failed, log in again" }),
+            )
+        } else {
+            unauthorized()
+        })
     }
 
     fn is_valid(&self, token: &str) -> bool {

@@ -81,10 +81,6 @@ impl Severities {
         ];
         counts.into_iter().flat_map(|(word, count)| (0..count).map(move |_| word))
     }
-
-    fn total(self) -> u64 {
-        self.critical + self.high + self.medium + self.low
-    }
 }
 
 /// A case with words that no documentation has, or without any.
@@ -189,14 +185,5 @@ impl Settings {
             return Err("bigid: largest_page: at least 1".to_owned());
         }
         Ok(())
-    }
-
-    /// How many cases there are at first.
-    pub(crate) fn cases(&self) -> u64 {
-        self.open.total()
-            + self.acknowledged.total()
-            + self.silenced.total()
-            + self.resolved
-            + self.odd.len() as u64
     }
 }
