@@ -18,6 +18,7 @@ use crate::secret::Token;
 use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
+pub mod bigpanda;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;
@@ -52,7 +53,7 @@ macro_rules! systems {
     };
 }
 
-systems!(gravityzone, opencomply);
+systems!(bigpanda, gravityzone, opencomply);
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -103,6 +104,13 @@ pub trait Source: std::fmt::Debug {
 
     /// Why passes cannot be known with these settings, if they cannot.
     fn passes_unknown(&self) -> Option<String> {
+        None
+    }
+
+    /// Every word that a selector of this field can meet, where the platform's words are few and
+    /// known. In a window there need not be anything, so a typo would be green for ever; a pattern
+    /// that meets none of these is refused.
+    fn vocabulary(&self, _field: Field) -> Option<Vec<String>> {
         None
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
-use crate::simulator::{gravityzone, opencomply};
+use crate::simulator::{bigpanda, gravityzone, opencomply};
 
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
@@ -27,9 +27,11 @@ pub struct Scenario {
     pub opencomply: opencomply::Settings,
     /// The parameters of GravityZone.
     pub gravityzone: gravityzone::Settings,
+    /// The parameters of BigPanda.
+    pub bigpanda: bigpanda::Settings,
     /// Error answers, the first that is due wins.
     pub faults: Vec<Fault>,
-    /// Puts hostile text into every text field of both platforms. Ids stay as they are.
+    /// Puts hostile text into every text field of all platforms. Ids stay as they are.
     pub hostile: bool,
 }
 
@@ -38,6 +40,7 @@ struct Entry {
     about: &'static str,
     opencomply: &'static str,
     gravityzone: &'static str,
+    bigpanda: &'static str,
     hostile: bool,
 }
 
@@ -53,7 +56,13 @@ macro_rules! gravityzone {
     };
 }
 
-/// An entry whose OpenComply file has its own name, beside a healthy GravityZone.
+macro_rules! bigpanda {
+    ($file:literal) => {
+        include_str!(concat!("../../fixtures/bigpanda/", $file, ".json"))
+    };
+}
+
+/// An entry whose OpenComply file has its own name, beside healthy other platforms.
 macro_rules! entry {
     ($name:literal, $about:literal) => {
         Entry {
@@ -61,6 +70,7 @@ macro_rules! entry {
             about: $about,
             opencomply: opencomply!($name),
             gravityzone: gravityzone!("healthy"),
+            bigpanda: bigpanda!("healthy"),
             hostile: false,
         }
     };
@@ -68,9 +78,14 @@ macro_rules! entry {
 
 const CATALOGUE: &[Entry] = &[
     entry!("healthy", "the documented figures: 409 ok, 152 alarm with 119 high, 27 medium, 6 low"),
-    Entry { gravityzone: gravityzone!("clean"), ..entry!("clean", "everything passes") },
+    Entry {
+        gravityzone: gravityzone!("clean"),
+        bigpanda: bigpanda!("clean"),
+        ..entry!("clean", "everything passes")
+    },
     Entry {
         gravityzone: gravityzone!("blocked"),
+        bigpanda: bigpanda!("blocked"),
         ..entry!("blocked", "three critical alarms on top of the documented figures")
     },
     entry!("inconclusive", "the job succeeds although two of its runners failed"),
@@ -103,15 +118,17 @@ const CATALOGUE: &[Entry] = &[
     entry!("contradictory", "the breakdown of the alarms explains more than there are"),
     Entry {
         gravityzone: gravityzone!("unknown-severity"),
+        bigpanda: bigpanda!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
     entry!("inactive", "the Azure subscription is connected but not active"),
     entry!("sink-limit", "the platform gives up waiting for its results to be stored"),
     Entry {
         name: "estate",
-        about: "a large estate: 30,817 checks on GravityZone",
+        about: "a large estate: 30,817 checks on GravityZone, 1,206 changes on BigPanda",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("estate"),
+        bigpanda: bigpanda!("estate"),
         hostile: false,
     },
     Entry {
@@ -119,6 +136,7 @@ const CATALOGUE: &[Entry] = &[
         about: "workflow commands, markup, escapes and control characters in every text",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("healthy"),
+        bigpanda: bigpanda!("blocked"),
         hostile: true,
     },
 ];
@@ -137,6 +155,7 @@ impl Scenario {
         Self {
             opencomply: serde_json::from_str(entry.opencomply).ok()?,
             gravityzone: serde_json::from_str(entry.gravityzone).ok()?,
+            bigpanda: serde_json::from_str(entry.bigpanda).ok()?,
             faults: Vec::new(),
             hostile: entry.hostile,
         }
@@ -158,6 +177,7 @@ impl Scenario {
     fn validated(self) -> Result<Self, String> {
         self.opencomply.validate()?;
         self.gravityzone.validate()?;
+        self.bigpanda.validate()?;
         for fault in &self.faults {
             fault.validate()?;
         }
@@ -185,6 +205,7 @@ mod tests {
             r#"{"opencomply": {"colour": 1}}"#,
             r#"{"opencomply": {"job": {"pace": {"colour": 1}}}}"#,
             r#"{"gravityzone": {"colour": 1}}"#,
+            r#"{"bigpanda": {"colour": 1}}"#,
             r#"{"faults": [{"path": "/", "colour": 1}]}"#,
         ] {
             let error = Scenario::from_json(text).unwrap_err();
