@@ -326,13 +326,17 @@ fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut
         for word in unmet {
             let id = &gate.id.value;
             let word = word.0.as_str();
+            let hint = match text::did_you_mean(word, known.iter().map(String::as_str)) {
+                hint if hint.is_empty() => {
+                    let some: Vec<_> = known.iter().take(12).map(String::as_str).collect();
+                    let more = if known.len() > some.len() { ", …" } else { "" };
+                    format!("; possible are {}{more}", some.join(", "))
+                }
+                hint => hint,
+            };
             problems.push(Problem::at(
                 words.place,
-                format!(
-                    "gate `{id}`: {field} `{word}` can match nothing of {name}{}; possible are {}",
-                    text::did_you_mean(word, known.iter().map(String::as_str)),
-                    known.join(", ")
-                ),
+                format!("gate `{id}`: {field} `{word}` can match nothing of {name}{hint}"),
             ));
         }
     }

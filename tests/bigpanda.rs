@@ -260,7 +260,7 @@ fn an_entry_that_does_not_tell_counts_as_the_worst_it_can_be() {
     let parameters =
         |kind: &str| json!({"without": ["action_type"], "changes": [change(kind, "delete")]});
     let gate = |rule: &str| format!("  - {{id: g, source: bigpanda, rule: \"{rule}\", max: 0}}\n");
-    let words = "the entry does not tell what was done, and counts as the gravest it can be \
+    let words = "the entry does not tell exactly what was done, and counts as the gravest it can be \
                  (maintenance_plan.create)";
     let plan = || parameters("alert_filtering");
     ends("create", plan(), "", &gate("maintenance_plan.create"), 1, words);
@@ -370,7 +370,7 @@ fn refusals_and_limits_have_their_own_ends() {
     assert!(case.platform.count(" 429") > 0, "{:?}", case.platform.requests());
     let fault = json!({"path": "/resources/v2.0/audit/logs", "status": 503, "times": null});
     let case = Case::with(&json!({"faults": [fault]}), "    request_timeout: 2s\n", NO_HIGH);
-    case.ended.exits(5).says("after 6 tries");
+    case.ended.exits(5).says("answered 503 with an HTML page (after 6");
 }
 
 #[test]
@@ -416,7 +416,11 @@ fn secrets_never_leave_the_room() {
 fn a_policy_that_could_never_be_met_is_refused() {
     for (settings, gate, words) in [
         ("", "rule: maintenance_plan.creat, max: 0", "did you mean `maintenance_plan.create`?"),
-        ("", "rule: [\"api_keys.*\", \"keys.*\"], max: 0", "`keys.*` can match nothing"),
+        (
+            "",
+            "rule: [\"api_keys.*\", \"keys.*\"], max: 0",
+            "`keys.*` can match nothing of bigpanda",
+        ),
         ("", "resource_type: alert_filtering, max: 0", "can match nothing"),
         ("    resource_types: [users]\n", "rule: roles.create, max: 0", "can match nothing"),
         ("    active_plans: off\n", "rule: maintenance_plan.active, max: 0", "can match nothing"),
@@ -497,7 +501,7 @@ fn eighteen_samples_become_titled_findings() {
         assert!(reason.starts_with(title), "{name}: {reason}");
         assert_eq!(finding["severity"], severity, "{name}");
         assert!(finding["rule"]["title"].is_string(), "{name}");
-        assert!(reason.contains("does not tell what was done"), "{name}: {reason}");
+        assert!(reason.contains("does not tell exactly what"), "{name}: {reason}");
         assert!(!report.to_string().contains("5ecc0de0"), "{name}");
         println!("{name:24}{severity:15}{reason}");
     }

@@ -241,7 +241,7 @@ fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
     if doubtful {
         let rule = kind::rule(kind, action);
         sentences.push(format!(
-            "the entry does not tell what was done, and counts as the gravest it can be ({rule})"
+            "the entry does not tell exactly what was done, and counts as the gravest it can be ({rule})"
         ));
     }
     sentences.extend(event.details.iter().cloned());
