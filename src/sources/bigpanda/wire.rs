@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(read(json!({"items": [row], "total": 7})), page(Some(7), false));
         assert_eq!(read(json!({"items": [row], "total": "7"})), page(Some(7), false));
         assert_eq!(read(json!({"data": [row], "total": null})), page(None, false));
-        assert_eq!(read(row.clone()), page(None, true));
+        assert_eq!(read(row), page(None, true));
         assert_eq!(read(json!([])), Ok(Page::default()));
     }
 
