@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
 
@@ -395,6 +396,7 @@ impl<'a> Call<'a> {
                     return Ok(Answer {
                         source: self.http.source.clone(),
                         endpoint,
+                        status: raw.status,
                         body: raw.body,
                         html: raw.html,
                     });
@@ -658,11 +660,17 @@ fn innermost(error: &dyn std::error::Error) -> String {
 pub struct Answer {
     source: String,
     endpoint: String,
+    status: StatusCode,
     body: Vec<u8>,
     html: bool,
 }
 
 impl Answer {
+    /// Whether the platform said that there is nothing: 204, and no body.
+    pub fn says_nothing(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT && self.is_empty()
+    }
+
     /// Whether the body holds nothing.
     pub fn is_empty(&self) -> bool {
         self.body.trim_ascii().is_empty()
@@ -696,7 +704,11 @@ impl Answer {
                 .err()
                 .map(|error| error.path().to_string())
                 .filter(|path| path != ".");
-            let what = if error.is_eof() { "JSON that ends too early" } else { "not as promised" };
+            let what = match error.classify() {
+                Category::Eof => "JSON that ends too early",
+                Category::Syntax => "not JSON",
+                Category::Data | Category::Io => "not as promised",
+            };
             let field = path.map_or_else(String::new, |path| format!(" at field `{path}`"));
             protocol(format!("the answer is {what}{field}: {error}"))
         })

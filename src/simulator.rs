@@ -2,6 +2,8 @@
 //!
 //! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…` and BigID under
 //! `/api/v1/…`; any other path answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
+//! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…` and BigPanda under
+//! `/resources/v2.0/…`; any other path answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
 //! [`Scenario`]: a small parameter file whose defaults are a healthy platform. The rest is
 //! generated, so the same scenario gives the same answers apart from timestamps.
 //!
@@ -9,6 +11,9 @@
 //! documentation, as collected in the project's API fact sheets ("OC §3.2", "GZ §2.2", "BP §A2" in comments).
 
 pub mod bigid;
+//! documentation, as collected in the project's API fact sheets ("OC §3.2", "GZ §2.2" and "BP §B3" in comments).
+
+pub mod bigpanda;
 mod clock;
 pub mod fault;
 pub mod gravityzone;

@@ -20,6 +20,7 @@ use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
 pub mod bigid;
+pub mod bigpanda;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;
@@ -54,7 +55,7 @@ macro_rules! systems {
     };
 }
 
-systems!(bigid, gravityzone, opencomply);
+systems!(bigid, bigpanda, gravityzone, opencomply);
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -106,6 +107,13 @@ pub trait Source: Any + std::fmt::Debug {
 
     /// Why passes cannot be known with these settings, if they cannot.
     fn passes_unknown(&self) -> Option<String> {
+        None
+    }
+
+    /// Every word that a selector of this field can meet, where the platform's words are few and
+    /// known. In a window there need not be anything, so a typo would be green for ever; a pattern
+    /// that meets none of these is refused.
+    fn vocabulary(&self, _field: Field) -> Option<Vec<String>> {
         None
     }
 

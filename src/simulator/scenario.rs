@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
 use crate::simulator::{bigid, gravityzone, opencomply};
+use crate::simulator::{bigpanda, gravityzone, opencomply};
 
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
@@ -29,6 +30,8 @@ pub struct Scenario {
     pub gravityzone: gravityzone::Settings,
     /// The parameters of BigID.
     pub bigid: bigid::Settings,
+    /// The parameters of BigPanda.
+    pub bigpanda: bigpanda::Settings,
     /// Error answers, the first that is due wins.
     pub faults: Vec<Fault>,
     /// Puts hostile text into every text field of all platforms. Ids stay as they are.
@@ -41,6 +44,7 @@ struct Entry {
     opencomply: &'static str,
     gravityzone: &'static str,
     bigid: &'static str,
+    bigpanda: &'static str,
     hostile: bool,
 }
 
@@ -63,6 +67,13 @@ macro_rules! bigid {
 }
 
 /// An entry whose OpenComply file has its own name, beside other platforms that are healthy.
+macro_rules! bigpanda {
+    ($file:literal) => {
+        include_str!(concat!("../../fixtures/bigpanda/", $file, ".json"))
+    };
+}
+
+/// An entry whose OpenComply file has its own name, beside healthy other platforms.
 macro_rules! entry {
     ($name:literal, $about:literal) => {
         Entry {
@@ -85,6 +96,7 @@ macro_rules! of_bigid {
             opencomply: opencomply!("healthy"),
             gravityzone: gravityzone!("healthy"),
             bigid: bigid!($file),
+            bigpanda: bigpanda!("healthy"),
             hostile: false,
         }
     };
@@ -95,11 +107,13 @@ const CATALOGUE: &[Entry] = &[
     Entry {
         gravityzone: gravityzone!("clean"),
         bigid: bigid!("clean"),
+        bigpanda: bigpanda!("clean"),
         ..entry!("clean", "everything passes")
     },
     Entry {
         gravityzone: gravityzone!("blocked"),
         bigid: bigid!("blocked"),
+        bigpanda: bigpanda!("blocked"),
         ..entry!("blocked", "three critical alarms on top of the documented figures")
     },
     entry!("inconclusive", "the job succeeds although two of its runners failed"),
@@ -133,16 +147,18 @@ const CATALOGUE: &[Entry] = &[
     Entry {
         gravityzone: gravityzone!("unknown-severity"),
         bigid: bigid!("unknown-severity"),
+        bigpanda: bigpanda!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
     entry!("inactive", "the Azure subscription is connected but not active"),
     entry!("sink-limit", "the platform gives up waiting for its results to be stored"),
     Entry {
         name: "estate",
-        about: "a large estate: 30,817 checks on GravityZone",
+        about: "a large estate: 30,817 checks on GravityZone, 1,206 changes on BigPanda",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("estate"),
         bigid: bigid!("estate"),
+        bigpanda: bigpanda!("estate"),
         hostile: false,
     },
     Entry {
@@ -151,6 +167,7 @@ const CATALOGUE: &[Entry] = &[
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("healthy"),
         bigid: bigid!("healthy"),
+        bigpanda: bigpanda!("blocked"),
         hostile: true,
     },
     of_bigid!("offset", "BigID pages with `offset` and ignores `skip`"),
@@ -178,6 +195,7 @@ impl Scenario {
             opencomply: serde_json::from_str(entry.opencomply).ok()?,
             gravityzone: serde_json::from_str(entry.gravityzone).ok()?,
             bigid: serde_json::from_str(entry.bigid).ok()?,
+            bigpanda: serde_json::from_str(entry.bigpanda).ok()?,
             faults: Vec::new(),
             hostile: entry.hostile,
         }
@@ -200,6 +218,7 @@ impl Scenario {
         self.opencomply.validate()?;
         self.gravityzone.validate()?;
         self.bigid.validate()?;
+        self.bigpanda.validate()?;
         for fault in &self.faults {
             fault.validate()?;
         }
@@ -228,6 +247,7 @@ mod tests {
             r#"{"opencomply": {"job": {"pace": {"colour": 1}}}}"#,
             r#"{"gravityzone": {"colour": 1}}"#,
             r#"{"bigid": {"colour": 1}}"#,
+            r#"{"bigpanda": {"colour": 1}}"#,
             r#"{"faults": [{"path": "/", "colour": 1}]}"#,
         ] {
             let error = Scenario::from_json(text).unwrap_err();

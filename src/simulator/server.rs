@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::simulator::fault::Faults;
 use crate::simulator::scenario::Scenario;
 use crate::simulator::{bigid, gravityzone, opencomply, reply};
+use crate::simulator::{bigpanda, gravityzone, opencomply, reply};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -74,6 +75,7 @@ impl Simulator {
     }
 
     /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and BigID.
+    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and of BigPanda.
     /// GravityZone's base URL is this with `/v1` behind it.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -110,6 +112,7 @@ pub async fn serve(
         .merge(opencomply::router(scenario.opencomply, scenario.hostile))
         .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
         .merge(bigid::router(scenario.bigid, scenario.hostile))
+        .merge(bigpanda::router(scenario.bigpanda, scenario.hostile))
         .fallback(async || reply::web_ui());
     let door =
         Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });
@@ -183,9 +186,12 @@ fn over_limit(request: &Request) -> Option<StatusCode> {
     }
 }
 
-/// echo removes a trailing slash before it routes (OC §1.1).
+/// echo removes a trailing slash before it routes (OC §1.1); BigPanda tells the two apart.
 fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
+    if path.starts_with("/resources/") {
+        return None;
+    }
     match uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),

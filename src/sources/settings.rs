@@ -12,15 +12,19 @@ use crate::http;
 use crate::sources::System;
 
 /// Declares the keys of a source's settings: its own, and those that every source has. (Serde's
-/// `flatten` would do the same and lose the line numbers.)
+/// `flatten` would do the same and lose the line numbers.) A system with one public host names the
+/// function that gives it: `struct Keys (url = "host") { … }`.
 macro_rules! settings {
-    ($(#[$meta:meta])* $visibility:vis struct $name:ident { $($own:tt)* }) => {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident $((url = $host:literal))? {
+        $($own:tt)*
+    }) => {
         $(#[$meta])*
         #[derive(serde::Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         $visibility struct $name {
             /// Base URL of the platform. Plain http only to this machine, unless `allow_http`.
+            $(#[serde(default = $host)])?
             url: $crate::sources::Endpoint,
             /// Allows plain http to another host: the token then travels unencrypted.
             #[serde(default)]
