@@ -515,6 +515,9 @@ struct Raw {
     simulated: bool,
 }
 
+/// When a limit of requests is lifted: seconds since 1970.
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// A try that may be worth another.
 struct Lost {
     /// Whether the platform may have acted on the request.
@@ -550,12 +553,17 @@ async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, 
     };
     let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
+    let now = Utc::now();
+    let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
+    // Sent with every answer, it asks for a pause only together with a refusal.
+    let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
         body: http.redact(body),
         location: text(header::LOCATION),
-        pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
+        pause: asked.or(reset),
         simulated: response.headers().contains_key("x-simulated-by"),
     })
 }
@@ -569,24 +577,38 @@ fn pause(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     Some((until.to_utc() - now).to_std().unwrap_or_default())
 }
 
+/// Reads `x-ratelimit-reset`: a moment, or, where the number is too small for one, seconds.
+fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let number: u64 = value.trim().parse().ok()?;
+    if number < 1_000_000_000 {
+        return Some(Duration::from_secs(number));
+    }
+    let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
+    // A moment that has passed is of another clock: the usual pause is better than none.
+    (until - now).to_std().ok()
+}
+
 /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
-/// `message`, `error`, else the first characters.
+/// `message`, `error`, `details[]`, else the first characters.
 fn said_with_status(raw: &Raw) -> String {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Words {
         Text(String),
         Item {
-            #[serde(alias = "detail", alias = "title", alias = "reason")]
-            message: String,
+            message: Option<String>,
+            detail: Option<String>,
+            reason: Option<String>,
+            title: Option<String>,
         },
     }
     #[derive(Deserialize)]
     struct Said {
-        #[serde(default)]
-        errors: Vec<Words>,
+        errors: Option<Vec<Words>>,
+        #[serde(alias = "errorMessage")]
         message: Option<Words>,
         error: Option<Words>,
+        details: Option<Vec<Words>>,
     }
     let status = raw.status.as_u16();
     if raw.html {
@@ -594,11 +616,17 @@ fn said_with_status(raw: &Raw) -> String {
     }
     let words = serde_json::from_slice::<Said>(&raw.body)
         .ok()
-        .and_then(|said| said.errors.into_iter().next().or(said.message).or(said.error));
-    let words = match words {
-        Some(Words::Text(text) | Words::Item { message: text }) => text,
-        None => String::from_utf8_lossy(&raw.body).into_owned(),
-    };
+        .and_then(|said| {
+            let errors = said.errors.into_iter().flatten().chain(said.message).chain(said.error);
+            errors.chain(said.details.into_iter().flatten()).next()
+        })
+        .and_then(|words| match words {
+            Words::Text(text) => Some(text),
+            Words::Item { message, detail, reason, title } => {
+                message.or(detail).or(reason).or(title)
+            }
+        })
+        .unwrap_or_else(|| String::from_utf8_lossy(&raw.body).into_owned());
     match text::one_line(&words, 200) {
         words if words.is_empty() => status.to_string(),
         words => format!("{status}: {words}"),
@@ -629,16 +657,21 @@ impl Answer {
         self.body.trim_ascii().is_empty()
     }
 
+    /// That this answer is not what the API promises.
+    pub fn protocol(&self, message: String) -> HttpError {
+        HttpError {
+            source: self.source.clone(),
+            endpoint: self.endpoint.clone(),
+            failure: Failure::Protocol(message),
+        }
+    }
+
     /// The body as the type that the API promises. Borrows from the answer where the type does.
     ///
     /// # Errors
     /// If it is not JSON, or not of that type; the error names the field.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
-        let protocol = |message: String| HttpError {
-            source: self.source.clone(),
-            endpoint: self.endpoint.clone(),
-            failure: Failure::Protocol(message),
-        };
+        let protocol = |message: String| self.protocol(message);
         if self.is_empty() {
             return Err(protocol("the answer is empty where JSON was expected".to_owned()));
         }

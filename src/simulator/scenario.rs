@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
-use crate::simulator::{gravityzone, opencomply};
+use crate::simulator::{gravityzone, opencomply, sysdig};
 
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
@@ -27,6 +27,8 @@ pub struct Scenario {
     pub opencomply: opencomply::Settings,
     /// The parameters of GravityZone.
     pub gravityzone: gravityzone::Settings,
+    /// The parameters of Sysdig Secure.
+    pub sysdig: sysdig::Settings,
     /// Error answers, the first that is due wins.
     pub faults: Vec<Fault>,
     /// Puts hostile text into every text field of both platforms. Ids stay as they are.
@@ -38,6 +40,7 @@ struct Entry {
     about: &'static str,
     opencomply: &'static str,
     gravityzone: &'static str,
+    sysdig: &'static str,
     hostile: bool,
 }
 
@@ -53,7 +56,13 @@ macro_rules! gravityzone {
     };
 }
 
-/// An entry whose OpenComply file has its own name, beside a healthy GravityZone.
+macro_rules! sysdig {
+    ($file:literal) => {
+        include_str!(concat!("../../fixtures/sysdig/", $file, ".json"))
+    };
+}
+
+/// An entry whose OpenComply file has its own name, beside other platforms that are healthy.
 macro_rules! entry {
     ($name:literal, $about:literal) => {
         Entry {
@@ -61,6 +70,21 @@ macro_rules! entry {
             about: $about,
             opencomply: opencomply!($name),
             gravityzone: gravityzone!("healthy"),
+            sysdig: sysdig!("healthy"),
+            hostile: false,
+        }
+    };
+}
+
+/// An entry whose Sysdig file has its own name, beside other platforms that are healthy.
+macro_rules! sysdig_entry {
+    ($name:literal, $about:literal) => {
+        Entry {
+            name: $name,
+            about: $about,
+            opencomply: opencomply!("healthy"),
+            gravityzone: gravityzone!("healthy"),
+            sysdig: sysdig!($name),
             hostile: false,
         }
     };
@@ -68,9 +92,14 @@ macro_rules! entry {
 
 const CATALOGUE: &[Entry] = &[
     entry!("healthy", "the documented figures: 409 ok, 152 alarm with 119 high, 27 medium, 6 low"),
-    Entry { gravityzone: gravityzone!("clean"), ..entry!("clean", "everything passes") },
+    Entry {
+        gravityzone: gravityzone!("clean"),
+        sysdig: sysdig!("clean"),
+        ..entry!("clean", "everything passes")
+    },
     Entry {
         gravityzone: gravityzone!("blocked"),
+        sysdig: sysdig!("blocked"),
         ..entry!("blocked", "three critical alarms on top of the documented figures")
     },
     entry!("inconclusive", "the job succeeds although two of its runners failed"),
@@ -103,6 +132,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("contradictory", "the breakdown of the alarms explains more than there are"),
     Entry {
         gravityzone: gravityzone!("unknown-severity"),
+        sysdig: sysdig!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
     entry!("inactive", "the Azure subscription is connected but not active"),
@@ -112,13 +142,19 @@ const CATALOGUE: &[Entry] = &[
         about: "a large estate: 30,817 checks on GravityZone",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("estate"),
+        sysdig: sysdig!("healthy"),
         hostile: false,
     },
+    sysdig_entry!("sysdig-stale", "Sysdig evaluated nothing for nine days"),
+    sysdig_entry!("sysdig-not-analysed", "an image on Sysdig was not analysed yet"),
+    sysdig_entry!("sysdig-manual", "every control on Sysdig has to be checked by hand"),
+    sysdig_entry!("sysdig-accepted", "accepted risks on Sysdig, some of them expired"),
     Entry {
         name: "hostile",
         about: "workflow commands, markup, escapes and control characters in every text",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("healthy"),
+        sysdig: sysdig!("healthy"),
         hostile: true,
     },
 ];
@@ -137,6 +173,7 @@ impl Scenario {
         Self {
             opencomply: serde_json::from_str(entry.opencomply).ok()?,
             gravityzone: serde_json::from_str(entry.gravityzone).ok()?,
+            sysdig: serde_json::from_str(entry.sysdig).ok()?,
             faults: Vec::new(),
             hostile: entry.hostile,
         }
@@ -158,6 +195,7 @@ impl Scenario {
     fn validated(self) -> Result<Self, String> {
         self.opencomply.validate()?;
         self.gravityzone.validate()?;
+        self.sysdig.validate()?;
         for fault in &self.faults {
             fault.validate()?;
         }
@@ -185,6 +223,7 @@ mod tests {
             r#"{"opencomply": {"colour": 1}}"#,
             r#"{"opencomply": {"job": {"pace": {"colour": 1}}}}"#,
             r#"{"gravityzone": {"colour": 1}}"#,
+            r#"{"sysdig": {"posture": {"colour": 1}}}"#,
             r#"{"faults": [{"path": "/", "colour": 1}]}"#,
         ] {
             let error = Scenario::from_json(text).unwrap_err();

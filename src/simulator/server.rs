@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::simulator::fault::Faults;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::{gravityzone, opencomply, reply};
+use crate::simulator::{gravityzone, opencomply, reply, sysdig};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -109,6 +109,7 @@ pub async fn serve(
     let platforms = Router::new()
         .merge(opencomply::router(scenario.opencomply, scenario.hostile))
         .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
+        .merge(sysdig::router(scenario.sysdig, scenario.hostile))
         .fallback(async || reply::web_ui());
     let door =
         Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });
