@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::filter::Filter;
+use super::filter::{Filter, Language};
 use super::settings::Events;
 use super::{Answer, Platform, Refusal, parameter};
 use crate::simulator::ids::{hash, mix};
@@ -55,7 +55,8 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
         Some(text) => text.parse().ok().filter(|n| (1..=999).contains(n)).ok_or_else(bad)?,
     };
     let limit = settings.largest_page.min(limit);
-    let filter = Filter::new(parameter(&pairs, "filter"), &FIELDS).map_err(|_| bad())?;
+    let filter =
+        Filter::of(Language::Events, parameter(&pairs, "filter"), &FIELDS).map_err(|_| bad())?;
     let all: Vec<_> = platform.events().into_iter().filter(|event| event.passes(&filter)).collect();
     let cursor = parameter(&pairs, "cursor");
     let span = span(&pairs)?;
@@ -95,7 +96,7 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
 /// `GET /secureEvents/count`.
 pub(super) async fn count(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Answer {
     let (from, to) = span(&pairs)?.ok_or_else(|| Refusal::invalid("Invalid parameter"))?;
-    let filter = Filter::new(parameter(&pairs, "filter"), &FIELDS)?;
+    let filter = Filter::of(Language::Events, parameter(&pairs, "filter"), &FIELDS)?;
     let mut counts = [0_u64; 8];
     for event in platform.events() {
         if (from..=to).contains(&event.nanos) && event.passes(&filter) {

@@ -1,4 +1,8 @@
-//! The query language of filters (GZ §4): `and or not`, `= !=`, `in (…)`, `contains`, `startsWith`.
+//! The query languages of filters.
+//!
+//! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith` (GZ §4).
+//! Events know `< <= > >=` besides, and what a public client has them take: brackets around
+//! conditions, and `and` and `or` without a space before or behind (GZ §9).
 
 use super::Refusal;
 
@@ -18,6 +22,17 @@ enum Operator {
     IsNot,
     Contains,
     StartsWith,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Which of the two languages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Compliance,
+    Events,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +43,24 @@ enum Token {
 }
 
 impl Filter {
-    /// Reads a filter; only these fields are known.
+    /// Reads a filter of compliance; only these fields are known.
     pub(crate) fn new(text: Option<&str>, fields: &[&str]) -> Result<Self, Refusal> {
+        Self::of(Language::Compliance, text, fields)
+    }
+
+    /// Reads a filter; only these fields are known.
+    pub(crate) fn of(
+        language: Language,
+        text: Option<&str>,
+        fields: &[&str],
+    ) -> Result<Self, Refusal> {
         let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
             return Ok(Self(None));
         };
         let wrong = || Refusal::invalid(format!("invalid filter: {text}"));
-        let tokens = tokens(text).ok_or_else(wrong)?;
-        let mut rest = tokens.as_slice();
-        let expression = either(&mut rest, fields).filter(|_| rest.is_empty()).ok_or_else(wrong)?;
+        let tokens = tokens(text, language).ok_or_else(wrong)?;
+        let mut reader = Reader { rest: &tokens, fields, language };
+        let expression = reader.either().filter(|_| reader.rest.is_empty()).ok_or_else(wrong)?;
         Ok(Self(Some(expression)))
     }
 
@@ -62,85 +86,129 @@ impl Expression {
                     Operator::IsNot => !any(|own, value| own == value),
                     Operator::Contains => any(|own, value| own.contains(value)),
                     Operator::StartsWith => any(|own, value| own.starts_with(value)),
+                    Operator::Less => any(|own, value| number(own) < number(value)),
+                    Operator::AtMost => any(|own, value| number(own) <= number(value)),
+                    Operator::More => any(|own, value| number(own) > number(value)),
+                    Operator::AtLeast => any(|own, value| number(own) >= number(value)),
                 }
             }
         }
     }
 }
 
-fn either(rest: &mut &[Token], fields: &[&str]) -> Option<Expression> {
-    let mut left = both(rest, fields)?;
-    while skip(rest, "or") {
-        left = Expression::Or(Box::new(left), Box::new(both(rest, fields)?));
-    }
-    Some(left)
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok()
 }
 
-fn both(rest: &mut &[Token], fields: &[&str]) -> Option<Expression> {
-    let mut left = test(rest, fields)?;
-    while skip(rest, "and") {
-        left = Expression::And(Box::new(left), Box::new(test(rest, fields)?));
-    }
-    Some(left)
+/// What is left to read.
+struct Reader<'t> {
+    rest: &'t [Token],
+    fields: &'t [&'t str],
+    language: Language,
 }
 
-/// One condition. Brackets around conditions are nowhere documented, so they are refused.
-fn test(rest: &mut &[Token], fields: &[&str]) -> Option<Expression> {
-    if skip(rest, "not") {
-        return Some(Expression::Not(Box::new(test(rest, fields)?)));
+impl<'t> Reader<'t> {
+    fn either(&mut self) -> Option<Expression> {
+        let mut left = self.both()?;
+        while self.skip("or") {
+            left = Expression::Or(Box::new(left), Box::new(self.both()?));
+        }
+        Some(left)
     }
-    let Token::Word(field) = next(rest)? else { return None };
-    if !fields.contains(&field.as_str()) {
-        return None;
-    }
-    let (operator, values) = match next(rest)? {
-        Token::Sign(sign) if sign == "=" => (Operator::Is, vec![value(rest)?]),
-        Token::Sign(sign) if sign == "!=" => (Operator::IsNot, vec![value(rest)?]),
-        Token::Word(word) if word == "contains" => (Operator::Contains, vec![value(rest)?]),
-        Token::Word(word) if word == "startsWith" => (Operator::StartsWith, vec![value(rest)?]),
-        Token::Word(word) if word == "in" => (Operator::Is, list(rest)?),
-        _ => return None,
-    };
-    Some(Expression::Test { field: field.clone(), operator, values })
-}
 
-fn list(rest: &mut &[Token]) -> Option<Vec<String>> {
-    let sign = |token: Option<&Token>, sign: &str| token == Some(&Token::Sign(sign.to_owned()));
-    if !sign(next(rest), "(") {
-        return None;
+    fn both(&mut self) -> Option<Expression> {
+        let mut left = self.condition()?;
+        while self.skip("and") {
+            left = Expression::And(Box::new(left), Box::new(self.condition()?));
+        }
+        Some(left)
     }
-    let mut values = vec![value(rest)?];
-    loop {
-        match next(rest) {
-            token if sign(token, ",") => values.push(value(rest)?),
-            token if sign(token, ")") => return Some(values),
-            _ => return None,
+
+    /// One condition. Compliance documents no brackets around conditions, and refuses them.
+    fn condition(&mut self) -> Option<Expression> {
+        if self.skip("not") {
+            return Some(Expression::Not(Box::new(self.condition()?)));
+        }
+        if self.language == Language::Events && self.is_sign("(") {
+            self.next();
+            let inner = self.either()?;
+            return self.next_is(")").then_some(inner);
+        }
+        let Token::Word(field) = self.next()? else { return None };
+        if !self.fields.contains(&field.as_str()) {
+            return None;
+        }
+        let operator = match self.next()? {
+            Token::Sign(sign) => match sign.as_str() {
+                "=" => Operator::Is,
+                "!=" => Operator::IsNot,
+                "<" => Operator::Less,
+                "<=" => Operator::AtMost,
+                ">" => Operator::More,
+                ">=" => Operator::AtLeast,
+                _ => return None,
+            },
+            Token::Word(word) => match word.as_str() {
+                "contains" => Operator::Contains,
+                "startsWith" => Operator::StartsWith,
+                "in" => {
+                    let values = self.list()?;
+                    let operator = Operator::Is;
+                    return Some(Expression::Test { field: field.clone(), operator, values });
+                }
+                _ => return None,
+            },
+            Token::Text(_) => return None,
+        };
+        let values = vec![self.value()?];
+        Some(Expression::Test { field: field.clone(), operator, values })
+    }
+
+    fn list(&mut self) -> Option<Vec<String>> {
+        if !self.next_is("(") {
+            return None;
+        }
+        let mut values = vec![self.value()?];
+        while self.is_sign(",") {
+            self.next();
+            values.push(self.value()?);
+        }
+        self.next_is(")").then_some(values)
+    }
+
+    fn value(&mut self) -> Option<String> {
+        match self.next()? {
+            Token::Word(text) | Token::Text(text) => Some(text.clone()),
+            Token::Sign(_) => None,
         }
     }
-}
 
-fn value(rest: &mut &[Token]) -> Option<String> {
-    match next(rest)? {
-        Token::Word(text) | Token::Text(text) => Some(text.clone()),
-        Token::Sign(_) => None,
+    fn next(&mut self) -> Option<&'t Token> {
+        let (first, others) = self.rest.split_first()?;
+        self.rest = others;
+        Some(first)
+    }
+
+    fn next_is(&mut self, sign: &str) -> bool {
+        let here = self.is_sign(sign);
+        self.next();
+        here
+    }
+
+    fn is_sign(&self, sign: &str) -> bool {
+        matches!(self.rest.first(), Some(Token::Sign(own)) if own == sign)
+    }
+
+    fn skip(&mut self, word: &str) -> bool {
+        let here = matches!(self.rest.first(), Some(Token::Word(own)) if own == word);
+        if here {
+            self.next();
+        }
+        here
     }
 }
 
-fn next<'t>(rest: &mut &'t [Token]) -> Option<&'t Token> {
-    let (first, others) = rest.split_first()?;
-    *rest = others;
-    Some(first)
-}
-
-fn skip(rest: &mut &[Token], word: &str) -> bool {
-    let here = rest.first() == Some(&Token::Word(word.to_owned()));
-    if here {
-        next(rest);
-    }
-    here
-}
-
-fn tokens(text: &str) -> Option<Vec<Token>> {
+fn tokens(text: &str, language: Language) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
@@ -148,6 +216,10 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             _ if character.is_whitespace() => {}
             '(' | ')' | ',' | '=' => tokens.push(Token::Sign(character.to_string())),
             '!' if rest.next_if_eq(&'=').is_some() => tokens.push(Token::Sign("!=".to_owned())),
+            '<' | '>' if language == Language::Events => {
+                let or_is = if rest.next_if_eq(&'=').is_some() { "=" } else { "" };
+                tokens.push(Token::Sign(format!("{character}{or_is}")));
+            }
             '"' => {
                 let mut value = String::new();
                 loop {
@@ -168,11 +240,33 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
                 while let Some(more) = rest.next_if(inside) {
                     word.push(more);
                 }
+                if language == Language::Events && ends_condition(tokens.last()) {
+                    word = unglued(word, &mut tokens);
+                }
                 tokens.push(Token::Word(word));
             }
         }
     }
     Some(tokens)
+}
+
+fn ends_condition(last: Option<&Token>) -> bool {
+    match last {
+        Some(Token::Text(_)) => true,
+        Some(Token::Sign(sign)) => sign == ")",
+        Some(Token::Word(_)) | None => false,
+    }
+}
+
+/// Parts `andsource` in two.
+fn unglued(word: String, tokens: &mut Vec<Token>) -> String {
+    for keyword in ["and", "or"] {
+        if let Some(rest) = word.strip_prefix(keyword).filter(|rest| !rest.is_empty()) {
+            tokens.push(Token::Word(keyword.to_owned()));
+            return rest.to_owned();
+        }
+    }
+    word
 }
 
 #[cfg(test)]
@@ -202,8 +296,32 @@ mod tests {
             ("name in (", None),
             ("name = \"open", None),
             ("pass=false and", None),
+            ("severity > 2", None),
         ] {
             assert_eq!(takes(filter), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn events_are_asked_the_way_a_public_client_does() {
+        for (filter, expected) in [
+            ("(severity=4)andsource!=\"auditTrail\"", Some(true)),
+            ("(source=\"k8s\"orname=\"shell\")andsource!=\"auditTrail\"", Some(true)),
+            ("(severity>7)andsource!=\"auditTrail\"", Some(false)),
+            ("severity >= 4 and severity < 5", Some(true)),
+            ("severity in (\"4\",\"5\")", Some(true)),
+            ("(severity=4", None),
+        ] {
+            let fields = ["severity", "source", "name"];
+            let filter_of = Filter::of(Language::Events, Some(filter), &fields).ok();
+            let takes = filter_of.map(|own| {
+                own.takes(|field| match field {
+                    "severity" => vec!["4"],
+                    "source" => vec!["syscall"],
+                    _ => vec!["shell"],
+                })
+            });
+            assert_eq!(takes, expected, "{filter}");
         }
     }
 }

@@ -204,7 +204,7 @@ impl Default for Events {
     fn default() -> Self {
         Self {
             by_number: [0, 0, 0, 0, 2, 3, 12, 83],
-            every_seconds: 1800,
+            every_seconds: 1700,
             false_positive_every: 0,
             numbers: false,
             largest_page: 999,

@@ -280,12 +280,16 @@ impl Target {
         let named = |id: &str| Control { framework: policy.into(), id: id.into() };
         let requirement = Some(requirement).filter(|name| !name.is_empty());
         let zero = |count: Option<super::super::units::Whole>| count.is_some_and(|n| n.0 == 0);
+        let endpoint = given(&control.resource_api_endpoint).map(Endpoint::parse).transpose()?;
+        // A host that was not evaluated does not show in the counts.
+        let may_hide = endpoint.as_ref().is_some_and(Endpoint::tells_errors);
         Ok(Self {
-            endpoint: given(&control.resource_api_endpoint).map(Endpoint::parse).transpose()?,
             controls: [Some(id), requirement].into_iter().flatten().map(named).collect(),
             pass: control.pass,
             passing: control.passing_count.map(|count| count.0),
-            quiet: control.pass == Some(true)
+            endpoint,
+            quiet: !may_hide
+                && control.pass == Some(true)
                 && zero(control.objects_count)
                 && zero(control.accepted_count)
                 && control.passing_count.is_some(),
