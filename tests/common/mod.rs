@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_compliance-gate");
 
 /// The seed's documented request: two integrations, one framework.
-pub const DOCUMENTED: &str = "\
-    frameworks: [baseline_security]
+pub const DOCUMENTED: &str = "    frameworks: [baseline_security]
     integrations:
       - {integration_type: aws_cloud_account, provider_id: \"122814690049\"}
       - {integration_type: azure_subscription, provider_id: f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b}

@@ -6,6 +6,7 @@ use super::api;
 use super::wire::{FrameworkItem, IntegrationItem};
 use crate::finding::{Cause, Trouble};
 use crate::http::{Http, HttpError};
+use crate::sources::{Listing, Table};
 
 /// A framework that can be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,4 +123,36 @@ fn integration(item: IntegrationItem) -> Option<Integration> {
         name: item.name.unwrap_or_default(),
         state: item.state.unwrap_or_default(),
     })
+}
+
+/// What there is, as a table for people.
+///
+/// # Errors
+/// If the platform does not answer, or not as promised.
+pub(super) async fn table(http: &Http, what: Listing) -> Result<Table, HttpError> {
+    Ok(match what {
+        Listing::Frameworks => Table {
+            header: vec!["FRAMEWORK", "CONTROLS", "INTEGRATION TYPES", "TITLE"],
+            rows: frameworks(http).await?.into_iter().map(framework_row).collect(),
+        },
+        Listing::Integrations => Table {
+            header: vec!["INTEGRATION TYPE", "PROVIDER ID", "NAME", "STATE", "INTEGRATION ID"],
+            rows: integrations(http).await?.into_iter().map(integration_row).collect(),
+        },
+    })
+}
+
+fn framework_row(framework: Framework) -> Vec<String> {
+    let types = framework.plugins.unwrap_or_default();
+    vec![
+        framework.id,
+        framework.controls.map_or_else(|| "-".to_owned(), |controls| controls.to_string()),
+        if types.is_empty() { "-".to_owned() } else { types.join(",") },
+        framework.title.unwrap_or_default(),
+    ]
+}
+
+fn integration_row(integration: Integration) -> Vec<String> {
+    let Integration { id, kind, provider_id, name, state } = integration;
+    vec![kind, provider_id, name, state, id]
 }

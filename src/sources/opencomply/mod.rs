@@ -5,11 +5,11 @@
 //!
 //! ```text
 //! settings            what a policy says
-//! preflight           token, role, frameworks, integrations: a scope for each framework
+//! preflight, scope    token, role, frameworks, integrations: a scope for each framework
 //! worker              one framework, from its scope to a part
 //!   share, history    join, wait, reuse or start?      start    once, and what if it got lost
 //!   watch             until every job has ended        cancel   what we leave unfinished
-//!   assess, trust     can it be relied on?
+//!   assess, trust     can it be relied on?             counts   do the figures recount?
 //!   report, resources counts and findings              rules    the controls and their words
 //! api, wire           the calls, and what comes back   inventory  for `list`
 //! ```
@@ -20,18 +20,21 @@ use futures_util::future::join_all;
 
 use crate::evidence::Outcome;
 use crate::finding::Trouble;
+use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
 
 mod api;
 mod assess;
 mod cancel;
+mod counts;
 mod history;
 mod inventory;
 mod preflight;
 mod report;
 mod resources;
 mod rules;
+mod scope;
 mod settings;
 mod share;
 mod start;
@@ -71,6 +74,16 @@ impl Source for Settings {
 
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn has_lists(&self) -> bool {
+        true
+    }
+
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        Box::pin(
+            async move { inventory::table(http, what).await.map_err(|error| api::trouble(&error)) },
+        )
     }
 
     fn preflight<'a>(

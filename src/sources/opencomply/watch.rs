@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::api::{self, Halt, Step};
 use super::wire::{self, Status};
 use super::worker::{Attempt, Watched, Worker};
-use crate::finding::Cause;
-use crate::http::Failure;
+use crate::finding::{Cause, Trouble};
+use crate::http::{Failure, HttpError};
 use crate::poll;
 
 /// A job that nobody has found work for after this long probably never gets any.
@@ -99,12 +99,14 @@ impl Worker<'_> {
         let status = match api::status(&self.run.http, job).await {
             Ok(status) => status,
             Err(error) => {
-                let is_gone = matches!(&error.failure, Failure::Refused { status: 400, said }
-                    if said.contains("failed to get integration"));
                 watched.strikes += 1;
-                return match (is_gone, watched.strikes) {
+                // The platform asks another service for each integration, and whatever that says
+                // becomes a 400 here (fact sheet §3.4): a moment's absence, or one that was deleted.
+                let may_pass = matches!(&error.failure, Failure::Refused { status: 400, said }
+                    if !said.contains("compliance service is not"));
+                return match (may_pass, watched.strikes) {
                     (true, ..STRIKES) => Ok(()),
-                    (true, _) => Err(self.integration_gone(job).into()),
+                    (true, _) => Err(self.integration_gone(job, &error).into()),
                     (false, _) => Err(error.into()),
                 };
             }
@@ -133,15 +135,18 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn integration_gone(&self, job: u64) -> crate::finding::Trouble {
+    fn integration_gone(&self, job: u64, error: &HttpError) -> Trouble {
         self.trouble(
             Cause::Incomplete,
             format_args!(
-                "the platform cannot tell the state of job {job} any more, since it fails to get \
-                 one of its integrations"
+                "the platform cannot tell the state of job {job}, since it fails to get one of its \
+                 integrations: {error}"
             ),
         )
-        .help("an integration was deleted during the run; correct `integrations` and run it again")
+        .help(
+            "if an integration was deleted during the run, correct `integrations`; then run the \
+             gate again",
+        )
     }
 
     /// Says once that a job probably hangs.

@@ -183,7 +183,7 @@ pub struct JobSummary {
     pub integration_ids: Option<Vec<String>>,
 }
 
-/// A page of stored results; only its length matters here (fact sheet §5.6).
+/// A page of stored results; only how many there are matters here (fact sheet §5.6).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StoredResults {
