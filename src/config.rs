@@ -281,12 +281,13 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
     let system = source.system();
     let id = &gate.id.value;
     for (field, place) in gate.asked() {
-        if !system.selectors.contains(&field) {
-            let known: Vec<_> = system.selectors.iter().map(|field| field.word()).collect();
+        if !source.selectors().contains(&field) {
+            let known: Vec<_> = source.selectors().iter().map(|field| field.word()).collect();
             problems.push(Problem::at(
                 place,
                 format!(
-                    "gate `{id}` selects by `{field}`, which {} does not know; possible are {}",
+                    "gate `{id}` selects by `{field}`, which {name} ({}) does not know; possible \
+                     are {}",
                     system.title,
                     known.join(", ")
                 ),

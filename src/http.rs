@@ -546,6 +546,9 @@ struct Raw {
     simulated: bool,
 }
 
+/// When a limit of requests is lifted: seconds since 1970.
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// A try that may be worth another.
 struct Lost {
     /// Whether the platform may have acted on the request.
@@ -581,12 +584,17 @@ async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, 
     };
     let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
+    let now = Utc::now();
+    let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
+    // Sent with every answer, it asks for a pause only together with a refusal.
+    let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
         body: http.redact(response.status(), body),
         location: text(header::LOCATION),
-        pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
+        pause: asked.or(reset),
         simulated: response.headers().contains_key("x-simulated-by"),
     })
 }
@@ -610,24 +618,38 @@ fn is_gateway_page(raw: &Raw) -> bool {
         })
 }
 
+/// Reads `x-ratelimit-reset`: a moment, or, where the number is too small for one, seconds.
+fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let number: u64 = value.trim().parse().ok()?;
+    if number < 1_000_000_000 {
+        return Some(Duration::from_secs(number));
+    }
+    let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
+    // A moment that has passed is of another clock: the usual pause is better than none.
+    (until - now).to_std().ok()
+}
+
 /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
-/// `message`, `error`, else the first characters.
+/// `message`, `error`, `details[]`, else the first characters.
 fn said_with_status(raw: &Raw) -> String {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Words {
         Text(String),
         Item {
-            #[serde(alias = "detail", alias = "title", alias = "reason")]
-            message: String,
+            message: Option<String>,
+            detail: Option<String>,
+            reason: Option<String>,
+            title: Option<String>,
         },
     }
     #[derive(Deserialize)]
     struct Said {
-        #[serde(default)]
-        errors: Vec<Words>,
+        errors: Option<Vec<Words>>,
+        #[serde(alias = "errorMessage")]
         message: Option<Words>,
         error: Option<Words>,
+        details: Option<Vec<Words>>,
     }
     let status = raw.status.as_u16();
     if raw.html {
@@ -635,11 +657,17 @@ fn said_with_status(raw: &Raw) -> String {
     }
     let words = serde_json::from_slice::<Said>(&raw.body)
         .ok()
-        .and_then(|said| said.errors.into_iter().next().or(said.message).or(said.error));
-    let words = match words {
-        Some(Words::Text(text) | Words::Item { message: text }) => text,
-        None => String::from_utf8_lossy(&raw.body).into_owned(),
-    };
+        .and_then(|said| {
+            let errors = said.errors.into_iter().flatten().chain(said.message).chain(said.error);
+            errors.chain(said.details.into_iter().flatten()).next()
+        })
+        .and_then(|words| match words {
+            Words::Text(text) => Some(text),
+            Words::Item { message, detail, reason, title } => {
+                message.or(detail).or(reason).or(title)
+            }
+        })
+        .unwrap_or_else(|| String::from_utf8_lossy(&raw.body).into_owned());
     match text::one_line(&words, 200) {
         words if words.is_empty() => status.to_string(),
         words => format!("{status}: {words}"),

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use url::Url;
 
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Trouble};
@@ -24,6 +25,7 @@ pub mod bigpanda;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;
+pub mod sysdig;
 
 pub use settings::{Connection, Endpoint, OneOrMore, Period};
 
@@ -55,7 +57,7 @@ macro_rules! systems {
     };
 }
 
-systems!(bigid, bigpanda, gravityzone, opencomply);
+systems!(bigid, bigpanda, gravityzone, opencomply, sysdig);
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ pub struct System {
     pub token_variables: &'static [&'static str],
     /// What `token_env` must begin with, so that no system is sent another one's token.
     pub token_prefixes: &'static [&'static str],
-    /// The selectors that a gate can use.
+    /// The selectors that a gate can use, unless the settings say otherwise.
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
     pub states_time: bool,
@@ -98,6 +100,16 @@ pub trait Source: Any + std::fmt::Debug {
         _progress: &Rc<Progress>,
     ) -> Result<Credentials, String> {
         Ok(Credentials::Fixed(Auth::Bearer(token.secret)))
+    }
+
+    /// Where a secret is sent besides `connection().url`: to exchange this token, say.
+    fn further_origins(&self, _token: &Token) -> Vec<&Url> {
+        Vec::new()
+    }
+
+    /// The selectors that a gate can use.
+    fn selectors(&self) -> &'static [Field] {
+        self.system().selectors
     }
 
     /// Headers that every request carries besides.

@@ -15,6 +15,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
          GravityZone at http://{address}/v1\n\
          BigID at http://{address}\n\
          BigPanda at http://{address}\n\
+         Sysdig Secure at http://{address}\n\
          Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
     ))?;
     let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));

@@ -16,9 +16,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::simulator::fault::Faults;
+use crate::simulator::reply;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::{bigid, gravityzone, opencomply, reply};
-use crate::simulator::{bigpanda, gravityzone, opencomply, reply};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -74,8 +73,7 @@ impl Simulator {
         self.address
     }
 
-    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and BigID.
-    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and of BigPanda.
+    /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but GravityZone.
     /// GravityZone's base URL is this with `/v1` behind it.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -108,14 +106,10 @@ pub async fn serve(
     on_request: impl Fn(&Access) + Send + Sync + 'static,
 ) -> io::Result<()> {
     only_loopback(listener.local_addr()?)?;
-    let platforms = Router::new()
-        .merge(opencomply::router(scenario.opencomply, scenario.hostile))
-        .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
-        .merge(bigid::router(scenario.bigid, scenario.hostile))
-        .merge(bigpanda::router(scenario.bigpanda, scenario.hostile))
-        .fallback(async || reply::web_ui());
+    let Scenario { faults, .. } = &scenario;
     let door =
-        Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });
+        Arc::new(Door { faults: Faults::new(faults.clone()), on_request: Box::new(on_request) });
+    let platforms = scenario.routes().fallback(async || reply::web_ui());
     // As a fallback service the platforms are routed after `enter`, so it may still change the path.
     let app = Router::new().fallback_service(platforms).layer(from_fn_with_state(door, enter));
     let listener = listener.tap_io(|stream| {

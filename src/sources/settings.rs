@@ -82,13 +82,7 @@ impl Connection {
         ca_file: Option<PathBuf>,
         token_env: Option<String>,
     ) -> Result<Self, String> {
-        if url.0.scheme() == "http" && !allow_http && !http::is_loopback(&url.0) {
-            return Err(format!(
-                "`url` is plain http to another machine ({}); use https, or write \
-                 `allow_http: true` to send the token unencrypted",
-                url.0.host_str().unwrap_or_default()
-            ));
-        }
+        url.check("url", allow_http)?;
         let token_variables = match token_env {
             None => system.token_variables.iter().map(|name| (*name).to_owned()).collect(),
             Some(name) if system.token_prefixes.iter().any(|prefix| name.starts_with(prefix)) => {
@@ -111,6 +105,21 @@ impl Connection {
 /// The base URL of a platform: http or https, no credentials, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(pub Url);
+
+impl Endpoint {
+    /// # Errors
+    /// A sentence, if a token would travel to it unencrypted.
+    pub fn check(&self, key: &str, allow_http: bool) -> Result<(), String> {
+        if self.0.scheme() == "http" && !allow_http && !http::is_loopback(&self.0) {
+            return Err(format!(
+                "`{key}` is plain http to another machine ({}); use https, or write \
+                 `allow_http: true` to send the token unencrypted",
+                self.0.host_str().unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+}
 
 impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

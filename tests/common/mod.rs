@@ -58,6 +58,7 @@ impl Folder {
             .env("OPENCOMPLY_API_KEY", "test-token-of-opencomply")
             .env("GRAVITYZONE_API_KEY", "test-token-of-gravityzone")
             .env("BIGPANDA_API_KEY", "test-token-of-bigpanda")
+            .env("SYSDIG_API_TOKEN", "test-token-of-sysdig")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -71,6 +71,7 @@ fn rules<'a>(cases: &[&'a Case]) -> BTreeMap<&'a str, Arc<Rule>> {
 
 fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
     Finding {
+        actor: None,
         subject: Subject {
             severity: case.severity,
             rule: rules.get(case.policy.as_str()).cloned(),
