@@ -191,6 +191,11 @@ impl Http {
         self.simulated.get()
     }
 
+    /// The source's name in the policy.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
@@ -215,6 +220,11 @@ impl Http {
         let mut call = self.query(path, arguments, body);
         call.patience = Patience::OnlyIfUnseen;
         call
+    }
+
+    /// A PATCH with a JSON body: sent as `command` is, since it changes something.
+    pub fn patch(&self, path: &str, arguments: &[&str], body: &impl Serialize) -> Call<'_> {
+        Call { method: Method::PATCH, ..self.command(path, arguments, body) }
     }
 
     /// A GET of a link that the platform gave.
@@ -246,6 +256,15 @@ impl Http {
     /// Keeps a token out of every text that comes back, besides those that are sent as headers.
     pub fn keep_secret(&self, secret: &Secret) {
         self.secrets.borrow_mut().push(secret.clone());
+    }
+
+    /// Drops a lease that the platform no longer takes, so that the next request brings a new one.
+    /// Returns whether there can be one. For platforms that refuse a token with status 200.
+    pub fn forget_lease(&self) -> bool {
+        if self.renewal.is_some() {
+            *self.lease.borrow_mut() = None;
+        }
+        self.renewal.is_some()
     }
 
     /// The header of a lease that is still good; a new one where there is none.
@@ -362,6 +381,10 @@ impl<'a> Call<'a> {
                 Err(reason) => return Err(fail(Failure::Stopped(reason))),
             };
             let lost = match outcome {
+                Ok(raw) if raw.status.is_success() && is_gateway_page(&raw) => Lost::seen(format!(
+                    "answered {} with a gateway's error page",
+                    raw.status.as_u16()
+                )),
                 Ok(raw) if raw.status.is_success() => {
                     return Ok(Answer {
                         source: self.http.source.clone(),
@@ -569,6 +592,16 @@ fn pause(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     Some((until.to_utc() - now).to_std().unwrap_or_default())
 }
 
+/// Whether a page with a good status is the error page of a gateway that will pass: BigID's gives
+/// `502 Bad Gateway` with status 200 (bigid fact sheet §A5).
+fn is_gateway_page(raw: &Raw) -> bool {
+    let head = raw.body.get(..raw.body.len().min(1024)).unwrap_or_default();
+    raw.html
+        && ["500", "502", "503", "504"].iter().any(|status| {
+            memchr::memmem::find(head, format!("<title>{status} ").as_bytes()).is_some()
+        })
+}
+
 /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
 /// `message`, `error`, else the first characters.
 fn said_with_status(raw: &Raw) -> String {
@@ -629,16 +662,17 @@ impl Answer {
         self.body.trim_ascii().is_empty()
     }
 
+    /// The error that this answer is, although its status is a good one.
+    pub fn failed(&self, failure: Failure) -> HttpError {
+        HttpError { source: self.source.clone(), endpoint: self.endpoint.clone(), failure }
+    }
+
     /// The body as the type that the API promises. Borrows from the answer where the type does.
     ///
     /// # Errors
     /// If it is not JSON, or not of that type; the error names the field.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
-        let protocol = |message: String| HttpError {
-            source: self.source.clone(),
-            endpoint: self.endpoint.clone(),
-            failure: Failure::Protocol(message),
-        };
+        let protocol = |message: String| self.failed(Failure::Protocol(message));
         if self.is_empty() {
             return Err(protocol("the answer is empty where JSON was expected".to_owned()));
         }

@@ -19,6 +19,8 @@ pub struct Secret(SecretString);
 pub struct Token {
     pub variable: String,
     pub secret: Secret,
+    /// What kind of token the pipeline says it is: the value of `<variable>_KIND`.
+    pub kind: Option<String>,
 }
 
 impl Token {
@@ -32,7 +34,8 @@ impl Token {
         match set.collect::<Vec<_>>().as_slice() {
             [only] => {
                 let secret = Secret::read(only, variables)?;
-                Ok(Self { variable: (*only).clone(), secret })
+                let kind = variables.get(&format!("{only}_KIND")).filter(|kind| !kind.is_empty());
+                Ok(Self { variable: (*only).clone(), secret, kind: kind.cloned() })
             }
             [] => Err(format!(
                 "{} is not set (or empty), and neither is {}; set it in the pipeline's secrets",

@@ -2,6 +2,7 @@
 //!
 //! A new system is a folder below `sources/` and a row in the table below.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use crate::secret::Token;
 use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
+pub mod bigid;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;
@@ -52,7 +54,7 @@ macro_rules! systems {
     };
 }
 
-systems!(gravityzone, opencomply);
+systems!(bigid, gravityzone, opencomply);
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -76,8 +78,9 @@ pub struct System {
 /// A future on the one thread we run on.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// The validated settings of one source; no secrets, nothing of the policy.
-pub trait Source: std::fmt::Debug {
+/// The validated settings of one source; no secrets, nothing of the policy. As an `Any` they can be
+/// had back by what works with one system only.
+pub trait Source: Any + std::fmt::Debug {
     fn system(&self) -> &'static System;
 
     /// Where it is and how to speak to it.
