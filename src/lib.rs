@@ -25,6 +25,7 @@
 //! | [`evaluate`] | pure: policy and evidence → a ruling on each gate |
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file a format |
+//! | [`export`] | open cases to tickets, each of them once |
 //! | [`sources`] | the contract of a source, the table of systems; one folder a system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
 //! | [`page`], [`poll`] | guards for any pager; asking until it is done |
@@ -35,6 +36,7 @@
 //!
 //! ```text
 //! main → cli, command → gate → config → report → evaluate → policy → evidence → verdict
+//!                               config → export → sources
 //!                               config → sources → poll, page → http → secret → progress → stop
 //!                                        sources → evidence → selection → finding → text
 //! command → simulator → (nothing of ours but fixtures)
@@ -47,6 +49,7 @@ pub mod command;
 pub mod config;
 pub mod evaluate;
 pub mod evidence;
+pub mod export;
 pub mod finding;
 pub mod gate;
 pub mod http;

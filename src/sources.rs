@@ -24,6 +24,7 @@ pub mod gravityzone;
 pub mod opencomply;
 mod settings;
 
+pub(crate) use settings::settings;
 pub use settings::{Connection, Endpoint, OneOrMore, Period};
 
 /// The table of systems.
