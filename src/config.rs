@@ -365,9 +365,8 @@ fn exported(
     problems: &mut Vec<Problem>,
 ) -> Option<Export> {
     let ExportEntry { source, severity, policy, status, .. } = &entry.value;
-    let has_cases = |source: &Located<Rc<dyn Source>>| {
-        source.value.system().name == bigid::SYSTEM.name
-    };
+    let has_cases =
+        |source: &Located<Rc<dyn Source>>| source.value.system().name == bigid::SYSTEM.name;
     let able: Vec<_> =
         sources.iter().filter(|(_, source)| has_cases(source)).map(|(name, _)| *name).collect();
     let name = match (source, able.as_slice()) {

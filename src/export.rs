@@ -66,7 +66,9 @@ impl Rules {
         let severe = self.severity.as_ref().is_none_or(|severities| {
             case.severity == Severity::Unknown || severities.contains(&case.severity)
         });
-        severe && meets(&self.policy, &case.policy, true) && meets(&self.status, &case.status, case.open)
+        severe
+            && meets(&self.policy, &case.policy, true)
+            && meets(&self.status, &case.status, case.open)
     }
 }
 
@@ -186,6 +188,9 @@ pub trait Target {
     /// Which system, which instance, and where in it: what stands in the ledger.
     fn place(&self) -> String;
 
+    /// Whether it is on another machine than this one.
+    fn is_real(&self) -> bool;
+
     /// How old a lost question must be before a search that finds nothing is believed.
     fn settle(&self) -> std::time::Duration;
 
@@ -222,7 +227,9 @@ fn unanswered(error: &crate::http::HttpError) -> Creation {
             Creation::Refused(Trouble { cause: Cause::Invalid, ..trouble })
         }
         Failure::Unreachable { .. } | Failure::Stopped(_) => Creation::Unsent(trouble),
-        Failure::Refused { .. } | Failure::Lost(_) | Failure::Protocol(_) => Creation::Lost(trouble),
+        Failure::Refused { .. } | Failure::Lost(_) | Failure::Protocol(_) => {
+            Creation::Lost(trouble)
+        }
     }
 }
 

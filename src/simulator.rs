@@ -1,7 +1,7 @@
 //! The embedded platforms: real HTTP on loopback, with the quirks of the real ones.
 //!
-//! One port serves OpenComply under `/main/…` and GravityZone under `/v1/cspm/…`; any other path
-//! answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
+//! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…`, and for the export
+//! Jira under `/rest/api/…` and ServiceNow under `/api/now/…`; any other path answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
 //! [`Scenario`]: a small parameter file whose defaults are a healthy platform. The rest is
 //! generated, so the same scenario gives the same answers apart from timestamps.
 //!
@@ -13,10 +13,12 @@ pub mod fault;
 pub mod gravityzone;
 mod hostile;
 mod ids;
+pub mod jira;
 pub mod opencomply;
 mod reply;
 mod scenario;
 mod server;
+pub mod servicenow;
 
 pub use scenario::Scenario;
 pub use server::{Access, SIMULATED_BY, Simulator, bind, serve};

@@ -33,10 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    (
-        "export",
-        &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"],
-    ),
+    ("export", &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"]),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
     ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),

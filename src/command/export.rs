@@ -16,7 +16,7 @@ use crate::export::servicenow::ServiceNow;
 use crate::export::{self, Action, Busy, Cases, Job, Ledger, Mode, Outcome, Row, Target};
 use crate::finding::{Cause, Trouble};
 use crate::gate::{self, Gate};
-use crate::http::{self, Auth, Credentials, Http, Setup};
+use crate::http::{Auth, Credentials, Http, Setup};
 use crate::progress::Progress;
 use crate::secret::{Token, Variables};
 use crate::sources::bigid::{self, Case};
@@ -31,16 +31,18 @@ const QUEUE: Duration = Duration::from_millis(500);
 pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8, Usage> {
     let mut config = load(&arguments.config)?;
     let Some(settings) = config.export.take() else {
-        return Err("the configuration has no `export`; it says where tickets go".to_owned().into());
+        return Err("the configuration has no `export`; it says where tickets go"
+            .to_owned()
+            .into());
     };
     config.sources.retain(|name, _| *name == settings.rules.source);
     let progress = context.progress();
     let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
     let (source, run) =
         gate.sources().next().ok_or_else(|| "the export has no source".to_owned())?;
-    let cases = BigId::of(source, run)?;
     let door = Door { variables: &context.variables, stop: gate.stop(), progress: &progress };
     let target = door.target(arguments.target, &settings)?;
+    let cases = BigId::of(source, run, target.is_real())?;
     let run_id = run_id(&arguments, &context.variables);
     let mode = Mode {
         apply: arguments.apply,
@@ -170,19 +172,30 @@ impl Door<'_> {
 struct BigId<'a> {
     settings: &'a bigid::Settings,
     run: &'a Run,
+    /// Whether the tickets go to people.
+    real: bool,
 }
 
 impl<'a> BigId<'a> {
-    fn of(source: &'a dyn Source, run: &'a Run) -> Result<Self, String> {
+    fn of(source: &'a dyn Source, run: &'a Run, real: bool) -> Result<Self, String> {
         let settings = (source as &dyn std::any::Any).downcast_ref();
         let settings = settings.ok_or_else(|| format!("source `{}` has no cases", run.name))?;
-        Ok(Self { settings, run })
+        Ok(Self { settings, run, real })
     }
 }
 
 impl Cases for BigId<'_> {
     fn all(&self) -> Later<'_, Result<Vec<Case>, Trouble>> {
-        Box::pin(bigid::cases(self.settings, self.run))
+        Box::pin(async move {
+            let cases = bigid::cases(self.settings, self.run).await?;
+            match self.real && self.run.http.simulated() {
+                true => Err(Trouble::new(
+                    Cause::Invalid,
+                    "the cases are simulated and the tickets would be real; nothing was exported",
+                )),
+                false => Ok(cases),
+            }
+        })
     }
 
     fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Trouble>> {
@@ -201,7 +214,8 @@ impl Cases for BigId<'_> {
 
 /// The run of the pipeline, in the words of its host, for whoever audits it.
 fn run_id(arguments: &ExportArguments, variables: &Variables) -> String {
-    let set = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let set =
+        |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let github = || {
         let (server, repository) = (set("GITHUB_SERVER_URL")?, set("GITHUB_REPOSITORY")?);
         Some(format!("{server}/{repository}/actions/runs/{}", set("GITHUB_RUN_ID")?))
@@ -241,7 +255,8 @@ fn told(outcome: &Outcome, mode: Mode, title: &str, settings: &Export) -> String
         let _ = writeln!(said, "Dry run: nothing was written; {ending}.");
     } else {
         let ledger = settings.rules.ledger.display().to_string();
-        let _ = writeln!(said, "Ledger: {}; keep it for the next run.", text::one_line(&ledger, 200));
+        let _ =
+            writeln!(said, "Ledger: {}; keep it for the next run.", text::one_line(&ledger, 200));
     }
     said
 }

@@ -13,6 +13,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
     print(&format!(
         "OpenComply at http://{address}\n\
          GravityZone at http://{address}/v1\n\
+         Jira and ServiceNow, for the export, at http://{address}\n\
          Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
     ))?;
     let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));

@@ -151,8 +151,12 @@ impl Ledger {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)?;
         }
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&self.path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.path)?;
         // The name must outlive a crash too. Where folders cannot be opened, nothing is lost by it.
         if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
             let _ = folder.sync_all();
@@ -294,8 +298,7 @@ impl Ledger {
             why: why.map(str::to_owned),
         };
         let path = self.path.display().to_string();
-        let fail =
-            |error: std::io::Error| format!("failed to write to the ledger {path}: {error}");
+        let fail = |error: std::io::Error| format!("failed to write to the ledger {path}: {error}");
         let mut bytes = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
         // Taken away until the line is whole: nothing may follow half a line.

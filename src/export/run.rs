@@ -188,9 +188,9 @@ impl March<'_, '_> {
             .map(|case| Mark::of(&case.id))
             .filter_map(|mark| Some((self.ledger.entry(&mark).ticket?, mark)))
             .collect();
-        let reads = tickets.iter().map(async |(ticket, mark)| {
-            (mark.case.clone(), target.read(ticket, mark, None).await)
-        });
+        let reads = tickets
+            .iter()
+            .map(async |(ticket, mark)| (mark.case.clone(), target.read(ticket, mark, None).await));
         let mut reads = stream::iter(reads).buffered(SIDE_BY_SIDE);
         while let Some((case, outcome)) = reads.next().await {
             match outcome {
@@ -270,12 +270,7 @@ impl March<'_, '_> {
     }
 
     /// A case that the ledger has no ticket for.
-    async fn look(
-        &mut self,
-        mark: &Mark,
-        intent: Option<DateTime<Utc>>,
-        row: &mut Row,
-    ) -> Action {
+    async fn look(&mut self, mark: &Mark, intent: Option<DateTime<Utc>>, row: &mut Row) -> Action {
         if self.halted || self.job.stop.reason().is_some() {
             return Action::NotReached;
         }
@@ -292,11 +287,7 @@ impl March<'_, '_> {
     }
 
     /// Looks for the ticket; more than once where one was asked for and may yet show.
-    async fn search(
-        &self,
-        mark: &Mark,
-        intent: Option<DateTime<Utc>>,
-    ) -> Result<Sight, Trouble> {
+    async fn search(&self, mark: &Mark, intent: Option<DateTime<Utc>>) -> Result<Sight, Trouble> {
         let Job { target, mode, stop, .. } = self.job;
         let began = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -352,7 +343,10 @@ impl March<'_, '_> {
                 since.format("%H:%M:%S UTC"),
                 target.title(),
             ),
-            &format!("export again after {}: then what the search says is believed", until.format("%H:%M:%S UTC")),
+            &format!(
+                "export again after {}: then what the search says is believed",
+                until.format("%H:%M:%S UTC")
+            ),
         )
     }
 
@@ -436,12 +430,7 @@ impl March<'_, '_> {
     }
 
     /// The answer was lost: only the search can tell, and this run does not ask again.
-    async fn after_loss(
-        &mut self,
-        mark: &Mark,
-        trouble: Trouble,
-        row: &mut Row,
-    ) -> Action {
+    async fn after_loss(&mut self, mark: &Mark, trouble: Trouble, row: &mut Row) -> Action {
         let asked_at = Utc::now();
         // It may have waited for its turn since the first one.
         if let Err(sentence) = self.ledger.intend(mark) {

@@ -1,6 +1,5 @@
 //! What stands in a ticket, before a target gives it its form.
 
-use super::Mark;
 use crate::finding::Severity;
 use crate::sources::bigid::Case;
 use crate::text;

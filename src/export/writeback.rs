@@ -131,9 +131,9 @@ impl Desk<'_, '_> {
             Ok(Some(after)) if after.status == status => {
                 let mark = Mark::of(&case.id);
                 let noted = self.ledger.wrote_back(&mark, status, &reason);
-                let note = noted.err().map(|sentence| {
-                    self.trouble(Trouble::new(Cause::Incomplete, sentence))
-                });
+                let note = noted
+                    .err()
+                    .map(|sentence| self.trouble(Trouble::new(Cause::Incomplete, sentence)));
                 (Some(status.to_owned()), note)
             }
             Ok(after) => {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
-use crate::simulator::{gravityzone, opencomply};
+use crate::simulator::{gravityzone, jira, opencomply, servicenow};
 
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
@@ -27,6 +27,10 @@ pub struct Scenario {
     pub opencomply: opencomply::Settings,
     /// The parameters of GravityZone.
     pub gravityzone: gravityzone::Settings,
+    /// The parameters of Jira.
+    pub jira: jira::Settings,
+    /// The parameters of ServiceNow.
+    pub servicenow: servicenow::Settings,
     /// Error answers, the first that is due wins.
     pub faults: Vec<Fault>,
     /// Puts hostile text into every text field of both platforms. Ids stay as they are.
@@ -137,8 +141,8 @@ impl Scenario {
         Self {
             opencomply: serde_json::from_str(entry.opencomply).ok()?,
             gravityzone: serde_json::from_str(entry.gravityzone).ok()?,
-            faults: Vec::new(),
             hostile: entry.hostile,
+            ..Self::default()
         }
         .validated()
         .ok()
@@ -158,6 +162,7 @@ impl Scenario {
     fn validated(self) -> Result<Self, String> {
         self.opencomply.validate()?;
         self.gravityzone.validate()?;
+        self.jira.validate()?;
         for fault in &self.faults {
             fault.validate()?;
         }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::simulator::fault::Faults;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::{gravityzone, opencomply, reply};
+use crate::simulator::{gravityzone, jira, opencomply, reply, servicenow};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -109,6 +109,8 @@ pub async fn serve(
     let platforms = Router::new()
         .merge(opencomply::router(scenario.opencomply, scenario.hostile))
         .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
+        .merge(jira::router(scenario.jira))
+        .merge(servicenow::router(scenario.servicenow))
         .fallback(async || reply::web_ui());
     let door =
         Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });

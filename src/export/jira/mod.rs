@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Creation, Draft, Mark, Seen, Target, Ticket, unanswered, wording};
 use crate::finding::{Cause, Trouble};
-use crate::http::{Answer, Http, HttpError};
+use crate::http::{Answer, Http, HttpError, is_loopback};
 use crate::sources::Later;
 use crate::sources::bigid::Case;
 use crate::text;
@@ -73,7 +73,8 @@ impl<'a> Jira<'a> {
     ) -> Result<Page, HttpError> {
         let ids: Vec<u64> = recent.iter().filter_map(|ticket| ticket.id.parse().ok()).collect();
         // The project's key and the label hold no character that JQL would read as its own.
-        let jql = format!("project = \"{}\" AND labels = \"{}\"", self.settings.project, mark.label);
+        let jql =
+            format!("project = \"{}\" AND labels = \"{}\"", self.settings.project, mark.label);
         let mut query = json!({
             "jql": jql,
             "fields": ["labels", "status", "summary"],
@@ -104,16 +105,18 @@ impl<'a> Jira<'a> {
 
     fn seen(&self, issue: &Issue, mark: &Mark, draft: Option<&Draft>) -> Result<Seen, Trouble> {
         let lacks = |field: &str| {
-            self.protocol(&format!("issue {} came without `{field}`, which was asked for", issue.key))
+            self.protocol(&format!(
+                "issue {} came without `{field}`, which was asked for",
+                issue.key
+            ))
         };
         let labels = issue.fields.labels.as_ref().ok_or_else(|| lacks("labels"))?;
         let status = issue.fields.status.as_ref().ok_or_else(|| lacks("status"))?;
         let differences = draft.and_then(|draft| {
             let wrote = draft.fields.get("summary").and_then(Value::as_str)?;
             let has = issue.fields.summary.as_deref().unwrap_or_default();
-            (has.trim() != wrote.trim()).then(|| {
-                format!("{} has another summary: {}", issue.key, text::one_line(has, 80))
-            })
+            (has.trim() != wrote.trim())
+                .then(|| format!("{} has another summary: {}", issue.key, text::one_line(has, 80)))
         });
         Ok(Seen {
             ticket: self.ticket(&issue.id, &issue.key),
@@ -251,6 +254,10 @@ impl Target for Jira<'_> {
 
     fn place(&self) -> String {
         format!("jira {} {}", self.settings.connection.url, self.settings.project)
+    }
+
+    fn is_real(&self) -> bool {
+        !is_loopback(&self.settings.connection.url)
     }
 
     fn settle(&self) -> Duration {

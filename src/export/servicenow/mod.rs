@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{Creation, Draft, Mark, Seen, Target, Ticket, unanswered, wording};
 use crate::finding::{Cause, Trouble};
-use crate::http::{Answer, Http};
+use crate::http::{Answer, Http, is_loopback};
 use crate::sources::Later;
 use crate::sources::bigid::Case;
 use crate::text;
@@ -63,7 +63,12 @@ impl<'a> ServiceNow<'a> {
     }
 
     /// What a query gives. Some instances answer 404 where there is nothing.
-    async fn rows(&self, table: &str, query: &str, fields: &str) -> Result<Vec<Map<String, Value>>, Trouble> {
+    async fn rows(
+        &self,
+        table: &str,
+        query: &str,
+        fields: &str,
+    ) -> Result<Vec<Map<String, Value>>, Trouble> {
         let answer = self
             .http
             .get("api/now/table/{}", &[table])
@@ -101,12 +106,7 @@ impl<'a> ServiceNow<'a> {
     }
 
     /// The `sys_id` of the one row whose `field` is exactly this.
-    async fn look_up(
-        &self,
-        table: &'static str,
-        field: &str,
-        value: &str,
-    ) -> Option<String> {
+    async fn look_up(&self, table: &'static str, field: &str, value: &str) -> Option<String> {
         let key = (table, value.to_owned());
         if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
@@ -250,8 +250,7 @@ fn ignored(draft: &Draft, row: &Map<String, Value>, key: &str) -> Vec<String> {
         let sent = sent.as_str().unwrap_or_default();
         !sent.is_empty() && has.replace("\r\n", "\n").trim() != sent.trim()
     };
-    let names: Vec<_> =
-        draft.fields.iter().filter(lost).map(|(name, _)| name.as_str()).collect();
+    let names: Vec<_> = draft.fields.iter().filter(lost).map(|(name, _)| name.as_str()).collect();
     match names.is_empty() {
         true => Vec::new(),
         false => vec![format!("{key} holds something else in {}", names.join(", "))],
@@ -280,6 +279,10 @@ impl Target for ServiceNow<'_> {
         format!("servicenow {} {}", self.settings.connection.url, self.settings.table)
     }
 
+    fn is_real(&self) -> bool {
+        !is_loopback(&self.settings.connection.url)
+    }
+
     fn settle(&self) -> Duration {
         self.settings.settle
     }
@@ -293,10 +296,8 @@ impl Target for ServiceNow<'_> {
             let query = format!("correlation_id={}", correlation(mark));
             let fields = "sys_id,number,state,correlation_id";
             let rows = self.rows(&self.settings.table, &query, fields).await?;
-            let mut found = rows
-                .iter()
-                .map(|row| self.seen(row, mark, None))
-                .collect::<Result<Vec<_>, _>>()?;
+            let mut found =
+                rows.iter().map(|row| self.seen(row, mark, None)).collect::<Result<Vec<_>, _>>()?;
             if let Some(other) = found.iter().find(|seen| !seen.marked) {
                 let what = format!(
                     "the query `{query}` on table {} also gave {}, so it was ignored; nothing it \

@@ -27,7 +27,8 @@ pub const SYSTEM: System = System {
 const SETTLE: Duration = Duration::from_secs(60);
 
 /// Fields that are the export's own.
-const OWN: [&str; 4] = ["short_description", "description", "correlation_id", "correlation_display"];
+const OWN: [&str; 4] =
+    ["short_description", "description", "correlation_id", "correlation_display"];
 
 settings! {
     /// The keys as written.
