@@ -242,7 +242,7 @@ mod tests {
         // Changing it would make a second ticket for every case there is.
         let mark = Mark::of("66f1a2b3c4d5e6f708192a3b");
         assert_eq!(mark.case, "bigid:66f1a2b3c4d5e6f708192a3b");
-        assert_eq!(mark.label, "gate-PINNED");
+        assert_eq!(mark.label, "gate-812f499cad0f85e0");
         assert_eq!(Mark::id(&mark.case), Some("66f1a2b3c4d5e6f708192a3b"));
     }
 }

@@ -63,6 +63,7 @@ settings! {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "JiraAuth"))]
 #[serde(rename_all = "lowercase")]
 enum Scheme {
     #[default]

@@ -61,6 +61,7 @@ settings! {
 /// What a priority is computed from: 1 (high) to 3 (low) each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ServiceNowLevel"))]
 #[serde(deny_unknown_fields)]
 pub struct Level {
     pub impact: u8,
