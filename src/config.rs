@@ -185,7 +185,7 @@ impl Written {
                 [] => "the file has no `environments`".to_owned(),
                 known => format!("the file has {}", known.join(", ")),
             };
-            Problem::somewhere(format!("environment `{name}` is unknown{hint}; {known}"))
+            Problem::somewhere(format!("environment `{name}` is unknown{hint} ({known})"))
         })
     }
 

@@ -1,13 +1,15 @@
 //! The embedded platforms: real HTTP on loopback, with the quirks of the real ones.
 //!
-//! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…`, and for the export
-//! Jira under `/rest/api/…` and ServiceNow under `/api/now/…`; any other path answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
+//! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…`, BigID under
+//! `/api/v1/…`, and for the export Jira under `/rest/api/…` and ServiceNow under `/api/now/…`; any
+//! other path answers like the web UI in front of OpenComply, 200 with HTML. What a platform does is set by a
 //! [`Scenario`]: a small parameter file whose defaults are a healthy platform. The rest is
 //! generated, so the same scenario gives the same answers apart from timestamps.
 //!
 //! The simulator shares no type with the clients it is there to test. Its contract is the vendors'
-//! documentation, as collected in the project's API fact sheets ("OC §3.2" and "GZ §2.2" in comments).
+//! documentation, as collected in the project's API fact sheets ("OC §3.2", "GZ §2.2", "BP §A2" in comments).
 
+pub mod bigid;
 mod clock;
 pub mod fault;
 pub mod gravityzone;

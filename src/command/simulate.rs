@@ -13,7 +13,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
     print(&format!(
         "OpenComply at http://{address}\n\
          GravityZone at http://{address}/v1\n\
-         Jira and ServiceNow, for the export, at http://{address}\n\
+         BigID, Jira and ServiceNow at http://{address}\n\
          Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
     ))?;
     let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));
@@ -35,7 +35,7 @@ pub fn scenario(name: &str) -> Result<Scenario, String> {
     match std::fs::read_to_string(name) {
         Ok(text) => Scenario::from_json(&text).map_err(|error| format!("{name}: {error}")),
         Err(_) => Err(format!(
-            "scenario `{name}` is unknown{}; known are:\n{}\nA JSON file of your own works too.",
+            "scenario `{name}` is unknown{}\nKnown are:\n{}\nA JSON file of your own works too.",
             crate::text::did_you_mean(name, Scenario::names().map(|(name, _)| name)),
             Scenario::names()
                 .map(|(name, about)| format!("  {name:22}{about}"))

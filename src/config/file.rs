@@ -294,7 +294,7 @@ fn severity_word<E: de::Error>(word: &str) -> Result<Severity, E> {
     Severity::NAMED.into_iter().find(|severity| severity.word() == word).ok_or_else(|| {
         let known = Severity::NAMED.map(Severity::word);
         E::custom(format!(
-            "`{word}` is not a severity{}; write one of {}, a list of them, or `\">= high\"`",
+            "`{word}` is not a severity{} (one of {}, a list of them, or `\">= high\"`)",
             text::did_you_mean(word, known),
             known.join(", ")
         ))
@@ -366,7 +366,7 @@ fn system_of(name: &str) -> Result<&'static str, String> {
     }
     known.iter().find(|name| **name == system).copied().ok_or_else(|| {
         format!(
-            "unknown source `{name}`{}; known systems are {}",
+            "unknown source `{name}`{} (known systems: {})",
             text::did_you_mean(system, known.iter().copied()),
             known.join(", ")
         )
@@ -403,7 +403,7 @@ impl<'de> Deserialize<'de> for Reports {
                     let known: Vec<_> = report::FORMATS.iter().map(report::Format::key).collect();
                     if !known.contains(&key) {
                         return Err(de::Error::custom(format!(
-                            "unknown report format `{key}`{}; known are {}",
+                            "unknown report format `{key}`{} (known: {})",
                             text::did_you_mean(&key, known.iter().map(String::as_str)),
                             known.join(", ")
                         )));

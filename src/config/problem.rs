@@ -66,7 +66,7 @@ fn unknown(what: &str, given: &str, expected: &[&'static str]) -> String {
         ""
     };
     format!(
-        "unknown {what} `{given}`{}{secret}; expected one of {}",
+        "unknown {what} `{given}`{}{secret} (known: {})",
         text::did_you_mean(given, expected.iter().copied()),
         expected.join(", ")
     )

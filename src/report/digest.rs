@@ -1,7 +1,7 @@
 //! What all reports tell, in the same words: what a ruling means for the pipeline, which gates
 //! count a finding, what was observed. Text that is returned here is on one line and safe to show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -42,6 +42,7 @@ pub struct Findings<'a> {
     /// Finding and ruling, sorted: sixteen bytes for each, where a map would take a hundred.
     counted: Vec<(*const Finding, usize)>,
     rulings: &'a [Ruling<'a>],
+    weights: Vec<Weight>,
 }
 
 pub struct Entry<'a> {
@@ -95,12 +96,21 @@ impl<'a> Findings<'a> {
         entries.sort_by(|a, b| {
             Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
         });
-        Self { entries, counted, rulings }
+        Self { entries, counted, rulings, weights }
     }
 
     /// The rulings that count a finding, in the policy's order.
     pub fn gates(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
         self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &self.rulings[*ruling])
+    }
+
+    /// The ids of the gates that make the most of a finding: those it is beyond the limit of.
+    pub fn minding(&self, entry: &Entry<'_>) -> String {
+        let gates = self.counted[entry.gates.clone()].iter();
+        let minding = gates.filter(|(_, ruling)| Some(self.weights[*ruling]) == entry.weight);
+        let ids: Vec<_> =
+            minding.map(|(_, ruling)| text::one_line(&self.rulings[*ruling].gate.id, 80)).collect();
+        ids.join(", ")
     }
 
     /// The entries by rule, in the order of each rule's first entry.
@@ -149,21 +159,33 @@ pub fn headline(decision: &Decision<'_>) -> String {
 }
 
 fn meaning(decision: &Decision<'_>) -> String {
-    let gates = decision.rulings.len() as u64;
-    let blocking = decision.rulings.iter().filter(|ruling| ruling.blocks());
-    let breached = blocking.clone().filter(|ruling| ruling.state == State::Breached).count() as u64;
-    let undecided = blocking.count() as u64 - breached;
-    let of = |count: u64, what: &str| match gates {
-        1 => format!("the one gate {what}"),
-        _ => format!("{} of {} {what}", text::thousands(count), text::count(gates, "gate")),
+    let gates = text::count(decision.rulings.len() as u64, "gate");
+    let of = |count: usize, what: &str| {
+        let are = if count == 1 { "is" } else { "are" };
+        format!("{} of {gates} {are} {what}", text::thousands(count as u64))
     };
+    let blocking = decision.rulings.iter().filter(|ruling| ruling.blocks());
+    let (breached, undecided): (Vec<_>, Vec<_>) =
+        blocking.partition(|ruling| ruling.state == State::Breached);
     match decision.verdict {
-        Verdict::Passed if gates == 1 => "the one gate holds".to_owned(),
-        Verdict::Passed => format!("all {} hold", text::count(gates, "gate")),
-        Verdict::Blocked => match undecided {
-            0 => of(breached, "breached"),
-            _ => format!("{}, {} could not be decided", of(breached, "breached"), undecided),
-        },
+        Verdict::Passed if decision.rulings.len() == 1 => "the one gate holds".to_owned(),
+        Verdict::Passed => format!("all {gates} hold"),
+        Verdict::Blocked if undecided.is_empty() => of(breached.len(), "breached"),
+        Verdict::Blocked => {
+            let more = text::thousands(undecided.len() as u64);
+            format!("{}, {more} could not be decided", of(breached.len(), "breached"))
+        }
+        Verdict::Warned => {
+            let warns =
+                |state| decision.rulings.iter().filter(|ruling| ruling.state == state).count();
+            let (breached, undecided) = (warns(State::Breached), warns(State::Undecided));
+            let breached = (breached > 0).then(|| of(breached, "breached"));
+            let undecided = (undecided > 0).then(|| of(undecided, "inconclusive"));
+            let warnings: Vec<_> = breached.into_iter().chain(undecided).collect();
+            format!("nothing blocks, but {}", warnings.join(" and "))
+        }
+        Verdict::Interrupted => "the run was stopped before it could decide".to_owned(),
+        Verdict::Terminated => "the CI host ended the run before it could decide".to_owned(),
         verdict => verdict.meaning().to_owned(),
     }
 }
@@ -184,35 +206,45 @@ pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
         (State::Undecided, _, Mode::Observe) if ruling.blocks() => "inconclusive, would block",
         (State::Breached, ..) => "breached, warns only",
         (State::Undecided, ..) if ruling.gate.level == Level::Warn => "inconclusive, warns only",
-        (State::Undecided, ..) => "inconclusive, let through by fail_open",
+        (State::Undecided, ..) => "inconclusive, let through",
     }
 }
 
-/// A sentence for each limit of a gate: observed, limit, and by how much it is missed.
-pub fn limits(ruling: &Ruling<'_>) -> Vec<String> {
+/// A sentence for each limit of a gate: observed, limit, and by how much it is missed. Of a gate
+/// that could not be decided, what was counted so far, if anything.
+pub fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
-    if ruling.state == State::Breached {
-        return ruling.breaches.iter().map(ToString::to_string).collect();
+    let failed = text::count(ruling.failed, "failed check");
+    let sentences = match ruling.state {
+        State::Breached => ruling.breaches.iter().map(ToString::to_string).collect(),
+        State::Undecided if ruling.summed.is_empty() => Vec::new(),
+        State::Undecided => vec![format!("so far {failed}")],
+        State::Held => {
+            let max =
+                limits.max.map(|max| format!("{failed} where max is {}", text::thousands(max)));
+            let rate = limits.min_pass_rate.zip(ruling.passed).map(|(least, passed)| {
+                let rate = evaluate::rate(passed, passed.saturating_add(ruling.failed));
+                format!("pass rate {rate} where min_pass_rate is {least}")
+            });
+            let least = limits.min_evaluated.filter(|least| *least > 0);
+            let least =
+                least.map(|least| format!("at least {} evaluated", text::count(least, "check")));
+            [max, rate, least].into_iter().flatten().collect()
+        }
+    };
+    let counts = severities(ruling.by_severity.iter().map(|(severity, count)| (*severity, *count)));
+    match (ruling.state, sentences.is_empty() || counts.is_empty()) {
+        (State::Held, _) | (_, true) => sentences.join("; "),
+        (_, false) => format!("{} ({counts})", sentences.join("; ")),
     }
-    let mut sentences = Vec::new();
-    if let Some(max) = limits.max {
-        let failed = text::count(ruling.failed, "failed check");
-        sentences.push(format!("{failed} where max is {}", text::thousands(max)));
-    }
-    if let (Some(least), Some(passed)) = (limits.min_pass_rate, ruling.passed) {
-        let rate = evaluate::rate(passed, passed.saturating_add(ruling.failed));
-        sentences.push(format!("pass rate {rate} where min_pass_rate is {least}"));
-    }
-    if let (Some(least @ 1..), State::Held) = (limits.min_evaluated, ruling.state) {
-        sentences.push(format!("at least {} evaluated", text::count(least, "check")));
-    }
-    sentences
 }
 
 /// `3 critical, 9 high`, worst first.
-pub fn severities(counts: impl DoubleEndedIterator<Item = (Severity, u64)>) -> String {
+pub fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.cmp(a));
     let words: Vec<_> = counts
-        .rev()
+        .into_iter()
         .map(|(severity, count)| format!("{} {severity}", text::thousands(count)))
         .collect();
     words.join(", ")
@@ -222,7 +254,7 @@ pub fn severities(counts: impl DoubleEndedIterator<Item = (Severity, u64)>) -> S
 pub fn scope(ruling: &Ruling<'_>) -> String {
     let gate = ruling.gate;
     let what = match gate.selection == Selection::default() {
-        true => "all failed checks".to_owned(),
+        true => "all checks".to_owned(),
         false => gate.selection.to_string(),
     };
     let evidence = match &ruling.summed[..] {
@@ -230,7 +262,7 @@ pub fn scope(ruling: &Ruling<'_>) -> String {
         [one] => one.clone(),
         several => format!("the sum of {}", several.join(" + ")),
     };
-    text::one_line(&format!("{what}, in {evidence}"), 300)
+    text::one_line(&format!("of {what}, in {evidence}"), 300)
 }
 
 /// A resource and where it is.
@@ -258,25 +290,44 @@ pub fn rule(finding: &Finding) -> String {
     }
 }
 
-/// Every trouble of the run once, with the sources or gates that it is in.
+/// Every trouble of the run once, those that gates have first.
 pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
-    let decision = report.decision;
     let collected = report.outcomes.iter().flat_map(|outcome| {
         let parts = outcome.parts.iter();
         outcome.troubles.iter().chain(parts.flat_map(|part| &part.troubles))
     });
-    let ruled = decision.rulings.iter().flat_map(|ruling| &ruling.troubles);
-    let mut seen = BTreeMap::new();
-    let mut troubles = Vec::new();
-    for trouble in ruled.chain(collected) {
-        if seen.insert((trouble.cause, &*trouble.message), ()).is_none() {
-            troubles.push(trouble);
-        }
-    }
-    troubles
+    let ruled = report.decision.rulings.iter().flat_map(|ruling| &ruling.troubles);
+    let mut seen = BTreeSet::new();
+    ruled
+        .chain(collected)
+        .filter(|trouble| seen.insert((trouble.cause, &*trouble.message)))
+        .collect()
 }
 
-/// Causes by word, for tables of what can be meant.
+/// What to do next about a trouble: what it says itself, or what is true of all of its kind.
+pub fn next(trouble: &Trouble) -> String {
+    text::one_line(trouble.help.as_deref().unwrap_or(remedy(trouble.cause)), 500)
+}
+
+/// What usually helps.
+pub fn remedy(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Invalid => "correct the configuration; `compliance-gate doctor` checks it online",
+        Cause::Denied | Cause::Unreachable | Cause::Protocol => {
+            "`compliance-gate doctor` checks address, token and role, and starts nothing"
+        }
+        Cause::Deadline => "run it again; if it never is enough, raise `deadline`",
+        Cause::Interrupted => "run it again: nothing was decided",
+        Cause::JobFailed => "look at the job on the platform, then run it again",
+        Cause::Incomplete | Cause::Contradictory => {
+            "run it again; if it stays so, look at the job on the platform"
+        }
+        Cause::Stale => "let the platform evaluate anew, or raise `max_age`",
+        Cause::Empty => "check that the scope is right",
+    }
+}
+
+/// What a cause means, whatever the source.
 pub fn explained(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "The configuration asks for something that is not there.",

@@ -141,6 +141,10 @@ fn part(part: &Part) -> v1::Part<'_> {
     v1::Part {
         framework: part.framework.as_deref().map(safe),
         evaluated: part.evaluated,
+        window: part.window.map(|window| v1::Window {
+            from: digest::time(window.from),
+            to: digest::time(window.to),
+        }),
         failed_by_severity: by_severity(part.failed_by_severity()),
         as_of: part.as_of.map(digest::time),
         jobs: part.jobs.iter().map(job).collect(),

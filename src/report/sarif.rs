@@ -112,14 +112,15 @@ impl<'a> Context<'_, 'a> {
         let title = text::one_line(finding.title(), 200);
         let resource = digest::resource(finding);
         let reason = finding.reason.as_deref();
-        let reason =
-            reason.map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 300)));
-        let gates: Vec<_> =
-            self.findings.gates(entry).map(|ruling| text::one_line(&ruling.gate.id, 80)).collect();
-        let gates = match (gates.is_empty(), entry.weight) {
-            (true, _) => "No gate counts it".to_owned(),
-            (_, Some(Weight::Blocks)) => format!("It blocks, counted by {}", gates.join(", ")),
-            _ => format!("Counted by {}", gates.join(", ")),
+        let reason = reason.map_or_else(String::new, |reason| {
+            format!(": {}", text::one_line(reason, 300).trim_end_matches('.'))
+        });
+        let gates = self.findings.minding(entry);
+        let gates = match entry.weight {
+            None => "No gate counts it".to_owned(),
+            Some(Weight::Within) => format!("Within the limits of {gates}"),
+            Some(Weight::Warns) => format!("Counted by {gates}, which does not block"),
+            Some(Weight::Blocks) => format!("Blocked by {gates}"),
         };
         format!("{title}: {resource}{reason}. {gates}.")
     }
@@ -157,8 +158,8 @@ impl<'a> Context<'_, 'a> {
         wire::Result {
             rule_id,
             rule_index,
-            kind: "informational",
-            level: Level::None,
+            kind: "fail",
+            level: Level::Note,
             message: Text::of(&words),
             locations: [self.location(Place::default(), None)],
             partial_fingerprints: wire::Fingerprints {
@@ -194,12 +195,10 @@ fn invocation(report: &Report<'_>, troubles: &[&Trouble]) -> wire::Invocation {
 }
 
 fn notification(trouble: &Trouble) -> wire::Notification {
-    let help = trouble.help.as_deref();
-    let help =
-        help.map_or_else(String::new, |help| format!(" Next: {}", text::one_line(help, 400)));
+    let message = text::one_line(&trouble.message, 600);
     wire::Notification {
         descriptor: wire::Reference { id: trouble.cause.word() },
         level: Level::Error,
-        message: Text::of(&format!("{}{help}", text::one_line(&trouble.message, 600))),
+        message: Text::of(&format!("{message}. Next: {}.", digest::next(trouble))),
     }
 }

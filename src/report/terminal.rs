@@ -6,11 +6,12 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use chrono::{DateTime, Utc};
 
 use super::Report;
 use super::digest::{self, Entry, Findings, Weight};
 use crate::evaluate::{Ruling, State};
-use crate::evidence::{Job, Outcome, Part};
+use crate::evidence::{Job, Outcome, Part, Window};
 use crate::policy::Mode;
 use crate::text;
 use crate::verdict::Verdict;
@@ -85,26 +86,18 @@ fn gate(ruling: &Ruling<'_>, mode: Mode, screen: &mut Screen<'_>) -> io::Result<
         (State::Breached, _) => ("!", YELLOW),
     };
     let id = text::one_line(&ruling.gate.id, 80);
-    let limits = digest::limits(ruling).join("; ");
+    let limits = digest::limits(ruling);
     let standing = digest::standing(ruling, mode);
     if ruling.state == State::Held {
         return screen.item(2, style, &format!("{sign} {id}"), &format!("{standing}: {limits}"));
     }
     screen.item(2, style, &format!("{sign} {id}"), standing)?;
-    if !limits.is_empty() {
-        let so_far = if ruling.state == State::Undecided { "so far: " } else { "" };
-        screen.item(6, PLAIN, "", &format!("{so_far}{limits}"))?;
-    }
-    let counts = ruling.by_severity.iter().map(|(severity, count)| (*severity, *count));
-    let counts = match digest::severities(counts) {
-        counts if counts.is_empty() => counts,
-        counts => format!(": {counts}"),
-    };
-    screen.item(6, PLAIN, "", &format!("{}{counts}", digest::scope(ruling)))?;
+    screen.item(6, PLAIN, "", &limits)?;
+    screen.item(6, PLAIN, "", &digest::scope(ruling))?;
     if let Some(exception) = ruling.forgiven {
         let reason = text::one_line(&exception.reason, 300);
-        let words = format!("until {}, because: {reason}", exception.expires);
-        screen.item(6, YELLOW, "let through by evidence.fail_open", &words)?;
+        let words = format!("until {}: {reason}", exception.expires);
+        screen.item(6, YELLOW, "evidence.fail_open", &words)?;
     }
     Ok(())
 }
@@ -174,17 +167,23 @@ fn rule_with_resources(
     resources: usize,
     screen: &mut Screen<'_>,
 ) -> io::Result<()> {
-    let Some(Entry { finding, .. }) = rule.first() else { return Ok(()) };
+    let Some(first) = rule.first() else { return Ok(()) };
+    let finding = first.finding;
     let severity = finding.subject.severity;
     let failed = text::count(rule.len() as u64, "resource");
     let style = if severity >= crate::finding::Severity::High { RED } else { YELLOW };
     screen.item(2, style, severity.word(), &format!("{}: {failed}", digest::rule(finding)))?;
+    // Mostly all resources fail for one reason, which need not be told for each.
+    let reason =
+        |entry: &Entry<'_>| entry.finding.reason.as_deref().map(|text| text::one_line(text, 160));
+    let first = reason(first);
+    let common = rule.iter().all(|entry| reason(entry) == first);
+    if let (true, Some(reason)) = (common, &first) {
+        screen.item(6, BOLD, "why:", reason)?;
+    }
     for entry in rule.iter().take(resources) {
-        let reason = entry
-            .finding
-            .reason
-            .as_deref()
-            .map_or_else(String::new, |reason| format!(": {}", text::one_line(reason, 160)));
+        let reason = reason(entry).filter(|_| !common);
+        let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
         screen.item(6, PLAIN, "-", &format!("{}{reason}", digest::resource(entry.finding)))?;
     }
     if rule.len() > resources {
@@ -208,17 +207,11 @@ fn missing(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
     for trouble in troubles.iter().take(SHOWN) {
         let message = text::one_line(&trouble.message, 600);
         screen.item(2, RED, &format!("{}:", trouble.cause.word()), &message)?;
-        if let Some(help) = &trouble.help {
-            screen.item(6, BOLD, "next:", &text::one_line(help, 400))?;
-        }
+        screen.item(6, BOLD, "next:", &digest::next(trouble))?;
     }
     if troubles.len() > SHOWN {
         let more = text::count((troubles.len() - SHOWN) as u64, "more trouble");
         screen.item(2, BOLD, "and", &format!("{more}; `--json FILE` lists all."))?;
-    }
-    if troubles.iter().all(|trouble| trouble.help.is_none()) {
-        let words = "`compliance-gate doctor` checks address, token and role, and starts nothing.";
-        screen.item(6, BOLD, "next:", words)?;
     }
     Ok(())
 }
@@ -262,17 +255,25 @@ fn source(outcome: &Outcome, screen: &mut Screen<'_>) -> io::Result<()> {
 fn part_in_words(part: &Part) -> String {
     let framework =
         part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
-    let failed: u64 = part.failed_by_severity().iter().map(|(_, count)| count).sum();
-    let as_of = part.as_of.map_or_else(
-        || "age not reported".to_owned(),
-        |time| format!("evidence of {}", time.format("%Y-%m-%d %H:%M UTC")),
-    );
+    let evaluated = match part.window {
+        Some(Window { from, to }) => format!("{} to {} covered", minute(from), minute(to)),
+        None => format!("{} evaluated", text::count(part.evaluated, "check")),
+    };
+    let failed = match digest::severities(part.failed_by_severity()) {
+        counts if counts.is_empty() => "none failed".to_owned(),
+        counts => format!("failed: {counts}"),
+    };
+    let as_of = match (part.as_of, part.window) {
+        (Some(time), _) => format!("; evidence of {}", minute(time)),
+        (None, Some(_)) => String::new(),
+        (None, None) => "; age not reported".to_owned(),
+    };
     let jobs: String = part.jobs.iter().map(|job| format!("; {}", job_in_words(job))).collect();
-    format!(
-        "{framework}{} evaluated, {} failed; {as_of}{jobs}",
-        text::count(part.evaluated, "check"),
-        text::thousands(failed)
-    )
+    format!("{framework}{evaluated}, {failed}{as_of}{jobs}")
+}
+
+fn minute(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn job_in_words(job: &Job) -> String {
@@ -290,54 +291,25 @@ fn last_line(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
     screen.item(0, BOLD, "Verdict:", &words)
 }
 
-/// Lines of at most [`Screen::WIDTH`] columns, where words allow.
+/// Lines for people. None is wrapped: terminals and CI hosts do that themselves, and a sentence on
+/// one line can be searched for and copied.
 struct Screen<'a> {
     out: &'a mut dyn Write,
 }
 
 impl Screen<'_> {
-    const WIDTH: usize = 100;
-
     fn heading(&mut self, title: &str) -> io::Result<()> {
         writeln!(self.out)?;
         self.item(0, BOLD, title, "")
     }
 
-    /// A paragraph: a styled lead, then text, wrapped below the lead.
+    /// A line: a styled lead, then text.
     fn item(&mut self, indent: usize, style: Style, lead: &str, text: &str) -> io::Result<()> {
-        let hang = indent + 4;
-        let room = Self::WIDTH.saturating_sub(indent + lead.chars().count() + 1);
-        let mut lines = wrapped(text, room, Self::WIDTH - hang).into_iter();
-        write!(self.out, "{:indent$}{style}{lead}{style:#}", "")?;
-        match lines.next() {
-            Some(first) if lead.is_empty() => writeln!(self.out, "{}", text::disarmed(&first))?,
-            Some(first) => writeln!(self.out, " {first}")?,
-            None => writeln!(self.out)?,
-        }
-        // A break may have brought a command to the beginning of a line.
-        lines.try_for_each(|line| writeln!(self.out, "{:hang$}{}", "", text::disarmed(&line)))
-    }
-}
-
-/// Text in lines of at most so many characters, the first and the others. Words are never cut: a
-/// resource's id can be copied.
-fn wrapped(text: &str, first: usize, others: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut used = 0;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let width = word.chars().count();
-        let room = if lines.len() > 1 { others } else { first };
-        match lines.last_mut() {
-            Some(line) if used + 1 + width <= room => {
-                line.push(' ');
-                line.push_str(word);
-                used += 1 + width;
-            }
-            _ => {
-                lines.push(word.to_owned());
-                used = width;
-            }
+        match (lead, text) {
+            ("", "") => Ok(()),
+            ("", text) => writeln!(self.out, "{:indent$}{}", "", text::disarmed(text)),
+            (lead, "") => writeln!(self.out, "{:indent$}{style}{lead}{style:#}", ""),
+            (lead, text) => writeln!(self.out, "{:indent$}{style}{lead}{style:#} {text}", ""),
         }
     }
-    lines
 }

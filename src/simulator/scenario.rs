@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
-use crate::simulator::{gravityzone, jira, opencomply, servicenow};
+use crate::simulator::{bigid, gravityzone, jira, opencomply, servicenow};
 
 /// What the simulated platforms do. The default is a healthy platform with the documented figures.
 ///
@@ -27,13 +27,15 @@ pub struct Scenario {
     pub opencomply: opencomply::Settings,
     /// The parameters of GravityZone.
     pub gravityzone: gravityzone::Settings,
+    /// The parameters of BigID.
+    pub bigid: bigid::Settings,
     /// The parameters of Jira.
     pub jira: jira::Settings,
     /// The parameters of ServiceNow.
     pub servicenow: servicenow::Settings,
     /// Error answers, the first that is due wins.
     pub faults: Vec<Fault>,
-    /// Puts hostile text into every text field of both platforms. Ids stay as they are.
+    /// Puts hostile text into every text field of all platforms. Ids stay as they are.
     pub hostile: bool,
 }
 
@@ -42,6 +44,7 @@ struct Entry {
     about: &'static str,
     opencomply: &'static str,
     gravityzone: &'static str,
+    bigid: &'static str,
     hostile: bool,
 }
 
@@ -57,7 +60,13 @@ macro_rules! gravityzone {
     };
 }
 
-/// An entry whose OpenComply file has its own name, beside a healthy GravityZone.
+macro_rules! bigid {
+    ($file:literal) => {
+        include_str!(concat!("../../fixtures/bigid/", $file, ".json"))
+    };
+}
+
+/// An entry whose OpenComply file has its own name, beside other platforms that are healthy.
 macro_rules! entry {
     ($name:literal, $about:literal) => {
         Entry {
@@ -65,6 +74,21 @@ macro_rules! entry {
             about: $about,
             opencomply: opencomply!($name),
             gravityzone: gravityzone!("healthy"),
+            bigid: bigid!("healthy"),
+            hostile: false,
+        }
+    };
+}
+
+/// An entry of BigID alone: its file has its own name behind `bigid-`.
+macro_rules! of_bigid {
+    ($file:literal, $about:literal) => {
+        Entry {
+            name: concat!("bigid-", $file),
+            about: $about,
+            opencomply: opencomply!("healthy"),
+            gravityzone: gravityzone!("healthy"),
+            bigid: bigid!($file),
             hostile: false,
         }
     };
@@ -72,9 +96,14 @@ macro_rules! entry {
 
 const CATALOGUE: &[Entry] = &[
     entry!("healthy", "the documented figures: 409 ok, 152 alarm with 119 high, 27 medium, 6 low"),
-    Entry { gravityzone: gravityzone!("clean"), ..entry!("clean", "everything passes") },
+    Entry {
+        gravityzone: gravityzone!("clean"),
+        bigid: bigid!("clean"),
+        ..entry!("clean", "everything passes")
+    },
     Entry {
         gravityzone: gravityzone!("blocked"),
+        bigid: bigid!("blocked"),
         ..entry!("blocked", "three critical alarms on top of the documented figures")
     },
     entry!("inconclusive", "the job succeeds although two of its runners failed"),
@@ -107,6 +136,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("contradictory", "the breakdown of the alarms explains more than there are"),
     Entry {
         gravityzone: gravityzone!("unknown-severity"),
+        bigid: bigid!("unknown-severity"),
         ..entry!("unknown-severity", "severities that no documentation names")
     },
     entry!("inactive", "the Azure subscription is connected but not active"),
@@ -116,6 +146,7 @@ const CATALOGUE: &[Entry] = &[
         about: "a large estate: 30,817 checks on GravityZone",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("estate"),
+        bigid: bigid!("estate"),
         hostile: false,
     },
     Entry {
@@ -123,8 +154,17 @@ const CATALOGUE: &[Entry] = &[
         about: "workflow commands, markup, escapes and control characters in every text",
         opencomply: opencomply!("healthy"),
         gravityzone: gravityzone!("healthy"),
+        bigid: bigid!("healthy"),
         hostile: true,
     },
+    of_bigid!("offset", "BigID pages with `offset` and ignores `skip`"),
+    of_bigid!("growing", "one BigID case comes in while the cases are read"),
+    of_bigid!("moving", "BigID cases come in all the time"),
+    of_bigid!("uncounted", "BigID promises no number of cases"),
+    of_bigid!("refused", "BigID refuses the token with status 200"),
+    of_bigid!("gateway", "BigID's gateway gives its page of 502 with status 200, twice"),
+    of_bigid!("throttled", "BigID answers 429 without saying how long to wait, twice"),
+    of_bigid!("lost-write", "a change of a BigID case ends in 500 and was carried out"),
 ];
 
 impl Scenario {
@@ -141,6 +181,7 @@ impl Scenario {
         Self {
             opencomply: serde_json::from_str(entry.opencomply).ok()?,
             gravityzone: serde_json::from_str(entry.gravityzone).ok()?,
+            bigid: serde_json::from_str(entry.bigid).ok()?,
             hostile: entry.hostile,
             ..Self::default()
         }
@@ -162,6 +203,7 @@ impl Scenario {
     fn validated(self) -> Result<Self, String> {
         self.opencomply.validate()?;
         self.gravityzone.validate()?;
+        self.bigid.validate()?;
         self.jira.validate()?;
         for fault in &self.faults {
             fault.validate()?;
@@ -190,6 +232,7 @@ mod tests {
             r#"{"opencomply": {"colour": 1}}"#,
             r#"{"opencomply": {"job": {"pace": {"colour": 1}}}}"#,
             r#"{"gravityzone": {"colour": 1}}"#,
+            r#"{"bigid": {"colour": 1}}"#,
             r#"{"faults": [{"path": "/", "colour": 1}]}"#,
         ] {
             let error = Scenario::from_json(text).unwrap_err();

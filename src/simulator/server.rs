@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::simulator::fault::Faults;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::{gravityzone, jira, opencomply, reply, servicenow};
+use crate::simulator::{bigid, gravityzone, jira, opencomply, reply, servicenow};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -73,7 +73,7 @@ impl Simulator {
         self.address
     }
 
-    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply.
+    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and BigID.
     /// GravityZone's base URL is this with `/v1` behind it.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -109,6 +109,7 @@ pub async fn serve(
     let platforms = Router::new()
         .merge(opencomply::router(scenario.opencomply, scenario.hostile))
         .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
+        .merge(bigid::router(scenario.bigid, scenario.hostile))
         .merge(jira::router(scenario.jira))
         .merge(servicenow::router(scenario.servicenow))
         .fallback(async || reply::web_ui());

@@ -1,6 +1,7 @@
 //! The GravityZone source against the embedded platform, and against one that lies.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so at once")]
+#![cfg(feature = "simulator")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should say so")]
 
 mod liar;
 mod setup;
@@ -12,7 +13,7 @@ use compliance_gate::finding::{Cause, Severity};
 use compliance_gate::selection::{Demand, Field, Need, Pattern, Selection};
 use serde_json::json;
 
-use setup::{Collected, collect, collect_from, collect_with};
+use setup::{Collected, collect, collect_from, collect_interrupted, collect_with};
 
 fn words(fields: &[(Field, &[&str])]) -> Selection {
     let patterns = |words: &[&str]| words.iter().copied().map(Pattern::new).collect();
@@ -294,7 +295,7 @@ async fn a_platform_without_checks_is_told_as_such() {
 #[tokio::test]
 async fn pages_that_do_not_add_up_are_refused() {
     let cases = [
-        (json!({"repeat_cursor": true}), Cause::Contradictory, "came before"),
+        (json!({"repeat_cursor": true}), Cause::Protocol, "a page already seen"),
         (json!({"foreign_next": "http://127.0.0.1:9"}), Cause::Protocol, "another origin"),
         (json!({"total_offset": 3}), Cause::Incomplete, "64 of 67 rows arrived"),
         (json!({"total_offset": -3}), Cause::Contradictory, "64 rows arrived"),
@@ -340,11 +341,21 @@ async fn a_passing_failure_on_the_way_is_nobodys_business() {
 }
 
 #[tokio::test]
-async fn the_deadline_hands_over_what_is_known() {
+async fn a_platform_that_asks_for_more_than_the_deadline_is_not_waited_for() {
     let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 3, "times": null});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_trouble(&collected, Cause::Unreachable, "past the deadline");
     assert_eq!(collected.outcome.parts[0].findings.len(), 20);
+}
+
+#[tokio::test]
+async fn an_interrupt_hands_over_what_is_known() {
+    let collected = collect_interrupted(4, json!({"page_limit": 20})).await;
+    assert_trouble(&collected, Cause::Interrupted, "interrupted");
+    let part = &collected.outcome.parts[0];
+    assert_eq!((part.evaluated, part.findings_missing.is_some()), (1240, true));
+    assert!(part.findings.len() < 64);
+    assert!(collected.requests.len() <= 5, "{:?}", collected.requests);
 }
 
 #[tokio::test]
@@ -369,7 +380,7 @@ async fn a_platform_that_ignores_a_filter_is_caught() {
     for (ignored, filters) in cases {
         let origin = liar::start(Some(ignored)).await;
         let demand = passes(&Selection::default());
-        let collected = collect_from(origin, json!({"filters": filters}), &[demand]).await;
+        let collected = collect_from(&origin, json!({"filters": filters}), &[demand]).await;
         assert_trouble(&collected, Cause::Contradictory, "a filter was ignored");
     }
 }
@@ -386,7 +397,7 @@ async fn where_filters_cannot_count_rows_do() {
     ];
     for (ignored, selection, expected) in cases {
         let origin = liar::start(ignored).await;
-        let collected = collect_from(origin, json!({}), &[passes(selection)]).await;
+        let collected = collect_from(&origin, json!({}), &[passes(selection)]).await;
         let part = sound(&collected);
         assert_eq!(part.count(selection), Some(expected), "{ignored:?}");
         let told = part.notes.iter().any(|note| note.contains("row by row"));

@@ -11,9 +11,9 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Demand, Wanted};
-use compliance_gate::simulator::{Scenario, Simulator};
+use compliance_gate::simulator::{Access, Scenario, Simulator};
 use compliance_gate::sources::{self, Run};
-use compliance_gate::stop::Stop;
+use compliance_gate::stop::{Signal, Stop};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -39,23 +39,50 @@ pub async fn collect_with(
     settings: Value,
     demands: &[Demand],
 ) -> Collected {
-    let scenario = json!({"gravityzone": gravityzone, "faults": faults});
+    simulate(&json!({"gravityzone": gravityzone, "faults": faults}), settings, demands, None).await
+}
+
+/// Collects from the healthy platform until it has answered `answers` requests; then comes Ctrl-C.
+pub async fn collect_interrupted(answers: usize, settings: Value) -> Collected {
+    simulate(&json!({}), settings, &[], Some(answers)).await
+}
+
+async fn simulate(
+    scenario: &Value,
+    settings: Value,
+    demands: &[Demand],
+    interrupt_after: Option<usize>,
+) -> Collected {
     let scenario = Scenario::from_json(&scenario.to_string()).unwrap();
     let requests = Arc::new(Mutex::new(Vec::new()));
+    let (sender, signal) = watch::channel(None);
     let log = Arc::clone(&requests);
-    let simulator = Simulator::start(SocketAddr::from(([127, 0, 0, 1], 0)), scenario, move |one| {
-        log.lock().unwrap().push(one.to_string());
-    })
-    .await
-    .unwrap();
-    let mut collected = collect_from(simulator.origin(), settings, demands).await;
+    let on_request = move |one: &Access| {
+        let mut log = log.lock().unwrap();
+        log.push(one.to_string());
+        if Some(log.len()) == interrupt_after {
+            sender.send(Some(Signal::Interrupt)).unwrap();
+        }
+    };
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let simulator = Simulator::start(address, scenario, on_request).await.unwrap();
+    let mut collected = run(&simulator.origin(), settings, demands, signal).await;
     collected.requests.append(&mut requests.lock().unwrap());
     collected
 }
 
 /// Collects from whatever answers at this origin.
-pub async fn collect_from(origin: String, mut settings: Value, demands: &[Demand]) -> Collected {
+pub async fn collect_from(origin: &str, settings: Value, demands: &[Demand]) -> Collected {
     let (_sender, signal) = watch::channel(None);
+    run(origin, settings, demands, signal).await
+}
+
+async fn run(
+    origin: &str,
+    mut settings: Value,
+    demands: &[Demand],
+    signal: watch::Receiver<Option<Signal>>,
+) -> Collected {
     settings["url"] = format!("{origin}/v1").into();
     let source = sources::read("gravityzone", settings).unwrap();
     let stop = Stop::new(Duration::from_secs(60), signal);

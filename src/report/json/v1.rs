@@ -194,6 +194,10 @@ pub struct Part<'a> {
     pub framework: Option<Cow<'a, str>>,
     /// Checks within the scope, whatever their result.
     pub evaluated: u64,
+    /// The span of time that was covered, where the platform reports what happened rather than
+    /// what was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     pub failed_by_severity: BTreeMap<&'static str, u64>,
     /// When the platform evaluated it; absent where the platform does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +210,15 @@ pub struct Part<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings_missing: Option<Trouble<'a>>,
     pub notes: Vec<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Window {
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub from: String,
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub to: String,
 }
 
 /// A job of the platform.

@@ -19,19 +19,13 @@ const MOST_RULES: usize = 20;
 /// A gate: red if it stops the pipeline.
 pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
     let mode = report.decision.mode;
-    let limits = digest::limits(ruling).join("; ");
+    let limits = digest::limits(ruling);
     let (kind, message) = match ruling.state {
         State::Held => return TestCaseStatus::success(),
         State::Breached => (NonSuccessKind::Failure, limits.clone()),
         State::Undecided => (NonSuccessKind::Error, causes(&ruling.troubles)),
     };
-    let counts = ruling.by_severity.iter().map(|(severity, count)| (*severity, *count));
-    let mut lines = vec![
-        digest::standing(ruling, mode).to_owned(),
-        limits,
-        digest::scope(ruling),
-        digest::severities(counts),
-    ];
+    let mut lines = vec![digest::standing(ruling, mode).to_owned(), limits, digest::scope(ruling)];
     if let Some(exception) = ruling.forgiven {
         let reason = text::one_line(&exception.reason, 300);
         lines.push(format!(
@@ -62,38 +56,25 @@ fn worst_rules(ruling: &Ruling<'_>) -> Vec<String> {
     lines
 }
 
-/// The evidence of a source, a case for each piece: red if a gate is that it would stop.
+/// The evidence of a source, a case for each piece.
 pub fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCaseStatus)> {
-    let judged = |troubles: Vec<&Trouble>, what: String| {
-        if troubles.is_empty() {
-            return TestCaseStatus::success();
-        }
-        let weight = troubles.iter().map(|trouble| weight_of(report, trouble)).max();
-        let message = causes(troubles.iter().copied());
-        let mut lines = vec![what];
-        lines.extend(troubles.iter().map(|trouble| in_words(trouble)));
-        status(
-            weight.unwrap_or(Weight::Warns),
-            NonSuccessKind::Error,
-            "inconclusive",
-            &message,
-            &lines,
-        )
-    };
-    let whole = judged(outcome.troubles.iter().collect(), String::new());
+    let usual = "evidence".to_owned();
     let part = |part: &Part| {
         let name = part.framework.as_ref().map(|framework| format!("evidence of {framework}"));
-        let checks = text::count(part.evaluated, "check");
-        (
-            name.unwrap_or_else(|| "evidence".to_owned()),
-            judged(part.troubles.iter().collect(), format!("{checks} evaluated")),
-        )
+        (name.unwrap_or_else(|| usual.clone()), piece(report, &part.troubles))
     };
-    let parts = outcome.parts.iter().map(part);
-    match outcome.troubles.is_empty() && !outcome.parts.is_empty() {
-        true => parts.collect(),
-        false => std::iter::once(("evidence".to_owned(), whole)).chain(parts).collect(),
-    }
+    let whole = (outcome.parts.is_empty() || !outcome.troubles.is_empty())
+        .then(|| (usual.clone(), piece(report, &outcome.troubles)));
+    whole.into_iter().chain(outcome.parts.iter().map(part)).collect()
+}
+
+/// A piece of evidence: red if what is wrong with it stops the pipeline.
+fn piece(report: &Report<'_>, troubles: &[Trouble]) -> TestCaseStatus {
+    let Some(weight) = troubles.iter().map(|trouble| weight_of(report, trouble)).max() else {
+        return TestCaseStatus::success();
+    };
+    let lines: Vec<_> = troubles.iter().map(in_words).collect();
+    status(weight, NonSuccessKind::Error, "inconclusive", &causes(troubles), &lines)
 }
 
 /// What a trouble with the evidence means for the pipeline.
@@ -112,10 +93,8 @@ pub fn rule(findings: &Findings<'_>, rule: &Rule<'_, '_>) -> TestCaseStatus {
     };
     let counted: Vec<_> = rule.entries.iter().filter(|entry| entry.weight == rule.weight).collect();
     let severity = rule.first.subject.severity;
-    let gates: Vec<_> =
-        findings.gates(worst).map(|ruling| text::one_line(&ruling.gate.id, 80)).collect();
     let failed = text::count(counted.len() as u64, "resource");
-    let message = format!("{severity}: {failed}; counted by {}", gates.join(", "));
+    let message = format!("{severity}: {failed}; counted by {}", findings.minding(worst));
     let help = rule.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
     let mut lines = vec![message.clone()];
     lines.extend(help.map(|help| format!("how: {}", text::one_line(help, 500))));
@@ -174,8 +153,5 @@ fn causes<'a>(troubles: impl IntoIterator<Item = &'a Trouble>) -> String {
 
 fn in_words(trouble: &Trouble) -> String {
     let message = text::one_line(&trouble.message, 1000);
-    let help = trouble.help.as_deref();
-    let help =
-        help.map_or_else(String::new, |help| format!("\nnext: {}", text::one_line(help, 500)));
-    format!("{}: {message}{help}", trouble.cause.word())
+    format!("{}: {message}\nnext: {}", trouble.cause.word(), digest::next(trouble))
 }

@@ -91,7 +91,7 @@ fn left_out(id: &str) -> ReportingDescriptor<'_> {
         short_description: Text::of(words),
         full_description: Text::of(words),
         help: Text::of("The JSON report (--json FILE) lists every finding."),
-        default_configuration: ReportingConfiguration { level: Level::None },
+        default_configuration: ReportingConfiguration { level: Level::Note },
         properties: RuleProperties {
             security_severity: None,
             precision: "very-high",

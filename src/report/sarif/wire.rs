@@ -57,6 +57,8 @@ impl<'a> Driver<'a> {
         let notification = |cause: Cause| NotificationDescriptor {
             id: cause.word(),
             short_description: Text::of(digest::explained(cause)),
+            full_description: Text::of(digest::explained(cause)),
+            help: Text::of(digest::remedy(cause)),
         };
         Self {
             name: TOOL,
@@ -72,6 +74,8 @@ impl<'a> Driver<'a> {
 struct NotificationDescriptor {
     id: &'static str,
     short_description: Text,
+    full_description: Text,
+    help: Text,
 }
 
 #[derive(Serialize)]
@@ -103,7 +107,6 @@ pub struct RuleProperties {
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    None,
     Note,
     Warning,
     Error,
@@ -223,7 +226,7 @@ impl Text {
     /// A message. SARIF makes a link of `[…](…)`, so that is broken as visibly as a workflow
     /// command.
     pub fn of(text: &str) -> Self {
-        Self { text: text.replace("](", "] (") }
+        Self { text: text::disarmed(&text.replace("](", "] (")).into_owned() }
     }
 }
 

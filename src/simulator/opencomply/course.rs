@@ -26,8 +26,9 @@ pub struct Course {
     pub runner_error: RunnerError,
     /// What is written of the report.
     pub report: Report,
-    /// So many alarms are not stored when the platform stops waiting for them (OC §3.2).
-    pub unstored_alarms: usize,
+    /// So many alarms are stored only after the platform stopped waiting for them: they are in the
+    /// findings listing and in no report (OC §3.2).
+    pub late_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
     pub data_sinking_time: Option<u64>,
     /// Added to the breakdown of the status, by severity: a status that contradicts its report.

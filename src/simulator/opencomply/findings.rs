@@ -61,7 +61,7 @@ pub(crate) struct Results<'a> {
     integrations: BTreeSet<usize>,
     /// The pairs of control and integration whose runners finished; None is all of them.
     finished: Option<BTreeSet<(usize, usize)>>,
-    unstored: usize,
+    late: usize,
 }
 
 impl<'a> Results<'a> {
@@ -77,14 +77,22 @@ impl<'a> Results<'a> {
             plan,
             integrations: job.integrations.iter().copied().collect(),
             finished,
-            unstored: job.course.unstored_alarms,
+            late: job.course.late_alarms,
         }
     }
 
-    /// Every result, alarms of a control before its oks.
+    /// Every result that is stored by now, alarms of a control before its oks.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
+        self.from(0)
+    }
+
+    /// Every result that the report is made of.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
+        self.from(self.late)
+    }
+
+    fn from(&self, mut late: usize) -> impl Iterator<Item = Finding<'a>> + '_ {
         let controls = self.plan.controls.iter().enumerate();
-        let mut unstored = self.unstored;
         controls
             .flat_map(move |(at, control)| {
                 (0..control.alarms + control.oks).filter_map(move |number| {
@@ -100,11 +108,11 @@ impl<'a> Results<'a> {
                     })
                 })
             })
-            // What was not stored is missing where it hurts.
+            // What comes late is missing where it hurts.
             .filter(move |finding| {
-                let lost = finding.failed && unstored > 0;
-                unstored -= usize::from(lost);
-                !lost
+                let missing = finding.failed && late > 0;
+                late -= usize::from(missing);
+                !missing
             })
     }
 

@@ -210,7 +210,7 @@ impl Platform {
                 .flat_map(|(newer, _)| &newer.integrations)
                 .map(|at| self.estate.integrations[*at].id.as_str())
                 .collect();
-            for finding in Results::of(&self.estate, plan, job, standing.progress).iter() {
+            for finding in Results::of(&self.estate, plan, job, standing.progress).stored() {
                 let severity = finding.control.severity_word(&plan.framework, true);
                 let exists = !gone.contains(finding.integration.id.as_str());
                 if exists && filters.want(&finding, severity) {

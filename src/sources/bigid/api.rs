@@ -90,7 +90,7 @@ pub async fn page(settings: &Settings, http: &Http, query: Query<'_>) -> Result<
 /// # Errors
 /// If it is no JSON object, or says that it failed.
 pub fn understood(answer: &Answer) -> Result<(), HttpError> {
-    let said: Said = answer.json()?;
+    let said: Said<'_> = answer.json()?;
     said.refusal().map_or(Ok(()), |refusal| {
         let words = text::one_line(&refusal.said, 200);
         let failure = match refusal.denied {

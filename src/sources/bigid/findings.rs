@@ -102,3 +102,62 @@ fn reason(case: &Case) -> String {
     parts.push(case.link.clone());
     parts.join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use serde_json::{Value, json};
+    use url::Url;
+
+    use super::super::wire::Row;
+    use super::*;
+
+    fn estate(rows: &[Value]) -> Estate {
+        let web = Url::parse("https://tenant.example.com/").unwrap();
+        let case = |row: &Value| {
+            let row: Row = serde_json::from_value(row.clone()).unwrap();
+            Case::of(row.id().unwrap(), &row, &web)
+        };
+        Estate { cases: rows.iter().map(case).collect(), as_of: Utc::now(), notes: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_over_is_evaluated_and_no_finding() {
+        let part = part(estate(&[
+            json!({"id": "a", "caseStatus": "open"}),
+            json!({"id": "b", "caseStatus": "silenced"}),
+            json!({"id": "c", "caseStatus": "closed"}),
+        ]));
+        assert_eq!((part.evaluated, part.findings.len()), (3, 2));
+        assert_eq!(part.window.map(|window| window.to), part.as_of);
+    }
+
+    #[test]
+    fn a_case_without_an_object_left_counts_and_is_named() {
+        let part = part(estate(&[
+            json!({"id": "a", "caseStatus": "open", "numberOfAffectedObjects": 0}),
+            json!({"id": "b", "caseStatus": "resolved", "numberOfAffectedObjects": 0}),
+        ]));
+        assert_eq!(part.findings.len(), 1);
+        assert!(part.notes[0].starts_with("1 unresolved case without any affected object"));
+    }
+
+    #[test]
+    fn one_policy_is_one_rule_whatever_the_order_of_its_cases() {
+        let mut rows = [
+            json!({"id": "a", "caseStatus": "open", "policyName": "P", "policyDescription": "two"}),
+            json!({"id": "b", "caseStatus": "open", "policyName": "P"}),
+            json!({"id": "c", "caseStatus": "open", "policyName": "P", "policyDescription": "one"}),
+        ];
+        let rule = |rows: &[Value]| {
+            let rules: Vec<_> =
+                part(estate(rows)).findings.iter().map(|f| f.subject.rule.clone()).collect();
+            assert!(rules.windows(2).all(|pair| pair[0] == pair[1]), "{rules:?}");
+            rules[0].clone().unwrap()
+        };
+        let forwards = rule(&rows);
+        rows.reverse();
+        assert_eq!(rule(&rows), forwards);
+        assert_eq!((&*forwards.id, forwards.help.as_deref()), ("P", Some("one")));
+    }
+}

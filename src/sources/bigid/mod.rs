@@ -5,7 +5,7 @@
 //! api.rs        one page, asked for and understood   wire.rs     the JSON of a case
 //! walk.rs       all pages, or an error               words.rs    statuses and severities
 //! case.rs       a case, for the gate and the export  findings.rs cases become findings
-//! write.rs      the one way to change a case; a run never does
+//! write.rs      how cases are changed; a run never does
 //! ```
 //!
 //! All cases are read, whatever their status, and told apart here: a filter that the platform
@@ -35,7 +35,7 @@ mod write;
 
 pub use case::{Case, Ticket};
 pub use settings::Settings;
-pub use write::set_status;
+pub use write::{Changed, set_status, set_status_of_policy};
 
 pub const SYSTEM: System = System {
     name: "bigid",

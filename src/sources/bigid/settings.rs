@@ -33,6 +33,9 @@ settings! {
         /// How the parameters `filter`, `fields` and `sort` are written.
         #[serde(default)]
         encoding: Encodings,
+        /// Allows the export to change many cases with one request. Off without it.
+        #[serde(default)]
+        bulk: Option<Bulk>,
     }
 }
 
@@ -57,6 +60,8 @@ pub struct Settings {
     pub(super) paging: Paging,
     #[cfg_attr(test, schemars(skip))]
     pub(super) encoding: Encodings,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) bulk: Option<Bulk>,
 }
 
 impl TryFrom<Keys> for Settings {
@@ -78,6 +83,7 @@ impl TryFrom<Keys> for Settings {
             page_limit: keys.page_limit,
             paging: keys.paging,
             encoding: keys.encoding,
+            bulk: keys.bulk,
         })
     }
 }
@@ -171,6 +177,44 @@ impl schemars::JsonSchema for Encodings {
     }
 }
 
+/// What a change of many cases needs (fact sheet §A3).
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdBulk"))]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// What stands behind `cases:` in the path. Its value is not public: ask your BigID.
+    pub action_type: ActionType,
+    /// The most cases that one request may change.
+    pub max: u16,
+}
+
+/// A word that can stand in a path as it is.
+#[derive(Clone, Debug)]
+pub struct ActionType(pub String);
+
+impl<'de> Deserialize<'de> for ActionType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if word.is_empty() || !word.chars().all(is_plain) {
+            return Err(de::Error::custom("an action is a word of letters, digits, `-` and `_`"));
+        }
+        Ok(Self(word))
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for ActionType {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BigIdActionType".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})
+    }
+}
+
 /// Cases in one page. Neither default nor limit is documented; callers are seen with 50 and 100
 /// (fact sheet §A2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,6 +300,8 @@ mod tests {
             (json!({"encoding": {"field": "csv"}}), "unknown field `field`"),
             (json!({"paging": "page"}), "unknown variant `page`"),
             (json!({"page_limit": 0}), "1 to 1000"),
+            (json!({"bulk": {"max": 5}}), "missing field `action_type`"),
+            (json!({"bulk": {"action_type": "a/b", "max": 5}}), "letters, digits"),
             (json!({"token_env": "JIRA_TOKEN"}), "does not begin with `BIGID_`"),
             (json!({"token": "x"}), "unknown field `token`"),
         ] {

@@ -1,26 +1,19 @@
 //! The JSON of a page of cases (fact sheet §A2): honest about what may be missing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// What is said about the answer as a whole, with any status (fact sheet §A5).
+/// What is said about the answer as a whole, with any status (fact sheet §A5). A map, since a
+/// struct would be read from a list too.
 #[derive(Debug, Deserialize)]
-pub struct Said {
-    #[serde(default)]
-    success: Option<Value>,
-    #[serde(default)]
-    status: Option<Value>,
-    #[serde(default, rename = "statusCode")]
-    status_code: Option<Value>,
-    #[serde(default)]
-    message: Option<Value>,
-    #[serde(default)]
-    error: Option<Value>,
-}
+#[serde(transparent)]
+pub struct Said<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 
 /// An answer that says itself that it is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,19 +23,16 @@ pub struct Refusal {
     pub denied: bool,
 }
 
-impl Said {
+impl Said<'_> {
     pub fn refusal(&self) -> Option<Refusal> {
-        let words = [&self.message, &self.error].into_iter().flatten().find_map(Value::as_str);
+        let (message, error) = (self.field("message"), self.field("error"));
+        let words = [&message, &error].into_iter().flatten().find_map(Value::as_str);
         let words = words.unwrap_or("no reason given");
-        let code = self.status_code.as_ref().and_then(Value::as_u64);
-        let sign = match (&self.success, &self.status, code) {
-            (Some(success), ..) if *success != Value::Bool(true) && !success.is_null() => {
-                format!("`success: {success}`")
-            }
+        let code = self.field("statusCode").and_then(|code| code.as_u64());
+        let sign = match (self.field("success"), self.field("status"), code) {
+            (Some(success), ..) if success != true => format!("`success: {success}`"),
             (_, _, Some(code)) if !(200..300).contains(&code) => format!("`statusCode: {code}`"),
-            (_, Some(status), _) if *status != "success" && !status.is_null() => {
-                format!("`status: {status}`")
-            }
+            (_, Some(status), _) if status != "success" => format!("`status: {status}`"),
             _ => return None,
         };
         // The one text that is known: `Authentication failed`.
@@ -51,6 +41,12 @@ impl Said {
                 .iter()
                 .any(|part| words.to_lowercase().contains(part));
         Some(Refusal { said: format!("{sign}: {words}"), denied })
+    }
+
+    /// A field that says something.
+    fn field(&self, name: &str) -> Option<Value> {
+        let value = serde_json::from_str(self.0.get(name)?.get()).ok();
+        value.filter(|value: &Value| !value.is_null())
     }
 }
 
@@ -244,7 +240,8 @@ mod tests {
             (json!({"success": true}), None),
             (json!({"data": {"cases": []}}), None),
         ] {
-            let said: Said = serde_json::from_value(answer.clone()).unwrap();
+            let answer = answer.to_string();
+            let said: Said<'_> = serde_json::from_str(&answer).unwrap();
             assert_eq!(said.refusal().map(|refusal| refusal.denied), denied, "{answer}");
         }
     }
@@ -264,6 +261,9 @@ mod tests {
             json!({"data": {"cases": [{"_id": "a", "policyName": {"name": "x"}}]}}),
         ] {
             assert!(serde_json::from_value::<Page>(answer.clone()).is_err(), "{answer}");
+        }
+        for answer in ["[]", "[42]", "null", "7", r#""x""#] {
+            assert!(serde_json::from_str::<Said<'_>>(answer).is_err(), "{answer}");
         }
     }
 }

@@ -97,6 +97,7 @@ impl<'a> Counter<'a> {
     /// If its controls cannot be read.
     pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
         let key = shared.key(row)?;
+        let key = if row.passed { key.of_pass() } else { key };
         let ours = row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));
         let exact = &mut self.exact;
         let fine = self.cells.entry(key).or_insert_with(|| {
@@ -134,5 +135,69 @@ impl<'a> Counter<'a> {
         cells.sort_by(|a, b| a.subject.cmp(&b.subject));
         let fine = Tally { split: SPLIT.into(), cells, ..Tally::default() };
         exact.chain([fine]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::wire::tests::{check_with, read};
+    use super::*;
+    use crate::selection::Pattern;
+
+    fn words(field: Field, word: &str) -> Selection {
+        Selection { words: [(field, vec![Pattern::new(word)])].into(), ..Selection::default() }
+    }
+
+    fn critical() -> Selection {
+        Selection { severity: Some([Severity::Critical].into()), ..Selection::default() }
+    }
+
+    /// Counts passes of these severities, and asks the tallies.
+    fn counted(
+        severities: &[&str],
+        demand: &Demand,
+        limit: Option<&BTreeSet<Severity>>,
+        selection: &Selection,
+    ) -> (u64, u64) {
+        let mut shared = Shared::default();
+        let mut counter = Counter::new(&[demand], limit, limit.is_some(), HashMap::new());
+        for (number, severity) in severities.iter().enumerate() {
+            let mut record =
+                check_with(&number.to_string(), "/attributes/severity", json!(severity));
+            record["attributes"]["result"] = "pass".into();
+            read(&record, |row| counter.add(&mut shared, &row)).unwrap().unwrap();
+        }
+        let tallies = counter.finish(&shared, &Findings::default());
+        let count = tallies.iter().find_map(|tally| tally.count(selection)).unwrap();
+        (count.passed, count.failed)
+    }
+
+    #[test]
+    fn passes_of_an_unknown_severity_lift_no_rate_of_a_severity() {
+        let demand = Demand { selection: critical(), need: Need::Passes };
+        let severities = ["critical", "severe", "low"];
+        assert_eq!(counted(&severities, &demand, None, &critical()), (1, 0));
+        assert_eq!(counted(&severities, &demand, None, &Selection::default()), (3, 0));
+    }
+
+    #[test]
+    fn passes_outside_the_settings_severities_are_not_counted() {
+        let limit = BTreeSet::from([Severity::High]);
+        let resource = words(Field::Resource, "arn:*");
+        let demand = Demand { selection: resource.clone(), need: Need::Passes };
+        let severities = ["high", "low", "severe"];
+        for selection in [resource, Selection::default()] {
+            assert_eq!(counted(&severities, &demand, Some(&limit), &selection), (1, 0));
+        }
+    }
+
+    #[test]
+    fn what_only_has_to_exist_never_counts_as_passed_under_filters() {
+        let limit = BTreeSet::from([Severity::High]);
+        let rule = words(Field::Rule, "cloud_scan/*");
+        let demand = Demand { selection: rule.clone(), need: Need::Existence };
+        assert_eq!(counted(&["high", "low"], &demand, Some(&limit), &rule), (0, 2));
     }
 }

@@ -229,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_in_a_framework_does_not_hide_another() {
+        let control = |framework: &str, id: &str| json!([{"id": id, "type": "control", "meta": {"compliance_id": framework}}]);
+        let pointer = "/relationships/controls/data";
+        let records = [
+            check_with("1", pointer, control("a/b", "c")),
+            check_with("2", pointer, control("a", "b/c")),
+        ];
+        let (found, _) = findings(&records);
+        let mut frameworks: Vec<_> =
+            found.iter().map(|finding| &*finding.subject.controls[0].framework).collect();
+        frameworks.sort_unstable();
+        assert_eq!(frameworks, ["a", "a/b"]);
+    }
+
+    #[test]
     fn a_long_description_is_cut() {
         let long = "ä".repeat(3000);
         let (found, _) = findings(&[check_with("1", "/attributes/description", json!(long))]);

@@ -323,6 +323,29 @@ mod tests {
     }
 
     #[test]
+    fn the_schema_agrees_with_what_is_read() {
+        let schema = schemars::schema_for!(Settings);
+        let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+        let cases = [
+            (json!({"filters": {"severities": "high", "scans": ["a", "b"]}}), true),
+            (json!({"auth_header": "authorization", "page_limit": 1000}), true),
+            (json!({"filters": {"results": ["fail", "pass"]}}), true),
+            (json!({"filters": {"severities": "hihg"}}), false),
+            (json!({"filters": {"results": "pass"}}), false),
+            (json!({"filters": {"scans": "a,b"}}), false),
+            (json!({"filters": {"scans": []}}), false),
+            (json!({"filters": {"scan": "a"}}), false),
+            (json!({"page_limit": 0}), false),
+            (json!({"pagelimit": 1}), false),
+        ];
+        for (mut keys, valid) in cases {
+            assert_eq!(read(keys.clone()).is_ok(), valid, "{keys}");
+            keys["url"] = "https://api.example.com/v1".into();
+            assert_eq!(validator.is_valid(&keys), valid, "{keys}");
+        }
+    }
+
+    #[test]
     fn filters_take_one_value_or_a_list() {
         let one = read(json!({"filters": {"scans": "a"}})).unwrap();
         let list = read(json!({"filters": {"scans": ["a"]}})).unwrap();

@@ -25,6 +25,18 @@ pub struct Key {
     region: Option<usize>,
 }
 
+impl Key {
+    /// The subject of a passed check. An unknown severity is feared where a check failed; a pass
+    /// of it must not count as one of the worst, so it is of none.
+    #[must_use]
+    pub fn of_pass(self) -> Self {
+        match self.severity {
+            Severity::Unknown => Self { severity: Severity::None, ..self },
+            _ => self,
+        }
+    }
+}
+
 /// All shared values of one collection.
 #[derive(Default)]
 pub struct Shared {
@@ -106,11 +118,13 @@ impl Shared {
             .iter()
             .map(|NamedControl { framework, id }| {
                 self.pair.clear();
-                self.pair.extend([framework, "/", id]);
-                let framework = self.frameworks.text(framework);
-                let framework = self.frameworks.get(framework).cloned().unwrap_or_default();
-                self.controls
-                    .number(&self.pair, || Control { framework, id: self.pair.as_str().into() })
+                self.pair.extend([framework, "\0", id]);
+                let number = self.frameworks.text(framework);
+                let shared = self.frameworks.get(number).cloned().unwrap_or_default();
+                self.controls.number(&self.pair, || Control {
+                    framework: shared,
+                    id: format!("{framework}/{id}").into(),
+                })
             })
             .collect();
         set.sort_by(|a, b| self.controls.get(*a).cmp(&self.controls.get(*b)));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::wire::{
     ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationList, Listed, Me,
-    Runner, Started, Status,
+    Runner, Started, Status, StoredResults,
 };
 use crate::finding::{Cause, Trouble};
 use crate::http::{Answer, Failure, Http, HttpError};
@@ -160,4 +160,12 @@ pub async fn cancel(http: &Http, jobs: &[u64]) -> Result<Vec<Cancelled>, HttpErr
     let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": ids});
     let call = http.command("main/schedule/api/v3/jobs/cancel", &[], &body).last_word();
     Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
+}
+
+/// How many failed results that this job itself wrote are stored (fact sheet §5.6).
+pub async fn stored_failures(http: &Http, job: u64) -> Result<Option<i64>, HttpError> {
+    let filters = json!({"jobID": [job.to_string()], "complianceStatus": ["failed"]});
+    let body = json!({"filters": filters, "limit": 1});
+    let answer = http.query("main/compliance/api/v1/compliance_result", &[], &body).send().await?;
+    Ok(answer.json::<StoredResults>()?.total_count)
 }

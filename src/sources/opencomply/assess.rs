@@ -4,7 +4,8 @@ use super::api::{self, Halt, Step};
 use super::counts::{self, ControlCount};
 use super::trust::{self, Expected, Figures, Judged};
 use super::wire::Status;
-use super::worker::Worker;
+use super::worker::{Watched, Worker};
+use crate::evidence::Role;
 use crate::finding::{Cause, Trouble};
 use crate::http::{Failure, HttpError};
 
@@ -26,9 +27,28 @@ impl Sound {
 pub(super) enum Assessed {
     /// Every job of the run, in the order of the attempt.
     Sound(Vec<Sound>),
-    /// This job lost its runners to a later run.
-    Superseded(u64),
+    /// Somebody else ended it before it was done; another one may do better.
+    Lost(Lost),
     Unsound(Vec<Trouble>),
+}
+
+/// How a run got lost.
+pub(super) enum Lost {
+    /// A later run deleted this job's runners.
+    Superseded(u64),
+    /// Who started this job, which we had joined, cancelled it.
+    Cancelled(u64),
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Superseded(job) => {
+                write!(f, "job {job} lost its runners to a later run of the same framework")
+            }
+            Self::Cancelled(job) => write!(f, "job {job} was cancelled by who had started it"),
+        }
+    }
 }
 
 impl Worker<'_> {
@@ -57,7 +77,13 @@ impl Worker<'_> {
             .collect();
         let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
         if let Some((expected, _)) = superseded {
-            return Ok(Assessed::Superseded(expected.job));
+            return Ok(Assessed::Lost(Lost::Superseded(expected.job)));
+        }
+        let cancelled =
+            |job: &&Watched| job.status.as_ref().is_some_and(|status| status.state() == "CANCELED");
+        let joined = self.attempt.role == Some(Role::Joined);
+        if let Some(job) = self.attempt.jobs.iter().find(cancelled).filter(|_| joined) {
+            return Ok(Assessed::Lost(Lost::Cancelled(job.member.job)));
         }
         for (expected, judged) in judged {
             match judged {
@@ -89,6 +115,32 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Whether the report of a job that did not wait for all its results still agrees with what
+    /// this job itself stored. What came too late is only in the findings listing; what an earlier
+    /// job left behind is only in the report (fact sheet §3.2, §5.6).
+    async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Trouble>> {
+        let stored = match api::stored_failures(&self.run.http, expected.job).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                only_stop(&error)?;
+                return Ok(Err(api::trouble(&error)));
+            }
+        };
+        if stored.map(u64::try_from) == Some(Ok(failed)) {
+            return Ok(Ok(()));
+        }
+        let stored = stored.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
+        Ok(Err(expected
+            .trouble(
+                Cause::Contradictory,
+                format_args!(
+                    "SUCCEEDED without waiting for all its results to be stored: the findings \
+                     listing has {stored} failed results of this job where its status counts {failed}"
+                ),
+            )
+            .help("run the gate again when the platform's search index is less busy")))
+    }
+
     /// A job that looks sound, checked against what else the platform says of it.
     async fn proven(
         &self,
@@ -97,6 +149,11 @@ impl Worker<'_> {
     ) -> Step<Result<Sound, Trouble>> {
         let empty = figures.evaluated() == 0;
         let job = expected.job;
+        if figures.sank_too_long
+            && let Err(trouble) = self.all_stored(expected, figures.failed).await?
+        {
+            return Ok(Err(trouble));
+        }
         let counts = match api::by_control(&self.run.http, job).await {
             Ok(Some(report)) => match counts::recount(expected, &figures, report) {
                 Ok(counts) => Ok(counts),

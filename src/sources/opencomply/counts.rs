@@ -78,6 +78,7 @@ mod tests {
             failed: 5,
             breakdown: [(Severity::High, 3), (Severity::Low, 1)].into(),
             unexplained: 1,
+            sank_too_long: false,
         };
         recount(expected, &figures, serde_json::from_str(text).unwrap())
     }

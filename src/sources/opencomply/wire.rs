@@ -183,6 +183,14 @@ pub struct JobSummary {
     pub integration_ids: Option<Vec<String>>,
 }
 
+/// A page of stored results; only how many there are matters here (fact sheet §5.6).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct StoredResults {
+    #[serde(rename = "totalCount")]
+    pub total_count: Option<i64>,
+}
+
 /// A control's words (fact sheet §5.7).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

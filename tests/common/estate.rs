@@ -1,0 +1,388 @@
+//! Hand-made evidence and policies for reports: what a run can end with, and as big as need be.
+#![allow(dead_code, reason = "tests and benches each use their own part of this")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use compliance_gate::evaluate;
+use compliance_gate::evidence::{Cell, Job, Outcome, Part, Role, Tally, Window};
+use compliance_gate::finding::{
+    Account, Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble,
+};
+use compliance_gate::policy::{
+    Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
+};
+use compliance_gate::report::{FORMATS, Report, terminal};
+use compliance_gate::selection::{Field, Pattern, Selection};
+use compliance_gate::verdict::Verdict;
+
+/// All that a report is made of.
+#[derive(Clone)]
+pub struct Scene {
+    pub policy: Policy,
+    pub outcomes: Vec<Outcome>,
+    pub at_least: Option<Verdict>,
+    pub path: String,
+    pub environment: Option<String>,
+}
+
+impl Scene {
+    pub fn new(gates: Vec<Gate>, outcomes: Vec<Outcome>) -> Self {
+        let evidence = Demands { min_evaluated: 1, max_age: None, fail_open: Vec::new() };
+        Self {
+            policy: Policy { mode: Mode::Enforce, gates, evidence },
+            outcomes,
+            at_least: None,
+            path: ".github/compliance-gate.yaml".to_owned(),
+            environment: Some("production".to_owned()),
+        }
+    }
+
+    /// Decides, and hands the report over.
+    pub fn tell<T>(&self, with: impl FnOnce(&Report<'_>) -> T) -> T {
+        let decision = evaluate::decide(&self.policy, &self.outcomes, self.at_least, now());
+        with(&Report {
+            decision: &decision,
+            outcomes: &self.outcomes,
+            policy: &self.path,
+            environment: self.environment.as_deref(),
+            exit_code: decision.exit_code(),
+            started: now() - TimeDelta::milliseconds(192_500),
+            finished: now(),
+        })
+    }
+
+    /// A report in a format, as its file would have it.
+    pub fn render(&self, format: &str) -> String {
+        let mut out = Vec::new();
+        let format = FORMATS.iter().find(|row| row.name == format).expect("a format");
+        self.tell(|report| (format.render)(report, &mut out)).expect("memory does not fail");
+        String::from_utf8(out).expect("reports are text")
+    }
+
+    /// What people read, without styles, as a CI log has it.
+    pub fn read(&self) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        self.tell(|report| terminal::render(report, &mut out)).expect("memory does not fail");
+        String::from_utf8(out.into_inner()).expect("reports are text")
+    }
+}
+
+pub fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default()
+}
+
+/// What is particular about a finding.
+pub struct Of<'a> {
+    pub severity: Severity,
+    pub rule: &'a str,
+    pub title: &'a str,
+    pub help: &'a str,
+    pub resource: &'a str,
+    pub reason: &'a str,
+    pub framework: &'a str,
+    pub account: &'a str,
+}
+
+pub fn finding(of: &Of<'_>) -> Finding {
+    Finding {
+        subject: Subject {
+            severity: of.severity,
+            rule: Some(Arc::new(Rule {
+                id: of.rule.into(),
+                title: some(of.title).map(Arc::from),
+                help: some(of.help).map(Arc::from),
+            })),
+            controls: [Control { framework: of.framework.into(), id: of.rule.into() }].into(),
+            resource_type: Some("AWS::S3::Bucket".into()),
+            account: Some(Arc::new(Account {
+                id: of.account.into(),
+                name: Some("payments".into()),
+            })),
+            region: Some("eu-west-1".into()),
+        },
+        status: Some("open".into()),
+        open: true,
+        resource_id: some(of.resource).map(Box::from),
+        resource_name: None,
+        reason: some(of.reason).map(Box::from),
+        created_at: Some(now() - TimeDelta::days(40)),
+        fingerprint: Fingerprint::of(&[of.framework, of.rule, of.resource]),
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A control of `baseline_security` that failed on so many buckets.
+pub fn control(
+    severity: Severity,
+    rule: &str,
+    title: &str,
+    buckets: std::ops::Range<u32>,
+) -> Vec<Finding> {
+    buckets
+        .map(|bucket| {
+            finding(&Of {
+                severity,
+                rule,
+                title,
+                help: "",
+                resource: &format!("arn:aws:s3:::payments-{bucket:03}"),
+                reason: "Public access is not blocked.",
+                framework: "baseline_security",
+                account: "122814690049",
+            })
+        })
+        .collect()
+}
+
+/// A framework that OpenComply evaluated.
+pub fn framework(name: &str, evaluated: u64, findings: Vec<Finding>) -> Part {
+    let passed = evaluated - findings.len() as u64;
+    let subject = Subject {
+        severity: Severity::None,
+        rule: None,
+        controls: [].into(),
+        resource_type: None,
+        account: None,
+        region: None,
+    };
+    Part {
+        framework: Some(name.to_owned()),
+        jobs: vec![Job {
+            id: "136".to_owned(),
+            state: "SUCCEEDED".to_owned(),
+            role: Role::Started,
+            ended_at: Some(now() - TimeDelta::minutes(2)),
+        }],
+        evaluated,
+        as_of: Some(now() - TimeDelta::minutes(2)),
+        tallies: vec![Tally {
+            of: Selection::default(),
+            split: BTreeSet::new(),
+            cells: vec![Cell { subject, passed, failed: findings.len() as u64 }],
+            ..Tally::default()
+        }],
+        findings,
+        ..Part::default()
+    }
+}
+
+pub fn outcome(source: &str, parts: Vec<Part>, troubles: Vec<Trouble>) -> Outcome {
+    Outcome {
+        source: source.to_owned(),
+        origin: format!("https://{}.example.com", source.replace('/', "-")),
+        simulated: false,
+        requests: 31,
+        parts,
+        troubles,
+        notes: Vec::new(),
+    }
+}
+
+pub fn gate(id: &str, sources: &[&str], line: u64, limits: Limits) -> Gate {
+    Gate {
+        id: id.to_owned(),
+        level: Level::Block,
+        sources: sources.iter().map(|source| (*source).to_owned()).collect(),
+        selection: Selection::default(),
+        limits,
+        place: Place { line, column: 5 },
+    }
+}
+
+pub fn max(max: u64) -> Limits {
+    Limits { max: Some(max), ..Limits::default() }
+}
+
+pub fn severe(mut gate: Gate) -> Gate {
+    gate.selection.severity = Some([Severity::High, Severity::Critical].into());
+    gate
+}
+
+pub fn warning(mut gate: Gate) -> Gate {
+    gate.level = Level::Warn;
+    gate
+}
+
+fn gates() -> Vec<Gate> {
+    let rate = Limits { min_pass_rate: Percent::parse("72.5%").ok(), ..Limits::default() };
+    let mut rule = gate("open-cspm-failures", &["gravityzone"], 31, max(3));
+    rule.selection.words = BTreeMap::from([(Field::Rule, vec![Pattern::new("cloud_scan/aws/*")])]);
+    vec![
+        severe(gate("no-critical-or-high", &["opencomply"], 20, max(0))),
+        warning(gate("alarm-budget", &["opencomply", "gravityzone"], 25, max(12))),
+        gate("pass-rate", &["opencomply"], 28, rate),
+        rule,
+    ]
+}
+
+fn gravityzone() -> Outcome {
+    let check = |severity, rule: &str, title: &str, resource: &str| {
+        finding(&Of {
+            severity,
+            rule,
+            title,
+            help: "Restrict the ingress rule to known addresses.",
+            resource,
+            reason: "Port 22 is open to 0.0.0.0/0.",
+            framework: "nist-sp-800-53-r5",
+            account: "7d8c",
+        })
+    };
+    let ssh = "Security groups do not allow SSH from anywhere";
+    let rule = "cloud_scan/aws/ec2/no_public_ssh";
+    let part = Part {
+        evaluated: 30_817,
+        findings: vec![
+            check(Severity::High, rule, ssh, "sg-0a1b2c3d"),
+            check(Severity::High, rule, ssh, "sg-0a1b2c3e"),
+        ],
+        ..Part::default()
+    };
+    outcome("gravityzone", vec![part], Vec::new())
+}
+
+pub fn blocked() -> Scene {
+    use Severity::{Critical, High, Low, Medium};
+    let findings = [
+        control(Critical, "aws_s3_public_write", "S3 buckets do not allow public writes", 0..2),
+        control(High, "aws_s3_public_access_block", "S3 buckets block public access", 0..9),
+        control(High, "aws_s3_tls_only", "S3 buckets refuse plain HTTP", 3..4),
+        control(Medium, "aws_s3_versioning", "S3 buckets keep versions", 0..30),
+        control(Low, "aws_s3_logging", "S3 buckets log access", 0..20),
+    ];
+    let part = framework("baseline_security", 409 + 62, findings.concat());
+    Scene::new(gates(), vec![gravityzone(), outcome("opencomply", vec![part], Vec::new())])
+}
+
+pub fn passed() -> Scene {
+    let mut scene = blocked();
+    scene.policy.gates.remove(1);
+    scene.outcomes[1].parts[0].findings.retain(|finding| finding.subject.severity < Severity::High);
+    scene
+}
+
+pub fn denied() -> Trouble {
+    Trouble::new(
+        Cause::Denied,
+        "opencomply: POST /main/schedule/api/v3/compliance/framework/baseline_security/run \
+         answered 406: missing required permission",
+    )
+    .help("the user who made the key needs the role admin to start a run; or set `run: {when: never}`")
+}
+
+pub fn inconclusive() -> Scene {
+    let mut scene = blocked();
+    let trouble = Trouble::new(
+        Cause::JobFailed,
+        "opencomply: job 136 of baseline_security: 3 runners failed: [controls[aws_s3_tls_only]: timeout]",
+    )
+    .help("look at the job on the platform, and run again");
+    scene.outcomes[1].parts[0].troubles.push(trouble);
+    scene
+}
+
+pub fn forgiven() -> Scene {
+    let mut scene = passed();
+    scene.outcomes[1].parts.clear();
+    scene.outcomes[1]
+        .troubles
+        .push(Trouble::new(Cause::Unreachable, "opencomply: no answer after 5 attempts in 31s"));
+    scene.policy.evidence.fail_open.push(FailOpen {
+        cause: Cause::Unreachable,
+        reason: "the platform moves this month (OPS-1412)".to_owned(),
+        expires: NaiveDate::from_ymd_opt(2026, 12, 31).unwrap_or_default(),
+    });
+    scene
+}
+
+pub fn interrupted() -> Scene {
+    let mut scene = blocked();
+    scene.at_least = Some(Verdict::Terminated);
+    scene.outcomes[1].parts.clear();
+    scene.outcomes[1].troubles.push(Trouble::new(
+        Cause::Interrupted,
+        "opencomply: interrupted while job 136 was running",
+    ));
+    scene.outcomes[1].notes.push("job 136 was cancelled".to_owned());
+    scene
+}
+
+pub fn window() -> Scene {
+    let part = Part {
+        window: Some(Window { from: now() - TimeDelta::days(1), to: now() }),
+        ..Part::default()
+    };
+    let scene = outcome("bigpanda", vec![part], Vec::new());
+    Scene::new(vec![gate("nobody-silenced-alerts", &["bigpanda"], 9, max(0))], vec![scene])
+}
+
+/// So many findings of a tenth as many rules, over all severities.
+pub fn big(findings: u32) -> Scene {
+    let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+    let findings = (0..findings).map(|number| {
+        let rule = number / 10;
+        finding(&Of {
+            severity: severities[(rule % 4) as usize],
+            rule: &format!("cloud_scan/aws/service/rule_{rule:05}"),
+            title: &format!("Resources of kind {rule} are encrypted & backed up <daily>"),
+            help: "Enable encryption with a key of your own, and a backup plan.",
+            resource: &format!("arn:aws:service:eu-west-1:122814690049:thing/{number:08}"),
+            reason: "Encryption is off since the last change.",
+            framework: "nist-sp-800-53-r5",
+            account: "122814690049",
+        })
+    });
+    let findings: Vec<_> = findings.collect();
+    let part = Part { framework: None, ..framework("", findings.len() as u64 + 30_000, findings) };
+    let gates = vec![
+        severe(gate("no-critical-or-high", &["gravityzone"], 12, max(0))),
+        warning(gate("budget", &["gravityzone"], 15, max(100))),
+    ];
+    Scene::new(gates, vec![outcome("gravityzone", vec![part], Vec::new())])
+}
+
+/// Everything that came from a platform, or may have been written by a stranger, is `text`.
+pub fn hostile(text: &str) -> Scene {
+    let mut scene = blocked();
+    let of = Of {
+        severity: Severity::Unknown,
+        rule: text,
+        title: text,
+        help: text,
+        resource: text,
+        reason: text,
+        framework: text,
+        account: text,
+    };
+    let mut one = finding(&of);
+    one.status = Some(text.into());
+    one.resource_name = Some(text.into());
+    one.subject.resource_type = Some(text.into());
+    one.subject.region = Some(text.into());
+    one.subject.account = Some(Arc::new(Account { id: text.into(), name: Some(text.into()) }));
+    let trouble = Trouble::new(Cause::Protocol, text).help(text);
+    let outcome = &mut scene.outcomes[1];
+    outcome.origin = text.to_owned();
+    outcome.notes = vec![text.to_owned()];
+    outcome.parts[0].findings.push(one);
+    outcome.parts[0].notes = vec![text.to_owned()];
+    outcome.parts[0].jobs[0].id = text.to_owned();
+    outcome.parts[0].jobs[0].state = text.to_owned();
+    let mut lost = framework(text, 7, Vec::new());
+    lost.troubles.push(trouble);
+    outcome.parts.push(lost);
+    scene.policy.gates.push(gate(text, &["opencomply"], 40, max(0)));
+    scene.path = text.to_owned();
+    scene.environment = Some(text.to_owned());
+    scene
+}
+
+/// Each of them breaks something that does not take care.
+pub const HOSTILE: &str = "::error file=x::\u{1b}[31mred\u{7}\u{0}\r\n::stop-commands::x\n##[error]y \
+    ##vso[task.complete result=Succeeded] ##teamcity[x] ]]> <b a=\"c\">&amp;\u{202e}drow\u{200b}\u{feff}\
+    \u{fffe}\u{2028}::add-mask::z [link](https://evil.example) `code` | table | {0} %0A \\ \u{1F600}";

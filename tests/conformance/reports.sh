@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Has reports judged by programs that nobody here wrote.
+#
+#   tests/conformance/reports.sh [FOLDER]
+#
+# FOLDER holds reports as *.xml (JUnit), *.sarif and *.json; by default the samples that
+# `cargo test --test reports` writes. The public schemas are read from ../shared/schemas, or from
+# below the folder that SHARED names. The judges are installed, pinned, below target/conformance.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+reports=$(cd "${1:-$root/target/sample-reports}" && pwd)
+schemas=${SHARED:-$root/../shared}/schemas
+tools=$root/target/conformance
+failures=0
+
+fail() {
+    printf 'FAILED  %s\n' "$*"
+    failures=$((failures + 1))
+}
+
+# Runs a judge quietly; shows what it said only where it objects.
+judge() {
+    local title=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        printf 'ok      %s\n' "$title"
+    else
+        fail "$title"
+        printf '%s\n' "$said" | tail -n 20
+    fi
+}
+
+install_judges() {
+    mkdir -p "$tools"
+    if ! command -v xmllint >/dev/null; then
+        apt-get install -y --no-install-recommends libxml2-utils >"$tools/apt.log" 2>&1
+    fi
+    if [[ ! -x $tools/venv/bin/python ]]; then
+        python3 -m venv "$tools/venv"
+    fi
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
+        jsonschema-rs==0.60.3 junitparser==5.0.3 sarif-tools==3.0.5
+    npm install --silent --no-audit --no-fund --prefix "$tools/npm" \
+        @microsoft/sarif-multitool@5.7.0 xunit-viewer@10.6.1
+}
+
+each() {
+    find "$reports" -maxdepth 1 -name "*.$1" | sort
+}
+
+judge_junit() {
+    local file name
+    while read -r file; do
+        name=$(basename "$file")
+        judge "$name: Jenkins' schema" \
+            xmllint --noout --schema "$schemas/jenkins-junit-10.xsd" "$file"
+        judge "$name: Windy Road's schema" \
+            xmllint --noout --schema "$schemas/windyroad-JUnit.xsd" "$file"
+        judge "$name: junitparser recounts" \
+            "$tools/venv/bin/python" "$root/tests/conformance/recount.py" "$file"
+        judge "$name: xunit-viewer renders" \
+            node "$tools/npm/node_modules/.bin/xunit-viewer" -r "$file" -o "$tools/$name.html"
+    done < <(each xml)
+}
+
+# The exit code of sarif-multitool is 0 whatever it finds, and it passes over what it cannot
+# load: so the schema comes first, and its findings are read.
+sarif_multitool() {
+    local file=$1 said multitool
+    multitool=$(find "$tools/npm/node_modules/@microsoft" -name Sarif.Multitool -type f)
+    said=$("$multitool" \
+        validate "$file" --rule-kind 'Sarif;Ghas' --level 'Error;Warning;Note' \
+        --max-file-size-in-kb 1000000 --output "$tools/validation.sarif" --log ForceOverwrite)
+    printf '%s\n' "$said" | grep -E ': error|ERR[0-9]+' && return 1
+    # That it looked at all: it always ends with a summary.
+    [[ $said == *'Analysis completed successfully'* ]] || { printf '%s\n' "$said"; return 1; }
+}
+
+judge_sarif() {
+    local file name
+    while read -r file; do
+        name=$(basename "$file")
+        judge "$name: the OASIS schema" "$tools/venv/bin/python" \
+            "$root/tests/conformance/schema.py" "$schemas/sarif-2.1.0.json" "$file"
+        judge "$name: sarif-multitool, rules Sarif and Ghas" sarif_multitool "$file"
+        judge "$name: sarif-tools reads it" "$tools/venv/bin/sarif" summary "$file"
+        judge "$name: at most 10 MB when compressed" \
+            test "$(gzip -c "$file" | wc -c)" -le 10000000
+    done < <(each sarif)
+}
+
+judge_json() {
+    local file
+    while read -r file; do
+        judge "$(basename "$file"): our published schema" "$tools/venv/bin/python" \
+            "$root/tests/conformance/schema.py" "$root/schemas/report.schema.json" "$file"
+    done < <(each json)
+}
+
+for kind in xml sarif json; do
+    [[ -n $(each "$kind") ]] || fail "there is no .$kind in $reports"
+done
+install_judges
+judge_junit
+judge_sarif
+judge_json
+if ((failures > 0)); then
+    printf '%d judgements failed\n' "$failures"
+    exit 1
+fi
