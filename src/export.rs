@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Cause, Fingerprint, Severity, Trouble};
 use crate::selection::Pattern;
 use crate::sources::Later;
-use crate::sources::bigid::Case;
+use crate::sources::bigid::{Case, Changed};
 
 pub mod jira;
 mod ledger;
@@ -108,6 +108,19 @@ pub trait Cases {
         status: &'a str,
         reason: &'a str,
     ) -> Later<'a, Result<(), Trouble>>;
+
+    /// Whether the user lets many of them be changed with one request.
+    fn allows_bulk(&self) -> bool;
+
+    /// Sets the status of all cases of a policy, which must be exactly the planned ones. Where it
+    /// refuses to, with the cause `Invalid`, nothing was sent.
+    fn set_status_of_policy<'a>(
+        &'a self,
+        policy: &'a str,
+        planned: &'a BTreeSet<String>,
+        status: &'a str,
+        reason: &'a str,
+    ) -> Later<'a, Result<Changed, Trouble>>;
 }
 
 /// What a case is known by, in the ledger and in its ticket.
