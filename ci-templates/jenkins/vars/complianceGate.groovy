@@ -43,10 +43,11 @@ void call(Map options) {
             unstable 'Compliance gate passed, with warnings.'
             return
         case 1:
-            error 'Compliance gate BLOCKED: the evidence is valid and breaches the policy. See the log for what to fix first.'
+            error 'Compliance gate BLOCKED: the evidence breaches the policy. See the log for what to fix first.'
         case 2:
             error 'Compliance gate could not run: the policy or the configuration is invalid. See the log.'
         default:
-            error "Compliance gate could not decide (exit code ${code}): evidence is missing, or a platform denied access or did not answer. This says nothing about compliance itself."
+            error "Compliance gate could not decide (exit code ${code}): evidence is missing, or a platform " +
+                'denied access or did not answer. This says nothing about compliance itself.'
     }
 }
