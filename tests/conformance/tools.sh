@@ -5,7 +5,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools=$root/target/conformance
 # shellcheck disable=SC2034 # used by those who source this
 modules=$tools/npm/node_modules
-gate=$root/target/debug/compliance-gate
+# The binary that is judged, `GATE=…` for another one.
+gate=${GATE:-$root/target/debug/compliance-gate}
 failures=0
 export PATH=$tools/venv/bin:$PATH
 
