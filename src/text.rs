@@ -29,8 +29,10 @@ pub fn clean(text: &str, line_break: &str) -> String {
 /// The text with its line breaks and nothing else that [`clean`] takes out; borrowed if there was
 /// nothing to do, which is the usual case.
 pub fn safe(text: &str) -> Cow<'_, str> {
+    // Nearly all text is plain ASCII, which is told much faster.
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let suspect = |c: char| c != '\n' && (is_break(c) || is_hidden(c));
-    if text.contains(suspect) { clean(text, "\n").into() } else { disarmed(text) }
+    if !plain && text.contains(suspect) { clean(text, "\n").into() } else { disarmed(text) }
 }
 
 /// The text on one line of at most `most` characters, with `…` where it was cut.

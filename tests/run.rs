@@ -112,7 +112,7 @@ fn two_gates_at_once_start_one_run_and_agree() {
             scope.spawn(|| {
                 let folder = Folder::new();
                 folder.write("compliance-gate.yaml", &opencomply(&platform.origin, HIGH_119));
-                folder.run(&["run"]).exits(0).says("561 checks evaluated, 152 failed");
+                folder.run(&["run"]).exits(0).says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
             });
         }
     });
@@ -262,4 +262,59 @@ fn the_demo_shows_the_documented_figures() {
     folder.run(&["demo", "--scenario", "blocked"]).exits(1);
     folder.run(&["demo", "--scenario", "inconclusive"]).exits(3);
     assert!(folder.path().join("compliance-gate-demo/report.sarif").exists());
+}
+
+#[test]
+fn a_third_gate_with_other_integrations_waits_its_turn() {
+    let platform = Platform::start("healthy");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let folder = Folder::new();
+            folder.write("compliance-gate.yaml", &opencomply(&platform.origin, HIGH_119));
+            folder.run(&["run"]).exits(0).says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
+        });
+        platform.wait_for("/baseline_security/run ");
+        let folder = Folder::new();
+        let azure = "      - {integration_type: azure_subscription, provider_id: f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b}\n";
+        let only_aws = opencomply(&platform.origin, HIGH_119).replace(azure, "");
+        folder.write("compliance-gate.yaml", &only_aws);
+        folder.run(&["run"]).exits(0).says("started");
+        first.join().unwrap();
+    });
+    // The second start came only after the first run had ended.
+    let requests = platform.requests();
+    let starts: Vec<_> = requests
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.contains("/baseline_security/run "))
+        .map(|(at, _)| at)
+        .collect();
+    let report = requests.iter().position(|line| line.contains("by-control"));
+    assert_eq!(starts.len(), 2, "{requests:#?}");
+    assert!(report < Some(starts[1]), "{requests:#?}");
+}
+
+#[test]
+fn hostile_text_leaves_every_report_valid() {
+    let platform = Platform::start("hostile");
+    let folder = Folder::new();
+    let policy = format!(
+        "version: 1\nsources:\n  opencomply:\n    url: {0}\n{DOCUMENTED}  gravityzone:\n    url: \
+         {0}/v1\ngates:\n{HIGH_NONE}  - {{id: cspm, source: gravityzone, max: 0}}\n",
+        platform.origin
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    let ended = folder
+        .run(&["run", "--json", "gate.json", "--junit", "gate.xml", "--sarif", "gate.sarif"])
+        .exits(1);
+    let lines = ended.stdout.lines().chain(ended.stderr.lines());
+    for line in lines {
+        assert!(!line.trim_start().starts_with("::"), "a command: {line}");
+        assert!(!line.contains("##[") && !line.contains("##vso["), "a command: {line}");
+        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "a control: {line:?}");
+    }
+    assert_eq!(folder.json("gate.json")["verdict"], "blocked");
+    assert_eq!(folder.json("gate.sarif")["version"], "2.1.0");
+    let junit = folder.read("gate.xml");
+    assert!(!junit.contains("]]>") && !junit.contains('\u{1b}') && !junit.contains("<script>"));
 }

@@ -56,38 +56,25 @@ fn worst_rules(ruling: &Ruling<'_>) -> Vec<String> {
     lines
 }
 
-/// The evidence of a source, a case for each piece: red if a gate is that it would stop.
+/// The evidence of a source, a case for each piece.
 pub fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCaseStatus)> {
-    let judged = |troubles: Vec<&Trouble>, what: String| {
-        if troubles.is_empty() {
-            return TestCaseStatus::success();
-        }
-        let weight = troubles.iter().map(|trouble| weight_of(report, trouble)).max();
-        let message = causes(troubles.iter().copied());
-        let mut lines = vec![what];
-        lines.extend(troubles.iter().map(|trouble| in_words(trouble)));
-        status(
-            weight.unwrap_or(Weight::Warns),
-            NonSuccessKind::Error,
-            "inconclusive",
-            &message,
-            &lines,
-        )
-    };
-    let whole = judged(outcome.troubles.iter().collect(), String::new());
+    let usual = "evidence".to_owned();
     let part = |part: &Part| {
         let name = part.framework.as_ref().map(|framework| format!("evidence of {framework}"));
-        let checks = text::count(part.evaluated, "check");
-        (
-            name.unwrap_or_else(|| "evidence".to_owned()),
-            judged(part.troubles.iter().collect(), format!("{checks} evaluated")),
-        )
+        (name.unwrap_or_else(|| usual.clone()), piece(report, &part.troubles))
     };
-    let parts = outcome.parts.iter().map(part);
-    match outcome.troubles.is_empty() && !outcome.parts.is_empty() {
-        true => parts.collect(),
-        false => std::iter::once(("evidence".to_owned(), whole)).chain(parts).collect(),
-    }
+    let whole = (outcome.parts.is_empty() || !outcome.troubles.is_empty())
+        .then(|| (usual.clone(), piece(report, &outcome.troubles)));
+    whole.into_iter().chain(outcome.parts.iter().map(part)).collect()
+}
+
+/// A piece of evidence: red if what is wrong with it stops the pipeline.
+fn piece(report: &Report<'_>, troubles: &[Trouble]) -> TestCaseStatus {
+    let Some(weight) = troubles.iter().map(|trouble| weight_of(report, trouble)).max() else {
+        return TestCaseStatus::success();
+    };
+    let lines: Vec<_> = troubles.iter().map(in_words).collect();
+    status(weight, NonSuccessKind::Error, "inconclusive", &causes(troubles), &lines)
 }
 
 /// What a trouble with the evidence means for the pipeline.

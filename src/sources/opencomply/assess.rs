@@ -4,7 +4,8 @@ use super::api::{self, Halt, Step};
 use super::counts::{self, ControlCount};
 use super::trust::{self, Expected, Figures, Judged};
 use super::wire::Status;
-use super::worker::Worker;
+use super::worker::{Watched, Worker};
+use crate::evidence::Role;
 use crate::finding::{Cause, Trouble};
 use crate::http::{Failure, HttpError};
 
@@ -26,9 +27,28 @@ impl Sound {
 pub(super) enum Assessed {
     /// Every job of the run, in the order of the attempt.
     Sound(Vec<Sound>),
-    /// This job lost its runners to a later run.
-    Superseded(u64),
+    /// Somebody else ended it before it was done; another one may do better.
+    Lost(Lost),
     Unsound(Vec<Trouble>),
+}
+
+/// How a run got lost.
+pub(super) enum Lost {
+    /// A later run deleted this job's runners.
+    Superseded(u64),
+    /// Who started this job, which we had joined, cancelled it.
+    Cancelled(u64),
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Superseded(job) => {
+                write!(f, "job {job} lost its runners to a later run of the same framework")
+            }
+            Self::Cancelled(job) => write!(f, "job {job} was cancelled by who had started it"),
+        }
+    }
 }
 
 impl Worker<'_> {
@@ -57,7 +77,13 @@ impl Worker<'_> {
             .collect();
         let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
         if let Some((expected, _)) = superseded {
-            return Ok(Assessed::Superseded(expected.job));
+            return Ok(Assessed::Lost(Lost::Superseded(expected.job)));
+        }
+        let cancelled =
+            |job: &&Watched| job.status.as_ref().is_some_and(|status| status.state() == "CANCELED");
+        let joined = self.attempt.role == Some(Role::Joined);
+        if let Some(job) = self.attempt.jobs.iter().find(cancelled).filter(|_| joined) {
+            return Ok(Assessed::Lost(Lost::Cancelled(job.member.job)));
         }
         for (expected, judged) in judged {
             match judged {

@@ -113,19 +113,28 @@ impl History {
     }
 
     pub fn advice(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Advice {
-        let under_way = self.jobs.iter().find(|job| !job.is_over());
-        let equal = self.runs(wanted).into_iter().find(|run| !run.is_over());
-        match (under_way, equal) {
-            // A newer one of somebody else has taken the runners of an older equal one.
-            (Some(job), Some(run)) if run.newest() >= job.id => Advice::Join(run),
-            _ => {
-                let waited_for = |job: &&Past| !job.is_over() && !job.is_stuck(now);
-                self.jobs
-                    .iter()
-                    .find(waited_for)
-                    .map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
-            }
+        let mut equal = self.runs(wanted);
+        equal.retain(|run| !run.is_over());
+        let is_equal = |id| equal.iter().flat_map(|run| &run.jobs).any(|job| job.id == id);
+        let other = self.jobs.iter().find(|job| !job.is_over() && !is_equal(job.id));
+        // An older one than somebody else's has lost its runners to it. Of several that were
+        // started at once the oldest stays: the others give way.
+        let other = other.map_or(0, |job| job.id);
+        if let Some(run) = equal.into_iter().rfind(|run| run.newest() > other) {
+            return Advice::Join(run);
         }
+        self.in_the_way(now).next().map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
+    }
+
+    /// A job that was created between two others and is under way: somebody looked at the same
+    /// moment as we did, and started a run just before ours.
+    pub fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
+        self.in_the_way(now).find(|job| after < job.id && job.id < before)
+    }
+
+    /// The jobs that a new run could break.
+    fn in_the_way(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
+        self.jobs.iter().filter(move |job| !job.is_over() && !job.is_stuck(now))
     }
 
     /// The runs over exactly the wanted integrations, newest first.
@@ -326,7 +335,25 @@ mod tests {
         // The newer one has deleted the runners of the equal one.
         assert_eq!(advice(&[equal, other.clone()]), "wait for 3");
         let newer_equal = item(5, "SINK_IN_PROGRESS", 2, &["x"]);
-        assert_eq!(advice(&[other, newer_equal]), "join 5");
+        assert_eq!(advice(&[other.clone(), newer_equal.clone()]), "join 5");
+        // Started at once: the oldest stays.
+        let also_equal = item(6, "CREATED", 2, &["x"]);
+        assert_eq!(advice(&[other, also_equal, newer_equal]), "join 5");
+    }
+
+    #[test]
+    fn a_rival_is_somebody_who_started_between_our_look_and_our_start() {
+        let jobs = [
+            item(1, "RUNNERS_IN_PROGRESS", 1, &["y"]),
+            item(3, "CREATED", 1, &["x"]),
+            item(4, "FAILED", 1, &["x"]),
+            item(5, "CREATED", 1, &["x"]),
+            item(7, "CREATED", 1, &["x"]),
+        ];
+        let rival = |after, before| history(&jobs).rival(after, before, now()).map(|job| job.id);
+        assert_eq!(rival(2, 5), Some(3));
+        assert_eq!(rival(2, 3), None);
+        assert_eq!(rival(3, 5), None);
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Worker<'_> {
                 {
                     return Ok(Way::Reuse(sound));
                 }
+                self.attempt = Attempt::default();
             }
             self.random_moment().await?;
             let history = self.history().await?;
@@ -63,8 +64,8 @@ impl Worker<'_> {
     }
 
     /// The platform has no lock and checks for no conflict (fact sheet §2.2): two gates that look
-    /// at the same instant both see that nothing runs, both start, and one breaks the other. So
-    /// each looks at a moment of its own.
+    /// at the same instant both see that nothing runs, and both start. So each looks at a moment of
+    /// its own, which makes that rare; what is left, `gives_way` settles.
     async fn random_moment(&self) -> Step<()> {
         let span = self.settings.interval.min(LONGEST_SPAN).max(SHORTEST_SPAN);
         Ok(poll::moment(&self.run.stop, span).await?)
@@ -133,7 +134,7 @@ impl Worker<'_> {
             return match self.assess().await? {
                 Assessed::Sound(sound) => Ok(sound),
                 Assessed::Unsound(troubles) => Err(Halt::Troubles(troubles)),
-                Assessed::Superseded(_) => Err(self.superseded().into()),
+                Assessed::Lost(lost) => Err(self.no_end(Some(&lost)).into()),
             };
         }
         let looked_at = match &*refusals {
@@ -217,7 +218,7 @@ impl Worker<'_> {
         }
         Ok(match self.assess().await? {
             Assessed::Sound(sound) => Ok(sound),
-            Assessed::Superseded(_) => Err("lost its runners to a later run".to_owned()),
+            Assessed::Lost(lost) => Err(format!("cannot be relied on ({lost})")),
             Assessed::Unsound(troubles) => Err(first_words(&troubles)),
         })
     }

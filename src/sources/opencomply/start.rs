@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::api::{self, Step};
+use chrono::Utc;
+
+use super::api::{self, Halt, Step};
 use super::history::{History, Member, PastRun};
 use super::wire::{Started, StartedJob};
 use super::worker::{Attempt, Worker};
@@ -21,12 +23,16 @@ const SENDS: u32 = 2;
 impl Worker<'_> {
     /// Starts a run. `newest` is the framework's highest job id before.
     ///
-    /// `None`: the request was lost and has left no trace, so that the history may be looked at
-    /// anew and the request sent again: an informed second try, not a blind one.
+    /// `None`: look at the history anew. The request was lost and has left no trace, so that it may
+    /// be sent again, an informed second try and not a blind one; or our run gave way to another.
     pub async fn start(&mut self, newest: u64) -> Step<Option<Attempt>> {
         self.progress("starting a run", "");
         let lost = match api::start(&self.run.http, &self.scope.framework, &self.wanted).await {
-            Ok(answer) => return Ok(Some(self.accept(answer)?)),
+            Ok(answer) => {
+                let attempt = self.accept(answer)?;
+                let stays = !self.gives_way(newest, &attempt).await?;
+                return Ok(stays.then_some(attempt));
+            }
             // An answer that cannot be read says no more than none.
             Err(error) if matches!(error.failure, Failure::Lost(_) | Failure::Protocol(_)) => error,
             Err(error) => return Err(error.into()),
@@ -47,6 +53,40 @@ impl Worker<'_> {
             return Err(api::trouble(&lost).into());
         }
         Ok(None)
+    }
+
+    /// Gives way to somebody who looked at the same moment as we did and started just before us.
+    ///
+    /// The platform has no lock (fact sheet §2.2), and two runs side by side overwrite each
+    /// other's results. Job ids are an order that all see alike: the lowest stays, and whoever is
+    /// behind it cancels, which costs nothing as long as nothing has run, and shares that one.
+    async fn gives_way(&mut self, newest: u64, attempt: &Attempt) -> Step<bool> {
+        let ours: Vec<_> = attempt.jobs.iter().map(|job| job.member.job).collect();
+        let oldest = ours.iter().copied().min().unwrap_or_default();
+        let history = match self.history().await {
+            Ok(history) => history,
+            Err(Halt::Stopped(reason)) => return Err(reason.into()),
+            // The run is under way all the same, and watching it will tell what is wrong.
+            Err(Halt::Troubles(_)) => return Ok(false),
+        };
+        let Some(rival) = history.rival(newest, oldest, Utc::now()) else { return Ok(false) };
+        let Ok(answers) = api::cancel(&self.run.http, &ours).await else {
+            // Cancelled or not: the history will tell.
+            return Ok(true);
+        };
+        let cancelled = answers.iter().filter(|answer| answer.canceled == Some(true));
+        let cancelled: Vec<_> = cancelled.filter_map(|answer| answer.job_id).collect();
+        for id in &cancelled {
+            self.unfinished.remove(&id.0);
+        }
+        if !cancelled.is_empty() {
+            self.part.notes.push(format!(
+                "{} gave way to job {}, which was started at the same moment",
+                attempt.label(),
+                rival.id
+            ));
+        }
+        Ok(!cancelled.is_empty())
     }
 
     /// The jobs of the answer, if they cover what was asked for.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use super::api::{Halt, Step};
-use super::assess::{Assessed, Sound};
+use super::assess::{Assessed, Lost, Sound};
 use super::history::Member;
 use super::preflight::Plan;
 use super::scope::Scope;
@@ -19,7 +19,7 @@ use crate::finding::{Cause, Trouble};
 use crate::sources::Run;
 use crate::stop::Reason;
 
-/// Rounds of being superseded before giving up: somebody starts this framework all the time.
+/// Runs of others that are tried before giving up: somebody ends them all the time.
 const ROUNDS: u32 = 4;
 
 pub(super) struct Worker<'a> {
@@ -136,7 +136,8 @@ impl<'a> Worker<'a> {
     /// The result of a run that is joined or started, or of one that ended lately enough.
     async fn fresh(&mut self, max_age: Option<Duration>) -> Step<Vec<Sound>> {
         let mut newer = None;
-        let mut restarted = false;
+        let mut superseded = false;
+        let mut last = None;
         for _ in 0..ROUNDS {
             let attempt = match newer.take() {
                 Some(attempt) => attempt,
@@ -147,27 +148,29 @@ impl<'a> Worker<'a> {
             };
             let newest = attempt.newest();
             self.watch(attempt).await?;
-            match self.assess().await? {
+            let lost = match self.assess().await? {
                 Assessed::Sound(sound) => return Ok(sound),
                 Assessed::Unsound(troubles) => return Err(Halt::Troubles(troubles)),
-                Assessed::Superseded(job) => self.part.notes.push(format!(
-                    "job {job} lost its runners to a later run of the same framework; its result \
-                     is not used"
-                )),
-            }
+                Assessed::Lost(lost) => lost,
+            };
+            self.part.notes.push(format!("{lost}; its result is not used"));
             newer = self.newer_than(newest).await?;
             // Once more, but not for ever: somebody else may be doing the same.
-            if newer.is_none() && std::mem::replace(&mut restarted, true) {
+            let again = matches!(lost, Lost::Superseded(_)) && newer.is_none();
+            last = Some(lost);
+            if again && std::mem::replace(&mut superseded, true) {
                 break;
             }
         }
-        Err(self.superseded().into())
+        Err(self.no_end(last.as_ref()).into())
     }
 
-    pub fn superseded(&self) -> Trouble {
+    /// Runs of this framework do not get to their end.
+    pub fn no_end(&self, lost: Option<&Lost>) -> Trouble {
+        let lost = lost.map_or_else(String::new, |lost| format!(": {lost}"));
         self.trouble(
             Cause::Incomplete,
-            "later runs of the same framework deleted the runners of this one before it was done",
+            format_args!("its runs are ended by others before they are done{lost}"),
         )
         .help(
             "let the pipelines that gate on this framework use the same integrations, so that \
@@ -204,13 +207,15 @@ impl<'a> Worker<'a> {
                 let hint = if hangs { format!("; {}", super::watch::HANGS) } else { String::new() };
                 self.trouble(
                     Cause::Deadline,
-                    format_args!("the deadline passed before it was evaluated{seen}{hint}"),
+                    format_args!(
+                        "the deadline passed before its evidence was complete{seen}{hint}"
+                    ),
                 )
                 .help("raise `deadline`, or find out on the platform what the job waits for")
             }
             Reason::Interrupt(_) => self.trouble(
                 Cause::Interrupted,
-                format_args!("interrupted before it was evaluated{seen}"),
+                format_args!("interrupted before its evidence was complete{seen}"),
             ),
         });
     }
