@@ -22,6 +22,7 @@ ln "$gate" "$release/somebody/compliance-gate/releases/download/v9.9.9/$asset"
 cp -r "$root/action" "$commit"
 sum=$(sha256sum "$gate")
 printf '# pinned\n%s  v9.9.9/%s\n' "${sum%% *}" "$asset" >"$commit/ci-templates/checksums.txt"
+: >"$work/server.log"
 python3 -u -m http.server --bind 127.0.0.1 --directory "$release" 0 >"$work/server.log" 2>&1 &
 platforms+=("$!")
 until server=$(sed -n 's/.*(\(http:[^)]*\)\/).*/\1/p' "$work/server.log") && [[ -n $server ]]; do sleep 0.1; done
