@@ -75,6 +75,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
+    /// Print the manual page, for `man -l -` or a package.
+    Man,
 }
 
 #[derive(Debug, Args)]
