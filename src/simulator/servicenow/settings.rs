@@ -56,7 +56,7 @@ impl Default for Settings {
             ("sys_id", "6816f79cc0a8016401c5a33be04be441"),
             ("user_name", "data-owner"),
             ("email", "data-owner@example.com"),
-            ("name", "Dana"),
+            ("name", "Data owner"),
         ]);
         let users = ("sys_user".to_owned(), vec![owner]);
         Self {
