@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
 
@@ -191,6 +192,11 @@ impl Http {
         self.simulated.get()
     }
 
+    /// The source's name in the policy.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> String {
         self.base.origin().ascii_serialization()
@@ -215,6 +221,11 @@ impl Http {
         let mut call = self.query(path, arguments, body);
         call.patience = Patience::OnlyIfUnseen;
         call
+    }
+
+    /// A PATCH with a JSON body: sent as `command` is, since it changes something.
+    pub fn patch(&self, path: &str, arguments: &[&str], body: &impl Serialize) -> Call<'_> {
+        Call { method: Method::PATCH, ..self.command(path, arguments, body) }
     }
 
     /// A GET of a link that the platform gave.
@@ -248,6 +259,15 @@ impl Http {
         self.secrets.borrow_mut().push(secret.clone());
     }
 
+    /// Drops a lease that the platform no longer takes, so that the next request brings a new one.
+    /// Returns whether there can be one. For platforms that refuse a token with status 200.
+    pub fn forget_lease(&self) -> bool {
+        if self.renewal.is_some() {
+            *self.lease.borrow_mut() = None;
+        }
+        self.renewal.is_some()
+    }
+
     /// The header of a lease that is still good; a new one where there is none.
     async fn authorization(&self) -> Result<Option<(HeaderName, HeaderValue)>, HttpError> {
         let soon = Instant::now() + LEASE_MARGIN;
@@ -269,8 +289,14 @@ impl Http {
         })
     }
 
-    fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.secrets.borrow().iter().fold(bytes, |bytes, secret| secret.redact(bytes))
+    /// The body without the tokens. What went wrong is told without any of them; in an answer that
+    /// is evidence, a token is looked for only where it cannot be mistaken for a word.
+    fn redact(&self, status: StatusCode, body: Vec<u8>) -> Vec<u8> {
+        self.secrets
+            .borrow()
+            .iter()
+            .filter(|secret| !status.is_success() || secret.is_unmistakable())
+            .fold(body, |body, secret| secret.redact(body))
     }
 
     fn url(&self, path: &str, arguments: &[&str]) -> Url {
@@ -362,10 +388,15 @@ impl<'a> Call<'a> {
                 Err(reason) => return Err(fail(Failure::Stopped(reason))),
             };
             let lost = match outcome {
+                Ok(raw) if raw.status.is_success() && is_gateway_page(&raw) => Lost::seen(format!(
+                    "answered {} with a gateway's error page",
+                    raw.status.as_u16()
+                )),
                 Ok(raw) if raw.status.is_success() => {
                     return Ok(Answer {
                         source: self.http.source.clone(),
                         endpoint,
+                        status: raw.status,
                         body: raw.body,
                         html: raw.html,
                     });
@@ -515,6 +546,9 @@ struct Raw {
     simulated: bool,
 }
 
+/// When a limit of requests is lifted: seconds since 1970.
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// A try that may be worth another.
 struct Lost {
     /// Whether the platform may have acted on the request.
@@ -550,12 +584,17 @@ async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, 
     };
     let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
+    let now = Utc::now();
+    let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
+    // Sent with every answer, it asks for a pause only together with a refusal.
+    let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
-        body: http.redact(body),
+        body: http.redact(response.status(), body),
         location: text(header::LOCATION),
-        pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
+        pause: asked.or(reset),
         simulated: response.headers().contains_key("x-simulated-by"),
     })
 }
@@ -569,24 +608,48 @@ fn pause(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     Some((until.to_utc() - now).to_std().unwrap_or_default())
 }
 
+/// Whether a page with a good status is the error page of a gateway that will pass: BigID's gives
+/// `502 Bad Gateway` with status 200 (bigid fact sheet §A5).
+fn is_gateway_page(raw: &Raw) -> bool {
+    let head = raw.body.get(..raw.body.len().min(1024)).unwrap_or_default();
+    raw.html
+        && ["500", "502", "503", "504"].iter().any(|status| {
+            memchr::memmem::find(head, format!("<title>{status} ").as_bytes()).is_some()
+        })
+}
+
+/// Reads `x-ratelimit-reset`: a moment, or, where the number is too small for one, seconds.
+fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let number: u64 = value.trim().parse().ok()?;
+    if number < 1_000_000_000 {
+        return Some(Duration::from_secs(number));
+    }
+    let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
+    // A moment that has passed is of another clock: the usual pause is better than none.
+    (until - now).to_std().ok()
+}
+
 /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
-/// `message`, `error`, else the first characters.
+/// `message`, `error`, `details[]`, else the first characters.
 fn said_with_status(raw: &Raw) -> String {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Words {
         Text(String),
         Item {
-            #[serde(alias = "detail", alias = "title", alias = "reason")]
-            message: String,
+            message: Option<String>,
+            detail: Option<String>,
+            reason: Option<String>,
+            title: Option<String>,
         },
     }
     #[derive(Deserialize)]
     struct Said {
-        #[serde(default)]
-        errors: Vec<Words>,
+        errors: Option<Vec<Words>>,
+        #[serde(alias = "errorMessage")]
         message: Option<Words>,
         error: Option<Words>,
+        details: Option<Vec<Words>>,
     }
     let status = raw.status.as_u16();
     if raw.html {
@@ -594,11 +657,17 @@ fn said_with_status(raw: &Raw) -> String {
     }
     let words = serde_json::from_slice::<Said>(&raw.body)
         .ok()
-        .and_then(|said| said.errors.into_iter().next().or(said.message).or(said.error));
-    let words = match words {
-        Some(Words::Text(text) | Words::Item { message: text }) => text,
-        None => String::from_utf8_lossy(&raw.body).into_owned(),
-    };
+        .and_then(|said| {
+            let errors = said.errors.into_iter().flatten().chain(said.message).chain(said.error);
+            errors.chain(said.details.into_iter().flatten()).next()
+        })
+        .and_then(|words| match words {
+            Words::Text(text) => Some(text),
+            Words::Item { message, detail, reason, title } => {
+                message.or(detail).or(reason).or(title)
+            }
+        })
+        .unwrap_or_else(|| String::from_utf8_lossy(&raw.body).into_owned());
     match text::one_line(&words, 200) {
         words if words.is_empty() => status.to_string(),
         words => format!("{status}: {words}"),
@@ -619,14 +688,25 @@ fn innermost(error: &dyn std::error::Error) -> String {
 pub struct Answer {
     source: String,
     endpoint: String,
+    status: StatusCode,
     body: Vec<u8>,
     html: bool,
 }
 
 impl Answer {
+    /// Whether the platform said that there is nothing: 204, and no body.
+    pub fn says_nothing(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT && self.is_empty()
+    }
+
     /// Whether the body holds nothing.
     pub fn is_empty(&self) -> bool {
         self.body.trim_ascii().is_empty()
+    }
+
+    /// The error that this answer is, although its status is a good one.
+    pub fn failed(&self, failure: Failure) -> HttpError {
+        HttpError { source: self.source.clone(), endpoint: self.endpoint.clone(), failure }
     }
 
     /// The body as the type that the API promises. Borrows from the answer where the type does.
@@ -634,11 +714,7 @@ impl Answer {
     /// # Errors
     /// If it is not JSON, or not of that type; the error names the field.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, HttpError> {
-        let protocol = |message: String| HttpError {
-            source: self.source.clone(),
-            endpoint: self.endpoint.clone(),
-            failure: Failure::Protocol(message),
-        };
+        let protocol = |message: String| self.failed(Failure::Protocol(message));
         if self.is_empty() {
             return Err(protocol("the answer is empty where JSON was expected".to_owned()));
         }
@@ -656,7 +732,11 @@ impl Answer {
                 .err()
                 .map(|error| error.path().to_string())
                 .filter(|path| path != ".");
-            let what = if error.is_eof() { "JSON that ends too early" } else { "not as promised" };
+            let what = match error.classify() {
+                Category::Eof => "JSON that ends too early",
+                Category::Syntax => "not JSON",
+                Category::Data | Category::Io => "not as promised",
+            };
             let field = path.map_or_else(String::new, |path| format!(" at field `{path}`"));
             protocol(format!("the answer is {what}{field}: {error}"))
         })

@@ -19,6 +19,8 @@ pub struct Secret(SecretString);
 pub struct Token {
     pub variable: String,
     pub secret: Secret,
+    /// What kind of token the pipeline says it is: the value of `<variable>_KIND`.
+    pub kind: Option<String>,
 }
 
 impl Token {
@@ -32,7 +34,8 @@ impl Token {
         match set.collect::<Vec<_>>().as_slice() {
             [only] => {
                 let secret = Secret::read(only, variables)?;
-                Ok(Self { variable: (*only).clone(), secret })
+                let kind = variables.get(&format!("{only}_KIND")).filter(|kind| !kind.is_empty());
+                Ok(Self { variable: (*only).clone(), secret, kind: kind.cloned() })
             }
             [] => Err(format!(
                 "{} is not set (or empty), and neither is {}; set it in the pipeline's secrets",
@@ -96,6 +99,12 @@ impl Secret {
     /// The token itself, for the one header it is meant for.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// Whether no word that a platform has a use for could be this token by chance. Only such a
+    /// token is taken out of evidence: a token `viewer` must not turn a role into `***`.
+    pub fn is_unmistakable(&self) -> bool {
+        self.expose().len() >= 12
     }
 
     /// The text with every copy of the token replaced: platforms have been seen to echo it.

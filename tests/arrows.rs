@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("evidence", &["finding", "selection"]),
     ("progress", &["text"]),
     ("secret", &[]),
+    ("ci", &["secret"]),
     ("verdict", &["finding", "stop"]),
     ("http", &["finding", "progress", "secret", "stop", "text"]),
     ("page", &["finding", "text"]),
@@ -35,7 +36,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
-    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
+    (
+        "report",
+        &["ci", "evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"],
+    ),
     ("config", &["finding", "policy", "report", "selection", "sources", "text"]),
     (
         "gate",
@@ -45,10 +49,11 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &[]),
-    ("cli", &["report"]),
+    ("cli", &["ci", "report"]),
     (
         "command",
         &[
+            "ci",
             "cli",
             "config",
             "evaluate",

@@ -112,7 +112,10 @@ fn two_gates_at_once_start_one_run_and_agree() {
             scope.spawn(|| {
                 let folder = Folder::new();
                 folder.write("compliance-gate.yaml", &opencomply(&platform.origin, HIGH_119));
-                folder.run(&["run"]).exits(0).says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
+                folder
+                    .run(&["run"])
+                    .exits(0)
+                    .says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
             });
         }
     });
@@ -271,7 +274,10 @@ fn a_third_gate_with_other_integrations_waits_its_turn() {
         let first = scope.spawn(|| {
             let folder = Folder::new();
             folder.write("compliance-gate.yaml", &opencomply(&platform.origin, HIGH_119));
-            folder.run(&["run"]).exits(0).says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
+            folder
+                .run(&["run"])
+                .exits(0)
+                .says("561 checks evaluated, failed: 119 high, 27 medium, 6 low");
         });
         platform.wait_for("/baseline_security/run ");
         let folder = Folder::new();

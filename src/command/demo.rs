@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use crate::ci::Ci;
 use crate::cli::DemoArguments;
 use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
 use crate::report::{self, Sinks};
 use crate::secret::Variables;
 use crate::simulator::Simulator;
+use crate::sources::SYSTEMS;
 
 /// The policy that the demo writes down, runs, and leaves for reading.
 const POLICY: &str = include_str!("../../fixtures/policies/demo.yaml");
@@ -38,10 +40,10 @@ pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usa
         path.display()
     ))?;
     // The demo's platforms take any token, and none of the caller's may reach them.
-    let tokens = ["OPENCOMPLY_API_KEY", "GRAVITYZONE_API_KEY"];
-    let variables: Variables = tokens.map(|name| (name.to_owned(), "demo".to_owned())).into();
+    let tokens = SYSTEMS.iter().filter_map(|system| system.token_variables.first());
+    let variables: Variables = tokens.map(|name| ((*name).to_owned(), "demo".to_owned())).collect();
     let context = Context { variables, ..*context };
-    let code = run::gate(&config, sinks, &context, listen()?, None).await;
+    let code = run::gate(&config, sinks, &context, &Ci::NONE, listen()?, None).await;
     let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
     print(&format!("\nReports: {}\n", written.join(", ")))?;
     Ok(code)

@@ -1,0 +1,89 @@
+//! What a request for cases asks for, as far as the platform understands it (BP §A2).
+
+use serde_json::{Map, Value, json};
+
+use super::cases::Case;
+use super::settings::{Encoding, Paging, Settings};
+
+/// What a page has if nobody says.
+const PAGE: usize = 50;
+
+pub(crate) struct Asked {
+    pub(crate) from: usize,
+    pub(crate) limit: usize,
+    pub(crate) total: bool,
+    /// Conditions that must all hold.
+    filter: Vec<Value>,
+    /// The fields to give; all without.
+    fields: Option<Vec<String>>,
+}
+
+impl Asked {
+    /// # Errors
+    /// What the platform says to a parameter it cannot read.
+    pub(crate) fn new(pairs: &[(String, String)], settings: &Settings) -> Result<Self, String> {
+        let given =
+            |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let number = |name: &str| {
+            given(name)
+                .map(|text| text.parse::<usize>().map_err(|_| format!("{name} is invalid")))
+                .transpose()
+        };
+        let from = match settings.paging {
+            Paging::Skip => number("skip")?,
+            Paging::Offset => number("offset")?,
+        };
+        let filter = given("filter").filter(|_| !settings.ignore_filter);
+        let fields = given("fields").filter(|_| !settings.ignore_fields);
+        Ok(Self {
+            from: from.unwrap_or(0),
+            limit: number("limit")?.unwrap_or(PAGE).min(settings.largest_page),
+            total: given("requireTotalCount") == Some("true"),
+            filter: match filter {
+                Some(text) => conditions(text, settings.encoding)?,
+                None => Vec::new(),
+            },
+            fields: fields.map(|text| names(text, settings.encoding)),
+        })
+    }
+
+    pub(crate) fn takes(&self, case: &Case) -> bool {
+        self.filter.iter().all(|condition| case.meets(condition))
+    }
+
+    /// The case with the fields that were asked for.
+    pub(crate) fn project(&self, case: Map<String, Value>) -> Value {
+        match &self.fields {
+            None => case.into(),
+            Some(fields) => case
+                .into_iter()
+                .filter(|(name, _)| fields.contains(name))
+                .collect::<Map<_, _>>()
+                .into(),
+        }
+    }
+}
+
+/// Conditions are a JSON array, or one comparison in words.
+fn conditions(text: &str, encoding: Encoding) -> Result<Vec<Value>, String> {
+    let wrong = || "filter is invalid".to_owned();
+    match encoding {
+        Encoding::Json => serde_json::from_str(text).map_err(|_| wrong()),
+        Encoding::Csv => {
+            let (field, value) = text.split_once(" = ").ok_or_else(wrong)?;
+            let value = value.trim_matches('"');
+            Ok(vec![json!({"field": field.trim(), "operator": "equal", "value": value})])
+        }
+    }
+}
+
+/// Names that are written another way are one name that no case has.
+fn names(text: &str, encoding: Encoding) -> Vec<String> {
+    let mut names = match encoding {
+        Encoding::Json => serde_json::from_str(text).unwrap_or_default(),
+        Encoding::Csv => text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
+    };
+    // A document store gives the key in any case.
+    names.push("_id".to_owned());
+    names
+}

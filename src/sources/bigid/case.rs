@@ -1,0 +1,185 @@
+//! A case as the gate and the export see it (fact sheet §A6).
+
+use chrono::{DateTime, Utc};
+use url::Url;
+
+use super::wire::Row;
+use super::words::{self, Standing};
+use crate::finding::Severity;
+
+/// What BigID writes where a link should be if it could not make the ticket.
+const NO_TICKET: &str = "Creation Failed";
+
+/// One security case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What every write goes by (Mongo's `_id`).
+    pub id: String,
+    /// What people call it: `SPC-…`.
+    pub alias: Option<String>,
+    /// What it is about, in a line.
+    pub label: String,
+    pub policy: String,
+    pub policy_description: Option<String>,
+    pub severity: Severity,
+    /// The platform's word, a known one in its usual spelling; `open` where it says none.
+    pub status: String,
+    /// Whether `status: open` matches it: the platform says so, or says nothing that is known.
+    pub open: bool,
+    pub assignee: Option<String>,
+    pub data_source: Option<String>,
+    pub data_source_display: Option<String>,
+    pub data_source_type: Option<String>,
+    pub affected_objects: Option<u64>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    /// Where the case is in BigID's web interface.
+    pub link: String,
+    /// The ticket that BigID itself knows for it.
+    pub ticket: Option<Ticket>,
+}
+
+/// A ticket for a case, made by whomever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// `jira`, `service_now`.
+    pub kind: Option<String>,
+    pub url: Option<String>,
+}
+
+impl Case {
+    /// The case of a row with this id.
+    pub(super) fn of(id: &str, row: &Row, web: &Url) -> Self {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let policy = row.policy_name.word();
+        let label = row.case_label.text();
+        let given = row.case_status.word();
+        let known = given.and_then(words::status);
+        Self {
+            id: id.to_owned(),
+            alias: owned(row.case_id.text().filter(|alias| *alias != id)),
+            label: label.or(policy).unwrap_or("(no label)").to_owned(),
+            policy: policy.or(label).unwrap_or("(no policy)").to_owned(),
+            policy_description: owned(row.policy_description.text()),
+            severity: row.severity_level.word().map_or(Severity::Unknown, words::severity),
+            status: known.map_or(given.unwrap_or("open"), |(word, _)| word).to_owned(),
+            open: known.is_none_or(|(_, standing)| standing == Standing::Open),
+            assignee: owned(row.assignee.text().or(row.data_source_owner.text())),
+            data_source: owned(row.data_source_name.word()),
+            data_source_display: owned(row.data_source_display_name.text()),
+            data_source_type: owned(row.data_source_type.word()),
+            affected_objects: row.number_of_affected_objects.number(),
+            created_at: row
+                .created_at
+                .time()
+                .or_else(|| row.case_status_update_dates.field("open").time()),
+            updated_at: row.updated_at.time(),
+            link: link(web, id),
+            ticket: ticket(row),
+        }
+    }
+
+    /// Whether the platform says that it is over.
+    pub fn is_resolved(&self) -> bool {
+        words::status(&self.status).is_some_and(|(_, standing)| standing == Standing::Resolved)
+    }
+
+    /// Whether the platform itself has seen that it is mended: a ticket is not a fix.
+    pub fn is_verified_fixed(&self) -> bool {
+        matches!(self.status.as_str(), "resolved" | "remediated")
+            || self.affected_objects == Some(0)
+    }
+}
+
+fn link(web: &Url, id: &str) -> String {
+    let mut link = web.clone();
+    link.set_fragment(Some(&format!("/actionable-insights/case/{id}")));
+    link.into()
+}
+
+fn ticket(row: &Row) -> Option<Ticket> {
+    let kind = row.ticket_metadata.field("ticketType");
+    let url = row.ticket_url.text();
+    if url.is_some_and(|url| url.eq_ignore_ascii_case(NO_TICKET)) {
+        return None;
+    }
+    let ticket = Ticket { kind: kind.text().map(str::to_owned), url: url.map(str::to_owned) };
+    (ticket.kind.is_some() || ticket.url.is_some()).then_some(ticket)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn case(row: Value) -> Case {
+        let row: Row = serde_json::from_value(row).unwrap();
+        let web = Url::parse("https://tenant.example.com/").unwrap();
+        Case::of(row.id().unwrap(), &row, &web)
+    }
+
+    #[test]
+    fn statuses_mean_what_the_fact_sheet_says() {
+        for (given, status, open, resolved) in [
+            (json!("open"), "open", true, false),
+            (json!("OPEN"), "open", true, false),
+            (json!("acknowledged"), "acknowledged", false, false),
+            (json!("silenced"), "silenced", false, false),
+            (json!("Ignored"), "ignored", false, false),
+            (json!("resolved"), "resolved", false, true),
+            (json!("remediated"), "remediated", false, true),
+            (json!("closed"), "closed", false, true),
+            (json!("inReview"), "inReview", true, false),
+            (json!(null), "open", true, false),
+            (json!(3), "3", true, false),
+        ] {
+            let case = case(json!({"_id": "a", "caseStatus": given}));
+            assert_eq!((&*case.status, case.open, case.is_resolved()), (status, open, resolved));
+        }
+    }
+
+    #[test]
+    fn the_mongo_id_wins_and_the_alias_is_only_a_name() {
+        let both = case(json!({"_id": "aa", "id": "bb", "caseId": "SPC-7"}));
+        assert_eq!((&*both.id, both.alias.as_deref()), ("aa", Some("SPC-7")));
+        assert_eq!(both.link, "https://tenant.example.com/#/actionable-insights/case/aa");
+        let other = case(json!({"id": "bb", "_id": "", "caseId": "bb"}));
+        assert_eq!((&*other.id, other.alias), ("bb", None));
+    }
+
+    #[test]
+    fn a_ticket_that_failed_is_none() {
+        let ticket = |row: Value| case(row).ticket;
+        let jira = json!({"ticketType": "jira"});
+        assert_eq!(
+            ticket(json!({"id": "a", "ticketUrl": "Creation Failed", "ticketMetadata": jira})),
+            None
+        );
+        assert_eq!(ticket(json!({"id": "a", "ticketUrl": "", "ticketMetadata": {}})), None);
+        let url = "https://jira.example.com/browse/DP-1";
+        let made = ticket(json!({"id": "a", "ticketUrl": url, "ticketMetadata": jira})).unwrap();
+        assert_eq!((made.kind.as_deref(), made.url.as_deref()), (Some("jira"), Some(url)));
+    }
+
+    #[test]
+    fn what_only_informs_may_be_anything() {
+        let odd = case(json!({
+            "id": "a", "assignee": {"name": "x"}, "created_at": 1700000000, "caseLabel": ["x"],
+            "numberOfAffectedObjects": 3.5, "ticketMetadata": "jira", "ticketUrl": 7
+        }));
+        assert_eq!((odd.assignee, odd.created_at, odd.affected_objects), (None, None, None));
+        assert_eq!((&*odd.label, odd.ticket), ("(no label)", None));
+    }
+
+    #[test]
+    fn a_fix_is_verified_by_the_platform_alone() {
+        let fixed = |status: &str, objects: Value| {
+            case(json!({"id": "a", "caseStatus": status, "numberOfAffectedObjects": objects}))
+                .is_verified_fixed()
+        };
+        assert!(fixed("open", json!(0)) && fixed("remediated", json!(4)));
+        assert!(!fixed("open", json!(1)) && !fixed("open", json!(null)));
+        assert!(!fixed("closed", json!(1)) && !fixed("acknowledged", json!(2)));
+    }
+}

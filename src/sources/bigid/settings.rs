@@ -1,0 +1,312 @@
+//! The keys under `sources.bigid`, validated.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use url::Url;
+
+use super::SYSTEM;
+use super::token::{Kind, Scheme};
+use crate::sources::Connection;
+use crate::sources::settings::settings;
+
+/// What stands between the host and the endpoints (fact sheet §A1).
+const API: &str = "/api/v1";
+
+settings! {
+    /// The keys as written.
+    pub struct Keys {
+        /// What kind of token it is. Without it, and without the variable `BIGID_TOKEN_KIND`, the
+        /// token itself is asked.
+        #[serde(default)]
+        token_kind: Option<Kind>,
+        /// How the token stands in the `Authorization` header.
+        #[serde(default)]
+        auth_scheme: Scheme,
+        /// Cases in one page, 1 to 1000. Default: 100.
+        #[serde(default)]
+        page_limit: PageLimit,
+        /// The parameter that says where a page begins.
+        #[serde(default)]
+        paging: Paging,
+        /// How the parameters `filter`, `fields` and `sort` are written.
+        #[serde(default)]
+        encoding: Encodings,
+        /// Allows the export to change many cases with one request. Off without it.
+        #[serde(default)]
+        bulk: Option<Bulk>,
+    }
+}
+
+/// Where the cases come from, and how to ask for them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Settings {
+    /// Its URL ends where the endpoints begin.
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) connection: Connection,
+    /// Where the web interface is.
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) web: Url,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) token_kind: Option<Kind>,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) auth_scheme: Scheme,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) page_limit: PageLimit,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) paging: Paging,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) encoding: Encodings,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) bulk: Option<Bulk>,
+}
+
+impl TryFrom<Keys> for Settings {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let mut connection = keys.connection(&SYSTEM)?;
+        // Both are seen: the tenant alone, and with the API's path behind it.
+        let path = connection.url.path().trim_end_matches('/').to_owned();
+        let root = path.strip_suffix(API).unwrap_or(&path);
+        let mut web = connection.url.clone();
+        web.set_path(&format!("{root}/"));
+        connection.url.set_path(&format!("{root}{API}"));
+        Ok(Self {
+            connection,
+            web,
+            token_kind: keys.token_kind,
+            auth_scheme: keys.auth_scheme,
+            page_limit: keys.page_limit,
+            paging: keys.paging,
+            encoding: keys.encoding,
+            bulk: keys.bulk,
+        })
+    }
+}
+
+/// The parameter that says where a page begins. The vendor's page names `skip`; a published
+/// consumer of the same endpoint pages with `offset` (fact sheet §A2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdPaging"))]
+#[serde(rename_all = "lowercase")]
+pub enum Paging {
+    #[default]
+    Skip,
+    Offset,
+}
+
+impl Paging {
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Offset => "offset",
+        }
+    }
+}
+
+/// How a parameter is written: as JSON, which is what published callers send, or as lists with
+/// commas, which is what the vendor's page shows (fact sheet §A2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdEncoding"))]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    #[default]
+    Json,
+    Csv,
+}
+
+/// The encoding of each parameter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encodings {
+    pub filter: Encoding,
+    pub fields: Encoding,
+    pub sort: Encoding,
+}
+
+impl<'de> Deserialize<'de> for Encodings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One;
+        impl<'de> Visitor<'de> for One {
+            type Value = Encodings;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`json` or `csv`, or one of them for each of filter, fields and sort")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Encodings, E> {
+                let all = Encoding::deserialize(de::value::StrDeserializer::new(word))?;
+                Ok(Encodings { filter: all, fields: all, sort: all })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Encodings, A::Error> {
+                let each = Each::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Encodings { filter: each.filter, fields: each.fields, sort: each.sort })
+            }
+        }
+        deserializer.deserialize_any(One)
+    }
+}
+
+/// The encodings one by one.
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdEncodings"))]
+#[serde(deny_unknown_fields, default)]
+struct Each {
+    filter: Encoding,
+    fields: Encoding,
+    sort: Encoding,
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for Encodings {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BigIdEncodingOrEach".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let one = generator.subschema_for::<Encoding>();
+        let each = generator.subschema_for::<Each>();
+        schemars::json_schema!({"anyOf": [one, each]})
+    }
+}
+
+/// What a change of many cases needs (fact sheet §A3).
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdBulk"))]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    /// What stands behind `cases:` in the path. Its value is not public: ask your BigID.
+    pub action_type: ActionType,
+    /// The most cases that one request may change.
+    pub max: u16,
+}
+
+/// A word that can stand in a path as it is.
+#[derive(Clone, Debug)]
+pub struct ActionType(pub String);
+
+impl<'de> Deserialize<'de> for ActionType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if word.is_empty() || !word.chars().all(is_plain) {
+            return Err(de::Error::custom("an action is a word of letters, digits, `-` and `_`"));
+        }
+        Ok(Self(word))
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for ActionType {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BigIdActionType".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})
+    }
+}
+
+/// Cases in one page. Neither default nor limit is documented; callers are seen with 50 and 100
+/// (fact sheet §A2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit(pub u16);
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl<'de> Deserialize<'de> for PageLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match i64::deserialize(deserializer)?.try_into() {
+            Ok(limit @ 1..=1000) => Ok(Self(limit)),
+            _ => Err(de::Error::custom("a page has 1 to 1000 cases")),
+        }
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for PageLimit {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BigIdPageLimit".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(keys: Value) -> Result<Settings, String> {
+        let mut all = json!({"url": "https://tenant.example.com"});
+        if let (Some(all), Value::Object(keys)) = (all.as_object_mut(), keys) {
+            all.extend(keys);
+        }
+        Settings::deserialize(all).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_url_may_or_may_not_hold_the_path_of_the_api() {
+        for (given, api, web) in [
+            ("https://t.example.com", "https://t.example.com/api/v1", "https://t.example.com/"),
+            (
+                "https://t.example.com/api/v1/",
+                "https://t.example.com/api/v1",
+                "https://t.example.com/",
+            ),
+            (
+                "https://x.example.com/big",
+                "https://x.example.com/big/api/v1",
+                "https://x.example.com/big/",
+            ),
+        ] {
+            let settings = read(json!({"url": given})).unwrap();
+            assert_eq!(settings.connection.url.as_str(), api);
+            assert_eq!(settings.web.as_str(), web);
+        }
+    }
+
+    #[test]
+    fn encodings_are_given_together_or_one_by_one() {
+        let all = |encoding| Encodings { filter: encoding, fields: encoding, sort: encoding };
+        let encoding = |keys| read(keys).map(|settings| settings.encoding);
+        assert_eq!(encoding(json!({})), Ok(all(Encoding::Json)));
+        assert_eq!(encoding(json!({"encoding": "csv"})), Ok(all(Encoding::Csv)));
+        let fields = Encodings { fields: Encoding::Csv, ..Encodings::default() };
+        assert_eq!(encoding(json!({"encoding": {"fields": "csv"}})), Ok(fields));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_is_right() {
+        for (keys, has) in [
+            (json!({"token_kind": "api"}), "unknown variant `api`"),
+            (json!({"auth_scheme": "Bearer"}), "unknown variant `Bearer`"),
+            (json!({"encoding": "xml"}), "unknown variant `xml`"),
+            (json!({"encoding": {"field": "csv"}}), "unknown field `field`"),
+            (json!({"paging": "page"}), "unknown variant `page`"),
+            (json!({"page_limit": 0}), "1 to 1000"),
+            (json!({"bulk": {"max": 5}}), "missing field `action_type`"),
+            (json!({"bulk": {"action_type": "a/b", "max": 5}}), "letters, digits"),
+            (json!({"token_env": "JIRA_TOKEN"}), "does not begin with `BIGID_`"),
+            (json!({"token": "x"}), "unknown field `token`"),
+        ] {
+            let error = read(keys.clone()).unwrap_err();
+            assert!(error.contains(has), "{keys}: {error}");
+        }
+    }
+}

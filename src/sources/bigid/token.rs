@@ -1,0 +1,203 @@
+//! Which token the pipeline holds, and what it is exchanged for (fact sheet §A1).
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use reqwest::header::{self, HeaderMap};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{SYSTEM, Settings};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Auth, Credentials, Failure, Http, HttpError, Lease, Renewal, Setup};
+use crate::progress::Progress;
+use crate::secret::{Secret, Token};
+use crate::stop::Stop;
+use crate::text;
+
+/// What a system token is kept for by published clients (fact sheet §A1).
+const LEASE: Duration = Duration::from_secs(3600);
+
+/// What kind of token it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdTokenKind"))]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Made in BigID's access management; exchanged for a system token before anything else.
+    User,
+    /// What a user token was exchanged for: sent as it is.
+    System,
+    /// From a login, good for a day: sent as it is.
+    Session,
+}
+
+impl Kind {
+    const WORDS: [(&'static str, Self); 3] =
+        [("user", Self::User), ("system", Self::System), ("session", Self::Session)];
+}
+
+/// How the token stands in the `Authorization` header. The vendor's tutorial shows a bearer token;
+/// every published client sends it raw (fact sheet §0).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "BigIdAuthScheme"))]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// The token alone.
+    #[default]
+    Raw,
+    /// `Bearer <token>`
+    Bearer,
+}
+
+impl Scheme {
+    fn auth(self, secret: Secret) -> Auth {
+        match self {
+            Self::Raw => Auth::Header(header::AUTHORIZATION, secret),
+            Self::Bearer => Auth::Bearer(secret),
+        }
+    }
+}
+
+/// What the platform is shown for the pipeline's token.
+///
+/// # Errors
+/// A sentence, if the variable beside the token names no kind, or TLS cannot be set up.
+pub fn credentials(
+    settings: &Settings,
+    token: Token,
+    stop: &Stop,
+    progress: &Rc<Progress>,
+) -> Result<Credentials, String> {
+    let scheme = settings.auth_scheme;
+    if kind(settings.token_kind, &token)? != Kind::User {
+        return Ok(Credentials::Fixed(scheme.auth(token.secret)));
+    }
+    let setup = Setup {
+        source: SYSTEM.name,
+        base: &settings.connection.url,
+        // Raw whatever the scheme: no source shows the exchange otherwise.
+        credentials: Credentials::Fixed(Scheme::Raw.auth(token.secret)),
+        headers: HeaderMap::new(),
+        timeout: settings.connection.request_timeout,
+        ca_file: settings.connection.ca_file.as_deref(),
+    };
+    let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);
+    let renewal: Renewal = Rc::new(move || {
+        let http = Rc::clone(&http);
+        Box::pin(async move { exchange(&http, scheme).await }) as Pin<Box<_>>
+    });
+    Ok(Credentials::Leased(renewal))
+}
+
+/// The variable beside the token knows best; then the settings; then the token itself.
+fn kind(set: Option<Kind>, token: &Token) -> Result<Kind, String> {
+    if let Some(word) = &token.kind {
+        let known = Kind::WORDS.into_iter().find(|(name, _)| name == word);
+        return known.map(|(_, kind)| kind).ok_or_else(|| {
+            format!(
+                "{}_KIND is `{}`; a token of BigID is `user`, `system` or `session`",
+                token.variable,
+                text::one_line(word, 40)
+            )
+        });
+    }
+    let is_refresh = || claimed_type(token.secret.expose()).as_deref() == Some("refresh-token");
+    Ok(set.unwrap_or_else(|| if is_refresh() { Kind::User } else { Kind::System }))
+}
+
+/// The `type` in the payload of a JSON web token: `access-token`, or `refresh-token` for one that
+/// has to be exchanged.
+fn claimed_type(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Payload {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+    }
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let payload = token.split('.').nth(1)?;
+    let payload = GeneralPurpose::new(&base64::alphabet::URL_SAFE, config).decode(payload).ok()?;
+    serde_json::from_slice::<Payload>(&payload).ok()?.kind
+}
+
+#[derive(Deserialize)]
+struct Exchanged {
+    #[serde(default)]
+    success: Option<bool>,
+    #[serde(default, rename = "systemToken")]
+    system_token: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+async fn exchange(http: &Http, scheme: Scheme) -> Result<Lease, HttpError> {
+    let answer = http.get("refresh-access-token", &[]).send().await?;
+    let Exchanged { success, system_token, message } = answer.json()?;
+    if success == Some(false) {
+        let said = text::one_line(message.as_deref().unwrap_or("no reason given"), 200);
+        return Err(answer.failed(Failure::Denied(format!("200 with `success: false`: {said}"))));
+    }
+    let secret = system_token.and_then(Secret::new).ok_or_else(|| {
+        let message = "the answer holds no usable `systemToken`".to_owned();
+        answer.failed(Failure::Protocol(message))
+    })?;
+    Ok(Lease { auth: scheme.auth(secret), until: Some(Instant::now() + LEASE) })
+}
+
+/// A refusal with what most often is behind it.
+pub fn advised(trouble: Trouble) -> Trouble {
+    if trouble.cause != Cause::Denied {
+        return trouble;
+    }
+    trouble.help(
+        "check that the token is not expired or revoked (a session lives 24 hours) and may see \
+         Data Posture cases; say with BIGID_TOKEN_KIND whether it is a `user`, `system` or \
+         `session` token, since a user token has to be exchanged first",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token with this payload; its signature is none.
+    fn jwt(payload: &str) -> String {
+        let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.c2lnbmVk", encode(r#"{"alg":"HS256"}"#), encode(payload))
+    }
+
+    fn token(text: &str, kind: Option<&str>) -> Token {
+        Token {
+            variable: "BIGID_TOKEN".to_owned(),
+            secret: Secret::new(text.to_owned()).unwrap(),
+            kind: kind.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_kind_is_told_by_the_variable_the_settings_or_the_token() {
+        let refresh = jwt(r#"{"type":"refresh-token"}"#);
+        let access = jwt(r#"{"type":"access-token"}"#);
+        for (set, text, variable, expected) in [
+            (None, "SAMPLE", None, Kind::System),
+            (None, "a.b.c", None, Kind::System),
+            (None, "a.%%.c", None, Kind::System),
+            (None, access.as_str(), None, Kind::System),
+            (None, refresh.as_str(), None, Kind::User),
+            (Some(Kind::Session), refresh.as_str(), None, Kind::Session),
+            (Some(Kind::User), "SAMPLE", None, Kind::User),
+            (Some(Kind::User), "SAMPLE", Some("session"), Kind::Session),
+            (None, "SAMPLE", Some("user"), Kind::User),
+        ] {
+            assert_eq!(kind(set, &token(text, variable)), Ok(expected), "{set:?} {variable:?}");
+        }
+        let error = kind(None, &token("SAMPLE", Some("api"))).unwrap_err();
+        assert!(error.starts_with("BIGID_TOKEN_KIND is `api`"), "{error}");
+    }
+}

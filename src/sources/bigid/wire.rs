@@ -1,0 +1,269 @@
+//! The JSON of a page of cases (fact sheet §A2): honest about what may be missing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What is said about the answer as a whole, with any status (fact sheet §A5). A map, since a
+/// struct would be read from a list too.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub struct Said<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+
+/// An answer that says itself that it is none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub said: String,
+    /// Whether it is about the token.
+    pub denied: bool,
+}
+
+impl Said<'_> {
+    pub fn refusal(&self) -> Option<Refusal> {
+        let (message, error) = (self.field("message"), self.field("error"));
+        let words = [&message, &error].into_iter().flatten().find_map(Value::as_str);
+        let words = words.unwrap_or("no reason given");
+        let code = self.field("statusCode").and_then(|code| code.as_u64());
+        let sign = match (self.field("success"), self.field("status"), code) {
+            (Some(success), ..) if success != true => format!("`success: {success}`"),
+            (_, _, Some(code)) if !(200..300).contains(&code) => format!("`statusCode: {code}`"),
+            (_, Some(status), _) if status != "success" => format!("`status: {status}`"),
+            _ => return None,
+        };
+        // The one text that is known: `Authentication failed`.
+        let denied = matches!(code, Some(401 | 403))
+            || ["authenticat", "authoriz", "unauthor", "forbidden", "permission"]
+                .iter()
+                .any(|part| words.to_lowercase().contains(part));
+        Some(Refusal { said: format!("{sign}: {words}"), denied })
+    }
+
+    /// A field that says something.
+    fn field(&self, name: &str) -> Option<Value> {
+        let value = serde_json::from_str(self.0.get(name)?.get()).ok();
+        value.filter(|value: &Value| !value.is_null())
+    }
+}
+
+/// A page of cases. An answer without the list is not an empty one.
+#[derive(Debug, Deserialize)]
+pub struct Page {
+    pub data: Data,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Data {
+    #[serde(default, rename = "totalCount")]
+    pub total: Option<u64>,
+    pub cases: Vec<Row>,
+}
+
+/// A case. What a gate can select by must be readable; what only informs may be anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Row {
+    #[serde(rename = "_id")]
+    pub mongo_id: Option<String>,
+    pub id: Option<String>,
+    pub case_status: Given,
+    pub severity_level: Given,
+    pub policy_name: Given,
+    pub data_source_name: Given,
+    pub data_source_type: Given,
+    pub case_label: Lax,
+    pub case_id: Lax,
+    pub policy_description: Lax,
+    pub data_source_display_name: Lax,
+    pub data_source_owner: Lax,
+    pub assignee: Lax,
+    pub number_of_affected_objects: Lax,
+    #[serde(rename = "created_at")]
+    pub created_at: Lax,
+    #[serde(rename = "updated_at")]
+    pub updated_at: Lax,
+    pub case_status_update_dates: Lax,
+    pub ticket_metadata: Lax,
+    pub ticket_url: Lax,
+}
+
+/// The fields of a [`Row`], to be asked for: whole cases carry large blocks that nobody reads.
+pub const FIELDS: [&str; 19] = [
+    "_id",
+    "id",
+    "caseStatus",
+    "severityLevel",
+    "policyName",
+    "dataSourceName",
+    "dataSourceType",
+    "caseLabel",
+    "caseId",
+    "policyDescription",
+    "dataSourceDisplayName",
+    "dataSourceOwner",
+    "assignee",
+    "numberOfAffectedObjects",
+    "created_at",
+    "updated_at",
+    "caseStatusUpdateDates",
+    "ticketMetadata",
+    "ticketUrl",
+];
+
+impl Row {
+    /// The id that everything else goes by (fact sheet §A2): `_id`, else `id`. `caseId` is a name
+    /// for people in one endpoint and the id in another.
+    pub fn id(&self) -> Option<&str> {
+        [&self.mongo_id, &self.id]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .find(|id| !id.is_empty())
+    }
+
+    /// The field without which a projected case cannot be judged, if one is not there at all: the
+    /// platform then did not understand which fields were asked for.
+    pub fn lacks(&self) -> Option<&'static str> {
+        let needed = [
+            ("caseStatus", &self.case_status),
+            ("severityLevel", &self.severity_level),
+            ("policyName", &self.policy_name),
+        ];
+        needed.into_iter().find(|(_, given)| matches!(given, Given::Absent)).map(|(name, _)| name)
+    }
+}
+
+/// A word that may be null or not there at all, which is not the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Given {
+    #[default]
+    Absent,
+    Null,
+    Word(String),
+}
+
+impl Given {
+    /// The word, if there is one and it says something.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Self::Word(word) => Some(word.trim()).filter(|word| !word.is_empty()),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = Given;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a word, a number or null")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Given, E> {
+                Ok(Given::Null)
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Given, E> {
+                Ok(Given::Word(word.to_owned()))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Given, E> {
+                Ok(Given::Word(number.to_string()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Given, E> {
+                Ok(Given::Word(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}
+
+/// What only informs: of any type, and then without meaning if it is not the expected one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Lax(Value);
+
+impl Lax {
+    pub fn text(&self) -> Option<&str> {
+        self.0.as_str().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    pub fn number(&self) -> Option<u64> {
+        self.0.as_u64()
+    }
+
+    pub fn time(&self) -> Option<DateTime<Utc>> {
+        DateTime::parse_from_rfc3339(self.text()?).ok().map(|time| time.to_utc())
+    }
+
+    /// The field of an object.
+    pub fn field(&self, name: &str) -> Self {
+        Self(self.0.get(name).cloned().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_row_is_asked_for() {
+        // Each name lands in its field, so that none of them is misspelt here or there.
+        let all: serde_json::Map<_, _> =
+            FIELDS.iter().map(|name| ((*name).to_owned(), json!("x"))).collect();
+        let row: Row = serde_json::from_value(all.into()).unwrap();
+        let debug = format!("{row:?}");
+        assert!(!debug.contains("None") && !debug.contains("Absent") && !debug.contains("Null"));
+        assert_eq!(debug.matches("\"x\"").count(), FIELDS.len(), "{debug}");
+    }
+
+    #[test]
+    fn an_answer_that_says_it_is_none_is_recognised() {
+        for (answer, denied) in [
+            (json!({"success": false, "message": "Authentication failed, log in"}), Some(true)),
+            (json!({"success": false}), Some(false)),
+            (json!({"success": "false"}), Some(false)),
+            (json!({"status": "error", "message": "Server error", "errors": [{}]}), Some(false)),
+            (json!({"status": 500, "error": "x"}), Some(false)),
+            (json!({"status": "success", "statusCode": 403}), Some(true)),
+            (json!({"status": "success", "statusCode": 200, "message": null}), None),
+            (json!({"success": true}), None),
+            (json!({"data": {"cases": []}}), None),
+        ] {
+            let answer = answer.to_string();
+            let said: Said<'_> = serde_json::from_str(&answer).unwrap();
+            assert_eq!(said.refusal().map(|refusal| refusal.denied), denied, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_the_list_is_not_an_empty_one() {
+        for answer in [
+            json!({}),
+            json!({"data": null}),
+            json!({"data": {}}),
+            json!({"data": {"cases": null}}),
+            json!({"data": {"cases": {}}}),
+            json!({"data": {"totalCount": -1, "cases": []}}),
+            json!({"data": {"totalCount": "3", "cases": []}}),
+            json!({"data": {"cases": [null]}}),
+            json!({"data": {"cases": [{"_id": 7}]}}),
+            json!({"data": {"cases": [{"_id": "a", "policyName": {"name": "x"}}]}}),
+        ] {
+            assert!(serde_json::from_value::<Page>(answer.clone()).is_err(), "{answer}");
+        }
+        for answer in ["[]", "[42]", "null", "7", r#""x""#] {
+            assert!(serde_json::from_str::<Said<'_>>(answer).is_err(), "{answer}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The ways to change cases, for the export. A run never does (fact sheet §A3).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::case::Case;
+use super::{api, settings::Settings, walk};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Failure, Http, HttpError};
+use crate::text;
+
+/// Sets the status of one case. The request is sent once: one that looks failed may have been
+/// carried out, so after such an answer the case is read back instead, and says which.
+///
+/// # Errors
+/// If the case has not got that status, or nobody can tell.
+pub async fn set_status(
+    settings: &Settings,
+    http: &Http,
+    id: &str,
+    status: &str,
+    audit_reason: &str,
+) -> Result<(), Trouble> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if id.is_empty() || !id.chars().all(is_plain) {
+        let message =
+            format!("{}: {id:?} is not the id of a case; nothing was sent", http.source());
+        return Err(Trouble::new(Cause::Protocol, message));
+    }
+    let body = json!({"caseStatus": status, "auditReason": audit_reason});
+    match patch(http, id, &body).await {
+        Ok(()) => Ok(()),
+        Err(error) if is_uncertain(&error) => match walk::one(settings, http, id).await {
+            Ok(Some(case)) if case.status == status => Ok(()),
+            Ok(_) => Err(error.trouble()),
+            Err(_) => Err(error.trouble().help(
+                "whether the status was set is not known, and the case could not be read back: \
+                 look at it before you export again",
+            )),
+        },
+        Err(error) => Err(error.trouble()),
+    }
+}
+
+async fn patch(http: &Http, id: &str, body: &Value) -> Result<(), HttpError> {
+    let answer = http.patch("actionable-insights/case-status/{}", &[id], body).send().await?;
+    // What it says in return is not documented; that it says nothing is fine.
+    if answer.is_empty() { Ok(()) } else { api::understood(&answer) }
+}
+
+/// Whether it may have been carried out all the same.
+fn is_uncertain(error: &HttpError) -> bool {
+    matches!(error.failure, Failure::Lost(_) | Failure::Protocol(_))
+}
+
+/// What became of a change of many cases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// The cases that have the status now, by what was read back.
+    pub set: BTreeSet<String>,
+    /// The cases that were meant and have it not.
+    pub left: BTreeSet<String>,
+}
+
+/// Sets the status of all cases of one policy with one request. `planned` are those that must
+/// change, so that nobody else's do: any other case of the policy has to have the status already.
+/// Several filters in one request might be joined by "or", so it is the one filter that published
+/// callers send, and never all cases.
+///
+/// # Errors
+/// If the settings do not allow it, more or other cases would change, or nobody can tell which
+/// did. Nothing was sent unless the message says so.
+pub async fn set_status_of_policy(
+    settings: &Settings,
+    http: &Http,
+    policy: &str,
+    planned: &BTreeSet<String>,
+    status: &str,
+    audit_reason: &str,
+) -> Result<Changed, Trouble> {
+    let refuse = |what: String| {
+        Trouble::new(Cause::Invalid, format!("{}: {what}; nothing was sent", http.source()))
+    };
+    let Some(bulk) = &settings.bulk else {
+        return Err(refuse("`bulk` is not set, so cases are changed one by one".to_owned()));
+    };
+    let count = planned.len() as u64;
+    if count == 0 || count > bulk.max.into() {
+        let cases = text::count(count, "case");
+        return Err(refuse(format!("{cases} to change at once, where bulk.max is {}", bulk.max)));
+    }
+    let before = walk::all(settings, http, |_| ()).await?.cases;
+    let meant: BTreeSet<&str> = before
+        .iter()
+        .filter(|case| case.policy == policy && case.status != status)
+        .map(|case| case.id.as_str())
+        .collect();
+    if !meant.iter().copied().eq(planned.iter().map(String::as_str)) {
+        return Err(refuse(format!(
+            "the request would change {} of policy `{}`, and not the {count} that are meant",
+            text::count(meant.len() as u64, "case"),
+            text::one_line(policy, 80)
+        )));
+    }
+    let body = json!({
+        "type": "CasesDB",
+        "subType": "updateCases",
+        "additionalProperties": {
+            "field": "caseStatus",
+            "newValue": status,
+            "casesFilters": [{"filterField": "policyName", "filterValues": [policy]}],
+            "auditReason": audit_reason,
+            "allCases": false,
+            "userName": "compliance-gate",
+        },
+    });
+    let path = format!("cases:{}", bulk.action_type.0);
+    let sent = http.patch("actionable-insights/{}", &[&path], &body).send().await;
+    // Under which key the changed ids come back is not public, and a failure proves nothing:
+    // what the cases say now does.
+    match sent {
+        Err(error) if !is_uncertain(&error) => return Err(error.trouble()),
+        _ => {}
+    }
+    let after = walk::all(settings, http, |_| ()).await.map_err(|trouble| {
+        trouble.help("the change was sent, and what came of it could not be read back")
+    })?;
+    compare(http, planned, status, &before, &after.cases)
+}
+
+/// What changed, and that nothing else did.
+fn compare(
+    http: &Http,
+    planned: &BTreeSet<String>,
+    status: &str,
+    before: &[Case],
+    after: &[Case],
+) -> Result<Changed, Trouble> {
+    let others = before.iter().filter(|case| !planned.contains(&case.id));
+    let touched: Vec<_> = others
+        .filter(|old| {
+            let now = after.iter().find(|case| case.id == old.id);
+            now.is_some_and(|now| now.status == status && old.status != status)
+        })
+        .map(|case| case.id.as_str())
+        .collect();
+    if !touched.is_empty() {
+        let message = format!(
+            "{}: the change was sent, and {} that nobody meant have the status `{status}` now: {}",
+            http.source(),
+            text::count(touched.len() as u64, "case"),
+            text::one_line(&touched.join(", "), 300)
+        );
+        return Err(Trouble::new(Cause::Contradictory, message)
+            .help("take `bulk` out of the settings, and set these cases back in BigID"));
+    }
+    let has_it = |id: &String| after.iter().any(|case| case.id == *id && case.status == status);
+    let (set, left) = planned.iter().cloned().partition(has_it);
+    Ok(Changed { set, left })
+}

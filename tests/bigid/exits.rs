@@ -1,0 +1,519 @@
+//! The real binary against the embedded platform, a row for each way it can answer.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::common::{Ended, Folder, Platform};
+
+/// One way the platform can answer.
+struct Row {
+    name: &'static str,
+    /// The parameters of BigID.
+    bigid: &'static str,
+    /// The scenario's faults.
+    faults: &'static str,
+    /// Keys of the source.
+    settings: &'static str,
+    /// Keys of the gate.
+    gate: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    code: i32,
+    says: &'static [&'static str],
+}
+
+const ROW: Row = Row {
+    name: "",
+    bigid: "{}",
+    faults: "[]",
+    settings: "",
+    gate: "severity: [critical, high], status: open, max: 0",
+    variables: &[],
+    code: 0,
+    says: &[],
+};
+
+/// A token that says of itself that it has to be exchanged; signed by nobody.
+const REFRESH: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoicmVmcmVzaC10b2tlbiJ9.c2lnbmVk";
+
+const ROWS: &[Row] = &[
+    // What a gate counts.
+    Row { name: "healthy", ..ROW },
+    Row {
+        name: "every case is resolved",
+        gate: "max: 0",
+        bigid: r#"{"open": {}, "acknowledged": {}, "silenced": {}}"#,
+        ..ROW
+    },
+    Row {
+        name: "there is no case at all",
+        gate: "max: 0",
+        bigid: r#"{"open": {}, "acknowledged": {}, "silenced": {}, "resolved": 0}"#,
+        ..ROW
+    },
+    Row {
+        name: "no case, and a policy that nobody has",
+        gate: r#"rule: "Nobody*", max: 0"#,
+        ..ROW
+    },
+    Row {
+        name: "open and critical",
+        bigid: r#"{"open": {"critical": 2}}"#,
+        code: 1,
+        says: &["2 failed checks where max is 0"],
+        ..ROW
+    },
+    Row {
+        name: "acknowledged and silenced ones fail too",
+        gate: "max: 0",
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "by status",
+        gate: "status: [acknowledged, silenced], max: 0",
+        code: 1,
+        says: &["2 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "by resource type",
+        gate: r#"resource_type: "*", max: 0"#,
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row { name: "by age", gate: "older_than: 365d, max: 0", ..ROW },
+    Row {
+        name: "by policy",
+        gate: r#"rule: "*", max: 6"#,
+        code: 1,
+        says: &["7 failed checks where max is 6"],
+        ..ROW
+    },
+    Row {
+        name: "an unknown status is open",
+        gate: "severity: high, status: open, max: 0",
+        bigid: r#"{"odd": [{"status": "inReview", "severity": "high"}]}"#,
+        code: 1,
+        says: &["`inReview` (1)", "counted as open"],
+        ..ROW
+    },
+    Row {
+        name: "no status is open",
+        gate: "severity: high, status: open, max: 0",
+        bigid: r#"{"odd": [{"severity": "high"}]}"#,
+        code: 1,
+        says: &["none (1)", "counted as open"],
+        ..ROW
+    },
+    Row {
+        name: "an unknown severity could be the worst",
+        gate: "severity: critical, max: 0",
+        bigid: r#"{"odd": [{"status": "open", "severity": "severe"}]}"#,
+        code: 1,
+        says: &["`severe` (1)", "counted as unknown"],
+        ..ROW
+    },
+    Row {
+        name: "an odd case that is over is over",
+        gate: "severity: critical, max: 0",
+        bigid: r#"{"odd": [{"status": "Remediated"}]}"#,
+        ..ROW
+    },
+    // Whether all cases arrived.
+    Row { name: "many pages", bigid: r#"{"resolved": 500}"#, ..ROW },
+    Row {
+        name: "pages shorter than asked for",
+        bigid: r#"{"largest_page": 3}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "`skip` is ignored",
+        bigid: r#"{"paging": "offset", "resolved": 200}"#,
+        code: 3,
+        says: &["ignore `skip`", "set `paging: offset`"],
+        ..ROW
+    },
+    Row {
+        name: "`skip` is ignored, and that is known",
+        bigid: r#"{"paging": "offset", "resolved": 200}"#,
+        settings: "paging: offset",
+        ..ROW
+    },
+    Row {
+        name: "`skip` is ignored, and all fit one page",
+        bigid: r#"{"paging": "offset"}"#,
+        ..ROW
+    },
+    Row {
+        name: "no total",
+        bigid: r#"{"omit_total": true, "resolved": 200}"#,
+        says: &["promised no number of cases"],
+        ..ROW
+    },
+    Row {
+        name: "no total, and `skip` is ignored",
+        bigid: r#"{"omit_total": true, "paging": "offset"}"#,
+        code: 3,
+        says: &["ignore `skip`"],
+        ..ROW
+    },
+    Row {
+        name: "fewer cases than promised",
+        bigid: r#"{"total_offset": 1}"#,
+        code: 3,
+        says: &["19 of 20 cases arrived"],
+        ..ROW
+    },
+    Row {
+        name: "more cases than promised",
+        bigid: r#"{"total_offset": -1}"#,
+        code: 3,
+        says: &["19 cases arrived where 18 were promised"],
+        ..ROW
+    },
+    Row {
+        name: "nothing where something was promised",
+        bigid: r#"{"open": {}, "acknowledged": {}, "silenced": {}, "resolved": 0, "total_offset": 4}"#,
+        gate: "max: 0",
+        code: 3,
+        says: &["0 of 4 cases arrived"],
+        ..ROW
+    },
+    Row {
+        name: "a case comes in meanwhile",
+        bigid: r#"{"inserts": 1, "resolved": 200}"#,
+        says: &["they were read again"],
+        ..ROW
+    },
+    Row {
+        name: "cases come in all the time",
+        bigid: r#"{"inserts": 100, "resolved": 200}"#,
+        code: 3,
+        says: &["the total changed from"],
+        ..ROW
+    },
+    // Whether it is understood.
+    Row {
+        name: "only `id`",
+        bigid: r#"{"ids": "id"}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "only `_id`",
+        bigid: r#"{"ids": "mongo"}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "no id",
+        bigid: r#"{"ids": "neither"}"#,
+        code: 3,
+        says: &["has no `_id` and no `id`"],
+        ..ROW
+    },
+    Row {
+        name: "nobody has it",
+        bigid: r#"{"null_fields": ["assignee", "compliance", "dataSourceOwner", "caseId", "created_at"]}"#,
+        ..ROW
+    },
+    Row {
+        name: "no status in any case",
+        bigid: r#"{"absent_fields": ["caseStatus"]}"#,
+        code: 3,
+        says: &["a case has no `caseStatus`"],
+        ..ROW
+    },
+    Row {
+        name: "no policy in any case",
+        bigid: r#"{"absent_fields": ["policyName"]}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks", "19 cases without a policy"],
+        ..ROW
+    },
+    Row { name: "`fields` is ignored", bigid: r#"{"ignore_fields": true}"#, ..ROW },
+    Row {
+        name: "`fields` is misread",
+        bigid: r#"{"encoding": "csv"}"#,
+        says: &["`fields` had no effect as intended"],
+        ..ROW
+    },
+    Row {
+        name: "lists with commas",
+        bigid: r#"{"encoding": "csv"}"#,
+        settings: "encoding: csv",
+        ..ROW
+    },
+    Row { name: "`filter` is ignored", bigid: r#"{"ignore_filter": true}"#, ..ROW },
+    Row {
+        name: "`success: false`",
+        bigid: r#"{"failure": "Something broke"}"#,
+        code: 3,
+        says: &["`success: false`: Something broke"],
+        ..ROW
+    },
+    Row {
+        name: "the web interface's page",
+        faults: r#"[{"path": "/api/v1", "kind": "html-200", "times": null}]"#,
+        code: 3,
+        says: &["an HTML page where JSON was expected"],
+        ..ROW
+    },
+    Row {
+        name: "half an answer",
+        faults: r#"[{"path": "/api/v1", "kind": "truncated", "times": null}]"#,
+        code: 3,
+        says: &["JSON that ends too early"],
+        ..ROW
+    },
+    Row {
+        name: "no object",
+        faults: r#"[{"path": "/api/v1", "kind": "wrong-type", "times": null}]"#,
+        code: 3,
+        says: &["not as promised"],
+        ..ROW
+    },
+    Row {
+        name: "no such endpoint",
+        faults: r#"[{"path": "/api/v1", "kind": "json", "status": 404, "times": null}]"#,
+        code: 3,
+        says: &["answered 404"],
+        ..ROW
+    },
+    // Whether it answers at all.
+    Row {
+        name: "a gateway's page with status 200, then cases",
+        bigid: r#"{"gateway_pages": 2}"#,
+        ..ROW
+    },
+    Row {
+        name: "a gateway's page with status 200, for ever",
+        bigid: r#"{"gateway_pages": 1000}"#,
+        code: 5,
+        says: &["a gateway's error page"],
+        ..ROW
+    },
+    Row { name: "429 without a time, then cases", bigid: r#"{"throttled": 2}"#, ..ROW },
+    Row {
+        name: "429 for ever",
+        bigid: r#"{"throttled": 1000}"#,
+        code: 5,
+        says: &["answered 429"],
+        ..ROW
+    },
+    Row {
+        name: "503, then cases",
+        faults: r#"[{"path": "/api/v1", "status": 503, "times": 2}]"#,
+        ..ROW
+    },
+    // Whether the token is taken.
+    Row {
+        name: "a revoked token",
+        variables: &[("BIGID_TOKEN", "revoked")],
+        code: 4,
+        says: &["401: Unauthorized", "BIGID_TOKEN_KIND"],
+        ..ROW
+    },
+    Row {
+        name: "a revoked token, told with 200",
+        variables: &[("BIGID_TOKEN", "revoked")],
+        bigid: r#"{"denies_with_200": true}"#,
+        code: 4,
+        says: &["Authentication failed"],
+        ..ROW
+    },
+    Row { name: "a bearer token is wanted", bigid: r#"{"scheme": "bearer"}"#, code: 4, ..ROW },
+    Row {
+        name: "a bearer token is wanted and sent",
+        bigid: r#"{"scheme": "bearer"}"#,
+        settings: "auth_scheme: bearer",
+        ..ROW
+    },
+    Row {
+        name: "a raw token is wanted, a bearer token sent",
+        settings: "auth_scheme: bearer",
+        code: 4,
+        ..ROW
+    },
+    Row {
+        name: "a user token sent as it is",
+        variables: &[("BIGID_TOKEN", "user-token")],
+        code: 4,
+        says: &["BIGID_TOKEN_KIND"],
+        ..ROW
+    },
+    Row {
+        name: "a user token",
+        variables: &[("BIGID_TOKEN", "user-token"), ("BIGID_TOKEN_KIND", "user")],
+        ..ROW
+    },
+    Row {
+        name: "a user token, by the settings",
+        variables: &[("BIGID_TOKEN", "user-token")],
+        settings: "token_kind: user",
+        ..ROW
+    },
+    Row { name: "a user token, by itself", variables: &[("BIGID_TOKEN", REFRESH)], ..ROW },
+    Row {
+        name: "a user token for a bearer token",
+        variables: &[("BIGID_TOKEN", REFRESH)],
+        bigid: r#"{"scheme": "bearer"}"#,
+        settings: "auth_scheme: bearer",
+        ..ROW
+    },
+    Row {
+        name: "a revoked user token",
+        variables: &[("BIGID_TOKEN", "user-revoked"), ("BIGID_TOKEN_KIND", "user")],
+        code: 4,
+        says: &["refresh-access-token answered 401"],
+        ..ROW
+    },
+    Row { name: "a session token", variables: &[("BIGID_TOKEN_KIND", "session")], ..ROW },
+    Row {
+        name: "a lease that ends",
+        variables: &[("BIGID_TOKEN", REFRESH)],
+        bigid: r#"{"lease_requests": 2, "resolved": 500}"#,
+        ..ROW
+    },
+    Row {
+        name: "a lease that ends with 200",
+        variables: &[("BIGID_TOKEN", REFRESH)],
+        bigid: r#"{"lease_requests": 2, "resolved": 500, "denies_with_200": true}"#,
+        ..ROW
+    },
+    Row {
+        name: "an exchange that gives nothing",
+        variables: &[("BIGID_TOKEN", REFRESH)],
+        faults: r#"[{"path": "/api/v1/refresh", "kind": "wrong-type", "times": null}]"#,
+        code: 3,
+        says: &["refresh-access-token"],
+        ..ROW
+    },
+    // What the configuration gets wrong.
+    Row {
+        name: "no such kind of token",
+        variables: &[("BIGID_TOKEN_KIND", "api")],
+        code: 2,
+        says: &["BIGID_TOKEN_KIND is `api`"],
+        ..ROW
+    },
+    Row {
+        name: "no token",
+        variables: &[("BIGID_TOKEN", "")],
+        code: 2,
+        says: &["BIGID_TOKEN is not set"],
+        ..ROW
+    },
+    Row {
+        name: "a selector it does not know",
+        gate: "framework: x, max: 0",
+        code: 2,
+        says: &["which BigID does not know; possible are rule"],
+        ..ROW
+    },
+    Row {
+        name: "a pass rate",
+        gate: r#"min_pass_rate: "90%""#,
+        code: 2,
+        says: &["nothing about what it found in order"],
+        ..ROW
+    },
+];
+
+#[test]
+fn every_answer_ends_in_its_exit_code() {
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    // Most of the time is waiting.
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                while let Some(row) = ROWS.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(what) = check(row) {
+                        wrong.lock().unwrap().push(format!("{}: {what}", row.name));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ROWS.len(), wrong.join("\n"));
+}
+
+fn check(row: &Row) -> Result<(), String> {
+    let platform =
+        Platform::of(&format!(r#"{{"bigid": {}, "faults": {}}}"#, row.bigid, row.faults));
+    let ended = run(&platform.origin, row);
+    let whole = format!("\n--- stdout\n{}\n--- stderr\n{}", ended.stdout, ended.stderr);
+    if ended.code != Some(row.code) {
+        return Err(format!("exit {:?}, not {}{whole}", ended.code, row.code));
+    }
+    // Lines are broken for people.
+    let text = format!("{} {}", ended.stdout, ended.stderr);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in row.says {
+        if !text.contains(words) {
+            return Err(format!("nobody said `{words}`{whole}"));
+        }
+    }
+    for secret in ["token-of-bigid", "user-token", REFRESH, "leased."] {
+        if text.contains(secret) {
+            return Err(format!("somebody said `{secret}`{whole}"));
+        }
+    }
+    // Deciding changes nothing.
+    match platform.count("PATCH") + platform.count("POST") {
+        0 => Ok(()),
+        writes => Err(format!("{writes} writes: {:#?}", platform.requests())),
+    }
+}
+
+fn run(origin: &str, row: &Row) -> Ended {
+    let folder = Folder::new();
+    let settings = match row.settings {
+        "" => String::new(),
+        key => format!("    {key}\n"),
+    };
+    let policy = format!(
+        "version: 1\nsources:\n  bigid:\n    url: {origin}\n{settings}gates:\n  - {{id: cases, source: bigid, {}}}\n",
+        row.gate
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    let mut command = folder.command(&["run", "-v"]);
+    command.env("BIGID_TOKEN", "token-of-bigid").envs(row.variables.iter().copied());
+    Ended::wait(command)
+}
+
+#[test]
+fn doctor_says_how_many_cases_the_token_can_see() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    folder.write(
+        "compliance-gate.yaml",
+        &format!(
+            "version: 1\nsources:\n  bigid/eu:\n    url: {}/api/v1\ngates:\n  - {{id: a, source: bigid/eu, max: 0}}\n",
+            platform.origin
+        ),
+    );
+    let mut command = folder.command(&["doctor"]);
+    command.env("BIGID_TOKEN", "token-of-bigid");
+    Ended::wait(command).exits(0).says("19 cases visible to this token");
+}
+
+#[test]
+fn a_large_estate_costs_a_request_for_every_hundred_cases() {
+    let platform = Platform::of(r#"{"bigid": {"resolved": 993}}"#);
+    run(&platform.origin, &ROW).exits(0);
+    // The preflight, then 1,000 cases.
+    assert_eq!(platform.count("all-cases"), 1 + 10, "{:#?}", platform.requests());
+}
