@@ -64,6 +64,9 @@ pub enum Command {
     Policy(PolicyCommand),
     /// List what a platform offers, to write a policy from.
     List(ListArguments),
+    /// Make tickets of open cases: each case gets one, however often it runs. Plans only, unless
+    /// `--apply`.
+    Export(ExportArguments),
     /// Serve embedded platforms on this machine, to try a pipeline against.
     #[cfg(feature = "simulator")]
     Simulate(SimulateArguments),
@@ -192,6 +195,42 @@ pub struct ListArguments {
 pub enum Listed {
     Frameworks,
     Integrations,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Where the tickets go.
+    #[arg(value_enum)]
+    pub target: Destination,
+
+    /// Make the tickets. Without it nothing is written anywhere.
+    #[arg(long, env = "COMPLIANCE_GATE_APPLY",
+        value_parser = clap::builder::FalseyValueParser::new())]
+    pub apply: bool,
+
+    /// Set cases that have their ticket to `acknowledged` in BigID.
+    #[arg(long, env = "COMPLIANCE_GATE_ACKNOWLEDGE",
+        value_parser = clap::builder::FalseyValueParser::new())]
+    pub acknowledge: bool,
+
+    /// Resolve exported cases in BigID, but only those whose fix BigID itself has verified.
+    #[arg(long, env = "COMPLIANCE_GATE_RESOLVE",
+        value_parser = clap::builder::FalseyValueParser::new())]
+    pub resolve: bool,
+
+    /// The pipeline run that audit reasons name. Default: what the CI host says.
+    #[arg(long, value_name = "ID", env = "COMPLIANCE_GATE_RUN_ID")]
+    pub run_id: Option<String>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Destination {
+    Jira,
+    #[value(name = "servicenow")]
+    ServiceNow,
 }
 
 #[cfg(feature = "simulator")]

@@ -17,6 +17,7 @@ use crate::verdict::Verdict;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
+mod export;
 mod list;
 mod policy;
 mod run;
@@ -60,6 +61,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
     match cli.command {
         Command::Run(arguments) => block_on(run::run(arguments, &context)),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
+        Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),
         Command::Policy(PolicyCommand::Check(arguments)) => policy::check(arguments),
         Command::Policy(PolicyCommand::Schema) => policy::schema(),

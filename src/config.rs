@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::export;
 use crate::policy::{Demands, FailOpen, Gate, Limits, Place, Policy};
 use crate::selection::{Field, Selection};
-use crate::sources::Source;
+use crate::sources::{Source, bigid};
 use crate::text;
 
 mod file;
@@ -18,7 +19,7 @@ mod problem;
 #[cfg(test)]
 mod schema;
 
-use file::{EvidenceEntry, File, GateEntry, Located, Overlay};
+use file::{EvidenceEntry, ExportEntry, File, GateEntry, Located, Overlay};
 pub use problem::{ConfigError, Problem};
 
 /// Where a configuration is looked for when none is named.
@@ -30,6 +31,19 @@ const MOST_BYTES: u64 = 256 << 10;
 
 /// Below the hour at which most CI hosts end a job.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
+
+/// So many tickets at once can still be looked through, and taken back, by hand.
+const DEFAULT_MAX_CREATES: u64 = 20;
+
+const DEFAULT_LEDGER: &str = ".compliance-gate/tickets.jsonl";
+
+/// How open cases become tickets.
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub rules: export::Rules,
+    pub jira: Option<export::jira::Settings>,
+    pub servicenow: Option<export::servicenow::Settings>,
+}
 
 /// A valid configuration, of one environment.
 #[derive(Clone, Debug)]
@@ -43,6 +57,7 @@ pub struct Config {
     pub policy: Policy,
     /// Report paths by format name.
     pub reports: BTreeMap<String, PathBuf>,
+    pub export: Option<Export>,
 }
 
 /// The file to read: the one that was named, else the only default that exists.
@@ -142,7 +157,9 @@ impl Written {
         let gates = self.gates(overlay, &sources, &mut problems);
         let own = overlay.map(|overlay| &overlay.evidence);
         let evidence = evidence(&self.file.evidence, own, &sources, &mut problems);
-        check_whole(&gates, &sources, &mut problems);
+        let export = self.file.export.as_ref();
+        let export = export.and_then(|entry| exported(entry, &sources, &mut problems));
+        check_whole(&gates, &sources, export.as_ref(), &mut problems);
         if !problems.is_empty() {
             return Err(fail(problems));
         }
@@ -156,6 +173,7 @@ impl Written {
                 .collect(),
             policy: Policy { mode: self.file.mode, gates, evidence },
             reports: self.file.reports.0.clone(),
+            export,
         })
     }
 
@@ -347,6 +365,7 @@ fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut
 fn check_whole(
     gates: &[Gate],
     sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    export: Option<&Export>,
     problems: &mut Vec<Problem>,
 ) {
     if gates.is_empty() {
@@ -354,7 +373,8 @@ fn check_whole(
             .push(Problem::somewhere("the policy has no gate, so it would let everything pass"));
     }
     for (name, source) in sources {
-        let used = gates.iter().any(|gate| gate.uses(name));
+        let exported = export.is_some_and(|export| export.rules.source == **name);
+        let used = exported || gates.iter().any(|gate| gate.uses(name));
         if !used && !gates.is_empty() {
             problems.push(Problem::at(
                 source.place,
@@ -362,6 +382,52 @@ fn check_whole(
             ));
         }
     }
+}
+
+/// The export, checked against the source that it takes its cases from.
+fn exported(
+    entry: &Located<ExportEntry>,
+    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    problems: &mut Vec<Problem>,
+) -> Option<Export> {
+    let ExportEntry { source, severity, policy, status, .. } = &entry.value;
+    let has_cases =
+        |source: &Located<Rc<dyn Source>>| source.value.system().name == bigid::SYSTEM.name;
+    let able: Vec<_> =
+        sources.iter().filter(|(_, source)| has_cases(source)).map(|(name, _)| *name).collect();
+    let name = match (source, able.as_slice()) {
+        (Some(named), able) if able.contains(&named.value.as_str()) => named.value.clone(),
+        (None, [only]) => (*only).to_owned(),
+        (named, able) => {
+            let place = named.as_ref().map_or(entry.place, |named| named.place);
+            let known = match able {
+                [] => "no source of BigID is configured, and only BigID has cases".to_owned(),
+                able => format!("`source` is one of {}", able.join(", ")),
+            };
+            problems.push(Problem::at(place, format!("the export has no source: {known}")));
+            return None;
+        }
+    };
+    if entry.value.jira.is_none() && entry.value.servicenow.is_none() {
+        let message = "the export has no target; give it `jira` or `servicenow`";
+        problems.push(Problem::at(entry.place, message));
+    }
+    let words = |words: &Option<file::Words>| {
+        words.as_ref().map(|words| words.0.iter().map(|word| word.0.clone()).collect())
+    };
+    Some(Export {
+        rules: export::Rules {
+            source: name,
+            severity: severity.as_ref().map(|severities| severities.0.clone()),
+            policy: words(policy),
+            status: words(status),
+            max_creates: entry.value.max_creates.unwrap_or(DEFAULT_MAX_CREATES),
+            ledger: entry.value.ledger.clone().unwrap_or_else(|| DEFAULT_LEDGER.into()),
+            resolve_as: entry.value.resolve_as,
+        },
+        jira: entry.value.jira.clone(),
+        servicenow: entry.value.servicenow.clone(),
+    })
 }
 
 /// Evidence keys are replaced by an environment one by one.

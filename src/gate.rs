@@ -144,7 +144,11 @@ fn http(
     Http::new(setup, stop.clone(), Rc::clone(progress))
 }
 
-fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
+/// Whether the pipeline lets a token be sent there.
+///
+/// # Errors
+/// A sentence, if it does not.
+pub fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
     let Some(allowed) = variables.get(ALLOWED_ORIGINS).filter(|allowed| !allowed.trim().is_empty())
     else {
         return Ok(());

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
@@ -55,13 +56,32 @@ pub enum Auth {
     Bearer(Secret),
     /// A header of its own, the token alone.
     Header(HeaderName, Secret),
+    /// `Authorization: Basic <user:password, encoded>`: what stands behind `Basic`, and the
+    /// password or token in it.
+    Basic(Secret, Secret),
 }
 
 impl Auth {
-    fn secret(&self) -> Option<&Secret> {
+    /// An account and its password, or its token.
+    ///
+    /// # Errors
+    /// A sentence, if the account's name cannot be sent so.
+    pub fn basic(user: &str, password: Secret) -> Result<Self, String> {
+        if user.contains(|c: char| c == ':' || c.is_control()) {
+            return Err("the account's name has a `:` or a control character in it".to_owned());
+        }
+        let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+        Secret::new(pair)
+            .map(|pair| Self::Basic(pair, password))
+            .ok_or_else(|| "the token cannot be sent as a header".to_owned())
+    }
+
+    /// What must not come back in any text.
+    fn secrets(&self) -> Vec<Secret> {
         match self {
-            Self::None => None,
-            Self::Bearer(secret) | Self::Header(_, secret) => Some(secret),
+            Self::None => Vec::new(),
+            Self::Bearer(secret) | Self::Header(_, secret) => vec![secret.clone()],
+            Self::Basic(pair, password) => vec![pair.clone(), password.clone()],
         }
     }
 
@@ -70,6 +90,7 @@ impl Auth {
             Self::None => return Ok(None),
             Self::Bearer(secret) => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
             Self::Header(name, secret) => (name.clone(), secret.expose().to_owned()),
+            Self::Basic(pair, _) => (header::AUTHORIZATION, format!("Basic {}", pair.expose())),
         };
         let mut value = HeaderValue::from_str(&value)
             .map_err(|_| "the token cannot be sent as a header".to_owned())?;
@@ -143,7 +164,7 @@ impl Http {
         let mut secrets = Vec::new();
         if let Some(Lease { auth, .. }) = &lease {
             auth.header()?;
-            secrets.extend(auth.secret().cloned());
+            secrets.extend(auth.secrets());
         }
         let mut headers = setup.headers;
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -276,7 +297,7 @@ impl Http {
             && !self.lease.borrow().as_ref().is_some_and(good)
         {
             let lease = renewal().await?;
-            self.secrets.borrow_mut().extend(lease.auth.secret().cloned());
+            self.secrets.borrow_mut().extend(lease.auth.secrets());
             *self.lease.borrow_mut() = Some(lease);
         }
         let lease = self.lease.borrow();
@@ -343,18 +364,27 @@ pub struct Call<'a> {
     body: Option<Vec<u8>>,
     content_type: &'static str,
     patience: Patience,
+    accepted: &'static [u16],
 }
 
 impl<'a> Call<'a> {
     fn new(http: &'a Http, method: Method, url: Url) -> Self {
         let content_type = "application/json";
-        Self { http, method, url, body: None, content_type, patience: Patience::Repeat }
+        let (patience, accepted) = (Patience::Repeat, &[][..]);
+        Self { http, method, url, body: None, content_type, patience, accepted }
     }
 
     /// Adds a query parameter, escaped.
     #[must_use]
     pub fn parameter(mut self, name: &str, value: &str) -> Self {
         self.url.query_pairs_mut().append_pair(name, value);
+        self
+    }
+
+    /// Gives these statuses back as answers, to be read: what a platform refuses may matter.
+    #[must_use]
+    pub fn accepting(mut self, statuses: &'static [u16]) -> Self {
+        self.accepted = statuses;
         self
     }
 
@@ -368,7 +398,7 @@ impl<'a> Call<'a> {
     /// Sends the request, and again while that may help.
     ///
     /// # Errors
-    /// If no answer with a status below 300 arrived whole.
+    /// If no answer with a status below 300, or one that is accepted, arrived whole.
     pub async fn send(self) -> Result<Answer, HttpError> {
         let endpoint = format!("{} {}", self.method, self.url.path());
         let mut url = self.url.clone();
@@ -392,7 +422,9 @@ impl<'a> Call<'a> {
                     "answered {} with a gateway's error page",
                     raw.status.as_u16()
                 )),
-                Ok(raw) if raw.status.is_success() => {
+                Ok(raw)
+                    if raw.status.is_success() || self.accepted.contains(&raw.status.as_u16()) =>
+                {
                     return Ok(Answer {
                         source: self.http.source.clone(),
                         endpoint,
@@ -683,7 +715,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// A whole answer with a status below 300.
+/// A whole answer with a status below 300, or one that is accepted.
 #[derive(Debug)]
 pub struct Answer {
     source: String,
@@ -697,6 +729,11 @@ impl Answer {
     /// Whether the platform said that there is nothing: 204, and no body.
     pub fn says_nothing(&self) -> bool {
         self.status == StatusCode::NO_CONTENT && self.is_empty()
+    }
+
+    /// The status, below 300.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
     }
 
     /// Whether the body holds nothing.

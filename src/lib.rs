@@ -26,6 +26,7 @@
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file a format |
 //! | [`ci`] | which CI host this is, from its variables |
+//! | [`export`] | open cases to tickets, each of them once |
 //! | [`sources`] | the contract of a source, the table of systems; one folder a system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
 //! | [`page`], [`poll`] | guards for any pager; asking until it is done |
@@ -36,6 +37,7 @@
 //!
 //! ```text
 //! main → cli, command → gate → config → report → evaluate → policy → evidence → verdict
+//!                               config → export → sources
 //!                               config → sources → poll, page → http → secret → progress → stop
 //!                                        sources → evidence → selection → finding → text
 //! cli, report → ci → secret
@@ -50,6 +52,7 @@ pub mod command;
 pub mod config;
 pub mod evaluate;
 pub mod evidence;
+pub mod export;
 pub mod finding;
 pub mod gate;
 pub mod http;

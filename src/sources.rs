@@ -27,6 +27,7 @@ pub mod opencomply;
 mod settings;
 pub mod sysdig;
 
+pub(crate) use settings::settings;
 pub use settings::{Connection, Endpoint, OneOrMore, Period};
 
 /// The table of systems.

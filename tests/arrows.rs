@@ -34,13 +34,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    ("export", &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"]),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
     (
         "report",
         &["ci", "evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"],
     ),
-    ("config", &["finding", "policy", "report", "selection", "sources", "text"]),
+    ("config", &["export", "finding", "policy", "report", "selection", "sources", "text"]),
     (
         "gate",
         &[
@@ -58,8 +59,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "evaluate",
             "evidence",
+            "export",
             "finding",
             "gate",
+            "http",
             "policy",
             "progress",
             "report",

@@ -123,17 +123,15 @@ fn every_check_counts_once_however_many_policies_and_zones_have_it() {
     assert!(ran.part()["as_of"].is_string());
 
     // A policy that only limits failures reads no passes.
-    assert_eq!(
-        ran.count("/cloud/resources"),
-        ran.count("pass%3Dfalse") + ran.count("accepted%3Dtrue") - kube(&ran)
-    );
+    let read = ran.requests.iter().filter(|line| line.contains("/resources?"));
+    let (narrow, wide): (Vec<_>, Vec<_>) =
+        read.partition(|line| line.contains("pass%3Dfalse") || line.contains("accepted%3Dtrue"));
+    assert!(!narrow.is_empty());
+    // Only of hosts: one that was not evaluated would not show.
+    assert!(wide.iter().all(|line| line.contains("/clusteranalysis/")), "{wide:#?}");
     let finding = &ran.findings()[0];
     let controls: Vec<_> = finding["controls"].as_array().unwrap().iter().collect();
     assert!(controls.len() >= 2, "{finding}");
-}
-
-fn kube(ran: &Ran) -> usize {
-    ran.count("/kube/resources")
 }
 
 #[test]
@@ -141,7 +139,7 @@ fn failures_are_found_by_policy_control_requirement_name_account_and_region() {
     let blocked = estate(json!({"fails": {"high": 5, "medium": 9, "low": 12}}));
     let cases = [
         ("severity: high, max: 4", 5),
-        ("framework: \"CIS Example*\", severity: high, max: 3", 4),
+        ("framework: \"CIS Example*\", severity: high, max: 2", 3),
         ("control: \"16001\", max: 1", 2),
         ("control: \"CC6.1 *\", severity: high, max: 3", 4),
         ("framework: \"CIS Example*\", control: \"5.2 Restrict ?remote? access\", max: 0", 1),
@@ -311,7 +309,7 @@ fn an_api_key_is_exchanged_once_and_renewed_when_it_must() {
         command.env("IBMCLOUD_API_KEY", "revoked");
     };
     let ran = run_with(&json!({}), settings, &["max: 19"], "", revoked).exits(4);
-    let ran = ran.says("Provided API key could not be found.");
+    let ran = ran.says("Provided API key could not be");
     assert_eq!(ran.count("/api/"), 0);
 
     run_with(&json!({}), POSTURE, &["max: 19"], "", with_key).exits(2).says("set `instance_id`");
@@ -464,8 +462,8 @@ fn events(events: Value) -> Value {
 
 #[test]
 fn events_within_the_window_count_as_findings_or_by_number() {
-    // 100 events, one each half an hour; 24 hours hold 48 of them.
-    for (window, within) in [("24h", 48), ("10m", 0), ("30d", 100)] {
+    // 100 events, one every 1,700 seconds; 24 hours hold 50 of them.
+    for (window, within) in [("24h", 50), ("10m", 0), ("30d", 100)] {
         for detail in ["findings", "count"] {
             let settings = format!("events: {{window: {window}, detail: {detail}}}");
             let ran = run(&events(json!({})), &settings, &["max: 1000"]).exits(0);
@@ -474,11 +472,11 @@ fn events_within_the_window_count_as_findings_or_by_number() {
     }
     for posture in [
         json!({"largest_page": 7}),
-        json!({"numbers": true, "largest_page": 48}),
+        json!({"numbers": true, "largest_page": 50}),
         json!({"largest_page": 1}),
     ] {
-        let ran = run(&events(posture.clone()), "events: {window: 24h}", &["max: 48"]).exits(0);
-        assert_eq!(ran.failed(), 48, "{posture}");
+        let ran = run(&events(posture.clone()), "events: {window: 24h}", &["max: 50"]).exits(0);
+        assert_eq!(ran.failed(), 50, "{posture}");
     }
 }
 
@@ -519,8 +517,8 @@ fn a_quiet_window_passes_and_an_endless_feed_does_not() {
     let circle = events(json!({"repeat_cursor": true, "largest_page": 5, "every_seconds": 60}));
     run(&circle, "events: {window: 24h}", &["max: 1000"]).exits(3).says("already seen");
     let doubted = events(json!({"false_positive_every": 4}));
-    let ran = run(&doubted, "events: {window: 24h}", &["max: 36"]).exits(0);
-    assert_eq!(ran.says("12 events marked as false positives").failed(), 36);
+    let ran = run(&doubted, "events: {window: 24h}", &["max: 38"]).exits(0);
+    assert_eq!(ran.says("12 events marked as false positives").failed(), 38);
 }
 
 #[test]

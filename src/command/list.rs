@@ -47,7 +47,7 @@ fn lister(config: &Config, named: Option<&str>) -> Result<String, String> {
     }
 }
 
-fn aligned(table: &Table) -> String {
+pub(super) fn aligned(table: &Table) -> String {
     let header: Vec<_> = table.header.iter().map(|word| (*word).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(&header)
         .chain(&table.rows)

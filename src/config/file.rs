@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
+use crate::export::{ResolveAs, jira, servicenow};
 use crate::finding::{Cause, Severity};
 use crate::policy::{Level, Mode, Percent, Place};
 use crate::report;
@@ -58,6 +59,10 @@ pub(super) struct File {
     /// Where reports are written, by format.
     #[serde(default)]
     pub reports: Reports,
+    /// How open cases become tickets, for `compliance-gate export`.
+    #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(test, schemars(with = "Option<ExportEntry>"))]
+    pub export: Option<Located<ExportEntry>>,
     /// What is different in an environment; chosen with `--environment`.
     #[serde(default)]
     pub environments: BTreeMap<String, Overlay>,
@@ -75,6 +80,42 @@ pub(super) struct Overlay {
     pub gates: Vec<Located<GateEntry>>,
     #[serde(default)]
     pub evidence: EvidenceEntry,
+}
+
+/// How open cases become tickets.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportEntry {
+    /// The source that has the cases; needed where there are several of BigID.
+    #[serde(default, deserialize_with = "given")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub source: Option<Located<String>>,
+    /// Only cases of these severities: one, a list, or `">= high"`. An unknown one always counts.
+    #[serde(default, deserialize_with = "given")]
+    pub severity: Option<Severities>,
+    /// Only cases of these policies, by name.
+    #[serde(default, deserialize_with = "given")]
+    pub policy: Option<Words>,
+    /// Only cases with these statuses, in BigID's words. Default: all that are open.
+    #[serde(default, deserialize_with = "given")]
+    pub status: Option<Words>,
+    /// The most tickets that one run asks for. Default: 20.
+    #[serde(default, deserialize_with = "given")]
+    pub max_creates: Option<u64>,
+    /// The file that says what was done; keep it from run to run. Default:
+    /// .compliance-gate/tickets.jsonl.
+    #[serde(default, deserialize_with = "given")]
+    pub ledger: Option<PathBuf>,
+    /// The status that a case is given once its fix is verified. Default: resolved.
+    #[serde(default)]
+    pub resolve_as: ResolveAs,
+    /// Tickets in Jira.
+    #[serde(default, deserialize_with = "given")]
+    pub jira: Option<jira::Settings>,
+    /// Tickets in ServiceNow.
+    #[serde(default, deserialize_with = "given")]
+    pub servicenow: Option<servicenow::Settings>,
 }
 
 /// One demand. Selectors narrow down which checks it speaks of; at least one limit is needed.

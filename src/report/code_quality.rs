@@ -89,10 +89,11 @@ fn issue<'p>(findings: &Findings<'_>, entry: &Entry<'_>, path: &'p str) -> Issue
     let gates = findings.minding(entry);
     let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
     let title = text::one_line(finding.title(), 200);
+    let description = format!("{title}: {} ({verb} {gates})", digest::resource(finding));
     let rule = format!("{}/{}", digest::system(entry.source), finding.rule_id());
     let breached = findings.gates(entry).find(|ruling| ruling.state == State::Breached);
     Issue {
-        description: format!("{title}: {} ({verb} {gates})", digest::resource(finding)),
+        description: text::disarmed(&description).into_owned(),
         check_name: text::one_line(&rule, 255),
         fingerprint: finding.fingerprint.to_string(),
         severity: grade(finding.subject.severity),

@@ -225,7 +225,6 @@ fn evidence(report: &Report<'_>, page: &mut Page) {
     if report.outcomes.is_empty() {
         return;
     }
-    page.fold("Evidence");
     let rows = report.outcomes.iter().flat_map(|outcome| {
         let requests = text::count(outcome.requests, "request");
         let simulated = if outcome.simulated { ", simulated" } else { "" };
@@ -236,8 +235,9 @@ fn evidence(report: &Report<'_>, page: &mut Page) {
         let lines = parts.chain(notes.cloned());
         std::iter::once(head).chain(lines.map(|line| format!("  - {}", prose(&line, 600))))
     });
-    page.rows(rows, |left_out| format!("- {}", more(left_out, "line")));
-    page.unfold();
+    page.fold("Evidence", |page| {
+        page.rows(rows, |left_out| format!("- {}", more(left_out, "line")));
+    });
 }
 
 /// Every finding beyond a limit, as far as there is room.
@@ -247,18 +247,21 @@ fn all_beyond(findings: &Findings<'_>, page: &mut Page) {
     if number == 0 {
         return;
     }
-    page.fold(&format!("All findings beyond a limit ({})", text::thousands(number as u64)));
-    page.line("| Severity | Rule | Resource | Gate |\n|---|---|---|---|");
     let row = |entry: &Entry<'_>| {
         let finding = entry.finding;
         let resource = code(&digest::resource(finding), 300);
         let gates = code(&findings.minding(entry), 160);
         format!("| {} | {} | {resource} | {gates} |", finding.subject.severity, title(finding))
     };
-    page.rows(beyond.map(row), |left_out| {
-        format!("| | {}; `--json FILE` lists all | | |", more(left_out, "finding"))
-    });
-    page.unfold();
+    page.fold(
+        &format!("All findings beyond a limit ({})", text::thousands(number as u64)),
+        |page| {
+            page.line("| Severity | Rule | Resource | Gate |\n|---|---|---|---|");
+            page.rows(beyond.map(row), |left_out| {
+                format!("| | {}; `--json FILE` lists all | | |", more(left_out, "finding"))
+            });
+        },
+    );
 }
 
 fn more(number: usize, noun: &str) -> String {

@@ -4,11 +4,12 @@ use axum::Router;
 use serde::Deserialize;
 
 use crate::simulator::fault::Fault;
-use crate::simulator::{bigid, bigpanda, gravityzone, opencomply, sysdig};
+use crate::simulator::{bigid, bigpanda, gravityzone, jira, opencomply, servicenow, sysdig};
 
-/// The table of platforms: each has its settings in a scenario, and its routes.
+/// The table of platforms, and behind the semicolon of ticket systems: each has its settings in a
+/// scenario, and its routes.
 macro_rules! platforms {
-    ($($(#[$about:meta])* $platform:ident),+ $(,)?) => {
+    ($($(#[$about:meta])* $platform:ident),+; $($(#[$its:meta])* $desk:ident),+ $(,)?) => {
         /// What the simulated platforms do. The default is healthy platforms, OpenComply with the
         /// documented figures.
         ///
@@ -30,6 +31,7 @@ macro_rules! platforms {
         #[serde(deny_unknown_fields, default)]
         pub struct Scenario {
             $($(#[$about])* pub $platform: $platform::Settings,)+
+            $($(#[$its])* pub $desk: $desk::Settings,)+
             /// Error answers, the first that is due wins.
             pub faults: Vec<Fault>,
             /// Puts hostile text into every text field of all platforms. Ids stay as they are.
@@ -39,11 +41,14 @@ macro_rules! platforms {
         impl Scenario {
             /// The routes of all platforms.
             pub(crate) fn routes(self) -> Router {
-                Router::new()$(.merge($platform::router(self.$platform, self.hostile)))+
+                Router::new()
+                    $(.merge($platform::router(self.$platform, self.hostile)))+
+                    $(.merge($desk::router(self.$desk)))+
             }
 
             fn validated(self) -> Result<Self, String> {
                 $(self.$platform.validate()?;)+
+                self.jira.validate()?;
                 for fault in &self.faults {
                     fault.validate()?;
                 }
@@ -63,7 +68,11 @@ platforms! {
     /// The parameters of BigID.
     bigid,
     /// The parameters of BigPanda.
-    bigpanda,
+    bigpanda;
+    /// The parameters of Jira.
+    jira,
+    /// The parameters of ServiceNow.
+    servicenow,
 }
 
 /// A scenario that comes with the binary.

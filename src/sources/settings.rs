@@ -59,7 +59,7 @@ macro_rules! settings {
         }
     };
 }
-pub(super) use settings;
+pub(crate) use settings;
 
 /// How to reach a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ if [[ ! -d $schemas ]]; then
 fi
 
 each() {
-    find "$reports" -maxdepth 1 -name "*.$1" | sort
+    find "$reports" -maxdepth 1 -name "*.$1" ! -name '*.code-quality.json' | sort
 }
 
 judge_junit() {
@@ -70,6 +70,15 @@ judge_json() {
     done < <(each json)
 }
 
+# GitLab reads up to the first bad entry and drops the rest without a word.
+judge_code_quality() {
+    local file
+    while read -r file; do
+        judge "$(basename "$file"): GitLab's code quality list" \
+            python3 "$root/tests/conformance/code_quality.py" "$file"
+    done < <(find "$reports" -maxdepth 1 -name '*.code-quality.json' | sort)
+}
+
 for kind in xml sarif json; do
     [[ -n $(each "$kind") ]] || fail "there is no .$kind in $reports"
 done
@@ -77,4 +86,5 @@ install_judges
 judge_junit
 judge_sarif
 judge_json
+judge_code_quality
 verdict

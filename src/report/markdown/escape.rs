@@ -31,7 +31,7 @@ pub fn entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '.' | ',' | ':' | ';' | '/' | '-' | '=' | '(' | ')' | '\'' | '?' | '%' => {
+            '.' | ',' | ':' | ';' | '/' | '+' | '-' | '=' | '(' | ')' | '\'' | '?' | '%' => {
                 out.push(character);
             }
             '_' if out.ends_with(|c: char| c.is_ascii_alphanumeric()) => out.push('_'),
@@ -50,11 +50,14 @@ fn means_more(line: &str) -> bool {
     let has_link =
         ["//", "www.", "mailto:", "xmpp:", "gh-"].iter().any(|sign| lower.contains(sign));
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
-    let pairs = line.chars().zip(line.chars().skip(1));
-    let mut signs = pairs.filter(|(sign, next)| match sign {
-        '@' | '#' | '!' | '$' | '%' | '&' | '~' | '^' => is_word(*next),
-        ':' => is_word(*next) || matches!(next, '+' | '-'),
-        _ => false,
+    let mut before = ' ';
+    let mut signs = line.chars().zip(line.chars().skip(1)).filter(|(sign, next)| {
+        let is_time = std::mem::replace(&mut before, *sign).is_ascii_digit();
+        match sign {
+            '@' | '#' | '!' | '$' | '%' | '&' | '~' | '^' => is_word(*next),
+            ':' => !is_time && (is_word(*next) || matches!(next, '+' | '-')),
+            _ => false,
+        }
     });
     has_link || signs.next().is_some()
 }
@@ -82,6 +85,7 @@ mod tests {
             ("www.evil.example", "`www.evil.example`"),
             (":tada:", "`:tada:`"),
             ("GH-7", "`GH-7`"),
+            ("a + b at 14:11 UTC", "a + b at 14:11 UTC"),
         ] {
             assert_eq!(prose(text, 100), shown, "{text}");
         }

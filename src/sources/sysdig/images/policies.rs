@@ -47,6 +47,7 @@ impl Reading<'_> {
     fn read(&mut self, source: &str) {
         let evaluation = &self.found.evaluation;
         self.part.as_of = evaluation.at.as_ref().and_then(|at| at.moment());
+        self.part.notes.push(format!("image {}", self.found.name));
         for policy in evaluation.results.iter().flatten() {
             self.policy(policy);
         }

@@ -22,6 +22,7 @@ pub async fn part(run: &Run, found: &Found, detail: Detail) -> Part {
         as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
         // The image as a whole: a scan that finds nothing has looked.
         evaluated: 1,
+        notes: vec![format!("vulnerabilities of image {}", found.name)],
         ..Part::default()
     };
     if let Err(trouble) = fill(run, found, detail, &mut part).await {

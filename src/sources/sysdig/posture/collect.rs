@@ -3,16 +3,16 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::{StreamExt, stream};
 
 use super::super::demands::Counted;
 use super::super::filter::Filter;
 use super::super::pages::List;
-use super::super::settings::{Accepted, Inventory, Posture, values};
+use super::super::settings::{Inventory, Posture, values};
 use super::freshness;
 use super::plan::{Plan, Planned};
-use super::read::{self, Check, Depth, Reading, State};
+use super::read::{self, Check, Depth, Reading, State, Terms};
 use super::titles;
 use super::wire::InventoryItem;
 use crate::evidence::{Outcome, Part};
@@ -36,7 +36,6 @@ pub struct Collection<'a> {
     accepted: Vec<String>,
     not_evaluated: Vec<String>,
     part: Part,
-    now: DateTime<Utc>,
 }
 
 impl<'a> Collection<'a> {
@@ -49,7 +48,6 @@ impl<'a> Collection<'a> {
             accepted: Vec::new(),
             not_evaluated: Vec::new(),
             part: Part::default(),
-            now: Utc::now(),
         }
     }
 
@@ -85,11 +83,12 @@ impl<'a> Collection<'a> {
             true => Depth::Everything,
             false => Depth::Failures,
         };
-        let (run, now, total) = (self.run, self.now, self.plan.controls.len());
+        let (run, total) = (self.run, self.plan.controls.len());
+        let terms = Terms { depth, within, accepted: self.settings.accepted, now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
-        let readings = controls.values().map(|planned| async move {
-            (planned, read::read(run, planned, depth, within, now).await)
-        });
+        let readings = controls
+            .values()
+            .map(|planned| async move { (planned, read::read(run, planned, terms).await) });
         let mut readings = stream::iter(readings).buffered(AT_ONCE);
         let mut done = 0;
         let mut stopped = Ok(());
@@ -138,10 +137,7 @@ impl<'a> Collection<'a> {
     }
 
     fn check(&mut self, planned: &Planned, check: Check) {
-        let state = match (&check.state, self.settings.accepted) {
-            (State::Accepted { .. }, Accepted::Failed) => State::Failed(None),
-            (state, _) => state.clone(),
-        };
+        let state = check.state.clone();
         for counted in &mut self.demands {
             let means = counted.means(&check.subject, check.id.as_deref(), check.name.as_deref());
             match &state {

@@ -119,7 +119,7 @@ mod tests {
             ("filter", "policyId=15 and zones.id=1"),
         ]);
         assert_eq!(parameters(given), expected);
-        assert_eq!(parameters(&given.replace(' ', "%20").replace('/', "/")), expected);
+        assert_eq!(parameters(&given.replace(' ', "%20")), expected);
         assert_eq!(parameters("/api/cspm/v1/kube/resources?pageNumber=3&pageSize=1"), pairs(&[]));
         assert_eq!(parameters("/api/cspm/v1/kube/resources?x=5%"), pairs(&[("x", "5%")]));
     }

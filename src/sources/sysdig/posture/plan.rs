@@ -56,8 +56,10 @@ pub struct Target {
     /// Whether the platform says that all resources pass.
     pub pass: Option<bool>,
     pub passing: Option<u64>,
-    /// Whether there can be failed or accepted resources.
+    /// Whether no resource of it can have failed or been accepted.
     pub quiet: bool,
+    /// Whether none of it can have been accepted.
+    pub unaccepted: bool,
 }
 
 /// Asks for all requirements within the filters.
@@ -288,6 +290,7 @@ impl Target {
             pass: control.pass,
             passing: control.passing_count.map(|count| count.0),
             endpoint,
+            unaccepted: zero(control.accepted_count),
             quiet: !may_hide
                 && control.pass == Some(true)
                 && zero(control.objects_count)
@@ -300,6 +303,7 @@ impl Target {
     fn merge(&mut self, other: Self) {
         self.controls.extend(other.controls);
         self.quiet &= other.quiet;
+        self.unaccepted &= other.unaccepted;
         self.pass = match (self.pass, other.pass) {
             (Some(true), Some(true)) => Some(true),
             (Some(false), _) | (_, Some(false)) => Some(false),

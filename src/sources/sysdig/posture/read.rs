@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::pages::List;
+use super::super::settings::Accepted;
 use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::wire::{Acceptance, Resource, given};
@@ -33,9 +34,8 @@ pub struct Check {
     pub state: State,
 }
 
-/// What came out of a check. Ordered, worst last: the same resource may be accepted in one zone and
-/// fail in another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What came out of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Passed,
     Accepted {
@@ -45,6 +45,28 @@ pub enum State {
     NotEvaluated(String),
     /// With what is to be said about an acceptance that does not hold.
     Failed(Option<String>),
+}
+
+impl State {
+    /// Worst last: the same resource may be accepted in one zone and fail in another.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Accepted { .. } => 1,
+            Self::NotEvaluated(_) => 2,
+            Self::Failed(_) => 3,
+        }
+    }
+}
+
+/// What is asked of every control alike.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    pub depth: Depth,
+    /// The hashes of the resources that are meant, if not all are.
+    pub within: Option<&'a HashSet<String>>,
+    pub accepted: Accepted,
+    pub now: DateTime<Utc>,
 }
 
 /// What one control brought.
@@ -59,14 +81,9 @@ pub struct Reading {
 ///
 /// # Errors
 /// If a list does not arrive whole, a row cannot be used, or the list contradicts the control.
-pub async fn read(
-    run: &Run,
-    planned: &Planned,
-    depth: Depth,
-    within: Option<&HashSet<String>>,
-    now: DateTime<Utc>,
-) -> Result<Reading, Trouble> {
-    let mut merged: BTreeMap<String, (Resource, State, BTreeSet<Control>)> = BTreeMap::new();
+pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Trouble> {
+    let Terms { depth, within, accepted, now } = terms;
+    let mut merged = Merged::new();
     let mut evaluated = 0;
     for target in planned.targets.values() {
         let passing = target.passing.unwrap_or(0);
@@ -88,19 +105,15 @@ pub async fn read(
         evaluated = evaluated.max(read.saturating_add(unread));
         for row in rows {
             let Some(key) = row.key() else { continue };
-            let state = state(&row, now).map_err(|what| unusable(run, planned, &row, &what))?;
+            let state = match state(&row, now) {
+                Ok(State::Accepted { .. }) if accepted == Accepted::Failed => State::Failed(None),
+                Ok(state) => state,
+                Err(what) => return Err(unusable(run, planned, &row, &what)),
+            };
             if within.is_some_and(|hashes| row.hash.as_ref().is_none_or(|h| !hashes.contains(h))) {
                 continue;
             }
-            match merged.get_mut(&key) {
-                Some((_, known, controls)) if *known == state => {
-                    controls.extend(target.controls.iter().cloned());
-                }
-                Some((_, known, _)) if *known > state => {}
-                _ => {
-                    merged.insert(key, (row, state, target.controls.clone()));
-                }
-            }
+            merge(&mut merged, key, row, state, &target.controls);
         }
     }
     let checks = merged.into_iter().map(|(key, (row, state, controls))| {
@@ -112,6 +125,28 @@ pub async fn read(
     // Within an inventory only what is in it counts.
     let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
     Ok(Reading { checks, evaluated })
+}
+
+/// Resources by their keys, each with the worst that came out of it and where.
+type Merged = BTreeMap<String, (Resource, State, BTreeSet<Control>)>;
+
+/// Takes a row in: under the policies where the worst came out, and only those.
+fn merge(
+    merged: &mut Merged,
+    key: String,
+    row: Resource,
+    state: State,
+    controls: &BTreeSet<Control>,
+) {
+    match merged.get_mut(&key) {
+        Some((_, known, all)) if known.rank() == state.rank() => {
+            all.extend(controls.iter().cloned());
+        }
+        Some((_, known, _)) if known.rank() > state.rank() => {}
+        _ => {
+            merged.insert(key, (row, state, controls.clone()));
+        }
+    }
 }
 
 /// Looks for a passed check for which `found` holds; a proof that a selector is no typo.
@@ -163,6 +198,9 @@ async fn rows(
     }
     // Two questions, for the language documents no brackets around `or`.
     let mut rows = list(run, endpoint.and("pass=false")).rows(Resource::key).await?;
+    if target.unaccepted {
+        return Ok(rows);
+    }
     let known: HashSet<_> = rows.iter().filter_map(Resource::key).collect();
     let accepted: Vec<Resource> =
         list(run, endpoint.and("accepted=true")).rows(Resource::key).await?;
@@ -280,6 +318,39 @@ mod tests {
         row["hash"] = "h".into();
         let row: Resource = serde_json::from_value(row).map_err(|error| error.to_string())?;
         state(&row, DateTime::from_timestamp(1_700_000_000, 0).unwrap())
+    }
+
+    /// A resource that is accepted under one policy and fails under others fails under those.
+    #[test]
+    fn the_worst_counts_under_all_policies_where_it_came_out() {
+        let control = |framework: &str| Control { framework: framework.into(), id: "c".into() };
+        let accepted = |why: &str| State::Accepted { until: None, why: why.to_owned() };
+        let expired = State::Failed(Some("expired".to_owned()));
+        let states = [
+            ("a", accepted("x")),
+            ("b", State::Failed(None)),
+            ("c", State::Passed),
+            ("d", expired),
+            ("e", accepted("y")),
+            ("f", State::NotEvaluated("e".to_owned())),
+        ];
+        let outcome = |order: &[usize]| {
+            let mut merged = Merged::new();
+            for at in order {
+                let (policy, state) = &states[*at];
+                let row = serde_json::from_value(json!({"hash": "h"})).unwrap();
+                let controls = BTreeSet::from([control(policy)]);
+                merge(&mut merged, "h".to_owned(), row, state.clone(), &controls);
+            }
+            let (_, state, controls) = merged.remove("h").unwrap();
+            let policies: Vec<_> = controls.iter().map(|one| one.framework.to_string()).collect();
+            (state.rank(), policies.concat())
+        };
+        let failed = State::Failed(None).rank();
+        assert_eq!(outcome(&[0, 1, 2, 3, 4, 5]), (failed, "bd".to_owned()));
+        assert_eq!(outcome(&[5, 4, 3, 2, 1, 0]), (failed, "bd".to_owned()));
+        assert_eq!(outcome(&[0, 2, 4]), (accepted("").rank(), "ae".to_owned()));
+        assert_eq!(outcome(&[0, 5]), (State::NotEvaluated(String::new()).rank(), "f".to_owned()));
     }
 
     #[test]

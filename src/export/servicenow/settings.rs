@@ -1,0 +1,152 @@
+//! The keys under `export.servicenow`, validated.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::finding::Severity;
+use crate::http::Auth;
+use crate::secret::{Token, Variables};
+use crate::sources::{Connection, Period, System, settings};
+
+const PASSWORD: &str = "SERVICENOW_PASSWORD";
+
+/// Where its token comes from. It is asked for nothing, so it has no selectors.
+pub const SYSTEM: System = System {
+    name: "servicenow",
+    title: "ServiceNow",
+    token_variables: &["SERVICENOW_TOKEN", PASSWORD],
+    token_prefixes: &["SERVICENOW_"],
+    selectors: &[],
+    states_time: false,
+    unit: "ticket",
+};
+
+/// The search does not lag behind; a request whose answer was lost may still be at work.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Fields that are the export's own.
+const OWN: [&str; 4] =
+    ["short_description", "description", "correlation_id", "correlation_display"];
+
+settings! {
+    /// The keys as written.
+    pub struct Keys {
+        /// The table that gets the tickets. Default: incident.
+        #[serde(default)]
+        table: Option<String>,
+        /// Whose password it is, where SERVICENOW_PASSWORD is set; else SERVICENOW_USER says so.
+        #[serde(default)]
+        user: Option<String>,
+        /// The category of every ticket. Default: the case's policy.
+        #[serde(default)]
+        category: Option<String>,
+        /// Impact and urgency by severity, where they are not 1/1, 1/2, 2/2, 3/3.
+        #[serde(default)]
+        levels: BTreeMap<Severity, Level>,
+        /// `sys_id`s of users by what BigID calls an assignee; others are looked up.
+        #[serde(default)]
+        assignees: BTreeMap<String, String>,
+        /// Further fields of every ticket, such as `caller_id` where a data policy demands it.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+        /// How long after a lost answer a search that finds no ticket is not believed yet.
+        /// Default: 1m.
+        #[serde(default)]
+        settle: Option<Period>,
+    }
+}
+
+/// What a priority is computed from: 1 (high) to 3 (low) each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "ServiceNowLevel"))]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    pub impact: u8,
+    pub urgency: u8,
+}
+
+/// Where the tickets go, and what stands in them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Settings {
+    #[cfg_attr(test, schemars(skip))]
+    pub connection: Connection,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) table: String,
+    #[cfg_attr(test, schemars(skip))]
+    user: Option<String>,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) category: Option<String>,
+    #[cfg_attr(test, schemars(skip))]
+    levels: BTreeMap<Severity, Level>,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) assignees: BTreeMap<String, String>,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) fields: BTreeMap<String, String>,
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) settle: Duration,
+}
+
+impl TryFrom<Keys> for Settings {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let connection = keys.connection(&SYSTEM)?;
+        let table = keys.table.unwrap_or_else(|| "incident".to_owned());
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if table.is_empty() || !table.chars().all(plain) {
+            return Err(format!("`table: {table}` is not the name of a table, such as `incident`"));
+        }
+        let range = 1..=3;
+        let fits = |level: &Level| range.contains(&level.impact) && range.contains(&level.urgency);
+        if let Some(severity) = keys.levels.iter().find(|(_, level)| !fits(level)).map(|(s, _)| s) {
+            return Err(format!("`levels.{severity}`: impact and urgency are 1, 2 or 3"));
+        }
+        if let Some(field) = keys.fields.keys().find(|field| OWN.contains(&field.as_str())) {
+            return Err(format!("`fields` sets `{field}`, which the export fills in itself"));
+        }
+        Ok(Self {
+            connection,
+            table,
+            user: keys.user,
+            category: keys.category,
+            levels: keys.levels,
+            assignees: keys.assignees,
+            fields: keys.fields,
+            settle: keys.settle.map_or(SETTLE, |period| period.0),
+        })
+    }
+}
+
+impl Settings {
+    /// How the token is shown: a password with its user, anything else as a bearer token.
+    ///
+    /// # Errors
+    /// A sentence, if it is not said whose password it is.
+    pub fn auth(&self, token: Token, variables: &Variables) -> Result<Auth, String> {
+        if token.variable != PASSWORD {
+            return Ok(Auth::Bearer(token.secret));
+        }
+        let variable = variables.get("SERVICENOW_USER").filter(|user| !user.is_empty());
+        let user = variable.or(self.user.as_ref()).ok_or(
+            "whose password it is is not said: set SERVICENOW_USER, or `user`, to the account",
+        )?;
+        Auth::basic(user, token.secret)
+    }
+
+    /// Impact and urgency of a severity (fact sheet §C2, field map). One that nobody documented
+    /// counts as high.
+    pub(super) fn level(&self, severity: Severity) -> Level {
+        let (impact, urgency) = match severity {
+            Severity::Critical => (1, 1),
+            Severity::High | Severity::Unknown => (1, 2),
+            Severity::Medium => (2, 2),
+            Severity::Low | Severity::Informational | Severity::None => (3, 3),
+        };
+        self.levels.get(&severity).copied().unwrap_or(Level { impact, urgency })
+    }
+}
