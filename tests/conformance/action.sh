@@ -31,7 +31,7 @@ until server=$(sed -n 's/.*(\(http:[^)]*\)\/).*/\1/p' "$work/server.log") && [[ 
 step() {
     local name=$1 folder=$work/$1 github=${5:-\{\}}
     mkdir -p "$folder"
-    sed "s|http://127.0.0.1:8080|$2|" "$root/fixtures/policies/demo.yaml" >"$folder/compliance-gate.yaml"
+    sed "s|http://127.0.0.1:8080|$2|" "$root/tests/conformance/policy.yaml" >"$folder/compliance-gate.yaml"
     jq --null-input --argjson inputs "$3" --argjson env "$4" --argjson github "$github" \
         --arg path "$commit" --arg server "$server" '{
             inputs: $inputs,

@@ -17,7 +17,7 @@ project() {
     mkdir -p "$folder"
     git -C "$folder" init --quiet --initial-branch main
     git -C "$folder" remote add origin git@gitlab.example.com:me/mine.git
-    sed "s|http://127.0.0.1:8080|${origins[$2]}|" "$root/fixtures/policies/demo.yaml" >"$folder/compliance-gate.yaml"
+    sed "s|http://127.0.0.1:8080|${origins[$2]}|" "$root/tests/conformance/policy.yaml" >"$folder/compliance-gate.yaml"
 }
 
 # pipeline: runs it; its exit code is in $code, what it said in $said.

@@ -22,7 +22,7 @@ ends() {
         local folder=$work/$way-$scenario file=$root/ci-templates/jenkins/vars/complianceGate.groovy
         local arguments=("${origins[$scenario]}")
         mkdir -p "$folder"
-        sed "s|http://127.0.0.1:8080|${origins[$scenario]}|" "$root/fixtures/policies/demo.yaml" >"$folder/compliance-gate.yaml"
+        sed "s|http://127.0.0.1:8080|${origins[$scenario]}|" "$root/tests/conformance/policy.yaml" >"$folder/compliance-gate.yaml"
         if [[ $way == pipeline ]]; then
             file=$folder/Jenkinsfile.groovy
             sed "s|https://compliance.example.com|${origins[$scenario]}|" "$root/ci-templates/jenkins/Jenkinsfile" >"$file"

@@ -13,7 +13,7 @@ export OPENCOMPLY_API_KEY=invented GRAVITYZONE_API_KEY=invented
 sample() {
     local scenario=$1 expected=$2 code=0
     platform "$scenario"
-    sed "s|http://127.0.0.1:8080|$origin|" "$root/fixtures/policies/demo.yaml" >"$tools/$scenario.yaml"
+    sed "s|http://127.0.0.1:8080|$origin|" "$root/tests/conformance/policy.yaml" >"$tools/$scenario.yaml"
     COMPLIANCE_GATE_CODE_QUALITY=$samples/$scenario.codequality "$gate" run --config "$tools/$scenario.yaml" \
         --junit "$samples/$scenario.xml" --sarif "$samples/$scenario.sarif" --json "$samples/$scenario.json" \
         >"$samples/$scenario.log" 2>&1 || code=$?

@@ -136,8 +136,8 @@ def judge(title, template, expected):
     for scenario, code in expected.items():
         with tempfile.TemporaryDirectory(dir=work) as name:
             folder = pathlib.Path(name)
-            demo = (ROOT / "fixtures/policies/demo.yaml").read_text()
-            policy = demo.replace("http://127.0.0.1:8080", origins[scenario])
+            policy = (ROOT / "tests/conformance/policy.yaml").read_text()
+            policy = policy.replace("http://127.0.0.1:8080", origins[scenario])
             (folder / "compliance-gate.yaml").write_text(policy)
             try:
                 ended, said, reports = template(folder, origins[scenario])
