@@ -12,8 +12,9 @@
 //!
 //! ```text
 //! export.rs      the contract: cases, targets, rules      ledger.rs     what was done, on disk
-//! run.rs         the march from case to ticket            writeback.rs  what BigID is told of it
-//! wording.rs     what stands in a ticket                  jira/, servicenow/   the targets
+//! job.rs         what it works with, what became of it    writeback.rs  what BigID is told of it
+//! run.rs         the march from case to ticket            wording.rs    what stands in a ticket
+//! jira/, servicenow/   the targets
 //! ```
 
 use std::collections::BTreeSet;
@@ -24,17 +25,19 @@ use serde::{Deserialize, Serialize};
 use crate::finding::{Cause, Fingerprint, Severity, Trouble};
 use crate::selection::Pattern;
 use crate::sources::Later;
-use crate::sources::bigid::Case;
+use crate::sources::bigid::{Case, Changed};
 
 pub mod jira;
+mod job;
 mod ledger;
 mod run;
 pub mod servicenow;
 mod wording;
 mod writeback;
 
+pub use job::{Action, Job, Mode, Outcome, Row};
 pub use ledger::{Busy, Ledger};
-pub use run::{Action, Job, Mode, Outcome, Row, export};
+pub use run::export;
 
 /// Which cases are exported, and how carefully.
 #[derive(Clone, Debug)]
@@ -108,6 +111,19 @@ pub trait Cases {
         status: &'a str,
         reason: &'a str,
     ) -> Later<'a, Result<(), Trouble>>;
+
+    /// Whether the user lets many of them be changed with one request.
+    fn allows_bulk(&self) -> bool;
+
+    /// Sets the status of all cases of a policy, which must be exactly the planned ones. Where it
+    /// refuses to, with the cause `Invalid`, nothing was sent.
+    fn set_status_of_policy<'a>(
+        &'a self,
+        policy: &'a str,
+        planned: &'a BTreeSet<String>,
+        status: &'a str,
+        reason: &'a str,
+    ) -> Later<'a, Result<Changed, Trouble>>;
 }
 
 /// What a case is known by, in the ledger and in its ticket.

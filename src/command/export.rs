@@ -1,5 +1,6 @@
 //! `compliance-gate export`: open cases to tickets.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use crate::gate::{self, Gate};
 use crate::http::{Auth, Credentials, Http, Setup};
 use crate::progress::Progress;
 use crate::secret::{Token, Variables};
-use crate::sources::bigid::{self, Case};
+use crate::sources::bigid::{self, Case, Changed};
 use crate::sources::{Connection, Later, Run, Source, Table};
 use crate::stop::{Reason, Stop};
 use crate::text;
@@ -209,6 +210,21 @@ impl Cases for BigId<'_> {
         reason: &'a str,
     ) -> Later<'a, Result<(), Trouble>> {
         Box::pin(bigid::set_status(self.settings, &self.run.http, id, status, reason))
+    }
+
+    fn allows_bulk(&self) -> bool {
+        self.settings.allows_bulk()
+    }
+
+    fn set_status_of_policy<'a>(
+        &'a self,
+        policy: &'a str,
+        planned: &'a BTreeSet<String>,
+        status: &'a str,
+        reason: &'a str,
+    ) -> Later<'a, Result<Changed, Trouble>> {
+        let http = &self.run.http;
+        Box::pin(bigid::set_status_of_policy(self.settings, http, policy, planned, status, reason))
     }
 }
 

@@ -28,8 +28,16 @@ pub async fn write_back(
         desk.resolve(rows, others).await;
     }
     if job.mode.acknowledge {
-        let proven = rows.iter_mut().filter(|row| !unproven.contains(&row.case.id));
-        for row in proven.filter(|row| row.wrote.is_none()) {
+        let mut due = Vec::new();
+        for row in rows.iter_mut().filter(|row| !unproven.contains(&row.case.id)) {
+            if desk.is_due(row) {
+                due.push(row);
+            }
+        }
+        if job.cases.allows_bulk() {
+            desk.acknowledge_at_once(&mut due).await;
+        }
+        for row in due.into_iter().filter(|row| row.wrote.is_none()) {
             desk.acknowledge(row).await;
         }
     }
@@ -81,23 +89,75 @@ impl Desk<'_, '_> {
         }
     }
 
-    async fn acknowledge(&mut self, row: &mut Row) {
-        let Some(ticket) = row.action.ticket().cloned().filter(|_| row.case.open) else { return };
+    /// Whether a case is open and has its ticket, and was not acknowledged for it before.
+    fn is_due(&self, row: &mut Row) -> bool {
+        let Some(ticket) = row.action.ticket().filter(|_| row.case.open && row.wrote.is_none())
+        else {
+            return false;
+        };
         let before = self.ledger.entry(&Mark::of(&row.case.id));
-        if before.wrote.iter().any(|status| status == ACKNOWLEDGED) {
+        let again = before.wrote.iter().any(|status| status == ACKNOWLEDGED);
+        if again {
             row.notes.push(format!(
                 "it was acknowledged for {} and is open again in BigID; it stays open",
                 ticket.key
             ));
-            return;
         }
-        let (wrote, note) = self
-            .write(&row.case, &ticket, ACKNOWLEDGED, |now| {
-                now.open.then(|| "exported to".to_owned())
-            })
-            .await;
+        !again
+    }
+
+    async fn acknowledge(&mut self, row: &mut Row) {
+        let Some(ticket) = row.action.ticket() else { return };
+        let still_open = |now: &Case| now.open.then(|| "exported to".to_owned());
+        let (wrote, note) = self.write(&row.case, ticket, ACKNOWLEDGED, still_open).await;
         row.wrote = wrote;
         row.notes.extend(note);
+    }
+
+    /// With one request for each policy of which several cases are due. Where that would change
+    /// others too, they are left to be done one by one.
+    async fn acknowledge_at_once(&mut self, due: &mut [&mut Row]) {
+        let cases = self.job.cases;
+        let now = match cases.all().await {
+            Ok(now) => now,
+            Err(trouble) => {
+                self.troubles.push(trouble);
+                return;
+            }
+        };
+        let open: BTreeSet<_> =
+            now.iter().filter(|case| case.open).map(|case| case.id.as_str()).collect();
+        let mut policies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in due.iter().filter(|row| open.contains(row.case.id.as_str())) {
+            policies.entry(row.case.policy.clone()).or_default().insert(row.case.id.clone());
+        }
+        for (policy, planned) in policies.into_iter().filter(|(_, planned)| planned.len() > 1) {
+            if self.job.stop.reason().is_some() {
+                return;
+            }
+            let keys = due.iter().filter(|row| planned.contains(&row.case.id));
+            let keys: Vec<_> =
+                keys.filter_map(|row| Some(row.action.ticket()?.key.as_str())).collect();
+            let reason =
+                format!("exported to {}; compliance-gate, {}", keys.join(", "), self.job.run);
+            match cases.set_status_of_policy(&policy, &planned, ACKNOWLEDGED, &reason).await {
+                Ok(changed) => {
+                    for row in due.iter_mut().filter(|row| changed.set.contains(&row.case.id)) {
+                        row.wrote = Some(ACKNOWLEDGED.to_owned());
+                        let mark = Mark::of(&row.case.id);
+                        if let Err(sentence) = self.ledger.wrote_back(&mark, ACKNOWLEDGED, &reason)
+                        {
+                            self.troubles.push(Trouble::new(Cause::Incomplete, sentence));
+                        }
+                    }
+                }
+                // It was not sent, which is what the safe way is for.
+                Err(refused) if refused.cause == Cause::Invalid => {
+                    self.job.progress.note(&refused.message);
+                }
+                Err(trouble) => self.troubles.push(trouble),
+            }
+        }
     }
 
     /// Gives a case a status, if `grounds` still says why when it is read once more. Returns the

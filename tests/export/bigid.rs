@@ -19,6 +19,8 @@ struct State {
     changes: Vec<Change>,
     /// Whether changes are refused with 500 after they were made.
     loses_answers: bool,
+    /// Changes of many cases at once.
+    bulks: usize,
 }
 
 /// A change of one case that arrived.
@@ -84,6 +86,11 @@ impl BigId {
         self.state.lock().unwrap().loses_answers = true;
     }
 
+    /// How many changes of many cases at once arrived.
+    pub fn bulks(&self) -> usize {
+        self.state.lock().unwrap().bulks
+    }
+
     /// Every change that arrived.
     pub fn changes(&self) -> Vec<Change> {
         self.state.lock().unwrap().changes.clone()
@@ -101,6 +108,7 @@ impl State {
                 let id = path.trim_start_matches("case-status/").to_owned();
                 self.change(id, &serde_json::from_str(body).unwrap())
             }
+            ("PATCH", "cases:update") => self.change_many(&serde_json::from_str(body).unwrap()),
             _ => (404, json!({"error": "there is nothing here"})),
         }
     }
@@ -121,6 +129,26 @@ impl State {
         let skip = number("skip").unwrap_or(0);
         let page: Vec<_> = found.iter().skip(skip).take(number("limit").unwrap_or(50)).collect();
         json!({"status": "success", "data": {"totalCount": found.len(), "cases": page}})
+    }
+
+    /// All cases of a policy, whatever they are like.
+    fn change_many(&mut self, body: &Value) -> (u16, Value) {
+        assert_eq!(body["type"], "CasesDB");
+        let what = &body["additionalProperties"];
+        assert_eq!(what["allCases"], false);
+        let filter = &what["casesFilters"][0];
+        assert_eq!(filter["filterField"], "policyName");
+        let text = |field: &str| what[field].as_str().unwrap().to_owned();
+        let (status, reason) = (text("newValue"), text("auditReason"));
+        for case in &mut self.cases {
+            if filter["filterValues"].as_array().unwrap().contains(&case["policyName"]) {
+                case["caseStatus"] = status.clone().into();
+                let id = case["_id"].as_str().unwrap().to_owned();
+                self.changes.push(Change { id, status: status.clone(), reason: reason.clone() });
+            }
+        }
+        self.bulks += 1;
+        (200, json!({"status": "success"}))
     }
 
     fn change(&mut self, id: String, body: &Value) -> (u16, Value) {

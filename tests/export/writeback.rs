@@ -110,3 +110,38 @@ fn the_word_for_resolved_is_a_choice() {
     office.run(&["jira", "--apply", "--resolve"]).exits(0);
     assert_eq!(office.bigid.changes().len(), 1);
 }
+
+fn allow_bulk(office: &Office) {
+    let text = office.folder.read("compliance-gate.yaml");
+    let text = text
+        .replace("sources: {bigid: {", "sources: {bigid: {bulk: {action_type: update, max: 10}, ");
+    office.folder.write("compliance-gate.yaml", &text);
+}
+
+#[test]
+fn many_cases_are_acknowledged_at_once_only_where_that_was_allowed() {
+    let office = Office::new(4);
+    office.run(&["jira", "--apply"]).exits(0);
+    allow_bulk(&office);
+    office.run(&["jira", "--apply", "--acknowledge"]).exits(0).says("4 set to acknowledged");
+    assert_eq!((office.bigid.bulks(), office.bigid.changes().len()), (1, 4));
+    let reason = office.bigid.changes()[0].reason.clone();
+    assert!(
+        reason.contains("SEC-1, SEC-2, SEC-3, SEC-4; compliance-gate, run pipeline-7"),
+        "{reason}"
+    );
+}
+
+/// A case of the policy that has no ticket, here because of the cap, must not be acknowledged.
+#[test]
+fn where_a_bulk_would_change_other_cases_it_is_not_sent() {
+    let office = Office::new(4);
+    office.configure("  max_creates: 3\n", "", "");
+    allow_bulk(&office);
+    office
+        .run(&["jira", "--apply", "--acknowledge"])
+        .exits(0)
+        .says("nothing was sent")
+        .says("3 set to acknowledged");
+    assert_eq!((office.bigid.bulks(), office.bigid.changes().len()), (0, 3));
+}

@@ -212,10 +212,12 @@ impl<'a> Jira<'a> {
                 return self.made(&answer, notes);
             }
             let refusal: Refusal = answer.json().unwrap_or_default();
-            let mended = refusal.errors.keys().all(|field| OPTIONAL.contains(&field.as_str()))
-                && refusal.error_messages.is_empty()
-                && refusal.errors.keys().any(|field| fields.remove(field).is_some());
-            if !mended {
+            let before = fields.len();
+            let optional = |field: &String| OPTIONAL.contains(&field.as_str());
+            if refusal.error_messages.is_empty() && refusal.errors.keys().all(optional) {
+                fields.retain(|field, _| !refusal.errors.contains_key(field));
+            }
+            if fields.len() == before {
                 return Creation::Refused(self.refused(&refusal));
             }
             for (field, why) in &refusal.errors {

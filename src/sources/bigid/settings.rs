@@ -64,6 +64,13 @@ pub struct Settings {
     pub(super) bulk: Option<Bulk>,
 }
 
+impl Settings {
+    /// Whether many cases may be changed with one request.
+    pub fn allows_bulk(&self) -> bool {
+        self.bulk.is_some()
+    }
+}
+
 impl TryFrom<Keys> for Settings {
     type Error = String;
 
