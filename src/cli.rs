@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ci::{Choice, Host};
 use crate::report;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
@@ -73,6 +75,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
+    /// Print the manual page, for `man -l -` or a package.
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +107,19 @@ pub struct RunArguments {
         value_parser = clap::value_parser!(u8).range(10..=99)
     )]
     pub warn_exit_code: Option<u8>,
+
+    /// The CI host to speak to: step summary and outputs, annotations, folded logs. `auto` looks at
+    /// the host's variables.
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "COMPLIANCE_GATE_CI",
+        default_value = Choice::AUTO,
+        value_parser = PossibleValuesParser::new(
+            std::iter::once(Choice::AUTO).chain(Host::ALL.map(Host::word))
+        ).try_map(|word| Choice::parse(&word)),
+    )]
+    pub ci: Choice,
 }
 
 /// A flag for each report format, from the table of formats.

@@ -71,6 +71,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => block_on(demo::demo(arguments, &context)),
         Command::Completions { shell } => completions(shell),
+        Command::Man => manual(),
     }
 }
 
@@ -88,6 +89,16 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Usage> {
     let mut command = <Cli as clap::CommandFactory>::command();
     clap_complete::generate(shell, &mut command, "compliance-gate", &mut script);
     print(&String::from_utf8_lossy(&script))?;
+    Ok(Verdict::Passed.exit_code())
+}
+
+fn manual() -> Result<u8, Usage> {
+    let mut page = Vec::new();
+    let command = <Cli as clap::CommandFactory>::command().flatten_help(true);
+    clap_mangen::Man::new(command)
+        .render(&mut page)
+        .map_err(|error| format!("failed to write the manual page: {error}"))?;
+    print(&String::from_utf8_lossy(&page))?;
     Ok(Verdict::Passed.exit_code())
 }
 

@@ -299,12 +299,13 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
     let system = source.system();
     let id = &gate.id.value;
     for (field, place) in gate.asked() {
-        if !system.selectors.contains(&field) {
-            let known: Vec<_> = system.selectors.iter().map(|field| field.word()).collect();
+        if !source.selectors().contains(&field) {
+            let known: Vec<_> = source.selectors().iter().map(|field| field.word()).collect();
             problems.push(Problem::at(
                 place,
                 format!(
-                    "gate `{id}` selects by `{field}`, which {} does not know; possible are {}",
+                    "gate `{id}` selects by `{field}`, which {name} ({}) does not know; possible \
+                     are {}",
                     system.title,
                     known.join(", ")
                 ),
@@ -320,6 +321,7 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
             ));
         }
     }
+    check_words(gate, name, source, problems);
     let wants_passes = gate
         .min_pass_rate
         .as_ref()
@@ -332,6 +334,30 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
                 "gate `{id}` needs to know how many checks passed, but {name} cannot tell: {why}"
             ),
         ));
+    }
+}
+
+/// A word that can never be met is a typo.
+fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut Vec<Problem>) {
+    for (field, words) in gate.selectors() {
+        let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
+        let unmet = words.value.0.iter().filter(|word| !known.iter().any(|k| word.0.matches(k)));
+        for word in unmet {
+            let id = &gate.id.value;
+            let word = word.0.as_str();
+            let hint = match text::did_you_mean(word, known.iter().map(String::as_str)) {
+                hint if hint.is_empty() => {
+                    let some: Vec<_> = known.iter().take(12).map(String::as_str).collect();
+                    let more = if known.len() > some.len() { ", …" } else { "" };
+                    format!("; possible are {}{more}", some.join(", "))
+                }
+                hint => hint,
+            };
+            problems.push(Problem::at(
+                words.place,
+                format!("gate `{id}`: {field} `{word}` can match nothing of {name}{hint}"),
+            ));
+        }
     }
 }
 

@@ -114,6 +114,8 @@ pub struct Finding {
     pub resource_name: Option<Box<str>>,
     /// Why it failed, in the platform's words.
     pub reason: Option<Box<str>>,
+    /// Who did it, where a change is reported rather than a check; `None` where nobody is named.
+    pub actor: Option<Arc<str>>,
     /// When the platform first saw it.
     pub created_at: Option<DateTime<Utc>>,
     pub fingerprint: Fingerprint,

@@ -130,6 +130,9 @@ fn http(
     let connection = source.connection();
     check_origin(&connection.url, variables)?;
     let token = Token::read(&connection.token_variables, variables)?;
+    for url in source.further_origins(&token) {
+        check_origin(url, variables)?;
+    }
     let setup = Setup {
         source: name,
         base: &connection.url,

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use tokio::time::Instant;
 use url::Url;
 
@@ -309,8 +310,14 @@ impl Http {
         })
     }
 
-    fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.secrets.borrow().iter().fold(bytes, |bytes, secret| secret.redact(bytes))
+    /// The body without the tokens. What went wrong is told without any of them; in an answer that
+    /// is evidence, a token is looked for only where it cannot be mistaken for a word.
+    fn redact(&self, status: StatusCode, body: Vec<u8>) -> Vec<u8> {
+        self.secrets
+            .borrow()
+            .iter()
+            .filter(|secret| !status.is_success() || secret.is_unmistakable())
+            .fold(body, |body, secret| secret.redact(body))
     }
 
     fn url(&self, path: &str, arguments: &[&str]) -> Url {
@@ -421,7 +428,7 @@ impl<'a> Call<'a> {
                     return Ok(Answer {
                         source: self.http.source.clone(),
                         endpoint,
-                        status: raw.status.as_u16(),
+                        status: raw.status,
                         body: raw.body,
                         html: raw.html,
                     });
@@ -571,6 +578,9 @@ struct Raw {
     simulated: bool,
 }
 
+/// When a limit of requests is lifted: seconds since 1970.
+const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// A try that may be worth another.
 struct Lost {
     /// Whether the platform may have acted on the request.
@@ -606,12 +616,17 @@ async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, 
     };
     let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
+    let now = Utc::now();
+    let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
+    // Sent with every answer, it asks for a pause only together with a refusal.
+    let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
+    let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
     Ok(Raw {
         status: response.status(),
         html: content_type.starts_with("text/html") || looks_like_html,
-        body: http.redact(body),
+        body: http.redact(response.status(), body),
         location: text(header::LOCATION),
-        pause: text(header::RETRY_AFTER).and_then(|value| pause(&value, Utc::now())),
+        pause: asked.or(reset),
         simulated: response.headers().contains_key("x-simulated-by"),
     })
 }
@@ -635,24 +650,38 @@ fn is_gateway_page(raw: &Raw) -> bool {
         })
 }
 
+/// Reads `x-ratelimit-reset`: a moment, or, where the number is too small for one, seconds.
+fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
+    let number: u64 = value.trim().parse().ok()?;
+    if number < 1_000_000_000 {
+        return Some(Duration::from_secs(number));
+    }
+    let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
+    // A moment that has passed is of another clock: the usual pause is better than none.
+    (until - now).to_std().ok()
+}
+
 /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
-/// `message`, `error`, else the first characters.
+/// `message`, `error`, `details[]`, else the first characters.
 fn said_with_status(raw: &Raw) -> String {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Words {
         Text(String),
         Item {
-            #[serde(alias = "detail", alias = "title", alias = "reason")]
-            message: String,
+            message: Option<String>,
+            detail: Option<String>,
+            reason: Option<String>,
+            title: Option<String>,
         },
     }
     #[derive(Deserialize)]
     struct Said {
-        #[serde(default)]
-        errors: Vec<Words>,
+        errors: Option<Vec<Words>>,
+        #[serde(alias = "errorMessage")]
         message: Option<Words>,
         error: Option<Words>,
+        details: Option<Vec<Words>>,
     }
     let status = raw.status.as_u16();
     if raw.html {
@@ -660,11 +689,17 @@ fn said_with_status(raw: &Raw) -> String {
     }
     let words = serde_json::from_slice::<Said>(&raw.body)
         .ok()
-        .and_then(|said| said.errors.into_iter().next().or(said.message).or(said.error));
-    let words = match words {
-        Some(Words::Text(text) | Words::Item { message: text }) => text,
-        None => String::from_utf8_lossy(&raw.body).into_owned(),
-    };
+        .and_then(|said| {
+            let errors = said.errors.into_iter().flatten().chain(said.message).chain(said.error);
+            errors.chain(said.details.into_iter().flatten()).next()
+        })
+        .and_then(|words| match words {
+            Words::Text(text) => Some(text),
+            Words::Item { message, detail, reason, title } => {
+                message.or(detail).or(reason).or(title)
+            }
+        })
+        .unwrap_or_else(|| String::from_utf8_lossy(&raw.body).into_owned());
     match text::one_line(&words, 200) {
         words if words.is_empty() => status.to_string(),
         words => format!("{status}: {words}"),
@@ -685,14 +720,20 @@ fn innermost(error: &dyn std::error::Error) -> String {
 pub struct Answer {
     source: String,
     endpoint: String,
-    status: u16,
+    status: StatusCode,
     body: Vec<u8>,
     html: bool,
 }
 
 impl Answer {
+    /// Whether the platform said that there is nothing: 204, and no body.
+    pub fn says_nothing(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT && self.is_empty()
+    }
+
+    /// The status, below 300.
     pub fn status(&self) -> u16 {
-        self.status
+        self.status.as_u16()
     }
 
     /// Whether the body holds nothing.
@@ -728,7 +769,11 @@ impl Answer {
                 .err()
                 .map(|error| error.path().to_string())
                 .filter(|path| path != ".");
-            let what = if error.is_eof() { "JSON that ends too early" } else { "not as promised" };
+            let what = match error.classify() {
+                Category::Eof => "JSON that ends too early",
+                Category::Syntax => "not JSON",
+                Category::Data | Category::Io => "not as promised",
+            };
             let field = path.map_or_else(String::new, |path| format!(" at field `{path}`"));
             protocol(format!("the answer is {what}{field}: {error}"))
         })

@@ -25,6 +25,7 @@
 //! | [`evaluate`] | pure: policy and evidence → a ruling on each gate |
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file a format |
+//! | [`ci`] | which CI host this is, from its variables |
 //! | [`export`] | open cases to tickets, each of them once |
 //! | [`sources`] | the contract of a source, the table of systems; one folder a system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
@@ -39,11 +40,13 @@
 //!                               config → export → sources
 //!                               config → sources → poll, page → http → secret → progress → stop
 //!                                        sources → evidence → selection → finding → text
+//! cli, report → ci → secret
 //! command → simulator → (nothing of ours but fixtures)
 //! ```
 //!
 //! `tests/arrows.rs` walks the `use` lines and names an arrow that points the wrong way.
 
+pub mod ci;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -11,9 +11,15 @@ use chrono::{DateTime, Utc};
 use crate::evaluate::Decision;
 use crate::evidence::Outcome;
 
+mod code_quality;
 mod digest;
+mod dotenv;
+pub mod host;
+mod html;
 mod json;
 mod junit;
+mod markdown;
+mod outputs;
 mod sarif;
 mod sinks;
 pub mod terminal;
@@ -21,7 +27,15 @@ pub mod terminal;
 pub use sinks::Sinks;
 
 /// The table of formats.
-pub const FORMATS: &[Format] = &[junit::FORMAT, sarif::FORMAT, json::FORMAT];
+pub const FORMATS: &[Format] = &[
+    junit::FORMAT,
+    sarif::FORMAT,
+    json::FORMAT,
+    markdown::FORMAT,
+    html::FORMAT,
+    code_quality::FORMAT,
+    dotenv::FORMAT,
+];
 
 /// The tool's name in reports, and the beginning of every name that it makes up there.
 const TOOL: &str = "compliance-gate";

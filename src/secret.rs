@@ -101,6 +101,12 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    /// Whether no word that a platform has a use for could be this token by chance. Only such a
+    /// token is taken out of evidence: a token `viewer` must not turn a role into `***`.
+    pub fn is_unmistakable(&self) -> bool {
+        self.expose().len() >= 12
+    }
+
     /// The text with every copy of the token replaced: platforms have been seen to echo it.
     pub fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
         let token = self.expose().as_bytes();

@@ -188,7 +188,7 @@ impl Selection {
     }
 
     /// Whether checks of this subject, on any resource, are within the selection. Says nothing of
-    /// the fields that only a single finding has (resource, status, age).
+    /// the fields that only a single finding has (resource, status, actor, age).
     pub fn takes(&self, subject: &Subject) -> bool {
         let Subject { severity, rule, controls, resource_type, account, region } = subject;
         let rule = rule.as_deref().map(|rule| &*rule.id);
@@ -212,6 +212,7 @@ impl Selection {
         self.takes(&finding.subject)
             && self.takes_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
             && self.takes_status(finding)
+            && self.takes_actor(finding)
             && self.takes_age(finding.created_at, now)
     }
 
@@ -229,6 +230,11 @@ impl Selection {
 
     fn takes_status(&self, finding: &Finding) -> bool {
         self.word(Field::Status, &[finding.status.as_deref(), finding.open.then_some("open")])
+    }
+
+    /// Whoever is not named could be anybody.
+    fn takes_actor(&self, finding: &Finding) -> bool {
+        finding.actor.is_none() || self.word(Field::Actor, &[finding.actor.as_deref()])
     }
 
     /// A finding of unknown age might be old enough.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use url::Url;
 
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Trouble};
@@ -20,9 +21,11 @@ use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
 
 pub mod bigid;
+pub mod bigpanda;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;
+pub mod sysdig;
 
 pub(crate) use settings::settings;
 pub use settings::{Connection, Endpoint, OneOrMore, Period};
@@ -55,7 +58,7 @@ macro_rules! systems {
     };
 }
 
-systems!(bigid, gravityzone, opencomply);
+systems!(bigid, bigpanda, gravityzone, opencomply, sysdig);
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -68,7 +71,7 @@ pub struct System {
     pub token_variables: &'static [&'static str],
     /// What `token_env` must begin with, so that no system is sent another one's token.
     pub token_prefixes: &'static [&'static str],
-    /// The selectors that a gate can use.
+    /// The selectors that a gate can use, unless the settings say otherwise.
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
     pub states_time: bool,
@@ -100,6 +103,16 @@ pub trait Source: Any + std::fmt::Debug {
         Ok(Credentials::Fixed(Auth::Bearer(token.secret)))
     }
 
+    /// Where a secret is sent besides `connection().url`: to exchange this token, say.
+    fn further_origins(&self, _token: &Token) -> Vec<&Url> {
+        Vec::new()
+    }
+
+    /// The selectors that a gate can use.
+    fn selectors(&self) -> &'static [Field] {
+        self.system().selectors
+    }
+
     /// Headers that every request carries besides.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
@@ -107,6 +120,13 @@ pub trait Source: Any + std::fmt::Debug {
 
     /// Why passes cannot be known with these settings, if they cannot.
     fn passes_unknown(&self) -> Option<String> {
+        None
+    }
+
+    /// Every word that a selector of this field can meet, where the platform's words are few and
+    /// known. In a window there need not be anything, so a typo would be green for ever; a pattern
+    /// that meets none of these is refused.
+    fn vocabulary(&self, _field: Field) -> Option<Vec<String>> {
         None
     }
 

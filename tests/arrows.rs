@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("evidence", &["finding", "selection"]),
     ("progress", &["text"]),
     ("secret", &[]),
+    ("ci", &["secret"]),
     ("verdict", &["finding", "stop"]),
     ("http", &["finding", "progress", "secret", "stop", "text"]),
     ("page", &["finding", "text"]),
@@ -36,7 +37,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("export", &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"]),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
-    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
+    (
+        "report",
+        &["ci", "evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"],
+    ),
     ("config", &["export", "finding", "policy", "report", "selection", "sources", "text"]),
     (
         "gate",
@@ -46,10 +50,11 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulator", &[]),
-    ("cli", &["report"]),
+    ("cli", &["ci", "report"]),
     (
         "command",
         &[
+            "ci",
             "cli",
             "config",
             "evaluate",

@@ -39,6 +39,7 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
         resource_id: Some(resource.into()),
         resource_name: None,
         reason: None,
+        actor: None,
         created_at: None,
         fingerprint: Fingerprint::of(&[rule, resource]),
     }

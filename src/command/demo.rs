@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::ci::Ci;
 use crate::cli::DemoArguments;
 use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
@@ -42,7 +43,7 @@ pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usa
     let tokens = SYSTEMS.iter().filter_map(|system| system.token_variables.first());
     let variables: Variables = tokens.map(|name| ((*name).to_owned(), "demo".to_owned())).collect();
     let context = Context { variables, ..*context };
-    let code = run::gate(&config, sinks, &context, listen()?, None).await;
+    let code = run::gate(&config, sinks, &context, &Ci::NONE, listen()?, None).await;
     let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
     print(&format!("\nReports: {}\n", written.join(", ")))?;
     Ok(code)

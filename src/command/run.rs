@@ -1,12 +1,13 @@
 //! `compliance-gate run`: collect, decide, report.
 
-use std::io::Write;
+use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use anstream::AutoStream;
 use chrono::Utc;
 use tokio::sync::watch;
 
+use crate::ci::Ci;
 use crate::cli::RunArguments;
 use crate::command::{Context, Usage, listen, load};
 use crate::config::Config;
@@ -15,18 +16,36 @@ use crate::evidence::Outcome;
 use crate::finding::{Cause, Trouble};
 use crate::gate::{Gate, NotSetUp};
 use crate::policy::Mode;
-use crate::report::{self, Format, Report, Sinks, terminal};
+use crate::report::{self, Format, Report, Sinks, host};
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
 
 pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
+    let ci = Ci::of(arguments.ci, &context.variables);
+    let warn_exit_code = arguments.warn_exit_code;
+    match begin(arguments) {
+        Ok((config, sinks, signal)) => {
+            Ok(gate(&config, sinks, context, &ci, signal, warn_exit_code).await)
+        }
+        Err(usage) => {
+            let progress = context.progress();
+            let notes = host::refuse(&usage.to_string(), &ci, &mut stdout());
+            notes.iter().for_each(|note| progress.note(note));
+            Err(usage)
+        }
+    }
+}
+
+/// Everything that can be found wrong before anything is asked.
+fn begin(
+    arguments: RunArguments,
+) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
     let flags = arguments.reports.paths;
     // Opening them takes yesterday's reports away, also where the configuration is no good today.
     drop(Sinks::open(&targets(&flags, None))?);
     let config = load(&arguments.config)?;
     let sinks = Sinks::open(&targets(&flags, Some(&config)))?;
-    let signal = listen()?;
-    Ok(gate(&config, sinks, context, signal, arguments.warn_exit_code).await)
+    Ok((config, sinks, listen()?))
 }
 
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
@@ -34,6 +53,7 @@ pub async fn gate(
     config: &Config,
     sinks: Sinks,
     context: &Context,
+    ci: &Ci,
     signal: watch::Receiver<Option<Signal>>,
     warn_exit_code: Option<u8>,
 ) -> u8 {
@@ -65,28 +85,28 @@ pub async fn gate(
         started,
         finished,
     };
-    let unwritten = tell(&report, sinks);
+    // A report on stdout has it to itself.
+    let (mut people, mut plain): (Box<dyn Write>, Box<dyn Write>) = if sinks.use_stdout() {
+        (Box::new(AutoStream::auto(stderr())), Box::new(stderr()))
+    } else {
+        (Box::new(AutoStream::auto(stdout())), Box::new(stdout()))
+    };
+    let told =
+        host::print(&report, ci, &mut people, &mut plain).and_then(|()| people.flush()).err();
+    let places = sinks.places();
+    let mut unwritten = sinks.write(&report);
+    unwritten.extend(told.map(|error| format!("failed to print the result: {error}")));
     for sentence in &unwritten {
         progress.error(sentence);
     }
-    if !unwritten.is_empty() && decision.verdict.is_pass() && enforced {
-        return Verdict::Inconclusive.exit_code();
-    }
-    report.exit_code
-}
-
-/// Prints the result and writes the reports; returns a sentence for each that failed.
-fn tell(report: &Report<'_>, sinks: Sinks) -> Vec<String> {
-    // A report on stdout has it to itself.
-    let mut people: Box<dyn Write> = if sinks.use_stdout() {
-        Box::new(AutoStream::auto(std::io::stderr()))
-    } else {
-        Box::new(AutoStream::auto(std::io::stdout()))
+    let exit_code = match decision.verdict.is_pass() && enforced && !unwritten.is_empty() {
+        true => Verdict::Inconclusive.exit_code(),
+        false => report.exit_code,
     };
-    let told = terminal::render(report, &mut people).and_then(|()| people.flush());
-    let mut unwritten = sinks.write(report);
-    unwritten.extend(told.err().map(|error| format!("failed to print the result: {error}")));
-    unwritten
+    for note in host::publish(&report, ci, exit_code, &places, &mut plain) {
+        progress.note(&note);
+    }
+    exit_code
 }
 
 /// Where reports go: a flag wins over the configuration.

@@ -13,7 +13,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
     print(&format!(
         "OpenComply at http://{address}\n\
          GravityZone at http://{address}/v1\n\
-         BigID, Jira and ServiceNow at http://{address}\n\
+         BigID, BigPanda, Sysdig Secure, Jira and ServiceNow at http://{address}\n\
          Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
     ))?;
     let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
+use crate::evidence::{Job, Part, Window};
 use crate::finding::{Cause, Finding, Severity, Trouble};
 use crate::policy::{Level, Mode};
 use crate::selection::Selection;
@@ -104,6 +105,12 @@ impl<'a> Findings<'a> {
         self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &self.rulings[*ruling])
     }
 
+    /// Whether a gate counts it that is breached. What a gate that could not be decided counts is
+    /// not yet one too many.
+    pub fn is_beyond(&self, entry: &Entry<'_>) -> bool {
+        self.gates(entry).any(|ruling| ruling.state == State::Breached)
+    }
+
     /// The ids of the gates that make the most of a finding: those it is beyond the limit of.
     pub fn minding(&self, entry: &Entry<'_>) -> String {
         let gates = self.counted[entry.gates.clone()].iter();
@@ -139,6 +146,10 @@ impl<'a> Findings<'a> {
         self
     }
 }
+
+/// What someone who mended something on OpenComply has to know.
+pub const DISCOVERY: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
+     discovery (every 12 h by default), or one started by hand.";
 
 /// The system that a source is a tenant of.
 pub fn system(source: &str) -> &str {
@@ -304,6 +315,39 @@ pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
         .collect()
 }
 
+/// Everything that keeps the listed findings from being all there are.
+pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
+    let parts = report.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    let missing = parts.filter_map(|part| part.findings_missing.as_ref());
+    troubles(report).into_iter().chain(missing).collect()
+}
+
+/// Whether the listed findings are all there are. A host that closes what is not in the latest
+/// list must be given no other.
+pub fn is_whole(report: &Report<'_>) -> bool {
+    let interrupted = matches!(report.decision.verdict, Verdict::Interrupted | Verdict::Terminated);
+    gaps(report).is_empty() && !interrupted
+}
+
+/// The worst rules that a gate counts, a line each, and how many more there are.
+pub fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
+    let same = |a: &&Finding, b: &&Finding| {
+        (a.subject.severity, a.rule_id()) == (b.subject.severity, b.rule_id())
+    };
+    let rules = ruling.findings.chunk_by(same);
+    let more = rules.clone().count().saturating_sub(most);
+    let in_words = |findings: &[&Finding]| {
+        let first = findings.first()?;
+        let failed = text::count(findings.len() as u64, "resource");
+        Some(format!("{}: {}: {failed}", first.subject.severity, rule(first)))
+    };
+    let mut lines: Vec<_> = rules.take(most).filter_map(in_words).collect();
+    if more > 0 {
+        lines.push(format!("and {}", text::count(more as u64, "more rule")));
+    }
+    lines
+}
+
 /// What to do next about a trouble: what it says itself, or what is true of all of its kind.
 pub fn next(trouble: &Trouble) -> String {
     text::one_line(trouble.help.as_deref().unwrap_or(remedy(trouble.cause)), 500)
@@ -342,6 +386,35 @@ pub fn explained(cause: Cause) -> &'static str {
         Cause::Stale => "The evidence is older than the policy allows.",
         Cause::Empty => "Nothing was evaluated.",
     }
+}
+
+/// A piece of evidence: what was evaluated, what failed, of when, and by which jobs.
+pub fn part(part: &Part) -> String {
+    let framework =
+        part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
+    let evaluated = match part.window {
+        Some(Window { from, to }) => format!("{} to {} covered", minute(from), minute(to)),
+        None => format!("{} evaluated", text::count(part.evaluated, "check")),
+    };
+    let failed = match severities(part.failed_by_severity()) {
+        counts if counts.is_empty() => "none failed".to_owned(),
+        counts => format!("failed: {counts}"),
+    };
+    let as_of = match (part.as_of, part.window) {
+        (Some(time), _) => format!("; evidence of {}", minute(time)),
+        (None, Some(_)) => String::new(),
+        (None, None) => "; age not reported".to_owned(),
+    };
+    let jobs: String = part.jobs.iter().map(|job| format!("; {}", job_in_words(job))).collect();
+    text::one_line(&format!("{framework}{evaluated}, {failed}{as_of}{jobs}"), 600)
+}
+
+fn minute(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn job_in_words(job: &Job) -> String {
+    format!("job {} {} ({})", job.id, job.state, job.role.word())
 }
 
 /// A time to the second, in UTC.

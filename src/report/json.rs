@@ -194,6 +194,7 @@ fn finding<'a>(findings: &Findings<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
             })
             .collect(),
         reason: finding.reason.as_deref().map(safe),
+        actor: finding.actor.as_deref().map(safe),
         created_at: finding.created_at.map(digest::time),
         gates: findings.gates(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
     }

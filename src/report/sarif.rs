@@ -15,7 +15,6 @@ use super::{Format, Report, TOOL};
 use crate::finding::Trouble;
 use crate::policy::Place;
 use crate::text;
-use crate::verdict::Verdict;
 
 mod rules;
 mod uri;
@@ -43,7 +42,7 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let entries = findings.entries.iter().map(|entry| context.result(entry));
         entries.chain((left_out > 0).then(|| context.left_out(left_out)))
     });
-    let troubles = troubles(report);
+    let troubles = digest::gaps(report);
     let causes = troubles.iter().map(|trouble| trouble.cause).collect();
     let run = wire::Run {
         tool: wire::Tool { driver: wire::Driver::of(rules.descriptors(), causes) },
@@ -171,18 +170,10 @@ impl<'a> Context<'_, 'a> {
     }
 }
 
-/// Everything that keeps the results from being complete.
-fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
-    let parts = report.outcomes.iter().flat_map(|outcome| &outcome.parts);
-    let missing = parts.filter_map(|part| part.findings_missing.as_ref());
-    digest::troubles(report).into_iter().chain(missing).collect()
-}
-
 fn invocation(report: &Report<'_>, troubles: &[&Trouble]) -> wire::Invocation {
     let decision = report.decision;
-    let interrupted = matches!(decision.verdict, Verdict::Interrupted | Verdict::Terminated);
     wire::Invocation {
-        execution_successful: troubles.is_empty() && !interrupted,
+        execution_successful: digest::is_whole(report),
         exit_code: report.exit_code,
         exit_code_description: digest::headline(decision),
         start_time_utc: digest::time(report.started),

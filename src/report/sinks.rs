@@ -63,6 +63,12 @@ impl Sinks {
         self.0.iter().any(|sink| matches!(sink.to, Target::Stdout))
     }
 
+    /// Where each report goes, standard output aside.
+    pub fn places(&self) -> Vec<(&'static Format, PathBuf)> {
+        let files = self.0.iter().filter(|sink| !matches!(sink.to, Target::Stdout));
+        files.map(|sink| (sink.format, sink.path.clone())).collect()
+    }
+
     /// Writes all reports, each into its place at once. One that fails does not stop the others.
     /// Returns a sentence for each that failed.
     #[must_use = "a report that could not be written must not be a pass"]

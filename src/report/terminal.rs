@@ -6,12 +6,11 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use chrono::{DateTime, Utc};
 
 use super::Report;
 use super::digest::{self, Entry, Findings, Weight};
 use crate::evaluate::{Ruling, State};
-use crate::evidence::{Job, Outcome, Part, Window};
+use crate::evidence::Outcome;
 use crate::policy::Mode;
 use crate::text;
 use crate::verdict::Verdict;
@@ -32,15 +31,20 @@ const SHOWN_OF_RULE: usize = 3;
 /// # Errors
 /// What the writer says.
 pub fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    result(report, out)?;
+    evidence(report, out)?;
+    last_line(report, out)
+}
+
+/// The first part: what came out, and what to do.
+pub fn result(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut screen = Screen { out };
     let findings = Findings::of(report);
     headline(report, &mut screen)?;
     gates(report, &mut screen)?;
     to_fix(report, &findings, &mut screen)?;
     missing(report, &mut screen)?;
-    list("Warnings", &report.decision.warnings, &mut screen)?;
-    evidence(report, &mut screen)?;
-    last_line(report, &mut screen)
+    list("Warnings", &report.decision.warnings, &mut screen)
 }
 
 fn headline(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
@@ -127,13 +131,7 @@ fn to_fix(report: &Report<'_>, all: &Findings<'_>, screen: &mut Screen<'_>) -> i
         ruling.gate.sources.iter().any(|source| digest::system(source) == "opencomply")
     };
     if breached.iter().any(|ruling| opencomply(&ruling)) {
-        screen.item(
-            2,
-            BOLD,
-            "Note",
-            "OpenComply evaluates the resources as it last discovered them: a fix shows only after \
-             its next discovery (every 12 h by default), or one started by hand.",
-        )?;
+        screen.item(2, BOLD, "Note", digest::DISCOVERY)?;
     }
     Ok(())
 }
@@ -224,10 +222,11 @@ fn list(title: &str, lines: &[String], screen: &mut Screen<'_>) -> io::Result<()
 }
 
 /// What was looked at: a paragraph for each source.
-fn evidence(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+pub fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     if report.outcomes.is_empty() {
         return Ok(());
     }
+    let screen = &mut Screen { out };
     screen.heading("Evidence")?;
     for outcome in report.outcomes {
         source(outcome, screen)?;
@@ -242,7 +241,7 @@ fn source(outcome: &Outcome, screen: &mut Screen<'_>) -> io::Result<()> {
     let name = text::one_line(&outcome.source, 80);
     screen.item(2, BOLD, &format!("{name}{simulated}"), &format!("{origin}, {requests}"))?;
     for part in &outcome.parts {
-        screen.item(6, PLAIN, "-", &text::one_line(&part_in_words(part), 600))?;
+        screen.item(6, PLAIN, "-", &digest::part(part))?;
     }
     let notes = outcome.parts.iter().flat_map(|part| &part.notes);
     outcome
@@ -252,35 +251,9 @@ fn source(outcome: &Outcome, screen: &mut Screen<'_>) -> io::Result<()> {
         .try_for_each(|note| screen.item(6, PLAIN, "note:", &text::one_line(note, 400)))
 }
 
-fn part_in_words(part: &Part) -> String {
-    let framework =
-        part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
-    let evaluated = match part.window {
-        Some(Window { from, to }) => format!("{} to {} covered", minute(from), minute(to)),
-        None => format!("{} evaluated", text::count(part.evaluated, "check")),
-    };
-    let failed = match digest::severities(part.failed_by_severity()) {
-        counts if counts.is_empty() => "none failed".to_owned(),
-        counts => format!("failed: {counts}"),
-    };
-    let as_of = match (part.as_of, part.window) {
-        (Some(time), _) => format!("; evidence of {}", minute(time)),
-        (None, Some(_)) => String::new(),
-        (None, None) => "; age not reported".to_owned(),
-    };
-    let jobs: String = part.jobs.iter().map(|job| format!("; {}", job_in_words(job))).collect();
-    format!("{framework}{evaluated}, {failed}{as_of}{jobs}")
-}
-
-fn minute(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn job_in_words(job: &Job) -> String {
-    format!("job {} {} ({})", job.id, job.state, job.role.word())
-}
-
-fn last_line(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+/// The last line: the verdict once more, where people look first.
+pub fn last_line(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut screen = Screen { out };
     let decision = report.decision;
     let observed = match decision.mode {
         Mode::Observe => ", observed only",

@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::simulator::fault::Faults;
+use crate::simulator::reply;
 use crate::simulator::scenario::Scenario;
-use crate::simulator::{bigid, gravityzone, jira, opencomply, reply, servicenow};
 
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
@@ -73,7 +73,7 @@ impl Simulator {
         self.address
     }
 
-    /// The origin, such as `http://127.0.0.1:40123`: the base URL of OpenComply and BigID.
+    /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but GravityZone.
     /// GravityZone's base URL is this with `/v1` behind it.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -106,15 +106,10 @@ pub async fn serve(
     on_request: impl Fn(&Access) + Send + Sync + 'static,
 ) -> io::Result<()> {
     only_loopback(listener.local_addr()?)?;
-    let platforms = Router::new()
-        .merge(opencomply::router(scenario.opencomply, scenario.hostile))
-        .merge(gravityzone::router(scenario.gravityzone, scenario.hostile))
-        .merge(bigid::router(scenario.bigid, scenario.hostile))
-        .merge(jira::router(scenario.jira))
-        .merge(servicenow::router(scenario.servicenow))
-        .fallback(async || reply::web_ui());
+    let Scenario { faults, .. } = &scenario;
     let door =
-        Arc::new(Door { faults: Faults::new(scenario.faults), on_request: Box::new(on_request) });
+        Arc::new(Door { faults: Faults::new(faults.clone()), on_request: Box::new(on_request) });
+    let platforms = scenario.routes().fallback(async || reply::web_ui());
     // As a fallback service the platforms are routed after `enter`, so it may still change the path.
     let app = Router::new().fallback_service(platforms).layer(from_fn_with_state(door, enter));
     let listener = listener.tap_io(|stream| {
@@ -185,9 +180,12 @@ fn over_limit(request: &Request) -> Option<StatusCode> {
     }
 }
 
-/// echo removes a trailing slash before it routes (OC §1.1).
+/// echo removes a trailing slash before it routes (OC §1.1); BigPanda tells the two apart.
 fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
+    if path.starts_with("/resources/") {
+        return None;
+    }
     match uri.query() {
         Some(query) => format!("{path}?{query}").parse().ok(),
         None => path.parse().ok(),

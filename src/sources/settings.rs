@@ -12,15 +12,19 @@ use crate::http;
 use crate::sources::System;
 
 /// Declares the keys of a source's settings: its own, and those that every source has. (Serde's
-/// `flatten` would do the same and lose the line numbers.)
+/// `flatten` would do the same and lose the line numbers.) A system with one public host names the
+/// function that gives it: `struct Keys (url = "host") { … }`.
 macro_rules! settings {
-    ($(#[$meta:meta])* $visibility:vis struct $name:ident { $($own:tt)* }) => {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident $((url = $host:literal))? {
+        $($own:tt)*
+    }) => {
         $(#[$meta])*
         #[derive(serde::Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         $visibility struct $name {
             /// Base URL of the platform. Plain http only to this machine, unless `allow_http`.
+            $(#[serde(default = $host)])?
             url: $crate::sources::Endpoint,
             /// Allows plain http to another host: the token then travels unencrypted.
             #[serde(default)]
@@ -78,13 +82,7 @@ impl Connection {
         ca_file: Option<PathBuf>,
         token_env: Option<String>,
     ) -> Result<Self, String> {
-        if url.0.scheme() == "http" && !allow_http && !http::is_loopback(&url.0) {
-            return Err(format!(
-                "`url` is plain http to another machine ({}); use https, or write \
-                 `allow_http: true` to send the token unencrypted",
-                url.0.host_str().unwrap_or_default()
-            ));
-        }
+        url.check("url", allow_http)?;
         let token_variables = match token_env {
             None => system.token_variables.iter().map(|name| (*name).to_owned()).collect(),
             Some(name) if system.token_prefixes.iter().any(|prefix| name.starts_with(prefix)) => {
@@ -107,6 +105,21 @@ impl Connection {
 /// The base URL of a platform: http or https, no credentials, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(pub Url);
+
+impl Endpoint {
+    /// # Errors
+    /// A sentence, if a token would travel to it unencrypted.
+    pub fn check(&self, key: &str, allow_http: bool) -> Result<(), String> {
+        if self.0.scheme() == "http" && !allow_http && !http::is_loopback(&self.0) {
+            return Err(format!(
+                "`{key}` is plain http to another machine ({}); use https, or write \
+                 `allow_http: true` to send the token unencrypted",
+                self.0.host_str().unwrap_or_default()
+            ));
+        }
+        Ok(())
+    }
+}
 
 impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

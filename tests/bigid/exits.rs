@@ -418,7 +418,7 @@ const ROWS: &[Row] = &[
         name: "a selector it does not know",
         gate: "framework: x, max: 0",
         code: 2,
-        says: &["which BigID does not know; possible are rule"],
+        says: &["does not know; possible are rule"],
         ..ROW
     },
     Row {

@@ -57,6 +57,8 @@ impl Folder {
             .env_clear()
             .env("OPENCOMPLY_API_KEY", "test-token-of-opencomply")
             .env("GRAVITYZONE_API_KEY", "test-token-of-gravityzone")
+            .env("BIGPANDA_API_KEY", "test-token-of-bigpanda")
+            .env("SYSDIG_API_TOKEN", "test-token-of-sysdig")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -211,4 +213,9 @@ pub fn opencomply(origin: &str, gates: &str) -> String {
 /// A policy over GravityZone with these gates.
 pub fn gravityzone(origin: &str, settings: &str, gates: &str) -> String {
     format!("version: 1\nsources:\n  gravityzone:\n    url: {origin}/v1\n{settings}gates:\n{gates}")
+}
+
+/// A policy over BigPanda with these gates.
+pub fn bigpanda(origin: &str, settings: &str, gates: &str) -> String {
+    format!("version: 1\nsources:\n  bigpanda:\n    url: {origin}\n{settings}gates:\n{gates}")
 }

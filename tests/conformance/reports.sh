@@ -8,45 +8,17 @@
 # below the folder that SHARED names. The judges are installed, pinned, below target/conformance.
 set -euo pipefail
 
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tools.sh
+source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
 reports=$(cd "${1:-$root/target/sample-reports}" && pwd)
 schemas=${SHARED:-$root/../shared}/schemas
-tools=$root/target/conformance
-failures=0
-
-fail() {
-    printf 'FAILED  %s\n' "$*"
-    failures=$((failures + 1))
-}
-
-# Runs a judge quietly; shows what it said only where it objects.
-judge() {
-    local title=$1 said
-    shift
-    if said=$("$@" 2>&1); then
-        printf 'ok      %s\n' "$title"
-    else
-        fail "$title"
-        printf '%s\n' "$said" | tail -n 20
-    fi
-}
-
-install_judges() {
-    mkdir -p "$tools"
-    if ! command -v xmllint >/dev/null; then
-        apt-get install -y --no-install-recommends libxml2-utils >"$tools/apt.log" 2>&1
-    fi
-    if [[ ! -x $tools/venv/bin/python ]]; then
-        python3 -m venv "$tools/venv"
-    fi
-    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
-        jsonschema-rs==0.60.3 junitparser==5.0.3 sarif-tools==3.0.5
-    npm install --silent --no-audit --no-fund --prefix "$tools/npm" \
-        @microsoft/sarif-multitool@5.7.0 xunit-viewer@10.6.1
-}
+if [[ ! -d $schemas ]]; then
+    echo "FAILED  the public schemas are not in $schemas; say where with SHARED"
+    exit 1
+fi
 
 each() {
-    find "$reports" -maxdepth 1 -name "*.$1" | sort
+    find "$reports" -maxdepth 1 -name "*.$1" ! -name '*.code-quality.json' | sort
 }
 
 judge_junit() {
@@ -98,6 +70,15 @@ judge_json() {
     done < <(each json)
 }
 
+# GitLab reads up to the first bad entry and drops the rest without a word.
+judge_code_quality() {
+    local file
+    while read -r file; do
+        judge "$(basename "$file"): GitLab's code quality list" \
+            python3 "$root/tests/conformance/code_quality.py" "$file"
+    done < <(find "$reports" -maxdepth 1 -name '*.code-quality.json' | sort)
+}
+
 for kind in xml sarif json; do
     [[ -n $(each "$kind") ]] || fail "there is no .$kind in $reports"
 done
@@ -105,7 +86,5 @@ install_judges
 judge_junit
 judge_sarif
 judge_json
-if ((failures > 0)); then
-    printf '%d judgements failed\n' "$failures"
-    exit 1
-fi
+judge_code_quality
+verdict

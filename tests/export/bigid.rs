@@ -50,7 +50,7 @@ pub fn case(number: usize) -> Value {
         "policyDescription": "Nobody outside may read it.\nClose it.",
         "dataSourceName": format!("bucket-{number}"),
         "dataSourceType": "s3-v2",
-        "assignee": "dana@example.com",
+        "assignee": "data-owner@example.com",
         "numberOfAffectedObjects": 3,
         "created_at": "2026-01-02T03:04:05Z",
         "updated_at": "2026-01-02T03:04:05Z",

@@ -298,7 +298,7 @@ fn every_way_to_fail_has_its_exit_code() {
 #[test]
 fn hostile_words_stay_words() {
     let office = Office::new(1);
-    let words = "line one\nline two \u{202e}x ::error::y \u{1b}[2J <b> [~dana] \"quoted\"";
+    let words = "line one\nline two \u{202e}x ::error::y \u{1b}[2J <b> [~someone] \"quoted\"";
     for field in ["caseLabel", "policyName", "policyDescription", "dataSourceName", "assignee"] {
         office.bigid.set(1, field, format!("{words}{}", "é".repeat(9000)));
     }

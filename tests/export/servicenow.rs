@@ -25,7 +25,7 @@ fn an_incident_holds_what_is_known_of_its_case() {
     let office = Office::of(
         4,
         json!({"servicenow": {"records": {
-            "sys_user": [{"sys_id": "aaaa", "email": "dana@example.com"}], "cmdb_ci": [ci]
+            "sys_user": [{"sys_id": "aaaa", "email": "data-owner@example.com"}], "cmdb_ci": [ci]
         }}}),
     );
     office.run(&["servicenow", "--apply"]).exits(0).does_not_say("holds something else");

@@ -55,6 +55,20 @@ fn assert_all_harmless(text: &str) {
     assert_values_harmless(&json);
     assert_valid(JSON.get_or_init(our_schema), &json);
 
+    let markdown = scene.render("markdown");
+    assert_harmless(&markdown);
+    crate::markdown::assert_inert(&markdown);
+
+    let html = scene.render("html");
+    assert_harmless(&html);
+    crate::html::assert_inert(&html);
+
+    let code_quality = scene.render("code-quality");
+    assert_harmless(&code_quality);
+    assert_values_harmless(&serde_json::from_str(&code_quality).unwrap());
+    assert_harmless(&scene.render("dotenv"));
+    crate::hosts::assert_only_our_commands(&scene);
+
     let sarif = scene.render("sarif");
     assert_harmless(&sarif);
     let sarif = serde_json::from_str(&sarif).unwrap();
@@ -84,6 +98,7 @@ proptest! {
                 "[ #:a-z\\[\\]<>&\"']{0,8}",
                 prop::sample::select(vec![
                     "::error::", "##[error]", "##vso[x]", "\r\n", "]]>", "\u{202e}", "\u{1b}[2J", "<!--",
+                    "@octo", "#12", "|", "`", "\\", "https://evil.example", "[a](b)", "</code>", "</details>", ":tada:",
                 ])
                 .prop_map(str::to_owned),
             ],

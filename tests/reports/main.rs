@@ -4,9 +4,13 @@
 #[path = "../common/estate.rs"]
 mod estate;
 
+mod code_quality;
 mod hostile;
+mod hosts;
+mod html;
 mod json;
 mod junit;
+mod markdown;
 mod people;
 mod samples;
 mod sarif;

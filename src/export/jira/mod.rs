@@ -120,7 +120,7 @@ impl<'a> Jira<'a> {
         });
         Ok(Seen {
             ticket: self.ticket(&issue.id, &issue.key),
-            marked: labels.iter().any(|label| *label == mark.label),
+            marked: labels.contains(&mark.label),
             closed: status.category.as_ref().is_some_and(|category| category.key == "done"),
             differences: differences.into_iter().collect(),
         })

@@ -257,6 +257,9 @@ pub struct Finding<'a> {
     /// Why it failed, in the platform's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
+    /// Who did it, where the platform reports changes and names somebody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Cow<'a, str>>,
     /// When the platform first saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]

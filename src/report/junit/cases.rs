@@ -34,26 +34,8 @@ pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
         ));
     }
     lines.extend(ruling.troubles.iter().map(in_words));
-    lines.extend(worst_rules(ruling));
+    lines.extend(digest::worst_rules(ruling, MOST_RULES));
     status(Weight::of(ruling, mode), kind, ruling.state.word(), &message, &lines)
-}
-
-fn worst_rules(ruling: &Ruling<'_>) -> Vec<String> {
-    let same = |a: &&Finding, b: &&Finding| {
-        (a.subject.severity, a.rule_id()) == (b.subject.severity, b.rule_id())
-    };
-    let rules = ruling.findings.chunk_by(same);
-    let more = rules.clone().count().saturating_sub(MOST_RULES);
-    let in_words = |rule: &[&Finding]| {
-        let first = rule.first()?;
-        let failed = text::count(rule.len() as u64, "resource");
-        Some(format!("{}: {}: {failed}", first.subject.severity, digest::rule(first)))
-    };
-    let mut lines: Vec<_> = rules.take(MOST_RULES).filter_map(in_words).collect();
-    if more > 0 {
-        lines.push(format!("and {}", text::count(more as u64, "more rule")));
-    }
-    lines
 }
 
 /// The evidence of a source, a case for each piece.

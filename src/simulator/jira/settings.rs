@@ -51,7 +51,7 @@ impl Default for Settings {
     fn default() -> Self {
         let user = User {
             account_id: "5b10ac8d82e05b22cc7d4ef5".to_owned(),
-            email: "dana@example.com".to_owned(),
+            email: "data-owner@example.com".to_owned(),
             hidden: false,
         };
         Self {

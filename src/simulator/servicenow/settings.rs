@@ -52,13 +52,13 @@ impl Default for Settings {
         let record = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let dana = record(&[
+        let owner = record(&[
             ("sys_id", "6816f79cc0a8016401c5a33be04be441"),
-            ("user_name", "dana"),
-            ("email", "dana@example.com"),
-            ("name", "Dana"),
+            ("user_name", "data-owner"),
+            ("email", "data-owner@example.com"),
+            ("name", "Data owner"),
         ]);
-        let users = ("sys_user".to_owned(), vec![dana]);
+        let users = ("sys_user".to_owned(), vec![owner]);
         Self {
             revoked_tokens: vec!["revoked".to_owned()],
             not_found_on_empty: false,

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::DateTime;
-
 use super::case::Case;
 use super::settings::Settings;
 use super::walk::{self, Estate};
@@ -28,12 +26,13 @@ pub async fn collect(settings: &Settings, run: &Run) -> Outcome {
     run.outcome(vec![part], Vec::new(), Vec::new())
 }
 
-/// The evidence in all cases there are. It is a window without a beginning: cases are asked for
-/// whenever they were made, so that the platform answered in full is the proof, and no case at all
-/// is a pass.
+/// The evidence in all cases there are. Cases are asked for whenever they were made, so it is a
+/// window that begins with the oldest: that the platform answered in full is the proof, and no
+/// case at all is a pass.
 fn part(estate: Estate) -> Part {
     let Estate { cases, as_of, notes } = estate;
     let standing: Vec<_> = cases.iter().filter(|case| !case.is_resolved()).collect();
+    let oldest = cases.iter().filter_map(|case| case.created_at).min();
     let rules = rules(&standing);
     let mut notes = notes;
     let stale = standing.iter().filter(|case| case.affected_objects == Some(0)).count() as u64;
@@ -45,7 +44,7 @@ fn part(estate: Estate) -> Part {
     }
     Part {
         evaluated: cases.len() as u64,
-        window: Some(Window { from: DateTime::UNIX_EPOCH, to: as_of }),
+        window: Some(Window { from: oldest.map_or(as_of, |oldest| oldest.min(as_of)), to: as_of }),
         as_of: Some(as_of),
         findings: standing.iter().map(|case| finding(case, &rules)).collect(),
         notes,
@@ -72,6 +71,7 @@ fn rules<'a>(cases: &[&'a Case]) -> BTreeMap<&'a str, Arc<Rule>> {
 
 fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
     Finding {
+        actor: None,
         subject: Subject {
             severity: case.severity,
             rule: rules.get(case.policy.as_str()).cloned(),
@@ -90,16 +90,16 @@ fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
     }
 }
 
-/// What the case is called, how much it is about, who has it, and where it is.
+/// What the case is called, where it is, how much it is about, and who has it.
 fn reason(case: &Case) -> String {
     let mut parts = vec![text::shorten(&case.label, MOST_REASON).into_owned()];
     parts.extend(case.alias.as_ref().map(|alias| format!("case {alias}")));
+    parts.push(case.link.clone());
     parts.extend(case.affected_objects.map(|count| text::count(count, "affected object")));
     parts.extend(case.assignee.as_ref().map(|assignee| format!("assigned to {assignee}")));
     if case.status != "open" {
         parts.push(format!("status {}", case.status));
     }
-    parts.push(case.link.clone());
     parts.join("; ")
 }
 
@@ -126,10 +126,11 @@ mod tests {
         let part = part(estate(&[
             json!({"id": "a", "caseStatus": "open"}),
             json!({"id": "b", "caseStatus": "silenced"}),
-            json!({"id": "c", "caseStatus": "closed"}),
+            json!({"id": "c", "caseStatus": "closed", "created_at": "2023-11-14T22:13:20Z"}),
         ]));
         assert_eq!((part.evaluated, part.findings.len()), (3, 2));
-        assert_eq!(part.window.map(|window| window.to), part.as_of);
+        let window = part.window.unwrap();
+        assert_eq!((Some(window.to), window.from.timestamp()), (part.as_of, 1_700_000_000));
     }
 
     #[test]

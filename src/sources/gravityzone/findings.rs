@@ -56,6 +56,7 @@ impl Findings {
                 resource_id: row.resource_id.map(Box::from),
                 resource_name: row.resource_name.map(Box::from),
                 reason: None,
+                actor: None,
                 created_at,
                 fingerprint: Fingerprint::of(&identity),
             },

@@ -213,6 +213,7 @@ fn finding(
         resource_id: id.map(Into::into),
         resource_name: name.map(Into::into),
         reason: reason.map(Into::into),
+        actor: None,
         created_at: None,
         fingerprint,
     }

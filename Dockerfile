@@ -1,0 +1,30 @@
+# Two images of one static binary:
+#   docker build .               nothing but the binary and the certificate authorities
+#   docker build --target ci .   with a shell, for CI hosts that run their scripts inside the image
+#
+# The digests are what public Dockerfiles pin for these tags; renew tag and digest together, or
+# give your own: --build-arg RUST_IMAGE=…
+ARG RUST_IMAGE=rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2
+ARG CI_IMAGE=alpine:3.23.4@sha256:5b10f432ef3da1b8d4c7eb6c487f2f5a8f096bc91145e68878dd4a5019afde11
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock README.md ./
+COPY benches benches
+COPY fixtures fixtures
+COPY schemas schemas
+COPY src src
+# musl is this image's own target, so the binary is static.
+RUN cargo build --locked --release
+
+FROM ${CI_IMAGE} AS ci
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /src/target/release/compliance-gate /usr/local/bin/
+USER 65532:65532
+CMD ["compliance-gate"]
+
+FROM scratch AS gate
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /src/target/release/compliance-gate /compliance-gate
+USER 65532:65532
+ENTRYPOINT ["/compliance-gate"]

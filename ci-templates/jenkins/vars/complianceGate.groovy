@@ -1,0 +1,53 @@
+/**
+ * Shared-library step: complianceGate(allowedOrigins: 'https://…', tokens: [OPENCOMPLY_API_KEY: 'credentials-id'])
+ *
+ * Passed: goes on. Passed with warnings: unstable. Blocked, and could not be decided: the build
+ * fails, each with its own words. The reports are published in every case.
+ */
+void call(Map options) {
+    String reports = options.reports ?: 'compliance-gate-reports'
+    // Secrets: Jenkins credentials of the kind Secret text; the map says which variable is which.
+    List tokens = options.tokens.collect { variable, id ->
+        string(variable: variable, credentialsId: id)
+    }
+    List settings = [
+        "COMPLIANCE_GATE_ALLOWED_ORIGINS=${options.allowedOrigins}",
+        "COMPLIANCE_GATE_CONFIG=${options.config ?: ''}",
+        "COMPLIANCE_GATE_ENVIRONMENT=${options.environment ?: ''}",
+        'COMPLIANCE_GATE_WARN_EXIT_CODE=10',
+        "COMPLIANCE_GATE_HTML=${reports}/report.html",
+        "COMPLIANCE_GATE_JSON=${reports}/report.json",
+        "COMPLIANCE_GATE_JUNIT=${reports}/junit.xml",
+        "COMPLIANCE_GATE_SARIF=${reports}/compliance-gate.sarif",
+    ]
+    int code = 3
+    try {
+        withEnv(settings) {
+            withCredentials(tokens) {
+                code = sh(script: 'compliance-gate run', returnStatus: true)
+            }
+        }
+    } finally {
+        archiveArtifacts artifacts: "${reports}/**", allowEmptyArchive: true
+        // The exit code decides, not the number of failed cases.
+        junit testResults: "${reports}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
+        // After anything less than a verdict, an empty list would look like a clean estate.
+        if (code in [0, 1, 10]) {
+            recordIssues tool: sarif(pattern: "${reports}/compliance-gate.sarif", id: 'compliance-gate')
+        }
+    }
+    switch (code) {
+        case 0:
+            return
+        case 10:
+            unstable 'Compliance gate passed, with warnings.'
+            return
+        case 1:
+            error 'Compliance gate BLOCKED: the evidence breaches the policy. See the log for what to fix first.'
+        case 2:
+            error 'Compliance gate could not run: the policy or the configuration is invalid. See the log.'
+        default:
+            error "Compliance gate could not decide (exit code ${code}): evidence is missing, or a platform " +
+                'denied access or did not answer. This says nothing about compliance itself.'
+    }
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The gate before a deploy, on any host with a shell: pre-deploy.sh COMMAND…
+#
+#   COMPLIANCE_GATE_ENVIRONMENT=production pre-deploy.sh ./deploy.sh
+#
+# Secrets: OPENCOMPLY_API_KEY and the like, from the host's secret store, in the environment of
+# this script. The command that deploys does not get them.
+set -euo pipefail
+
+export COMPLIANCE_GATE_ALLOWED_ORIGINS=${COMPLIANCE_GATE_ALLOWED_ORIGINS:-https://compliance.example.com}
+export COMPLIANCE_GATE_JUNIT=${COMPLIANCE_GATE_JUNIT:-compliance-gate-reports/junit.xml}
+export COMPLIANCE_GATE_JSON=${COMPLIANCE_GATE_JSON:-compliance-gate-reports/report.json}
+
+code=0
+compliance-gate run || code=$?
+case $code in
+    0) ;;
+    1) echo "Not deployed: the gate blocked. What to fix first is above." >&2 ;;
+    2) echo "Not deployed: the policy or the configuration is invalid." >&2 ;;
+    *) echo "Not deployed: the gate could not decide (exit code $code). This says nothing about compliance itself." >&2 ;;
+esac
+[[ $code -eq 0 ]] || exit "$code"
+
+for name in $(compgen -e); do
+    case $name in
+        OPENCOMPLY_* | GRAVITYZONE_* | SYSDIG_* | IBMCLOUD_* | BIGID_* | BIGPANDA_*) unset "$name" ;;
+    esac
+done
+exec "$@"

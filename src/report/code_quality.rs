@@ -1,0 +1,173 @@
+//! GitLab's code quality list: what a merge request shows beside the changed files.
+//!
+//! Only what is beyond a limit is an issue of the merge request, so a pass is `[]`. Evidence that
+//! is missing is one `blocker`, for an empty list would read as mended. GitLab reads up to the
+//! first entry that it does not understand and drops the rest, and takes entries with one
+//! fingerprint for one.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Component, Path};
+
+use serde::Serialize;
+
+use super::digest::{self, Entry, Findings, Weight};
+use super::{Format, Report};
+use crate::evaluate::State;
+use crate::finding::{Fingerprint, Severity};
+use crate::policy::Place;
+use crate::text;
+use crate::verdict::Verdict;
+
+pub const FORMAT: Format = Format {
+    name: "code-quality",
+    title: "GitLab code quality",
+    extension: "code-quality.json",
+    render,
+};
+
+/// GitLab states no limit, but compares the whole list on every merge request.
+const MOST_ENTRIES: usize = 10_000;
+
+#[derive(Serialize)]
+struct Issue<'a> {
+    description: String,
+    check_name: String,
+    fingerprint: String,
+    severity: Grade,
+    location: Location<'a>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Grade {
+    Info,
+    Minor,
+    Major,
+    Critical,
+    /// Only for what could not be established.
+    Blocker,
+}
+
+#[derive(Serialize)]
+struct Location<'a> {
+    path: &'a str,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: u64,
+}
+
+fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let findings = Findings::of(report).by_weight();
+    let path = path(report.policy);
+    let beyond: Vec<_> =
+        findings.entries.iter().filter(|entry| findings.is_beyond(entry)).collect();
+    let mut issues: Vec<_> = inconclusive(report, &path).into_iter().collect();
+    let room = MOST_ENTRIES - issues.len();
+    let most = if beyond.len() > room { room - 1 } else { room };
+    let mut seen = BTreeSet::new();
+    issues.extend(beyond.iter().take(most).map(|entry| {
+        let mut issue = issue(&findings, entry, &path);
+        // Two sources may be tenants of one platform and tell of one thing.
+        if !seen.insert(issue.fingerprint.clone()) {
+            let number = seen.len().to_string();
+            issue.fingerprint = fingerprint(&[&issue.fingerprint, entry.source, &number]);
+            seen.insert(issue.fingerprint.clone());
+        }
+        issue
+    }));
+    issues.extend((beyond.len() > most).then(|| left_out(beyond.len() - most, &path)));
+    serde_json::to_writer_pretty(&mut *out, &issues)?;
+    writeln!(out)
+}
+
+fn issue<'p>(findings: &Findings<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
+    let finding = entry.finding;
+    let gates = findings.minding(entry);
+    let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
+    let title = text::one_line(finding.title(), 200);
+    let description = format!("{title}: {} ({verb} {gates})", digest::resource(finding));
+    let rule = format!("{}/{}", digest::system(entry.source), finding.rule_id());
+    let breached = findings.gates(entry).find(|ruling| ruling.state == State::Breached);
+    Issue {
+        description: text::disarmed(&description).into_owned(),
+        check_name: text::one_line(&rule, 255),
+        fingerprint: finding.fingerprint.to_string(),
+        severity: grade(finding.subject.severity),
+        location: located(path, breached.map(|ruling| ruling.gate.place).unwrap_or_default()),
+    }
+}
+
+/// One entry for all that is missing.
+fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
+    let decision = report.decision;
+    let undecided = || decision.rulings.iter().filter(|ruling| ruling.state == State::Undecided);
+    let stops = undecided().any(|ruling| Weight::of(ruling, decision.mode) == Weight::Blocks)
+        || !(decision.verdict.is_pass() || decision.verdict == Verdict::Blocked);
+    let first = undecided().next();
+    if first.is_none() && !stops {
+        return None;
+    }
+    let troubles = digest::troubles(report);
+    let words = troubles.first().map_or_else(String::new, |trouble| {
+        let more = match troubles.len() - 1 {
+            0 => String::new(),
+            more => format!(" And {}.", text::count(more as u64, "more trouble")),
+        };
+        let message = text::one_line(&trouble.message, 600);
+        format!(". {}: {message}. Next: {}.{more}", trouble.cause.word(), digest::next(trouble))
+    });
+    Some(Issue {
+        description: format!("{}{words}", digest::headline(decision)),
+        check_name: "compliance-gate/inconclusive".to_owned(),
+        fingerprint: fingerprint(&["compliance-gate/inconclusive"]),
+        severity: if stops { Grade::Blocker } else { Grade::Major },
+        location: located(path, first.map(|ruling| ruling.gate.place).unwrap_or_default()),
+    })
+}
+
+fn left_out(number: usize, path: &str) -> Issue<'_> {
+    let words = text::count(number as u64, "finding");
+    Issue {
+        description: format!(
+            "{words} left out, the least severe. The gates counted everything, and the JSON \
+             report (--json FILE) lists everything."
+        ),
+        check_name: "compliance-gate/left-out".to_owned(),
+        fingerprint: fingerprint(&["compliance-gate/left-out"]),
+        severity: Grade::Info,
+        location: located(path, Place::default()),
+    }
+}
+
+fn fingerprint(parts: &[&str]) -> String {
+    Fingerprint::of(parts).to_string()
+}
+
+const fn grade(severity: Severity) -> Grade {
+    match severity {
+        Severity::Unknown | Severity::Critical => Grade::Critical,
+        Severity::High => Grade::Major,
+        Severity::Medium => Grade::Minor,
+        Severity::Low | Severity::Informational | Severity::None => Grade::Info,
+    }
+}
+
+fn located(path: &str, place: Place) -> Location<'_> {
+    Location { path, lines: Lines { begin: place.line.max(1) } }
+}
+
+/// As GitLab names files: relative to the repository, without `./`. An entry without a path ends
+/// the reading of the list.
+fn path(policy: &str) -> String {
+    let policy = text::one_line(policy, 1000);
+    let names = Path::new(&policy).components().filter(|part| *part != Component::CurDir);
+    let path: std::path::PathBuf = names.collect();
+    match path.to_string_lossy() {
+        path if path.is_empty() => "compliance-gate.yaml".to_owned(),
+        path => path.replace('\\', "/"),
+    }
+}

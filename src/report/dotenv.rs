@@ -1,0 +1,16 @@
+//! The verdict as variables, for GitLab's `artifacts:reports:dotenv` and any shell: no quotes, no
+//! comments, no empty lines, and far below the 5 KB that GitLab takes.
+
+use std::io::{self, Write};
+
+use super::{Format, Report, outputs};
+
+pub const FORMAT: Format = Format { name: "dotenv", title: "dotenv", extension: "env", render };
+
+fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for (name, value) in outputs::of(report, report.exit_code) {
+        let name = name.replace('-', "_").to_uppercase();
+        writeln!(out, "COMPLIANCE_GATE_{name}={value}")?;
+    }
+    Ok(())
+}

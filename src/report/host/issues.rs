@@ -1,0 +1,92 @@
+//! What hosts show beside the policy and on a job's page: a gate that does not hold, each once.
+
+use std::cmp::Reverse;
+
+use crate::evaluate::State;
+use crate::finding::Trouble;
+use crate::report::Report;
+use crate::report::digest::{self, Weight};
+use crate::text;
+
+/// GitHub keeps ten of a kind in a step.
+const MOST: usize = 10;
+/// GitHub cuts a message at 4,096 characters.
+const MOST_CHARACTERS: usize = 4_000;
+/// Rules and troubles named in one.
+const RULES: usize = 5;
+const TROUBLES: usize = 3;
+
+/// Text on several lines, each of which is safe to show.
+pub struct Issue {
+    /// Whether it stops the pipeline.
+    pub blocks: bool,
+    pub title: String,
+    pub message: String,
+    /// Of the policy.
+    pub line: u64,
+}
+
+/// The worst first; of each kind at most ten, the last of which then says how many are missing.
+pub fn of(report: &Report<'_>) -> Vec<Issue> {
+    let mode = report.decision.mode;
+    let rulings = report.decision.rulings.iter().filter(|ruling| ruling.state != State::Held);
+    let mut issues: Vec<_> = rulings
+        .map(|ruling| {
+            let mut lines = vec![digest::limits(ruling), digest::scope(ruling)];
+            if ruling.state == State::Breached {
+                lines.extend(digest::worst_rules(ruling, RULES));
+            }
+            lines.extend(ruling.troubles.iter().take(TROUBLES).map(in_words));
+            let id = text::one_line(&ruling.gate.id, 80);
+            Issue {
+                blocks: Weight::of(ruling, mode) == Weight::Blocks,
+                title: format!("{id}: {}", digest::standing(ruling, mode)),
+                message: joined(lines),
+                line: ruling.gate.place.line.max(1),
+            }
+        })
+        .collect();
+    issues.sort_by_key(|issue| Reverse(issue.blocks));
+    let warnings = report.decision.warnings.iter();
+    issues.extend(warnings.map(|warning| Issue {
+        blocks: false,
+        title: "warning".to_owned(),
+        message: text::one_line(warning, MOST_CHARACTERS),
+        line: 1,
+    }));
+    let (mut blocking, mut warning): (Vec<_>, Vec<_>) =
+        issues.into_iter().partition(|issue| issue.blocks);
+    cut(&mut blocking);
+    cut(&mut warning);
+    blocking.append(&mut warning);
+    blocking
+}
+
+/// A line that begins with our own words, whatever the message is.
+fn in_words(trouble: &Trouble) -> String {
+    let message = text::one_line(&trouble.message, 600);
+    format!("{}: {message}; next: {}", trouble.cause.word(), digest::next(trouble))
+}
+
+fn joined(lines: Vec<String>) -> String {
+    let lines: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    let text = text::disarmed(&lines.join("\n")).into_owned();
+    text::shorten(&text, MOST_CHARACTERS).into_owned()
+}
+
+fn cut(issues: &mut Vec<Issue>) {
+    let left_out = issues.len().saturating_sub(MOST - 1);
+    if left_out <= 1 {
+        return;
+    }
+    issues.truncate(MOST - 1);
+    let blocks = issues.first().is_some_and(|issue| issue.blocks);
+    let number = text::count(left_out as u64, "more gate");
+    let words = if blocks { "that stop the pipeline" } else { "that need attention" };
+    issues.push(Issue {
+        blocks,
+        title: format!("and {number}"),
+        message: format!("{number} {words} are not shown here; the log and the reports have all."),
+        line: 1,
+    });
+}

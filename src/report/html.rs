@@ -1,0 +1,318 @@
+//! One self-contained page: no network, no framework, for a phone, a desk and paper.
+//!
+//! The browser is told to load nothing and to run nothing but the one style and the one script
+//! below, known by their hashes. Text from outside is escaped besides.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use sha2::{Digest, Sha256};
+
+use super::digest::{self, Entry, Findings, Weight};
+use super::{Format, Report, TOOL};
+use crate::evaluate::{Ruling, State};
+use crate::finding::Finding;
+use crate::policy::Mode;
+use crate::text;
+use crate::verdict::Verdict;
+
+mod charts;
+
+pub const FORMAT: Format = Format { name: "html", title: "HTML", extension: "html", render };
+
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/sort.js");
+
+/// More rows than a browser sorts at once.
+const MOST_FINDINGS: usize = 5_000;
+/// Rules to fix first, and resources of each.
+const RULES: usize = 10;
+const RESOURCES: usize = 3;
+
+fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let findings = Findings::of(report).by_weight();
+    head(report, out)?;
+    banner(report, out)?;
+    writeln!(out, "<main>")?;
+    gates(report, out)?;
+    missing(report, out)?;
+    fix_first(&findings, out)?;
+    warnings(report, out)?;
+    charts::by_severity(&findings, out)?;
+    table(&findings, out)?;
+    evidence(report, out)?;
+    writeln!(out, "</main>\n<footer>{}</footer>", footer(report))?;
+    writeln!(out, "<script>{SCRIPT}</script>\n</body>\n</html>")
+}
+
+/// Text on one line, escaped for elements and for attributes in double quotes.
+fn escaped(text: &str, most: usize) -> String {
+    let line = text::one_line(text, most);
+    let mut out = String::with_capacity(line.len());
+    for character in line.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+fn head(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (style, script) = (hash(STYLE), hash(SCRIPT));
+    let title = escaped(&digest::headline(report.decision), 200);
+    writeln!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
+         '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>{TOOL}: {title}</title>\n<style>{STYLE}</style>\n</head>\n<body>"
+    )
+}
+
+/// As a content security policy names it.
+fn hash(text: &str) -> String {
+    format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text)))
+}
+
+fn banner(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let decision = report.decision;
+    let class = match decision.verdict {
+        Verdict::Passed => "good",
+        Verdict::Warned => "warn",
+        _ if decision.exit_code() == 0 => "warn",
+        _ => "bad",
+    };
+    let headline = escaped(&digest::headline(decision), 300);
+    let environment = report.environment.map_or_else(String::new, |environment| {
+        format!(", environment <b>{}</b>", escaped(environment, 80))
+    });
+    writeln!(
+        out,
+        "<header class=\"{class}\">\n<h1>{headline}</h1>\n<p>Policy <code>{}</code>{environment}. \
+         Exit code <b>{}</b>. {}</p>",
+        escaped(report.policy, 200),
+        report.exit_code,
+        digest::time(report.finished)
+    )?;
+    if report.outcomes.iter().any(|outcome| outcome.simulated) {
+        writeln!(
+            out,
+            "<p><b>Simulated</b>: this evidence comes from the embedded simulator. It says nothing \
+             about real systems.</p>"
+        )?;
+    }
+    writeln!(out, "</header>")
+}
+
+/// A card for each gate, worst first.
+fn gates(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mode = report.decision.mode;
+    let mut rulings: Vec<_> = report.decision.rulings.iter().collect();
+    rulings.sort_by_key(|ruling| std::cmp::Reverse(Weight::of(ruling, mode)));
+    writeln!(out, "<section>\n<h2>Gates</h2>\n<ul class=\"gates\">")?;
+    rulings.into_iter().try_for_each(|ruling| gate(ruling, mode, out))?;
+    writeln!(out, "</ul>\n</section>")
+}
+
+fn gate(ruling: &Ruling<'_>, mode: Mode, out: &mut dyn Write) -> io::Result<()> {
+    let (sign, class) = match (ruling.state, Weight::of(ruling, mode)) {
+        (State::Held, _) => ("✓", "good"),
+        (State::Undecided, Weight::Blocks) => ("?", "bad"),
+        (State::Undecided, _) => ("?", "warn"),
+        (State::Breached, Weight::Blocks) => ("✗", "bad"),
+        (State::Breached, _) => ("!", "warn"),
+    };
+    let id = escaped(&ruling.gate.id, 80);
+    let standing = digest::standing(ruling, mode);
+    writeln!(
+        out,
+        "<li class=\"{class}\"><h3><span aria-hidden=\"true\">{sign}</span> {id} \
+         <em>{standing}</em></h3>"
+    )?;
+    for words in [digest::limits(ruling), digest::scope(ruling)] {
+        if !words.is_empty() {
+            writeln!(out, "<p>{}</p>", escaped(&words, 600))?;
+        }
+    }
+    charts::against_limit(ruling, out)?;
+    if let Some(exception) = ruling.forgiven {
+        let reason = escaped(&exception.reason, 300);
+        writeln!(out, "<p>Let through until {}: {reason}</p>", exception.expires)?;
+    }
+    writeln!(out, "</li>")
+}
+
+/// What could not be established, and what to do next.
+fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let troubles = digest::troubles(report);
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>What is missing</h2>\n<ul>")?;
+    for trouble in troubles {
+        let (cause, message) = (trouble.cause.word(), escaped(&trouble.message, 600));
+        let next = escaped(&digest::next(trouble), 500);
+        writeln!(out, "<li><b>{cause}</b>: {message}\n<p>Next: {next}</p></li>")?;
+    }
+    writeln!(out, "</ul>\n</section>")
+}
+
+/// What stops the pipeline, else what warns: by rule, the worst first.
+fn fix_first(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let beyond: Vec<_> =
+        findings.entries.iter().filter(|entry| findings.is_beyond(entry)).collect();
+    let Some(first) = beyond.first() else { return Ok(()) };
+    let worst: Vec<_> =
+        beyond.iter().copied().filter(|entry| entry.weight == first.weight).collect();
+    let blocks = first.weight == Some(Weight::Blocks);
+    let title = if blocks { "Fix first" } else { "Worth fixing" };
+    writeln!(out, "<section>\n<h2>{title}</h2>\n<ul>")?;
+    let same_rule = |a: &&Entry<'_>, b: &&Entry<'_>| {
+        let severity = |entry: &Entry<'_>| entry.finding.subject.severity;
+        (severity(a), a.finding.rule_id(), a.source) == (severity(b), b.finding.rule_id(), b.source)
+    };
+    let rules = worst.chunk_by(same_rule);
+    let more = rules.clone().count().saturating_sub(RULES);
+    rules.take(RULES).try_for_each(|rule| rule_to_fix(rule, out))?;
+    if more > 0 {
+        writeln!(out, "<li>and {}</li>", text::count(more as u64, "more rule"))?;
+    }
+    writeln!(out, "</ul>")?;
+    let on_opencomply = |entry: &Entry<'_>| digest::system(entry.source) == "opencomply";
+    if worst.iter().any(|entry| on_opencomply(entry)) {
+        writeln!(out, "<p>{}</p>", digest::DISCOVERY)?;
+    }
+    writeln!(out, "</section>")
+}
+
+fn rule_to_fix(rule: &[&Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
+    let Some(first) = rule.first() else { return Ok(()) };
+    let finding = first.finding;
+    let failed = text::count(rule.len() as u64, "resource");
+    writeln!(out, "<li>{} {}: {failed}\n<ul>", severity(finding), title(finding))?;
+    for entry in rule.iter().take(RESOURCES) {
+        let reason = entry.finding.reason.as_deref();
+        let reason =
+            reason.map_or_else(String::new, |reason| format!(": {}", escaped(reason, 160)));
+        let resource = escaped(&digest::resource(entry.finding), 700);
+        writeln!(out, "<li><code>{resource}</code>{reason}</li>")?;
+    }
+    if rule.len() > RESOURCES {
+        let more = text::thousands((rule.len() - RESOURCES) as u64);
+        writeln!(out, "<li>and {more} more</li>")?;
+    }
+    let help = finding.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
+    if let Some(help) = help {
+        writeln!(out, "<li>how: {}</li>", escaped(help, 240))?;
+    }
+    writeln!(out, "</ul></li>")
+}
+
+/// The word, coloured, and never only by colour.
+fn severity(finding: &Finding) -> String {
+    let word = finding.subject.severity.word();
+    format!("<b class=\"severity {word}\">{word}</b>")
+}
+
+fn title(finding: &Finding) -> String {
+    let (title, id) = (finding.title(), finding.rule_id());
+    match title == id {
+        true => format!("<code>{}</code>", escaped(id, 200)),
+        false => format!("{} <code>{}</code>", escaped(title, 120), escaped(id, 120)),
+    }
+}
+
+fn warnings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if report.decision.warnings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>Warnings</h2>\n<ul>")?;
+    for warning in &report.decision.warnings {
+        writeln!(out, "<li>{}</li>", escaped(warning, 600))?;
+    }
+    writeln!(out, "</ul>\n</section>")
+}
+
+/// Every finding, what stops the pipeline first; sorted by a click on a column.
+fn table(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let all = findings.entries.len();
+    if all == 0 {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<section>\n<h2>Findings <small>{}</small></h2>\n<table>\n<thead><tr>",
+        text::thousands(all as u64)
+    )?;
+    for column in ["Severity", "Rule", "Resource", "Gates"] {
+        writeln!(out, "<th scope=\"col\"><button type=\"button\">{column}</button></th>")?;
+    }
+    writeln!(out, "</tr></thead>\n<tbody>")?;
+    findings.entries.iter().take(MOST_FINDINGS).try_for_each(|entry| row(findings, entry, out))?;
+    writeln!(out, "</tbody>\n</table>")?;
+    if all > MOST_FINDINGS {
+        let left_out = text::count((all - MOST_FINDINGS) as u64, "more finding");
+        writeln!(out, "<p>and {left_out}; the JSON report (--json FILE) lists all.</p>")?;
+    }
+    writeln!(out, "</section>")
+}
+
+fn row(findings: &Findings<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let finding = entry.finding;
+    let gates = escaped(&findings.minding(entry), 200);
+    let gates = match entry.weight {
+        None => "none counts it".to_owned(),
+        Some(Weight::Within) => format!("{gates}: within"),
+        Some(Weight::Warns) => format!("{gates}: warns"),
+        Some(Weight::Blocks) => format!("<b>{gates}: blocks</b>"),
+    };
+    // The place in the order of severities, which a word does not tell a script.
+    let rank = finding.subject.severity as u8;
+    writeln!(
+        out,
+        "<tr><td data-rank=\"{rank}\" data-of=\"Severity\">{}</td><td data-of=\"Rule\">{}</td>\
+         <td data-of=\"Resource\"><code>{}</code></td><td data-of=\"Gates\">{gates}</td></tr>",
+        severity(finding),
+        title(finding),
+        escaped(&digest::resource(finding), 700),
+    )
+}
+
+/// What was looked at.
+fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if report.outcomes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>Evidence</h2>\n<ul>")?;
+    for outcome in report.outcomes {
+        let simulated = if outcome.simulated { " (simulated)" } else { "" };
+        writeln!(
+            out,
+            "<li><b>{}</b>{simulated}: {}, {}\n<ul>",
+            escaped(&outcome.source, 80),
+            escaped(&outcome.origin, 120),
+            text::count(outcome.requests, "request")
+        )?;
+        let parts = outcome.parts.iter().map(digest::part);
+        let notes = outcome.notes.iter().chain(outcome.parts.iter().flat_map(|part| &part.notes));
+        for line in parts.chain(notes.cloned()) {
+            writeln!(out, "<li>{}</li>", escaped(&line, 600))?;
+        }
+        writeln!(out, "</ul></li>")?;
+    }
+    writeln!(out, "</ul>\n</section>")
+}
+
+fn footer(report: &Report<'_>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let (started, finished) = (digest::time(report.started), digest::time(report.finished));
+    format!("{TOOL} {version}, from {started} to {finished}")
+}

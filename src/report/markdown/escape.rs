@@ -1,0 +1,108 @@
+//! Text from outside as markdown shows it, and nothing more than shown.
+//!
+//! Escapes alone do not help against what hosts look for in the finished page: mentions, issue
+//! numbers, addresses, shortcodes. They leave code alone, so text that has any of these is shown
+//! as code.
+
+use crate::text;
+
+/// A name, an id, a path: always as code.
+pub fn code(text: &str, most: usize) -> String {
+    code_of(&text::one_line(text, most))
+}
+
+/// A sentence: as it is, unless a host would make more of it.
+pub fn prose(text: &str, most: usize) -> String {
+    let line = text::one_line(text, most);
+    if means_more(&line) { code_of(&line) } else { entities(&line) }
+}
+
+fn code_of(line: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || c == ' ' || "._:/,;=+-()'\"*?#!%".contains(c);
+    match line {
+        "" => "–".to_owned(),
+        line if line.chars().all(is_plain) => format!("`{line}`"),
+        line => format!("<code>{}</code>", entities(line)),
+    }
+}
+
+/// Every character that markdown or HTML may obey, as an entity: those are text, never markup.
+pub fn entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '.' | ',' | ':' | ';' | '/' | '+' | '-' | '=' | '(' | ')' | '\'' | '?' | '%' => {
+                out.push(character);
+            }
+            '_' if out.ends_with(|c: char| c.is_ascii_alphanumeric()) => out.push('_'),
+            _ if character.is_ascii_punctuation() => {
+                out.push_str(&format!("&#{};", u32::from(character)));
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// Whether a host would make a mention, a reference, a link or a picture of it.
+fn means_more(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let has_link =
+        ["//", "www.", "mailto:", "xmpp:", "gh-"].iter().any(|sign| lower.contains(sign));
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '"';
+    let mut before = ' ';
+    let mut signs = line.chars().zip(line.chars().skip(1)).filter(|(sign, next)| {
+        let is_time = std::mem::replace(&mut before, *sign).is_ascii_digit();
+        match sign {
+            '@' | '#' | '!' | '$' | '%' | '&' | '~' | '^' => is_word(*next),
+            ':' => !is_time && (is_word(*next) || matches!(next, '+' | '-')),
+            _ => false,
+        }
+    });
+    has_link || signs.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_stays_prose_where_no_host_makes_more_of_it() {
+        for (text, shown) in [
+            ("S3 buckets block public access", "S3 buckets block public access"),
+            ("100% of 3 (or 4)", "100% of 3 (or 4)"),
+            ("a | b", "a &#124; b"),
+            ("<b>*bold*</b>", "&#60;b&#62;&#42;bold&#42;&#60;/b&#62;"),
+            ("two\n- lines", "two - lines"),
+            ("[text](x)", "&#91;text&#93;(x)"),
+            ("![x](y)", "&#33;&#91;x&#93;(y)"),
+            ("snake_case and _this_", "snake_case and &#95;this_"),
+            ("`code`", "&#96;code&#96;"),
+            ("\\| &amp;", "<code>&#92;&#124; &#38;amp;</code>"),
+            ("ask @octo", "<code>ask &#64;octo</code>"),
+            ("see #12", "`see #12`"),
+            ("at https://evil.example", "`at https://evil.example`"),
+            ("www.evil.example", "`www.evil.example`"),
+            (":tada:", "`:tada:`"),
+            ("GH-7", "`GH-7`"),
+            ("a + b at 14:11 UTC", "a + b at 14:11 UTC"),
+        ] {
+            assert_eq!(prose(text, 100), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn code_is_never_left_early() {
+        for (text, shown) in [
+            ("arn:aws:s3:::x", "`arn:aws:s3:::x`"),
+            ("a`b", "<code>a&#96;b</code>"),
+            ("a|b", "<code>a&#124;b</code>"),
+            ("</code>", "<code>&#60;/code&#62;</code>"),
+            ("a\\", "<code>a&#92;</code>"),
+            ("", "–"),
+            ("\u{202e}", "–"),
+        ] {
+            assert_eq!(code(text, 100), shown, "{text}");
+        }
+    }
+}

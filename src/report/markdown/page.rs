@@ -1,0 +1,81 @@
+//! A text that never grows beyond a budget, and says what did not fit.
+
+/// What rows keep free, to say what was left out.
+const RESERVE: usize = 400;
+
+/// What a page ends with that had no room for all its parts.
+const CUT: &str = "\nThis page was cut to what the host takes; `--json FILE` has everything.\n";
+
+pub struct Page {
+    text: String,
+    most: usize,
+    /// Whether something is missing that no line speaks of.
+    cut: bool,
+}
+
+impl Page {
+    pub fn new(most: usize) -> Self {
+        Self { text: String::new(), most: most.saturating_sub(CUT.len()), cut: false }
+    }
+
+    /// Rows as far as they fit; for the others, what `rest` says of their number.
+    pub fn rows(&mut self, rows: impl Iterator<Item = String>, rest: impl FnOnce(usize) -> String) {
+        let mut rows = rows;
+        let left_out = loop {
+            match rows.next() {
+                None => return,
+                Some(row) if self.fits(&row, RESERVE) => self.push(&row),
+                Some(_) => break 1 + rows.count(),
+            }
+        };
+        self.line(&rest(left_out));
+    }
+
+    pub fn heading(&mut self, title: &str) {
+        self.line(&format!("\n#### {title}\n"));
+    }
+
+    /// A part that readers open if they want to, if there is room for any of it.
+    pub fn fold(&mut self, title: &str, inside: impl FnOnce(&mut Self)) {
+        const END: &str = "\n</details>";
+        let begin = format!("\n<details><summary>{title}</summary>\n");
+        if !self.fits(&begin, RESERVE + END.len()) {
+            self.cut = true;
+            return;
+        }
+        self.push(&begin);
+        self.most -= END.len() + 1;
+        inside(self);
+        self.most += END.len() + 1;
+        self.push(END);
+    }
+
+    pub fn blank(&mut self) {
+        self.line("");
+    }
+
+    /// A line, if even the reserve has room for it.
+    pub fn line(&mut self, line: &str) {
+        if self.fits(line, 0) {
+            self.push(line);
+        } else {
+            self.cut = true;
+        }
+    }
+
+    pub fn finished(mut self) -> String {
+        if self.cut {
+            self.text.push_str(CUT);
+        }
+        self.text
+    }
+
+    fn fits(&self, line: &str, reserve: usize) -> bool {
+        self.text.len() + line.len() + 1 + reserve <= self.most
+    }
+
+    fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}

@@ -1,0 +1,65 @@
+//! What a later step of a pipeline decides by: a few values on one line each.
+
+use std::path::PathBuf;
+
+use super::{Format, Report, digest};
+use crate::verdict::Verdict;
+
+/// Tekton and GitLab count kilobytes; gates beyond this are not named.
+const MOST_BYTES_OF_GATES: usize = 2_000;
+
+/// Names with words joined by `-`, and values.
+pub type Outputs = Vec<(String, String)>;
+
+/// Of a report, and of the process that ended: a pass whose reports could not be written is
+/// none.
+pub fn of(report: &Report<'_>, exit_code: u8) -> Outputs {
+    let verdict = match report.decision.verdict {
+        verdict if verdict.is_pass() && exit_code == Verdict::Inconclusive.exit_code() => {
+            Verdict::Inconclusive
+        }
+        verdict => verdict,
+    };
+    outputs(verdict, exit_code, blocked_gates(report), digest::is_whole(report))
+}
+
+/// Of a run that could not begin.
+pub fn refused() -> Outputs {
+    outputs(Verdict::Invalid, Verdict::Invalid.exit_code(), String::new(), false)
+}
+
+/// Where the reports are that were written, by format.
+pub fn places(written: &[(&'static Format, PathBuf)]) -> Outputs {
+    let written = written.iter();
+    written.map(|(format, path)| (format.name.to_owned(), path.display().to_string())).collect()
+}
+
+fn outputs(verdict: Verdict, exit_code: u8, blocked_gates: String, complete: bool) -> Outputs {
+    [
+        ("verdict", verdict.word().to_owned()),
+        ("exit-code", exit_code.to_string()),
+        ("blocked-gates", blocked_gates),
+        ("evidence-complete", complete.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The ids of the gates that stop the pipeline. Scripts paste this where quotes and dollars mean
+/// something, and whoever proposes a change of the policy chooses the ids.
+fn blocked_gates(report: &Report<'_>) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._/-".contains(c) { c } else { '_' };
+    let mut out = String::new();
+    for ruling in report.decision.rulings.iter().filter(|ruling| ruling.blocks()) {
+        let id: String = ruling.gate.id.chars().take(80).map(plain).collect();
+        if out.len() + id.len() > MOST_BYTES_OF_GATES {
+            out.push_str(",...");
+            break;
+        }
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&id);
+    }
+    out
+}

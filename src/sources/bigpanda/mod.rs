@@ -1,0 +1,116 @@
+//! BigPanda's audit log as change evidence: who silenced alerts, made keys, changed roles or SSO
+//! (fact sheet B).
+//!
+//! ```text
+//! settings.rs   the keys of a policy, validated      risk.rs      how grave a change is
+//! collect.rs    the order of questions               kind.rs      the words of types and actions
+//! walk.rs       pages, no faster than allowed        wire.rs      three envelopes, and no other
+//! event.rs      an entry, read                       details.rs   what its object tells
+//! weigh.rs      events become findings               notes.rs     and what else to know
+//! plans.rs      maintenance plans in force now       object.rs    fields of uncertain shape, secrets
+//! ```
+//!
+//! Hardly anything of this API is documented, so everything is read leniently, and what cannot be
+//! read is an error, never "no findings".
+
+use chrono::Utc;
+
+use crate::finding::{Cause, Trouble};
+use crate::selection::Field;
+use crate::sources::{Connection, Later, Ready, Run, Source, System};
+
+mod collect;
+mod details;
+mod event;
+mod kind;
+mod notes;
+mod object;
+mod plans;
+mod risk;
+mod settings;
+mod walk;
+mod weigh;
+mod wire;
+
+pub use settings::Settings;
+use walk::Pace;
+
+pub const SYSTEM: System = System {
+    name: "bigpanda",
+    title: "BigPanda",
+    token_variables: &["BIGPANDA_API_KEY"],
+    token_prefixes: &["BIGPANDA_"],
+    selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
+    // The end of the window that was asked for.
+    states_time: true,
+    unit: "entry",
+};
+
+impl Source for Settings {
+    fn system(&self) -> &'static System {
+        &SYSTEM
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn passes_unknown(&self) -> Option<String> {
+        Some("an audit log tells what was done, not what was checked; use `max`".to_owned())
+    }
+
+    fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
+        match field {
+            Field::Rule => {
+                Some(self.rules().map(|(kind, action)| kind::rule(kind, action)).collect())
+            }
+            Field::ResourceType => {
+                let mut words: Vec<_> =
+                    self.rules().map(|(kind, _)| kind.word().to_owned()).collect();
+                words.dedup();
+                Some(words)
+            }
+            _ => None,
+        }
+    }
+
+    fn preflight<'a>(
+        &'a self,
+        run: &'a Run,
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+        Box::pin(async move {
+            let ready = Readable { settings: self, run, pace: Pace::default() };
+            let window = collect::window(self, Utc::now());
+            let first = collect::request(run, window, 1, 1);
+            match collect::log(run, &ready.pace).look(first).await {
+                Ok(()) => Ok(Box::new(ready) as Box<dyn Ready>),
+                Err(trouble) if trouble.cause == Cause::Denied => Err(vec![trouble.help(
+                    "the token is a User API key whose role has the permission \"Audit Logs\", \
+                     level View",
+                )]),
+                Err(trouble) => Err(vec![trouble]),
+            }
+        })
+    }
+}
+
+/// The platform answers, takes the token, and shows the audit log.
+struct Readable<'a> {
+    settings: &'a Settings,
+    run: &'a Run,
+    pace: Pace,
+}
+
+impl Ready for Readable<'_> {
+    fn findings(&self) -> Vec<String> {
+        let window = humantime::format_duration(self.settings.window);
+        vec![format!("the audit log of the last {window} can be read")]
+    }
+
+    fn collect<'a>(self: Box<Self>) -> Later<'a, crate::evidence::Outcome>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move { collect::outcome(self.settings, self.run, &self.pace).await })
+    }
+}

@@ -1,0 +1,127 @@
+//! How grave a change is. The platform gives no severity, so this table does (fact sheet §B4), and
+//! a policy can change every line of it.
+
+use std::collections::BTreeMap;
+
+use super::event::Traits;
+use super::kind::{Action, Kind};
+use crate::finding::Severity;
+
+/// The table of a policy: the default, and what the settings put over it.
+#[derive(Clone, Debug)]
+pub struct Risk {
+    pub own: BTreeMap<(Kind, Action), Severity>,
+    /// Of types and actions that nobody documents.
+    pub unknown: Severity,
+}
+
+impl Default for Risk {
+    fn default() -> Self {
+        Self { own: BTreeMap::new(), unknown: Severity::Unknown }
+    }
+}
+
+impl Risk {
+    /// The severity of a change. A line of the settings counts whatever the change was in detail.
+    pub fn of(&self, kind: Kind, action: Action, traits: &Traits) -> Severity {
+        if kind == Kind::Other || action == Action::Other {
+            return self.unknown;
+        }
+        let own = self.own.get(&(kind, action)).copied();
+        own.unwrap_or_else(|| in_detail(kind, action, traits))
+    }
+}
+
+/// The default table, raised or lowered by what the change was in detail.
+fn in_detail(kind: Kind, action: Action, traits: &Traits) -> Severity {
+    let changes = matches!(action, Action::Create | Action::Update);
+    match kind {
+        Kind::MaintenancePlan | Kind::FilteringPlan
+            if action == Action::Update && traits.narrows =>
+        {
+            Severity::Low
+        }
+        // Silence while we deploy, or for good.
+        Kind::MaintenancePlan | Kind::FilteringPlan if changes && (traits.now || traits.long) => {
+            Severity::Critical
+        }
+        // Also where the permissions are not told.
+        Kind::Roles if changes && traits.full_access != Some(false) => Severity::High,
+        _ => default(kind, action),
+    }
+}
+
+fn default(kind: Kind, action: Action) -> Severity {
+    use Severity::{High, Informational, Low, Medium};
+    let [create, update, delete] = match kind {
+        Kind::MaintenancePlan | Kind::FilteringPlan => [High, High, Informational],
+        Kind::ApiKeys => [High, Medium, Informational],
+        Kind::SsoConfig => [High, High, High],
+        Kind::SsoTest => [Informational, Informational, Informational],
+        Kind::JitDomains | Kind::JitRoles => [High, High, Low],
+        Kind::Roles => [Medium, Medium, Medium],
+        Kind::Users => [Medium, Informational, Low],
+        Kind::CorrelationPatterns
+        | Kind::Environments
+        | Kind::AutoShareRules
+        | Kind::Integrations => [Low, Medium, Medium],
+        Kind::Tag
+        | Kind::TagOrder
+        | Kind::TagEnrichments
+        | Kind::TagEnrichmentsOrder
+        | Kind::CustomTags
+        | Kind::MappingEnrichment
+        | Kind::MappingTableUpload => [Low, Low, Low],
+        Kind::Other => return Severity::Unknown,
+    };
+    match action {
+        Action::Create => create,
+        Action::Update => update,
+        Action::Delete => delete,
+        // Somebody planned it longer ago than the window reaches.
+        Action::Active => Informational,
+        Action::Other => Severity::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_raise_and_lower_what_the_table_says() {
+        let risk = Risk::default();
+        let plain = Traits::default();
+        let of = |kind, action, traits: &Traits| risk.of(kind, action, traits);
+        let (plan, role) = (Kind::MaintenancePlan, Kind::Roles);
+        assert_eq!(of(plan, Action::Create, &plain), Severity::High);
+        assert_eq!(of(plan, Action::Create, &Traits { now: true, ..plain }), Severity::Critical);
+        assert_eq!(of(plan, Action::Update, &Traits { long: true, ..plain }), Severity::Critical);
+        let narrowed = Traits { now: true, narrows: true, ..plain };
+        assert_eq!(of(plan, Action::Update, &narrowed), Severity::Low);
+        assert_eq!(of(plan, Action::Create, &narrowed), Severity::Critical);
+        assert_eq!(
+            of(plan, Action::Delete, &Traits { now: true, ..plain }),
+            Severity::Informational
+        );
+        for (full_access, severity) in
+            [(None, Severity::High), (Some(true), Severity::High), (Some(false), Severity::Medium)]
+        {
+            let traits = Traits { full_access, ..plain };
+            assert_eq!(of(role, Action::Update, &traits), severity, "{full_access:?}");
+            assert_eq!(of(role, Action::Delete, &traits), Severity::Medium, "{full_access:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_policy_counts_whatever_the_details_and_the_unknown_stays_unknown() {
+        let own = [((Kind::MaintenancePlan, Action::Create), Severity::Low)].into();
+        let risk = Risk { own, ..Risk::default() };
+        let grave = Traits { now: true, long: true, ..Traits::default() };
+        assert_eq!(risk.of(Kind::MaintenancePlan, Action::Create, &grave), Severity::Low);
+        assert_eq!(risk.of(Kind::Other, Action::Create, &grave), Severity::Unknown);
+        assert_eq!(risk.of(Kind::Tag, Action::Other, &grave), Severity::Unknown);
+        let tamed = Risk { unknown: Severity::Low, ..risk };
+        assert_eq!(tamed.of(Kind::Other, Action::Other, &grave), Severity::Low);
+    }
+}

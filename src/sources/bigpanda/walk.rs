@@ -1,0 +1,316 @@
+//! Walks over the pages of a list, never faster than the platform allows.
+//!
+//! Order, page size and totals are not documented, and the log grows while it is read (fact sheet
+//! §B3). So a page that is short is only the last one if the page before was longer, rows that come
+//! twice count once, and a server that ignores `page` is found out.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::object::Fields;
+use super::wire::{self, Page};
+use crate::finding::{Cause, Fingerprint, Trouble};
+use crate::http::{Call, Failure, HttpError};
+use crate::sources::Run;
+
+/// Rows that are asked for in one page: the documented default, whose upper limit is unknown.
+pub const PER_PAGE: u64 = 100;
+
+/// A walk of more pages takes longer than most deadlines.
+const MOST_PAGES: u64 = 2000;
+
+/// Requests a second are limited to 5 (fact sheet §B1); a little more than a fifth of a second,
+/// since they do not all take the same time to arrive.
+const SPACING: Duration = Duration::from_millis(220);
+
+/// When the next request may be sent. All requests of a source wait in the same line.
+#[derive(Default)]
+pub struct Pace(Cell<Option<Instant>>);
+
+impl Pace {
+    /// Sends a request when it is its turn.
+    async fn send(&self, run: &Run, call: Call<'_>) -> Result<crate::http::Answer, HttpError> {
+        if let Some(turn) = self.0.get() {
+            // If everything has to stop, the request says so itself.
+            let _ = run.stop.sleep(turn.saturating_duration_since(Instant::now())).await;
+        }
+        let before = run.http.requests();
+        let answer = call.send().await;
+        // Redirects count too: a request that took two of them leaves room for two.
+        let sent = u32::try_from(run.http.requests() - before).unwrap_or(1).max(1);
+        self.0.set(Some(Instant::now() + SPACING * sent.min(10)));
+        answer
+    }
+}
+
+/// What is walked.
+pub struct List<'a> {
+    pub run: &'a Run,
+    pub pace: &'a Pace,
+    /// For messages: `the audit log`.
+    pub title: &'static str,
+    /// Whether an object is a row by itself.
+    pub is_row: fn(Fields<'_>) -> bool,
+}
+
+/// Why a walk ended early.
+pub enum Broken {
+    /// The platform does not offer the list to this token, or not at all.
+    Refused(Trouble),
+    Trouble(Trouble),
+}
+
+impl Broken {
+    pub fn trouble(self) -> Trouble {
+        match self {
+            Self::Refused(trouble) | Self::Trouble(trouble) => trouble,
+        }
+    }
+}
+
+impl From<HttpError> for Broken {
+    fn from(error: HttpError) -> Self {
+        match error.failure {
+            Failure::Denied(_) | Failure::Refused { .. } => Self::Refused(error.trouble()),
+            _ => Self::Trouble(error.trouble()),
+        }
+    }
+}
+
+impl<'a> List<'a> {
+    /// All rows of the list, each once, as `read` makes them.
+    ///
+    /// # Errors
+    /// If a page does not arrive or is no page, a row cannot be read, or the pages do not add up.
+    /// A list that changes meanwhile is read a second time first.
+    pub async fn rows<T>(
+        &self,
+        request: impl Fn(u64) -> Call<'a>,
+        read: impl Fn(Value) -> Result<T, String>,
+    ) -> Result<Vec<T>, Broken> {
+        let mut moved = String::new();
+        for _ in 0..2 {
+            match self.walk(&request, &read).await? {
+                Walked::Whole(rows) => return Ok(rows),
+                Walked::Moved(how) => moved = how,
+            }
+        }
+        let trouble = self.trouble(Cause::Contradictory, &format!("{moved}, twice in a row"));
+        Err(Broken::Trouble(
+            trouble
+                .help("run the gate again; if it stays, the platform's pages cannot be relied on"),
+        ))
+    }
+
+    /// Whether a page of the list can be had, whatever is in it.
+    ///
+    /// # Errors
+    /// If it does not arrive, or is no page.
+    pub async fn look(&self, call: Call<'a>) -> Result<(), Trouble> {
+        let page = self.page(call, &Pages::default()).await.map_err(|error| error.trouble())?;
+        page.map(|_| ()).map_err(|what| self.trouble(Cause::Protocol, &what))
+    }
+
+    async fn walk<T>(
+        &self,
+        request: &impl Fn(u64) -> Call<'a>,
+        read: &impl Fn(Value) -> Result<T, String>,
+    ) -> Result<Walked<T>, Broken> {
+        let mut pages = Pages::default();
+        let mut rows = Vec::new();
+        loop {
+            let number = pages.number + 1;
+            let wrong = |what: String| {
+                Broken::Trouble(self.trouble(Cause::Protocol, &format!("page {number}: {what}")))
+            };
+            self.run.progress.status(&self.run.name, self.title, &format!("page {number}"));
+            let page = self.page(request(number), &pages).await?.map_err(wrong)?;
+            let (new, step) = pages.take(page);
+            for (at, row) in new {
+                rows.push(read(row).map_err(|what| wrong(format!("entry [{at}] {what}")))?);
+            }
+            match step {
+                Step::On if number < MOST_PAGES => {}
+                Step::On => {
+                    let what = format!("there is no end after {MOST_PAGES} pages");
+                    let trouble = self.trouble(Cause::Incomplete, &what);
+                    return Err(Broken::Trouble(trouble.help("make `window` shorter")));
+                }
+                Step::End => return Ok(Walked::Whole(rows)),
+                Step::Moved(how) => return Ok(Walked::Moved(how)),
+                Step::Wrong(what) => return Err(wrong(what)),
+            }
+        }
+    }
+
+    /// One page; the inner error says what the answer is instead.
+    async fn page(&self, call: Call<'a>, pages: &Pages) -> Result<Result<Page, String>, HttpError> {
+        let answer = self.pace.send(self.run, call).await?;
+        if answer.says_nothing() {
+            return Ok(Ok(Page::default()));
+        }
+        let answer: Value = answer.json()?;
+        // Where a row comes without a list, nothing is what comes behind the last one.
+        let nothing = answer.is_null() || answer.as_object().is_some_and(serde_json::Map::is_empty);
+        if pages.single && nothing {
+            return Ok(Ok(Page::default()));
+        }
+        Ok(wire::page(answer, self.is_row))
+    }
+
+    fn trouble(&self, cause: Cause, what: &str) -> Trouble {
+        let trouble = Trouble::new(cause, format!("{}: {}: {what}", self.run.name, self.title));
+        trouble.help("check `url`; `-v` shows every request and its status")
+    }
+}
+
+enum Walked<T> {
+    Whole(Vec<T>),
+    /// The list changed while it was read; how that showed.
+    Moved(String),
+}
+
+/// What to do after a page.
+#[derive(Debug, PartialEq)]
+enum Step {
+    On,
+    End,
+    Moved(String),
+    Wrong(String),
+}
+
+/// The pages of one walk so far.
+#[derive(Default)]
+struct Pages {
+    number: u64,
+    /// Rows of the first page: what the platform takes for a page, whatever was asked for.
+    size: usize,
+    total: Option<u64>,
+    single: bool,
+    /// Rows by their hash: entries have no id.
+    seen: HashSet<Fingerprint>,
+    previous: Vec<Fingerprint>,
+    /// Rows that did not come on an earlier page.
+    rows: u64,
+}
+
+impl Pages {
+    /// The rows of a page that are new, with their places, and what to do next.
+    fn take(&mut self, page: Page) -> (Vec<(usize, Value)>, Step) {
+        self.number += 1;
+        let keys: Vec<_> =
+            page.rows.iter().map(|row| Fingerprint::of(&[&row.to_string()])).collect();
+        let before = self.rows;
+        self.rows += keys.iter().filter(|key| !self.seen.contains(key)).count() as u64;
+        let step = self.step(&page, &keys, self.rows > before);
+        let rows = page.rows.into_iter().enumerate().zip(&keys);
+        let new = rows.filter(|(_, key)| self.seen.insert(**key)).map(|(row, _)| row).collect();
+        self.previous = keys;
+        (new, step)
+    }
+
+    fn step(&mut self, page: &Page, keys: &[Fingerprint], advanced: bool) -> Step {
+        if self.number == 1 {
+            (self.size, self.total, self.single) = (keys.len(), page.total, page.single);
+        }
+        if let (Some(first), Some(now)) = (self.total, page.total)
+            && first != now
+        {
+            return Step::Moved(format!("the total changed from {first} to {now}"));
+        }
+        let repeated = self.number > 1 && !keys.is_empty() && keys == self.previous;
+        if repeated && !page.single {
+            return Step::Wrong(format!(
+                "it is page {} once more: the platform ignores `page`, so nobody knows what else \
+                 there is",
+                self.number - 1
+            ));
+        }
+        match self.total {
+            Some(total) if self.rows > total => {
+                Step::Moved(format!("{} rows came where {total} were promised", self.rows))
+            }
+            Some(total) if self.rows == total => Step::End,
+            Some(total) if keys.is_empty() => {
+                Step::Moved(format!("{} of {total} rows came before an empty page", self.rows))
+            }
+            None if keys.is_empty() || keys.len() < self.size || repeated => Step::End,
+            _ if !advanced => Step::Moved("a page brought only rows of earlier pages".to_owned()),
+            _ => Step::On,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Walks pages of numbers, and tells what came of it.
+    fn walk(pages: &[(&[u64], Option<u64>)]) -> (Vec<u64>, Step) {
+        let (mut state, mut rows) = (Pages::default(), Vec::new());
+        for (numbers, total) in pages {
+            let page = Page {
+                rows: numbers.iter().map(|n| json!(n)).collect(),
+                total: *total,
+                single: false,
+            };
+            let (new, step) = state.take(page);
+            rows.extend(new.iter().filter_map(|(_, row)| row.as_u64()));
+            if step != Step::On {
+                return (rows, step);
+            }
+        }
+        (rows, Step::On)
+    }
+
+    #[test]
+    fn whole_walks_end_where_they_should() {
+        for (pages, rows) in [
+            // Nothing at all, with and without a total.
+            (&[(&[][..], None)][..], &[][..]),
+            (&[(&[], Some(0))], &[]),
+            // A total ends it.
+            (&[(&[1, 2, 3], Some(3))], &[1, 2, 3]),
+            (&[(&[1, 2], Some(3)), (&[3], Some(3))], &[1, 2, 3]),
+            // Without one, a shorter page does; the first could be capped, so it never does.
+            (&[(&[1, 2, 3], None), (&[], None)], &[1, 2, 3]),
+            (&[(&[1, 2], None), (&[3, 4], None), (&[5], None)], &[1, 2, 3, 4, 5]),
+            // What moved to the next page counts once.
+            (&[(&[1, 2, 3], None), (&[3, 4], None)], &[1, 2, 3, 4]),
+            // What is twice on one page is twice in the total.
+            (&[(&[1, 1], Some(3)), (&[2], Some(3))], &[1, 2]),
+        ] {
+            assert_eq!(walk(pages), (rows.to_vec(), Step::End), "{pages:?}");
+        }
+    }
+
+    #[test]
+    fn one_row_without_a_list_may_come_again_and_a_list_may_not() {
+        for (single, ends) in [(true, true), (false, false)] {
+            let mut pages = Pages::default();
+            let page = || Page { rows: vec![json!(1)], total: None, single };
+            assert_eq!(pages.take(page()).1, Step::On);
+            assert_eq!(pages.take(page()).1 == Step::End, ends, "{single}");
+        }
+    }
+
+    #[test]
+    fn pages_that_do_not_add_up_are_found_out() {
+        let moved = |pages: &[(&[u64], Option<u64>)]| match walk(pages).1 {
+            Step::Moved(how) | Step::Wrong(how) => how,
+            step => panic!("{step:?}"),
+        };
+        assert!(moved(&[(&[1, 2], None), (&[1, 2], None)]).contains("ignores `page`"));
+        assert!(moved(&[(&[1, 2], Some(9)), (&[1, 2], Some(9))]).contains("ignores `page`"));
+        assert!(moved(&[(&[1, 2], Some(3)), (&[3], Some(4))]).contains("from 3 to 4"));
+        assert!(moved(&[(&[1, 2, 3], Some(2))]).contains("3 rows came where 2"));
+        assert!(moved(&[(&[1, 2], Some(4)), (&[], Some(4))]).contains("2 of 4 rows"));
+        assert!(moved(&[(&[1, 2], None), (&[2, 1], None)]).contains("earlier pages"));
+    }
+}

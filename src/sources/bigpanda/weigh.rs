@@ -1,0 +1,307 @@
+//! Events become findings: which of them count, how grave each is, and what a reader should know
+//! of those that do not (fact sheet §B7).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::event::{Actor, Event, Stated};
+use super::kind::{self, Action, Kind};
+use super::notes::Notes;
+use super::object;
+use super::settings::Settings;
+use crate::evidence::Window;
+use crate::finding::{Cause, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::selection::Demand;
+use crate::text;
+
+/// Characters of a name and of a reason that are kept.
+const MOST_NAME: usize = 300;
+const MOST_REASON: usize = 500;
+
+const HELP: &str = "Ask who did it whether it was meant. If it was, wait until it leaves the window, or list the \
+     actor under `expected_actors`; if not, undo it in BigPanda.";
+
+/// What came of the events.
+#[derive(Default)]
+pub struct Weighed {
+    pub findings: Vec<Finding>,
+    pub notes: Notes,
+    pub troubles: Vec<Trouble>,
+    /// Entries within the window, whatever became of them.
+    pub entries: u64,
+    /// Plans that the log speaks of, and whether only expected actors changed them.
+    pub plans: BTreeMap<String, bool>,
+}
+
+/// Weighs the events of a window.
+pub fn weigh(
+    source: &str,
+    settings: &Settings,
+    demands: &[Demand],
+    window: Window,
+    events: Vec<Event>,
+) -> Weighed {
+    let secrets = events.iter().flat_map(|event| &event.secrets).cloned().collect();
+    let mut scales = Scales {
+        source,
+        settings,
+        demands,
+        known: Known::of(&events),
+        secrets,
+        rules: BTreeMap::new(),
+        weighed: Weighed::default(),
+    };
+    let inside = |event: &Event| event.at.is_none_or(|at| window.from <= at && at <= window.to);
+    for event in events {
+        match inside(&event) {
+            true => scales.put(event),
+            false => scales.weighed.notes.outside += 1,
+        }
+    }
+    let mut weighed = scales.weighed;
+    tell_apart(&mut weighed.findings);
+    weighed
+}
+
+struct Scales<'a> {
+    /// The source's name, for messages.
+    source: &'a str,
+    settings: &'a Settings,
+    demands: &'a [Demand],
+    known: Known,
+    secrets: BTreeSet<String>,
+    rules: BTreeMap<(Kind, Action), Arc<Rule>>,
+    weighed: Weighed,
+}
+
+impl Scales<'_> {
+    fn put(&mut self, mut event: Event) {
+        self.weighed.entries += 1;
+        let actions = match &event.action {
+            Stated::InitState => return self.weighed.notes.baseline += 1,
+            Stated::Action(action) => vec![*action],
+            Stated::Unknown(_) => vec![Action::Other],
+            Stated::Nothing => Action::STATED.to_vec(),
+        };
+        self.known.complete(&mut event);
+        let kinds = if event.kinds.is_empty() { vec![Kind::Other] } else { event.kinds.clone() };
+        let expected = event.actor.word().is_some_and(|actor| self.settings.expects(actor));
+        if kinds.contains(&Kind::MaintenancePlan) {
+            for id in [&event.resource_id, &event.plan_id].into_iter().flatten() {
+                *self.weighed.plans.entry(id.clone()).or_insert(true) &= expected;
+            }
+        }
+        let candidates: Vec<_> = kinds
+            .iter()
+            .flat_map(|kind| actions.iter().map(|action| (*kind, *action)))
+            .filter(|(kind, action)| self.settings.takes(*kind, *action))
+            .map(|(kind, action)| {
+                (self.settings.risk.of(kind, action, &event.traits), kind, action)
+            })
+            .collect();
+        // The first of the gravest.
+        let Some(worst) = candidates.iter().copied().rev().max_by_key(|candidate| candidate.0)
+        else {
+            self.weighed.notes.left_out += 1;
+            return;
+        };
+        let (severity, kind, action) = worst;
+        if expected {
+            let actor = event.actor.word().unwrap_or_default();
+            return self.weighed.notes.expected(actor, &kind::rule(kind, action));
+        }
+        self.weighed.notes.odd(&event);
+        let subject = self.subject(severity, kind, action);
+        self.look_for_doubt(&event, &subject, &candidates);
+        let finding = self.finding(&event, subject, (kind, action), candidates.len() > 1);
+        self.weighed.findings.push(finding);
+    }
+
+    fn subject(&mut self, severity: Severity, kind: Kind, action: Action) -> Subject {
+        let rule = self.rules.entry((kind, action)).or_insert_with(|| rule(kind, action));
+        subject(severity, kind, Arc::clone(rule))
+    }
+
+    /// A gate that would count what an entry may have been, but not what it is taken for, cannot
+    /// rely on this log.
+    fn look_for_doubt(
+        &mut self,
+        event: &Event,
+        taken_for: &Subject,
+        candidates: &[(Severity, Kind, Action)],
+    ) {
+        let Some(demand) = self.demands.iter().find(|demand| {
+            !demand.selection.takes(taken_for)
+                && candidates.iter().any(|(severity, kind, action)| {
+                    demand.selection.takes(&subject(*severity, *kind, rule(*kind, *action)))
+                })
+        }) else {
+            return;
+        };
+        let what = format!(
+            "{}: an entry of type `{}` does not tell what was done: taken for the gravest it can be \
+             ({}), it is none of {}, though it may have been",
+            self.source,
+            text::one_line(event.stated.as_deref().unwrap_or("(none)"), 60),
+            taken_for.rule.as_deref().map_or("", |rule| &rule.id),
+            demand.selection
+        );
+        let trouble = Trouble::new(Cause::Incomplete, what).help(
+            "select the gravest action too (`rule: \"type.*\"` takes all), or select by severity",
+        );
+        if !self.weighed.troubles.contains(&trouble) {
+            self.weighed.troubles.push(trouble);
+        }
+    }
+
+    fn finding(
+        &self,
+        event: &Event,
+        subject: Subject,
+        (kind, action): (Kind, Action),
+        doubtful: bool,
+    ) -> Finding {
+        let shown =
+            |words: &str, most| text::shorten(&object::without(words, &self.secrets), most).into();
+        let time = event.at.map_or_else(String::new, |at| at.timestamp().to_string());
+        let stated = event.stated.as_deref().unwrap_or_default();
+        let actor = event.actor.word();
+        // An integration's id may be its key, and without the object nobody can tell.
+        let withheld = kind == Kind::Integrations && !event.has_object;
+        let resource_id: Option<Box<str>> =
+            event.resource_id.as_deref().filter(|_| !withheld).map(|id| shown(id, MOST_NAME));
+        let fingerprint = Fingerprint::of(&[
+            "bigpanda",
+            stated,
+            resource_id.as_deref().unwrap_or_default(),
+            &time,
+            action.word(),
+            actor.unwrap_or_default(),
+            &event.digest.to_string(),
+        ]);
+        Finding {
+            subject,
+            status: None,
+            open: true,
+            resource_id,
+            resource_name: event.name.as_deref().map(|name| shown(name, MOST_NAME)),
+            reason: Some(shown(&reason(event, kind, action, doubtful), MOST_REASON)),
+            actor: actor.map(|actor| object::without(actor, &self.secrets).into()),
+            created_at: event.at,
+            fingerprint,
+        }
+    }
+}
+
+/// What the rule is called and what to do.
+pub fn rule(kind: Kind, action: Action) -> Arc<Rule> {
+    Arc::new(Rule {
+        id: kind::rule(kind, action).into(),
+        title: Some(format!("{} {}", kind.title(), action.done()).into()),
+        help: Some(HELP.into()),
+    })
+}
+
+/// What a change is about.
+pub fn subject(severity: Severity, kind: Kind, rule: Arc<Rule>) -> Subject {
+    Subject {
+        severity,
+        rule: Some(rule),
+        controls: Arc::default(),
+        resource_type: Some(kind.word().into()),
+        account: None,
+        region: None,
+    }
+}
+
+/// What happened, in a sentence: `Maintenance plan 'x' created by ann@example.com; …`.
+fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
+    let what = match (kind, &event.stated) {
+        (Kind::Other, Some(stated)) => format!("{} `{}`", kind.title(), text::one_line(stated, 60)),
+        _ => kind.title().to_owned(),
+    };
+    let name = event
+        .name
+        .as_deref()
+        .map_or_else(String::new, |name| format!(" '{}'", text::one_line(name, 80)));
+    let done = match &event.action {
+        Stated::Unknown(word) => format!("changed by the undocumented action `{word}`"),
+        _ => action.done().to_owned(),
+    };
+    let by = match &event.actor {
+        Actor::User(email) => format!("by {}", text::one_line(email, 100)),
+        Actor::System => "by the platform itself (system-generated)".to_owned(),
+        Actor::Unknown => "by somebody who is not named".to_owned(),
+    };
+    let mut sentences = vec![format!("{what}{name} {done} {by}")];
+    if event.at.is_none() {
+        sentences
+            .push("the entry came without type, time and actor, and counts as of now".to_owned());
+    }
+    if doubtful {
+        let rule = kind::rule(kind, action);
+        sentences.push(format!(
+            "the entry does not tell exactly what was done, and counts as the gravest it can be ({rule})"
+        ));
+    }
+    sentences.extend(event.details.iter().cloned());
+    sentences.join("; ")
+}
+
+/// Changes that are alike in all that may be told share a fingerprint; the next ones get their
+/// place in line into theirs.
+fn tell_apart(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.created_at, finding.fingerprint));
+    let mut seen: BTreeMap<Fingerprint, u64> = BTreeMap::new();
+    for finding in findings {
+        let place = seen.entry(finding.fingerprint).or_default();
+        if *place > 0 {
+            let shared = finding.fingerprint.to_string();
+            finding.fingerprint = Fingerprint::of(&[&shared, &place.to_string()]);
+        }
+        *place += 1;
+    }
+}
+
+/// What other entries tell of a resource: one that was deleted has no object any more.
+struct Known(BTreeMap<(String, String), Resource>);
+
+#[derive(Default)]
+struct Resource {
+    kinds: BTreeSet<Kind>,
+    name: Option<String>,
+}
+
+impl Known {
+    fn of(events: &[Event]) -> Self {
+        let mut known: BTreeMap<_, Resource> = BTreeMap::new();
+        let mut told: Vec<_> = events.iter().filter(|event| event.has_object).collect();
+        told.sort_by_key(|event| event.at);
+        for event in told {
+            let Some(key) = key(event) else { continue };
+            let resource = known.entry(key).or_default();
+            resource.kinds.extend(&event.kinds);
+            if event.name.is_some() {
+                resource.name.clone_from(&event.name);
+            }
+        }
+        Self(known)
+    }
+
+    fn complete(&self, event: &mut Event) {
+        let Some(resource) =
+            key(event).filter(|_| !event.has_object).and_then(|key| self.0.get(&key))
+        else {
+            return;
+        };
+        if !resource.kinds.is_empty() {
+            event.kinds = resource.kinds.iter().copied().collect();
+        }
+        event.name.clone_from(&resource.name);
+    }
+}
+
+/// A resource's id is only one together with its type (fact sheet §B4).
+fn key(event: &Event) -> Option<(String, String)> {
+    Some((event.stated.as_ref()?.to_lowercase(), event.resource_id.clone()?))
+}

@@ -1,0 +1,130 @@
+//! The envelope of a list. None is documented, three have been seen (fact sheet §B3), and anything
+//! else is an error: an unknown shape is never "nothing found".
+
+use serde_json::Value;
+
+use super::object::{Fields, seconds};
+use crate::text;
+
+/// What rows are called where they are not the whole answer.
+const LISTS: [&str; 8] =
+    ["items", "item", "audit_logs", "logs", "data", "results", "plans", "maintenance_plans"];
+
+/// One page of rows.
+#[derive(Debug, Default, PartialEq)]
+pub struct Page {
+    pub rows: Vec<Value>,
+    /// Rows in all pages, where the platform says so.
+    pub total: Option<u64>,
+    /// The answer was one row and no list.
+    pub single: bool,
+}
+
+/// Reads a page. `is_row` tells whether an object is a row by itself.
+///
+/// # Errors
+/// What the answer is instead, to follow the endpoint's name.
+pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, String> {
+    let mut fields = match answer {
+        Value::Array(rows) => return Ok(Page { rows, ..Page::default() }),
+        Value::Object(fields) => fields,
+        other => return Err(format!("the answer is {}, which is no list", kind(&other))),
+    };
+    let answer = Value::Object(fields.clone());
+    if Fields::of(&answer).is_some_and(is_row) {
+        return Ok(Page { rows: vec![answer], total: None, single: true });
+    }
+    if let Some(said) = complaint(&answer) {
+        return Err(format!("the answer is an error in spite of its status: {said}"));
+    }
+    let lists: Vec<_> =
+        LISTS.into_iter().filter(|name| fields.get(*name).is_some_and(Value::is_array)).collect();
+    let [list] = lists.as_slice() else {
+        let names: Vec<_> = fields.keys().take(8).map(|name| text::one_line(name, 40)).collect();
+        return Err(format!(
+            "the answer is an object ({}), and neither a row nor has it one list of rows (such as \
+             `items`)",
+            if names.is_empty() { "empty".to_owned() } else { names.join(", ") }
+        ));
+    };
+    let total = match fields.get("total").filter(|total| !total.is_null()) {
+        Some(total) => Some(
+            seconds(total)
+                .and_then(|total| u64::try_from(total).ok())
+                .ok_or("the answer has a `total` that is no count")?,
+        ),
+        None => None,
+    };
+    match fields.remove(*list) {
+        Some(Value::Array(rows)) => Ok(Page { rows, total, single: false }),
+        _ => Err(format!("the answer has no list under `{list}`")),
+    }
+}
+
+/// What the platform complains of, in the shapes that are known (fact sheet §B6).
+fn complaint(answer: &Value) -> Option<String> {
+    let fields = Fields::of(answer)?;
+    let errors =
+        fields.get("errors").filter(|errors| errors.as_array().is_none_or(|e| !e.is_empty()));
+    let said = errors.or_else(|| fields.get("error"))?;
+    let words = fields.texts("errors").first().copied();
+    let words = words.or_else(|| fields.first_text(&["message", "error"])).unwrap_or("no words");
+    (said != &Value::Bool(false)).then(|| text::one_line(words, 200))
+}
+
+/// What a value is, without what it says.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(answer: Value) -> Result<Page, String> {
+        page(answer, |fields| fields.has("resource_type"))
+    }
+
+    #[test]
+    fn three_envelopes_are_known() {
+        let row = json!({"resource_type": "tag"});
+        let rows = vec![row.clone()];
+        let page = |total, single| Ok(Page { rows: rows.clone(), total, single });
+        assert_eq!(read(json!([row])), page(None, false));
+        assert_eq!(read(json!({"items": [row], "total": 7})), page(Some(7), false));
+        assert_eq!(read(json!({"items": [row], "total": "7"})), page(Some(7), false));
+        assert_eq!(read(json!({"data": [row], "total": null})), page(None, false));
+        assert_eq!(read(row), page(None, true));
+        assert_eq!(read(json!([])), Ok(Page::default()));
+    }
+
+    #[test]
+    fn anything_else_is_an_error_that_says_what_it_is() {
+        for (answer, has) in [
+            (json!(null), "null"),
+            (json!("ok"), "a text"),
+            (json!(0), "a number"),
+            (json!({}), "empty"),
+            (json!({"status": "success"}), "(status)"),
+            (json!({"items": {}}), "(items)"),
+            (json!({"items": [], "logs": []}), "(items, logs)"),
+            (json!({"status": "ok", "auditLogs": [], "pagination": {}}), "auditLogs"),
+            (json!({"items": [], "total": "many"}), "no count"),
+            (json!({"items": [], "total": -1}), "no count"),
+            (json!({"items": [], "errors": ["expired"]}), "expired"),
+            (json!({"data": [], "error": "Forbidden", "message": "no"}), "no"),
+        ] {
+            let error = read(answer.clone()).unwrap_err();
+            assert!(error.contains(has), "{answer}: {error}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The platform's query language, built from values and never from pasted text (fact sheet §4).
+
+use std::fmt;
+
+/// Conditions that all must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter(Vec<String>);
+
+impl Filter {
+    /// One of several texts; no condition if there are none.
+    #[must_use]
+    pub fn texts<'v>(self, field: &str, values: impl IntoIterator<Item = &'v str>) -> Self {
+        self.list(field, values.into_iter().map(quoted))
+    }
+
+    /// One of several numbers, without quotes; no condition if there are none.
+    #[must_use]
+    pub fn numbers(self, field: &str, values: impl IntoIterator<Item = u8>) -> Self {
+        self.list(field, values.into_iter().map(|number| number.to_string()))
+    }
+
+    fn list(mut self, field: &str, values: impl Iterator<Item = String>) -> Self {
+        let values: Vec<_> = values.collect();
+        if !values.is_empty() {
+            self.0.push(format!("{field} in ({})", values.join(", ")));
+        }
+        self
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" and "))
+    }
+}
+
+/// `"` and `\` are escaped by a backslash; the rest is left to the encoding of the URL.
+fn quoted(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('"');
+    for character in value.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_and_cannot_break_out() {
+        let filter = Filter::default()
+            .texts("policy.name", ["CIS \"Docker\"", "a\\"])
+            .texts("zone.name", [])
+            .numbers("severity", [3, 2]);
+        assert_eq!(
+            filter.to_string(),
+            r#"policy.name in ("CIS \"Docker\"", "a\\") and severity in (3, 2)"#
+        );
+        assert!(Filter::default().texts("zone.name", []).is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! An image by tag, digest or id, and what the policies say of it.
+
+use std::collections::BTreeSet;
+
+use super::super::settings::{By, Image};
+use super::wire::{Anchored, Evaluation};
+use crate::finding::{Cause, Trouble};
+use crate::http::{Answer, Call, Failure, Http, HttpError};
+use crate::sources::Run;
+use crate::text;
+
+/// An image that was analysed.
+#[derive(Debug)]
+pub struct Found {
+    /// As the policy names it.
+    pub name: String,
+    pub address: Address,
+    pub tag: Option<String>,
+    pub evaluation: Evaluation,
+}
+
+/// How the platform addresses an image.
+#[derive(Clone, Debug)]
+pub enum Address {
+    Digest(String),
+    Id(String),
+}
+
+impl Address {
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Digest(text) | Self::Id(text) => text,
+        }
+    }
+
+    /// A call about the image; by id there are other names for some (fact sheet §5).
+    pub fn get<'a>(&self, http: &'a Http, by_digest: &str, by_id: &str) -> Call<'a> {
+        match self {
+            Self::Digest(digest) => {
+                http.get(&format!("api/scanning/v1/images/{{}}/{by_digest}"), &[digest])
+            }
+            Self::Id(id) => http.get(&format!("api/scanning/v1/images/by_id/{{}}/{by_id}"), &[id]),
+        }
+    }
+}
+
+/// The image as the policy names it.
+pub fn name(image: &Image) -> String {
+    let own = match (&image.by, &image.tag) {
+        (_, Some(tag)) => tag,
+        (By::Digest(text) | By::Id(text), None) => text,
+        (By::Tag, None) => return String::new(),
+    };
+    text::one_line(own, 120)
+}
+
+/// # Errors
+/// If it is not there, was not analysed, or nothing is known of it.
+pub async fn find(image: &Image, run: &Run) -> Result<Found, Trouble> {
+    let name = name(image);
+    let address = match &image.by {
+        By::Digest(digest) => Address::Digest(digest.clone()),
+        By::Id(id) => Address::Id(id.clone()),
+        By::Tag => Address::Digest(digest_of(image, run, &name).await?),
+    };
+    let call = address.get(&run.http, "policyEvaluation", "policyEvaluation");
+    let call = match &image.tag {
+        Some(tag) => call.parameter("tag", tag),
+        None => call,
+    };
+    let answer = call.send().await.map_err(|error| missing(run, &name, &error))?;
+    let evaluation = read(&answer).map_err(|error| error.trouble())?;
+    let evaluation = evaluation.filter(|evaluation| evaluation.status.is_some());
+    let evaluation = evaluation.ok_or_else(|| no_data(run, &name))?;
+    let (given, asked) = match &address {
+        Address::Digest(digest) => (&evaluation.image_digest, digest),
+        Address::Id(id) => (&evaluation.image_id, id),
+    };
+    if let Some(given) = given.as_ref().filter(|given| !given.is_empty() && *given != asked) {
+        let message = format!(
+            "{}: asked for image {name}, the platform answered for {}",
+            run.name,
+            text::one_line(given, 100)
+        );
+        return Err(Trouble::new(Cause::Contradictory, message));
+    }
+    Ok(Found { name, address, tag: image.tag.clone(), evaluation })
+}
+
+/// Nothing at all is an answer of the legacy scanner, too (fact sheet §5).
+fn read(answer: &Answer) -> Result<Option<Evaluation>, HttpError> {
+    if answer.is_empty() { Ok(None) } else { answer.json() }
+}
+
+async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Trouble> {
+    let tag = image.tag.as_deref().unwrap_or_default();
+    let call = run.http.get("api/scanning/v1/anchore/images", &[]);
+    let call = call.parameter("history", "false").parameter("fulltag", tag);
+    let answer = call.send().await.map_err(|error| missing(run, name, &error))?;
+    let images: Option<Vec<Anchored>> = match answer.is_empty() {
+        true => None,
+        false => answer.json().map_err(|error| error.trouble())?,
+    };
+    let has_tag = |one: &Anchored| {
+        let details = one.details.iter().flatten();
+        // Who names no tag was found by it all the same.
+        one.details.is_none()
+            || details.into_iter().any(|detail| detail.fulltag.as_deref() == Some(tag))
+    };
+    let images = images.unwrap_or_default();
+    let digests: BTreeSet<_> =
+        images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.as_deref()).collect();
+    let mut digests = digests.into_iter();
+    match (digests.next(), digests.next()) {
+        (Some(digest), None) => Ok(digest.to_owned()),
+        (None, _) => Err(not_there(run, name)),
+        (Some(one), Some(other)) => {
+            let message =
+                format!("{}: tag {name} stands for several images ({one}, {other})", run.name);
+            Err(Trouble::new(Cause::Contradictory, message)
+                .help("name the image by its `digest`, which the build knows"))
+        }
+    }
+}
+
+/// What an error means for an image: not there, not analysed yet, or something else.
+pub fn missing(run: &Run, name: &str, error: &HttpError) -> Trouble {
+    match &error.failure {
+        Failure::Refused { status: 404, said } => {
+            let said = said.to_lowercase();
+            if said.contains("not analyzed") || said.contains("analysis_status") {
+                let message = format!("{}: image {name} is not analysed yet ({error})", run.name);
+                return Trouble::new(Cause::Incomplete, message)
+                    .help("wait until the platform has scanned it, and run the gate again");
+            }
+            not_there(run, name)
+        }
+        _ => error.trouble(),
+    }
+}
+
+fn not_there(run: &Run, name: &str) -> Trouble {
+    let message = format!("{}: the platform has no scan of image {name}", run.name);
+    Trouble::new(Cause::Incomplete, message).help(
+        "check the name, and that the image was sent to the scanner; an instance without the \
+         legacy scanner knows no image at all",
+    )
+}
+
+fn no_data(run: &Run, name: &str) -> Trouble {
+    let message = format!("{}: the platform has no evaluation of image {name}", run.name);
+    Trouble::new(Cause::Incomplete, message)
+        .help("check that a policy applies to it; no data is not a pass")
+}

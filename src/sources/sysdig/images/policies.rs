@@ -1,0 +1,258 @@
+//! What policies say of an image, as a part of the evidence.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::super::demands::Counted;
+use super::find::Found;
+use super::wire::{PolicyResult, RuleResult};
+use crate::evidence::Part;
+use crate::finding::{Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::sources::Run;
+use crate::text;
+
+/// The rule of a verdict that names no rule.
+const VERDICT: &str = "policy-evaluation";
+
+/// One image's evaluation under way.
+struct Reading<'a> {
+    found: &'a Found,
+    demands: Vec<Counted<'a>>,
+    /// How often each rule was met under a policy, for fingerprints.
+    met: BTreeMap<String, u64>,
+    stops: u64,
+    warns: u64,
+    /// Whether anything was found that explains a failed image.
+    blamed: bool,
+    part: Part,
+}
+
+pub fn part(run: &Run, found: &Found) -> Part {
+    let mut reading = Reading {
+        found,
+        demands: Counted::all(&run.wanted.demands),
+        met: BTreeMap::new(),
+        stops: 0,
+        warns: 0,
+        blamed: false,
+        part: Part::default(),
+    };
+    reading.read(&run.name);
+    let Reading { mut part, demands, .. } = reading;
+    part.tallies = demands.iter().map(Counted::tally).collect();
+    part
+}
+
+impl Reading<'_> {
+    fn read(&mut self, source: &str) {
+        let evaluation = &self.found.evaluation;
+        self.part.as_of = evaluation.at.as_ref().and_then(|at| at.moment());
+        self.part.notes.push(format!("image {}", self.found.name));
+        for policy in evaluation.results.iter().flatten() {
+            self.policy(policy);
+        }
+        let status = evaluation.status.as_deref().unwrap_or_default().to_lowercase();
+        match status.as_str() {
+            "fail" if !self.blamed => {
+                self.failed(VERDICT, Severity::High, None, "the image failed; no rule is named");
+            }
+            "pass" if self.part.evaluated == 0 => self.passed(VERDICT, None),
+            "pass" | "fail" | "warn" => {}
+            other => {
+                let message = format!(
+                    "{source}: the evaluation of image {} is `{}`, neither pass nor fail",
+                    self.found.name,
+                    text::one_line(other, 40)
+                );
+                self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
+            }
+        }
+        let counts =
+            [("nStop", evaluation.n_stop, self.stops), ("nWarn", evaluation.n_warn, self.warns)];
+        for (field, stated, listed) in counts {
+            if let Some(stated) = stated.filter(|stated| stated.0 != listed) {
+                let message = format!(
+                    "{source}: the evaluation of image {} has `{field}` {}, but lists {listed}",
+                    self.found.name, stated.0
+                );
+                self.part.troubles.push(Trouble::new(Cause::Contradictory, message));
+            }
+        }
+    }
+
+    fn policy(&mut self, policy: &PolicyResult) {
+        let name = policy.policy_name.as_deref().filter(|name| !name.is_empty());
+        let name = name.or(policy.policy_id.as_ref().map(|id| id.0.as_str())).unwrap_or("policy");
+        let blamed = std::mem::take(&mut self.blamed);
+        for gate in policy.gate_results.iter().flatten() {
+            let id = gate.gate.as_deref().filter(|gate| !gate.is_empty()).unwrap_or("gate");
+            let rules = gate.rule_results.as_deref().unwrap_or_default();
+            // A gate that met nothing was evaluated, and passed.
+            if rules.is_empty() {
+                self.passed(id, Some(name));
+            }
+            for rule in rules {
+                self.rule(id, name, rule);
+            }
+        }
+        let failed = policy.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("fail"));
+        if failed && !self.blamed {
+            self.failed(VERDICT, Severity::High, Some(name), "the policy failed; no rule is named");
+        }
+        self.blamed |= blamed;
+    }
+
+    fn rule(&mut self, gate: &str, policy: &str, rule: &RuleResult) {
+        let said = rule.check_output.as_deref().unwrap_or_default();
+        match rule.gate_action.as_deref().unwrap_or_default().to_lowercase().as_str() {
+            "go" => self.passed(gate, Some(policy)),
+            "warn" => {
+                self.warns += 1;
+                self.failed(gate, Severity::Low, Some(policy), said);
+            }
+            "stop" => {
+                self.stops += 1;
+                self.failed(gate, Severity::High, Some(policy), said);
+            }
+            _ => self.failed(gate, Severity::Unknown, Some(policy), said),
+        }
+    }
+
+    fn subject(rule: &str, policy: Option<&str>, severity: Severity) -> Subject {
+        let control = policy.map(|policy| Control { framework: policy.into(), id: rule.into() });
+        Subject {
+            severity,
+            rule: Some(Arc::new(Rule { id: rule.into(), title: None, help: None })),
+            controls: control.into_iter().collect(),
+            ..super::subject()
+        }
+    }
+
+    fn passed(&mut self, rule: &str, policy: Option<&str>) {
+        let subject = Self::subject(rule, policy, Severity::None);
+        self.count(&subject, true);
+    }
+
+    fn failed(&mut self, rule: &str, severity: Severity, policy: Option<&str>, said: &str) {
+        let subject = Self::subject(rule, policy, severity);
+        self.blamed |= severity >= Severity::High;
+        self.count(&subject, false);
+        let own = format!("{}\0{rule}", policy.unwrap_or_default());
+        let number = self.met.entry(own).or_default();
+        *number += 1;
+        let found = self.found;
+        let fingerprint = Fingerprint::of(&[
+            "sysdig.imagepolicy",
+            found.identity(),
+            policy.unwrap_or_default(),
+            rule,
+            &number.to_string(),
+        ]);
+        self.part.findings.push(Finding {
+            actor: None,
+            subject,
+            status: None,
+            open: true,
+            resource_id: Some(found.address.text().into()),
+            resource_name: found.tag.as_deref().map(Box::from),
+            reason: Some(said).filter(|said| !said.is_empty()).map(Box::from),
+            created_at: None,
+            fingerprint,
+        });
+    }
+
+    fn count(&mut self, subject: &Subject, passed: bool) {
+        self.part.evaluated += 1;
+        let (id, name) = (Some(self.found.address.text()), self.found.tag.as_deref());
+        for counted in self.demands.iter_mut().filter(|one| one.means(subject, id, name)) {
+            counted.add(passed);
+        }
+    }
+}
+
+impl Found {
+    /// What stays the same when the image is built anew: its tag, where it has one.
+    pub fn identity(&self) -> &str {
+        self.tag.as_deref().unwrap_or_else(|| self.address.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::find::Address;
+    use super::*;
+
+    fn read(evaluation: Value) -> Part {
+        let found = Found {
+            name: "r/a:1".to_owned(),
+            address: Address::Digest("sha256:a".to_owned()),
+            tag: Some("r/a:1".to_owned()),
+            evaluation: serde_json::from_value(evaluation).unwrap(),
+        };
+        let mut reading = Reading {
+            found: &found,
+            demands: Vec::new(),
+            met: BTreeMap::new(),
+            stops: 0,
+            warns: 0,
+            blamed: false,
+            part: Part::default(),
+        };
+        reading.read("sysdig");
+        reading.part
+    }
+
+    fn rules(actions: &[&str]) -> Value {
+        let rules: Vec<_> = actions
+            .iter()
+            .map(|action| json!({"gateAction": action, "checkOutput": "x"}))
+            .collect();
+        json!([{"policyId": "p", "policyName": "P", "status": "pass",
+                "gateResults": [{"gate": "vulnerabilities", "ruleResults": rules}]}])
+    }
+
+    #[test]
+    fn stops_and_warnings_are_findings_and_go_is_a_pass() {
+        let part = read(json!({"status": "fail", "nStop": 1, "nWarn": 2, "at": 1_700_000_000,
+            "results": rules(&["stop", "warn", "go", "warn"])}));
+        assert_eq!(part.troubles, []);
+        assert_eq!((part.evaluated, part.findings.len()), (4, 3));
+        let severities: Vec<_> = part.failed_by_severity();
+        assert_eq!(severities, [(Severity::High, 1), (Severity::Low, 2)]);
+        assert_eq!(part.as_of.unwrap().timestamp(), 1_700_000_000);
+    }
+
+    #[test]
+    fn a_verdict_counts_also_where_no_rule_is_named() {
+        let part = read(json!({"status": "pass", "at": 1_700_000_000, "results": []}));
+        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (1, 0, 0));
+        let part = read(json!({"status": "fail", "results": null}));
+        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (1, 1, 0));
+        assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
+    }
+
+    #[test]
+    fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_trouble() {
+        let cases = [
+            (json!({"status": "notApplicable"}), Cause::Incomplete),
+            (
+                json!({"status": "fail", "nStop": 2, "results": rules(&["stop"])}),
+                Cause::Contradictory,
+            ),
+            (json!({"status": "pass", "nWarn": 1, "results": []}), Cause::Contradictory),
+        ];
+        for (evaluation, cause) in cases {
+            let part = read(evaluation.clone());
+            let causes: Vec<_> = part.troubles.iter().map(|trouble| trouble.cause).collect();
+            assert_eq!(causes, [cause], "{evaluation}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_action_could_be_the_worst() {
+        let part = read(json!({"status": "pass", "results": rules(&["halt"])}));
+        assert_eq!(part.failed_by_severity(), [(Severity::Unknown, 1)]);
+    }
+}

@@ -1,0 +1,214 @@
+//! The vulnerabilities of an image: each, or only how many of each severity.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use super::super::demands::{self, Counted};
+use super::super::settings::Detail;
+use super::find::{self, Found};
+use super::wire::{Summary, Vulnerabilities, Vulnerability};
+use crate::evidence::Part;
+use crate::finding::{Cause, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::selection::{Field, Pattern};
+use crate::sources::Run;
+use crate::text;
+
+/// Vulnerabilities in a page, and the kinds that there are lists of.
+const PAGE: u64 = 1000;
+const KINDS: [&str; 2] = ["os", "non-os"];
+
+pub async fn part(run: &Run, found: &Found, detail: Detail) -> Part {
+    let mut part = Part {
+        as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
+        // The image as a whole: a scan that finds nothing has looked.
+        evaluated: 1,
+        notes: vec![format!("vulnerabilities of image {}", found.name)],
+        ..Part::default()
+    };
+    if let Err(trouble) = fill(run, found, detail, &mut part).await {
+        part.troubles.push(trouble);
+    }
+    part
+}
+
+async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Result<(), Trouble> {
+    run.progress.status(&run.name, "reading vulnerabilities", &found.name);
+    let counts = summary(run, found).await?;
+    let total: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
+    part.evaluated = part.evaluated.max(total);
+    match detail {
+        Detail::Count => count(run, found, &counts, part),
+        Detail::Findings => {
+            for kind in KINDS {
+                read(run, found, kind, part).await?;
+            }
+            compare(run, found, &counts, part)?;
+            let mut seen = HashSet::new();
+            part.findings.retain(|finding| seen.insert(finding.fingerprint.to_string()));
+            // Beside mere counts such a tally would pass for a count of failures.
+            prove_existence(run, found, part);
+        }
+    }
+    Ok(())
+}
+
+async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Trouble> {
+    let call = found.address.get(&run.http, "vulnSummary", "vulnSummaryDirect");
+    let answer = call.send().await.map_err(|error| find::missing(run, &found.name, &error))?;
+    let kinds: Option<Summary> = match answer.is_empty() {
+        true => None,
+        false => answer.json().map_err(|error| error.trouble())?,
+    };
+    let kinds = kinds.filter(|kinds| KINDS.iter().any(|kind| kinds.contains_key(*kind)));
+    let kinds = kinds.ok_or_else(|| {
+        let message = format!(
+            "{}: the platform has no summary of the vulnerabilities of image {}",
+            run.name, found.name
+        );
+        Trouble::new(Cause::Incomplete, message).help("no data is not a pass")
+    })?;
+    let mut counts = BTreeMap::new();
+    for (_, severities) in kinds.iter().filter(|(kind, _)| KINDS.contains(&kind.as_str())) {
+        for (word, count) in severities.iter().flatten() {
+            let count = count.map_or(0, |count| count.0);
+            let sum: &mut u64 = counts.entry(severity(word)).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+    counts.retain(|_, count| *count > 0);
+    Ok(counts)
+}
+
+fn severity(word: &str) -> Severity {
+    match word.eq_ignore_ascii_case("negligible") {
+        true => Severity::Informational,
+        false => Severity::from_platform(word),
+    }
+}
+
+async fn read(run: &Run, found: &Found, kind: &str, part: &mut Part) -> Result<(), Trouble> {
+    let mut offset: u64 = 0;
+    loop {
+        let (direct, cached) = (format!("vulnDirect/{kind}"), format!("vuln/{kind}"));
+        let call = found.address.get(&run.http, &cached, &direct);
+        let call = call.parameter("offset", &offset.to_string());
+        let answer = call.parameter("limit", &PAGE.to_string()).send().await;
+        let answer = answer.map_err(|error| find::missing(run, &found.name, &error))?;
+        let page: Vulnerabilities = answer.json().map_err(|error| error.trouble())?;
+        let rows = page.vulns.unwrap_or_default();
+        offset = offset.saturating_add(rows.len() as u64);
+        let more = page.can_load_more == Some(true);
+        if more && rows.is_empty() {
+            let message = format!(
+                "{}: the vulnerabilities of image {} go on for ever, without any",
+                run.name, found.name
+            );
+            return Err(Trouble::new(Cause::Protocol, message));
+        }
+        for row in &rows {
+            part.findings.push(finding(run, found, row)?);
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+fn finding(run: &Run, found: &Found, row: &Vulnerability) -> Result<Finding, Trouble> {
+    let Some(id) = row.vuln.as_deref().filter(|id| !id.is_empty()) else {
+        let message =
+            format!("{}: a vulnerability of image {} has no `vuln`", run.name, found.name);
+        return Err(Trouble::new(Cause::Protocol, message));
+    };
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let package = row.package_name.clone().or_else(|| row.package.clone()).unwrap_or_default();
+    let version = text(&row.package_version);
+    let fix = row.fix.as_deref().filter(|fix| !fix.is_empty() && !fix.eq_ignore_ascii_case("none"));
+    let fix = fix.map_or_else(|| "no fix yet".to_owned(), |fix| format!("fixed in {fix}"));
+    let rule = Rule { id: id.into(), title: None, help: row.url.as_deref().map(Arc::from) };
+    let subject = Subject {
+        severity: row.severity.as_ref().map_or(Severity::Unknown, |grade| grade.severity()),
+        rule: Some(Arc::new(rule)),
+        ..super::subject()
+    };
+    Ok(Finding {
+        actor: None,
+        subject,
+        status: None,
+        open: true,
+        resource_id: Some(found.address.text().into()),
+        resource_name: found.tag.as_deref().map(Box::from),
+        reason: Some(text::one_line(&format!("{package} {version}: {fix}"), 200).into()),
+        // The date of disclosure is not when it was seen here (fact sheet §8.2).
+        created_at: None,
+        fingerprint: Fingerprint::of(&[
+            "sysdig.vuln",
+            found.identity(),
+            id,
+            &package,
+            &version,
+            &text(&row.package_path),
+        ]),
+    })
+}
+
+/// The lists must hold what the summary counts.
+fn compare(
+    run: &Run,
+    found: &Found,
+    counts: &BTreeMap<Severity, u64>,
+    part: &Part,
+) -> Result<(), Trouble> {
+    let listed: BTreeMap<_, _> = part.failed_by_severity().into_iter().collect();
+    if listed == *counts {
+        return Ok(());
+    }
+    let words = |counts: &BTreeMap<Severity, u64>| {
+        let words = counts.iter().rev().map(|(severity, count)| format!("{count} {severity}"));
+        let words = words.collect::<Vec<_>>().join(", ");
+        if words.is_empty() { "none".to_owned() } else { words }
+    };
+    let message = format!(
+        "{}: the vulnerabilities of image {}: the summary counts {}, the lists hold {}",
+        run.name,
+        found.name,
+        words(counts),
+        words(&listed)
+    );
+    Err(Trouble::new(Cause::Contradictory, message)
+        .help("run the gate again; the scan may be changing at this moment"))
+}
+
+fn count(run: &Run, found: &Found, counts: &BTreeMap<Severity, u64>, part: &mut Part) {
+    let message = format!(
+        "{}: the vulnerabilities of image {} were only counted, by severity",
+        run.name, found.name
+    );
+    part.findings_missing = Some(
+        Trouble::new(Cause::Incomplete, message)
+            .help("set `vulnerabilities: findings` for gates that select by anything but severity"),
+    );
+    part.tallies.push(demands::by_severity(counts));
+}
+
+/// A scan looks for every vulnerability that is known, so an image without one that a gate names
+/// was checked for it. The names have digits, unlike those of a policy's gates.
+fn prove_existence(run: &Run, found: &Found, part: &mut Part) {
+    let mut demands = Counted::all(&run.wanted.demands);
+    let image = super::subject();
+    for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
+        let selection = &counted.demand().selection;
+        let names_one = |pattern: &Pattern| {
+            pattern.as_str().contains(|c: char| c.is_ascii_digit() || matches!(c, '*' | '?'))
+        };
+        let rules = selection.words.get(&Field::Rule);
+        let (id, name) = (Some(found.address.text()), found.tag.as_deref());
+        if rules.is_none_or(|rules| rules.iter().any(names_one))
+            && selection.only(|field| field != Field::Rule).takes(&image)
+            && selection.takes_resource(id, name)
+        {
+            counted.add(true);
+        }
+    }
+    part.tallies.extend(demands.iter().filter(|one| !one.needs_passes()).map(Counted::tally));
+}

@@ -1,0 +1,138 @@
+//! IBM Cloud SCC Workload Protection, which is Sysdig Secure (fact sheet §3–8).
+//!
+//! A source asks for one of three kinds, each in a folder of its own; they share the rest.
+//!
+//! ```text
+//! settings.rs   the keys of a policy, validated      iam.rs       an API key for a token
+//! filter.rs     the query language                   units.rs     counts, ids, times
+//! pages.rs      pages by number with a total         demands.rs   what gates ask besides
+//! posture/      controls on resources                images/      policies and vulnerabilities
+//! events/       what happened within a window
+//! ```
+
+use std::rc::Rc;
+
+use reqwest::header::HeaderMap;
+use url::Url;
+
+use crate::finding::Trouble;
+use crate::http::{Auth, Credentials, Http};
+use crate::progress::Progress;
+use crate::secret::Token;
+use crate::selection::Field;
+use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
+use crate::stop::Stop;
+
+mod demands;
+mod events;
+mod filter;
+mod iam;
+mod images;
+mod pages;
+mod posture;
+mod settings;
+mod units;
+
+pub use settings::Settings;
+
+use settings::Asked;
+
+/// What the variables of IBM Cloud begin with: such a token is an API key.
+const IBM: &str = "IBMCLOUD_";
+
+pub const SYSTEM: System = System {
+    name: "sysdig",
+    title: "Sysdig Secure (IBM Cloud Workload Protection)",
+    token_variables: &["SYSDIG_API_TOKEN", "IBMCLOUD_API_KEY"],
+    token_prefixes: &["SYSDIG_", IBM],
+    selectors: posture::SELECTORS,
+    states_time: true,
+    unit: "check",
+};
+
+impl Settings {
+    /// Whether the token is an API key, which is only ever shown to IAM.
+    fn is_api_key(token: &Token) -> bool {
+        token.variable.starts_with(IBM)
+    }
+}
+
+impl Source for Settings {
+    fn system(&self) -> &'static System {
+        &SYSTEM
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn further_origins(&self, token: &Token) -> Vec<&Url> {
+        if Self::is_api_key(token) { vec![&self.iam_url] } else { Vec::new() }
+    }
+
+    fn selectors(&self) -> &'static [Field] {
+        match &self.asked {
+            Asked::Posture(_) => posture::SELECTORS,
+            Asked::Images(..) => images::SELECTORS,
+            Asked::Events(_) => events::SELECTORS,
+        }
+    }
+
+    fn credentials(
+        &self,
+        token: Token,
+        stop: &Stop,
+        progress: &Rc<Progress>,
+    ) -> Result<Credentials, String> {
+        if !Self::is_api_key(&token) {
+            return Ok(Credentials::Fixed(Auth::Bearer(token.secret)));
+        }
+        if !self.has_instance {
+            return Err(format!(
+                "{} is an IBM Cloud API key, and IBM Cloud wants to know which instance is meant; \
+                 set `instance_id` to its GUID",
+                token.variable
+            ));
+        }
+        let exchange = iam::Exchange {
+            url: self.iam_url.clone(),
+            timeout: self.connection.request_timeout,
+            ca_file: self.connection.ca_file.clone(),
+        };
+        exchange.credentials(token.secret, stop, progress)
+    }
+
+    fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    fn passes_unknown(&self) -> Option<String> {
+        match &self.asked {
+            Asked::Posture(_) | Asked::Images(_, None) => None,
+            Asked::Images(_, Some(_)) => Some(
+                "vulnerabilities are only listed where there are some; remove `vulnerabilities`"
+                    .to_owned(),
+            ),
+            Asked::Events(_) => Some("events tell what happened, not what was checked".to_owned()),
+        }
+    }
+
+    fn has_lists(&self) -> bool {
+        matches!(self.asked, Asked::Posture(_))
+    }
+
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+        Box::pin(posture::list(http, what))
+    }
+
+    fn preflight<'a>(
+        &'a self,
+        run: &'a Run,
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+        match &self.asked {
+            Asked::Posture(settings) => Box::pin(posture::preflight(settings, run)),
+            Asked::Images(images, detail) => Box::pin(images::preflight(images, *detail, run)),
+            Asked::Events(settings) => Box::pin(events::preflight(settings, run)),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Compliance results: controls on cloud, Kubernetes and cluster-analysis resources.
+//!
+//! ```text
+//! plan.rs       requirements, and the controls under them      wire.rs      the JSON
+//! endpoint.rs   where a control's resources are                read.rs      one control's resources
+//! collect.rs    the order of questions                         freshness.rs when it was evaluated
+//! titles.rs     names for controls that came without
+//! ```
+
+use super::settings::Posture;
+use crate::evidence::Outcome;
+use crate::finding::Trouble;
+use crate::http::Http;
+use crate::selection::Field;
+use crate::sources::{Later, Listing, Ready, Run, Table};
+use crate::text;
+
+mod collect;
+mod endpoint;
+mod freshness;
+mod plan;
+mod read;
+mod titles;
+mod wire;
+
+use plan::Plan;
+use wire::given;
+
+pub const SELECTORS: &[Field] = &[
+    Field::Framework,
+    Field::Control,
+    Field::Rule,
+    Field::Severity,
+    Field::Resource,
+    Field::ResourceType,
+    Field::Account,
+    Field::Region,
+];
+
+/// Reads all requirements: a few pages, and the filters are proven by them.
+pub async fn preflight<'a>(
+    settings: &'a Posture,
+    run: &'a Run,
+) -> Result<Box<dyn Ready + 'a>, Vec<Trouble>> {
+    run.progress.status(&run.name, "reading requirements", "");
+    let plan = plan::plan(settings, run).await?;
+    Ok(Box::new(Planned { settings, run, plan }) as Box<dyn Ready>)
+}
+
+/// A source whose requirements are known.
+struct Planned<'a> {
+    settings: &'a Posture,
+    run: &'a Run,
+    plan: Plan,
+}
+
+impl Ready for Planned<'_> {
+    fn findings(&self) -> Vec<String> {
+        let Plan { requirements, controls, manual, scope, .. } = &self.plan;
+        let mut lines = vec![format!(
+            "{} with {}, {} to be checked by hand",
+            text::count(*requirements, "requirement"),
+            text::count(controls.len() as u64, "control"),
+            text::count(manual.len() as u64, "control"),
+        )];
+        lines.extend(scope.iter().map(|(zone, policy)| format!("{policy} in {zone}")));
+        lines
+    }
+
+    fn doubts(&self) -> Vec<Trouble> {
+        self.plan.troubles.clone()
+    }
+
+    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
+    where
+        Self: 'a,
+    {
+        let Self { settings, run, plan } = *self;
+        Box::pin(async move { collect::Collection::new(settings, run, plan).outcome().await })
+    }
+}
+
+/// The policies, by zone: what `framework` selects, and what `policies` and `zones` filter by.
+pub async fn list(http: &Http, what: Listing) -> Result<Table, Trouble> {
+    if what != Listing::Frameworks {
+        let message = "Sysdig Secure has no list of integrations";
+        return Err(Trouble::new(crate::finding::Cause::Invalid, message));
+    }
+    let views = freshness::views(http).await.map_err(|error| error.trouble())?;
+    let mut rows = Vec::new();
+    for view in views.data.iter().flatten() {
+        for policy in view.policies.iter().flatten() {
+            rows.push(vec![
+                given(&policy.name).unwrap_or_default().to_owned(),
+                given(&view.zone_name).unwrap_or_default().to_owned(),
+                policy.failed_controls.map_or_else(String::new, |count| count.0.to_string()),
+            ]);
+        }
+    }
+    rows.sort();
+    Ok(Table { header: vec!["policy", "zone", "failed controls"], rows })
+}

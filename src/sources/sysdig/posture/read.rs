@@ -1,0 +1,397 @@
+//! The resources of one control, over all policies and zones: each once, with what came out of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::super::pages::List;
+use super::super::settings::Accepted;
+use super::endpoint::Endpoint;
+use super::plan::{Planned, Target};
+use super::wire::{Acceptance, Resource, given};
+use crate::finding::{Account, Cause, Control, Fingerprint, Subject, Trouble};
+use crate::http::Call;
+use crate::sources::Run;
+use crate::text;
+
+/// Which rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Those that failed or were accepted.
+    Failures,
+    /// All of them.
+    Everything,
+}
+
+/// A resource under a control.
+#[derive(Debug)]
+pub struct Check {
+    pub subject: Subject,
+    pub id: Option<Box<str>>,
+    pub name: Option<Box<str>>,
+    pub fingerprint: Fingerprint,
+    pub state: State,
+}
+
+/// What came out of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    Passed,
+    Accepted {
+        until: Option<DateTime<Utc>>,
+        why: String,
+    },
+    NotEvaluated(String),
+    /// With what is to be said about an acceptance that does not hold.
+    Failed(Option<String>),
+}
+
+impl State {
+    /// Worst last: the same resource may be accepted in one zone and fail in another.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Accepted { .. } => 1,
+            Self::NotEvaluated(_) => 2,
+            Self::Failed(_) => 3,
+        }
+    }
+}
+
+/// What is asked of every control alike.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    pub depth: Depth,
+    /// The hashes of the resources that are meant, if not all are.
+    pub within: Option<&'a HashSet<String>>,
+    pub accepted: Accepted,
+    pub now: DateTime<Utc>,
+}
+
+/// What one control brought.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub checks: Vec<Check>,
+    /// Checks there are at least, whatever their result.
+    pub evaluated: u64,
+}
+
+/// Reads the resources of a control.
+///
+/// # Errors
+/// If a list does not arrive whole, a row cannot be used, or the list contradicts the control.
+pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Trouble> {
+    let Terms { depth, within, accepted, now } = terms;
+    let mut merged = Merged::new();
+    let mut evaluated = 0;
+    for target in planned.targets.values() {
+        let passing = target.passing.unwrap_or(0);
+        if depth == Depth::Failures && target.quiet {
+            evaluated = evaluated.max(passing);
+            continue;
+        }
+        let rows = rows(run, planned, target, depth).await?;
+        let failed = rows.iter().filter(|row| row.passed != Some(true)).count();
+        if target.pass == Some(false) && failed == 0 && !rows.iter().any(|r| r.acceptance.is_some())
+        {
+            return Err(unexplained(run, planned));
+        }
+        let all_read = depth == Depth::Everything
+            || target.endpoint.as_ref().is_some_and(Endpoint::tells_errors);
+        let unread = if all_read { 0 } else { passing };
+        let read = rows.iter().filter(|row| row.config_error().is_none());
+        let read = read.filter(|row| unread == 0 || row.passed != Some(true)).count() as u64;
+        evaluated = evaluated.max(read.saturating_add(unread));
+        for row in rows {
+            let Some(key) = row.key() else { continue };
+            let state = match state(&row, now) {
+                Ok(State::Accepted { .. }) if accepted == Accepted::Failed => State::Failed(None),
+                Ok(state) => state,
+                Err(what) => return Err(unusable(run, planned, &row, &what)),
+            };
+            if within.is_some_and(|hashes| row.hash.as_ref().is_none_or(|h| !hashes.contains(h))) {
+                continue;
+            }
+            merge(&mut merged, key, row, state, &target.controls);
+        }
+    }
+    let checks = merged.into_iter().map(|(key, (row, state, controls))| {
+        check(planned, &key, &row, state, controls.into_iter().collect())
+    });
+    let checks: Vec<_> = checks.collect();
+    let counted = checks.iter().filter(|check| !matches!(check.state, State::NotEvaluated(_)));
+    let counted = counted.count() as u64;
+    // Within an inventory only what is in it counts.
+    let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
+    Ok(Reading { checks, evaluated })
+}
+
+/// Resources by their keys, each with the worst that came out of it and where.
+type Merged = BTreeMap<String, (Resource, State, BTreeSet<Control>)>;
+
+/// Takes a row in: under the policies where the worst came out, and only those.
+fn merge(
+    merged: &mut Merged,
+    key: String,
+    row: Resource,
+    state: State,
+    controls: &BTreeSet<Control>,
+) {
+    match merged.get_mut(&key) {
+        Some((_, known, all)) if known.rank() == state.rank() => {
+            all.extend(controls.iter().cloned());
+        }
+        Some((_, known, _)) if known.rank() > state.rank() => {}
+        _ => {
+            merged.insert(key, (row, state, controls.clone()));
+        }
+    }
+}
+
+/// Looks for a passed check for which `found` holds; a proof that a selector is no typo.
+///
+/// # Errors
+/// If a list does not arrive, or a row cannot be used.
+pub async fn look(
+    run: &Run,
+    planned: &Planned,
+    mut found: impl FnMut(&Check) -> bool,
+) -> Result<(), Trouble> {
+    for target in planned.targets.values() {
+        let Some(endpoint) = &target.endpoint else { continue };
+        let mut enough = false;
+        let list = list(run, endpoint.clone());
+        let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
+        list.until(Resource::key, |row: &Resource| {
+            let key = row.key().unwrap_or_default();
+            let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
+            enough = row.config_error().is_none() && found(&check);
+            enough
+        })
+        .await?;
+        if enough {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn rows(
+    run: &Run,
+    planned: &Planned,
+    target: &Target,
+    depth: Depth,
+) -> Result<Vec<Resource>, Trouble> {
+    let Some(endpoint) = &target.endpoint else {
+        let message = format!(
+            "{}: control {} (`{}`) says where none of its resources are",
+            run.name,
+            planned.id,
+            text::one_line(planned.rule(), 80)
+        );
+        return Err(Trouble::new(Cause::Incomplete, message));
+    };
+    // A filter by result would hide a host that was not evaluated.
+    if depth == Depth::Everything || endpoint.tells_errors() {
+        return list(run, endpoint.clone()).rows(Resource::key).await;
+    }
+    // Two questions, for the language documents no brackets around `or`.
+    let mut rows = list(run, endpoint.and("pass=false")).rows(Resource::key).await?;
+    if target.unaccepted {
+        return Ok(rows);
+    }
+    let known: HashSet<_> = rows.iter().filter_map(Resource::key).collect();
+    let accepted: Vec<Resource> =
+        list(run, endpoint.and("accepted=true")).rows(Resource::key).await?;
+    // A platform that does not know the filter gives every resource; then each says for itself.
+    rows.extend(accepted.into_iter().filter(|row| row.key().is_none_or(|k| !known.contains(&k))));
+    Ok(rows)
+}
+
+fn list<'a>(run: &'a Run, endpoint: Endpoint) -> List<impl Fn() -> Call<'a>> {
+    let name = endpoint.path().trim_start_matches("api/cspm/v1/").to_owned();
+    List { what: format!("{}: {name}", run.name), call: move || endpoint.call(&run.http) }
+}
+
+/// What came out of it; the error says what the row lacks.
+fn state(row: &Resource, now: DateTime<Utc>) -> Result<State, String> {
+    if let Some(error) = row.config_error() {
+        return Ok(State::NotEvaluated(error));
+    }
+    let passed = row.passed.ok_or("does not say whether it `passed`")?;
+    let Some(acceptance) = &row.acceptance else {
+        return Ok(if passed { State::Passed } else { State::Failed(None) });
+    };
+    Ok(match acceptance.holds(now) {
+        Ok(until) => State::Accepted { until, why: acceptance.why().to_owned() },
+        Err(_) if passed => State::Passed,
+        Err(why_not) => State::Failed(Some(why_not)),
+    })
+}
+
+impl Acceptance {
+    fn why(&self) -> &str {
+        given(&self.justification).or(given(&self.reason)).unwrap_or_default()
+    }
+
+    /// Until when it holds, if it holds. An end that cannot be read has passed.
+    fn holds(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
+        let end = self.expiration_date.as_ref().filter(|end| !end.is_never());
+        let until = end.map(|end| {
+            end.moment().ok_or_else(|| {
+                let end = text::one_line(end.text(), 40);
+                format!("accepted on the platform until `{end}`, which is no date")
+            })
+        });
+        let until = until.transpose()?;
+        match until {
+            Some(until) if until <= now => {
+                Err(format!("its acceptance on the platform expired on {}", until.date_naive()))
+            }
+            _ if self.is_expired == Some(true) => {
+                Err("its acceptance on the platform has expired".to_owned())
+            }
+            until => Ok(until),
+        }
+    }
+}
+
+fn check(
+    planned: &Planned,
+    key: &str,
+    row: &Resource,
+    state: State,
+    controls: Arc<[Control]>,
+) -> Check {
+    // A resource of Kubernetes belongs to its cluster as one of a cloud does to its account.
+    let account = given(&row.account)
+        .or(given(&row.platform_account_id))
+        .or(given(&row.cluster_name))
+        .map(|id| Arc::new(Account { id: id.into(), name: None }));
+    let boxed = |text: &str| Some(Box::from(text));
+    Check {
+        subject: Subject {
+            severity: planned.severity(),
+            rule: Some(planned.shared_rule()),
+            controls,
+            resource_type: given(&row.kind).map(Arc::from).or_else(|| planned.kind.clone()),
+            account,
+            region: given(&row.location).or(given(&row.cloud_region)).map(Arc::from),
+        },
+        id: given(&row.global_id).or(given(&row.hash)).and_then(boxed),
+        name: given(&row.name).and_then(boxed),
+        fingerprint: Fingerprint::of(&["sysdig.cspm", &planned.id, key]),
+        state,
+    }
+}
+
+fn unexplained(run: &Run, planned: &Planned) -> Trouble {
+    let message = format!(
+        "{}: control {} (`{}`) failed, but none of its resources did",
+        run.name,
+        planned.id,
+        text::one_line(planned.rule(), 80)
+    );
+    Trouble::new(Cause::Contradictory, message)
+        .help("run the gate again; the results may be changing at this moment")
+}
+
+fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Trouble {
+    let name = given(&row.name).or(given(&row.hash)).unwrap_or("without a name");
+    let message = format!(
+        "{}: a resource of control {} ({}) {what}",
+        run.name,
+        planned.id,
+        text::one_line(name, 80)
+    );
+    Trouble::new(Cause::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(mut row: Value) -> Result<State, String> {
+        row["hash"] = "h".into();
+        let row: Resource = serde_json::from_value(row).map_err(|error| error.to_string())?;
+        state(&row, DateTime::from_timestamp(1_700_000_000, 0).unwrap())
+    }
+
+    /// A resource that is accepted under one policy and fails under others fails under those.
+    #[test]
+    fn the_worst_counts_under_all_policies_where_it_came_out() {
+        let control = |framework: &str| Control { framework: framework.into(), id: "c".into() };
+        let accepted = |why: &str| State::Accepted { until: None, why: why.to_owned() };
+        let expired = State::Failed(Some("expired".to_owned()));
+        let states = [
+            ("a", accepted("x")),
+            ("b", State::Failed(None)),
+            ("c", State::Passed),
+            ("d", expired),
+            ("e", accepted("y")),
+            ("f", State::NotEvaluated("e".to_owned())),
+        ];
+        let outcome = |order: &[usize]| {
+            let mut merged = Merged::new();
+            for at in order {
+                let (policy, state) = &states[*at];
+                let row = serde_json::from_value(json!({"hash": "h"})).unwrap();
+                let controls = BTreeSet::from([control(policy)]);
+                merge(&mut merged, "h".to_owned(), row, state.clone(), &controls);
+            }
+            let (_, state, controls) = merged.remove("h").unwrap();
+            let policies: Vec<_> = controls.iter().map(|one| one.framework.to_string()).collect();
+            (state.rank(), policies.concat())
+        };
+        let failed = State::Failed(None).rank();
+        assert_eq!(outcome(&[0, 1, 2, 3, 4, 5]), (failed, "bd".to_owned()));
+        assert_eq!(outcome(&[5, 4, 3, 2, 1, 0]), (failed, "bd".to_owned()));
+        assert_eq!(outcome(&[0, 2, 4]), (accepted("").rank(), "ae".to_owned()));
+        assert_eq!(outcome(&[0, 5]), (State::NotEvaluated(String::new()).rank(), "f".to_owned()));
+    }
+
+    #[test]
+    fn an_acceptance_holds_until_it_expires() {
+        let accepted =
+            |acceptance: Value| told(json!({"passed": false, "acceptance": acceptance})).unwrap();
+        let holds = |acceptance: Value| matches!(accepted(acceptance), State::Accepted { .. });
+        assert!(holds(json!({"justification": "known"})));
+        assert!(holds(json!({"expirationDate": "1700000001000"})));
+        assert!(holds(json!({"expirationDate": 1_700_000_001_000_u64, "isExpired": false})));
+        // Never ends.
+        assert!(holds(json!({"expiresAt": "0"})));
+        assert!(holds(json!({"expirationDate": null})));
+        assert!(holds(json!({})));
+        assert!(!holds(json!({"expirationDate": "1700000000000"})));
+        assert!(!holds(json!({"expirationDate": "1600000000"})));
+        assert!(!holds(json!({"expirationDate": "next year"})));
+        assert!(!holds(json!({"isExpired": true})));
+    }
+
+    #[test]
+    fn what_was_not_evaluated_did_not_pass() {
+        let cases = [
+            (json!({"passed": true}), "passed"),
+            (json!({"passed": false}), "failed"),
+            (json!({"passed": true, "configError": ""}), "passed"),
+            (json!({"passed": true, "configError": null}), "passed"),
+            (json!({"passed": true, "configError": "no kubelet config"}), "not evaluated"),
+            (json!({"passed": false, "configError": {"code": 3}}), "not evaluated"),
+            (json!({"passed": true, "acceptance": {"isExpired": true}}), "passed"),
+        ];
+        for (row, expected) in cases {
+            let word = match told(row.clone()).unwrap() {
+                State::Passed => "passed",
+                State::Accepted { .. } => "accepted",
+                State::NotEvaluated(_) => "not evaluated",
+                State::Failed(_) => "failed",
+            };
+            assert_eq!(word, expected, "{row}");
+        }
+        assert!(told(json!({"passed": null})).is_err());
+        assert!(told(json!({})).is_err());
+    }
+}
