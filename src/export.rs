@@ -12,8 +12,9 @@
 //!
 //! ```text
 //! export.rs      the contract: cases, targets, rules      ledger.rs     what was done, on disk
-//! run.rs         the march from case to ticket            writeback.rs  what BigID is told of it
-//! wording.rs     what stands in a ticket                  jira/, servicenow/   the targets
+//! job.rs         what it works with, what became of it    writeback.rs  what BigID is told of it
+//! run.rs         the march from case to ticket            wording.rs    what stands in a ticket
+//! jira/, servicenow/   the targets
 //! ```
 
 use std::collections::BTreeSet;
@@ -27,14 +28,16 @@ use crate::sources::Later;
 use crate::sources::bigid::{Case, Changed};
 
 pub mod jira;
+mod job;
 mod ledger;
 mod run;
 pub mod servicenow;
 mod wording;
 mod writeback;
 
+pub use job::{Action, Job, Mode, Outcome, Row};
 pub use ledger::{Busy, Ledger};
-pub use run::{Action, Job, Mode, Outcome, Row, export};
+pub use run::export;
 
 /// Which cases are exported, and how carefully.
 #[derive(Clone, Debug)]
