@@ -332,6 +332,12 @@ impl<'a> Counting<'a> {
         if self.troubles.is_empty() {
             self.troubles.extend(self.nothing_matched());
         }
+        if self.troubles.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
+            self.troubles.push(Trouble::new(
+                Cause::Incomplete,
+                format!("gate `{}`: there is no evidence at all to decide it by", self.gate.id),
+            ));
+        }
         let mut breaches = Vec::new();
         if let Some(max) = limits.max.filter(|max| self.failed > *max) {
             breaches.push(Breach::TooMany { failed: self.failed, max });

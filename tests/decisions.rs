@@ -169,6 +169,8 @@ fn nothing_evaluated_is_not_a_pass() {
     let outcomes = [outcome("opencomply", vec![empty()], Vec::new())];
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
     assert_eq!(rule(gate(max(0)), &[]).2, Verdict::Inconclusive);
+    let silent = [outcome("opencomply", Vec::new(), Vec::new())];
+    assert_eq!(rule(gate(max(0)), &silent).2, Verdict::Inconclusive);
     let allowed = Limits { min_evaluated: Some(0), ..max(0) };
     assert_eq!(rule(gate(allowed), &outcomes).2, Verdict::Passed);
     let mut policy = policy(vec![gate(max(0))]);
