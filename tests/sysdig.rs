@@ -242,6 +242,8 @@ fn what_was_not_evaluated_is_not_green() {
         assert_eq!(ran.count("/api/users/"), 0, "{posture}");
     }
     run(&estate(json!({"all_manual": true})), POSTURE, &["max: 0, min_evaluated: 0"]).exits(0);
+    // What is missing does not hide what failed.
+    run(&estate(json!({"config_errors": 2})), POSTURE, &["max: 18"]).exits(1);
 }
 
 #[test]

@@ -76,7 +76,9 @@ pub async fn find(image: &Image, run: &Run) -> Result<Found, Trouble> {
         Address::Digest(digest) => (&evaluation.image_digest, digest),
         Address::Id(id) => (&evaluation.image_id, id),
     };
-    if let Some(given) = given.as_ref().filter(|given| !given.is_empty() && *given != asked) {
+    let bare = |text: &str| text.trim_start_matches("sha256:").to_owned();
+    let other = |given: &&String| !given.is_empty() && bare(given) != bare(asked);
+    if let Some(given) = given.as_ref().filter(other) {
         let message = format!(
             "{}: asked for image {name}, the platform answered for {}",
             run.name,
@@ -108,6 +110,13 @@ async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Troub
             || details.into_iter().any(|detail| detail.fulltag.as_deref() == Some(tag))
     };
     let images = images.unwrap_or_default();
+    let unready = |one: &&Anchored| {
+        let status = one.analysis_status.as_deref();
+        has_tag(one) && status.is_some_and(|status| !status.eq_ignore_ascii_case("analyzed"))
+    };
+    if let Some(status) = images.iter().find(unready).and_then(|one| one.analysis_status.as_ref()) {
+        return Err(not_analysed(run, name, &format!("analysis status {status}")));
+    }
     let digests: BTreeSet<_> =
         images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.as_deref()).collect();
     let mut digests = digests.into_iter();
@@ -129,14 +138,19 @@ pub fn missing(run: &Run, name: &str, error: &HttpError) -> Trouble {
         Failure::Refused { status: 404, said } => {
             let said = said.to_lowercase();
             if said.contains("not analyzed") || said.contains("analysis_status") {
-                let message = format!("{}: image {name} is not analysed yet ({error})", run.name);
-                return Trouble::new(Cause::Incomplete, message)
-                    .help("wait until the platform has scanned it, and run the gate again");
+                return not_analysed(run, name, &error.to_string());
             }
             not_there(run, name)
         }
         _ => error.trouble(),
     }
+}
+
+fn not_analysed(run: &Run, name: &str, why: &str) -> Trouble {
+    let why = text::one_line(why, 200);
+    let message = format!("{}: image {name} is not analysed yet ({why})", run.name);
+    Trouble::new(Cause::Incomplete, message)
+        .help("wait until the platform has scanned it, and run the gate again")
 }
 
 fn not_there(run: &Run, name: &str) -> Trouble {

@@ -11,6 +11,7 @@ use super::super::units::{Grade, Id, Stamp, Whole};
 pub struct Anchored {
     #[serde(rename = "imageDigest")]
     pub digest: Option<String>,
+    pub analysis_status: Option<String>,
     #[serde(rename = "image_detail")]
     pub details: Option<Vec<AnchoredDetail>>,
 }

@@ -36,6 +36,9 @@ pub struct Collection<'a> {
     accepted: Vec<String>,
     not_evaluated: Vec<String>,
     part: Part,
+    /// What is known to be missing. Not the part's own, so that failures beyond a limit still
+    /// block.
+    missing: Vec<Trouble>,
 }
 
 impl<'a> Collection<'a> {
@@ -48,16 +51,17 @@ impl<'a> Collection<'a> {
             accepted: Vec::new(),
             not_evaluated: Vec::new(),
             part: Part::default(),
+            missing: Vec::new(),
         }
     }
 
     /// Asks, and hands over what was found, whole or not.
     pub async fn outcome(mut self) -> Outcome {
-        self.part.troubles.append(&mut self.plan.troubles);
+        self.missing.append(&mut self.plan.troubles);
         let stopped = self.everything().await.err();
         self.part.troubles.extend(stopped);
         self.tell();
-        self.run.outcome(vec![self.part], Vec::new(), Vec::new())
+        self.run.outcome(vec![self.part], self.missing, Vec::new())
     }
 
     async fn everything(&mut self) -> Result<(), Trouble> {
@@ -69,20 +73,26 @@ impl<'a> Collection<'a> {
             Some(inventory) => Some(hashes(self.run, inventory).await?),
             None => None,
         };
-        self.read(within.as_ref()).await?;
-        self.prove_existence(within.as_ref()).await?;
+        let counts_passes = self.demands.iter().any(Counted::needs_passes);
+        let depth = match counts_passes || within.is_some() {
+            true => Depth::Everything,
+            false => Depth::Failures,
+        };
+        self.read(depth, within.as_ref()).await?;
+        if depth == Depth::Failures {
+            self.prove_existence().await?;
+        }
         let tallies = self.demands.iter().map(Counted::tally);
         self.part.tallies = tallies.collect();
         Ok(())
     }
 
     /// Reads every control, a few at once, and takes in what they brought in a fixed order.
-    async fn read(&mut self, within: Option<&HashSet<String>>) -> Result<(), Trouble> {
-        let counts_passes = self.demands.iter().any(Counted::needs_passes);
-        let depth = match counts_passes || within.is_some() {
-            true => Depth::Everything,
-            false => Depth::Failures,
-        };
+    async fn read(
+        &mut self,
+        depth: Depth,
+        within: Option<&HashSet<String>>,
+    ) -> Result<(), Trouble> {
         let (run, total) = (self.run, self.plan.controls.len());
         let terms = Terms { depth, within, accepted: self.settings.accepted, now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
@@ -137,10 +147,9 @@ impl<'a> Collection<'a> {
     }
 
     fn check(&mut self, planned: &Planned, check: Check) {
-        let state = check.state.clone();
         for counted in &mut self.demands {
             let means = counted.means(&check.subject, check.id.as_deref(), check.name.as_deref());
-            match &state {
+            match &check.state {
                 State::Passed if means => counted.add(true),
                 State::Failed(_) if means => counted.add(false),
                 // A risk that somebody took is there, but neither passed nor failed.
@@ -148,7 +157,7 @@ impl<'a> Collection<'a> {
                 _ => {}
             }
         }
-        match state {
+        match check.state.clone() {
             State::Passed => {}
             State::Failed(why) => self.part.findings.push(Finding {
                 actor: None,
@@ -181,33 +190,32 @@ impl<'a> Collection<'a> {
 
     /// A gate whose identity selectors match nothing that failed: is it a typo, or did all pass?
     /// Rows of passes are read until each has been met once.
-    async fn prove_existence(&mut self, within: Option<&HashSet<String>>) -> Result<(), Trouble> {
-        // Within an inventory everything was read already.
-        if within.is_some() {
-            return Ok(());
-        }
+    async fn prove_existence(&mut self) -> Result<(), Trouble> {
         let run = self.run;
         for planned in self.plan.controls.values() {
-            let subject = planned.subject();
-            let may_be_here = |counted: &Counted<'_>| {
-                let of_control = counted.demand().selection.only(is_of_control);
-                counted.is_open() && of_control.takes(&subject)
-            };
-            if !self.demands.iter().any(may_be_here) {
-                continue;
-            }
-            run.progress.status(&run.name, "looking for what selectors mean", planned.rule());
-            let demands = &mut self.demands;
-            read::look(run, planned, |check| {
-                let (id, name) = (check.id.as_deref(), check.name.as_deref());
-                for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
-                    if counted.means(&check.subject, id, name) {
-                        counted.add(true);
-                    }
+            for target in planned.targets.values() {
+                let controls = target.controls.iter().cloned().collect();
+                let subject = Subject { controls, ..planned.subject() };
+                let may_be_here = |counted: &Counted<'_>| {
+                    let of_control = counted.demand().selection.only(is_of_control);
+                    counted.is_open() && of_control.takes(&subject)
+                };
+                if !self.demands.iter().any(may_be_here) {
+                    continue;
                 }
-                !demands.iter().any(&may_be_here)
-            })
-            .await?;
+                run.progress.status(&run.name, "looking for what selectors mean", planned.rule());
+                let demands = &mut self.demands;
+                read::look(run, planned, target, |check| {
+                    let (id, name) = (check.id.as_deref(), check.name.as_deref());
+                    for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
+                        if counted.means(&check.subject, id, name) {
+                            counted.add(true);
+                        }
+                    }
+                    !demands.iter().any(may_be_here)
+                })
+                .await?;
+            }
         }
         Ok(())
     }
@@ -235,7 +243,7 @@ impl<'a> Collection<'a> {
             let count = text::count(self.not_evaluated.len() as u64, "resource");
             let message =
                 format!("{name}: {count} could not be evaluated: {}", some(&self.not_evaluated, 3));
-            part.troubles.push(Trouble::new(Cause::Incomplete, message).help(
+            self.missing.push(Trouble::new(Cause::Incomplete, message).help(
                 "mend the configuration that the platform complains about, or leave those \
                  resources out with a zone",
             ));
@@ -247,7 +255,7 @@ impl<'a> Collection<'a> {
                         "check that a policy applies to a zone, and that the token's team sees it",
                     ),
             );
-        } else if part.evaluated == 0 && part.troubles.is_empty() {
+        } else if part.evaluated == 0 && part.troubles.is_empty() && self.missing.is_empty() {
             let requirements = text::count(self.plan.requirements, "requirement");
             let message = format!("{name}: nothing was evaluated under {requirements}");
             part.troubles.push(Trouble::new(Cause::Empty, message).help(

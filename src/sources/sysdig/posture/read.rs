@@ -149,32 +149,24 @@ fn merge(
     }
 }
 
-/// Looks for a passed check for which `found` holds; a proof that a selector is no typo.
+/// Looks at every resource of a list until `found` has enough; a proof that a selector is no typo.
 ///
 /// # Errors
 /// If a list does not arrive, or a row cannot be used.
 pub async fn look(
     run: &Run,
     planned: &Planned,
+    target: &Target,
     mut found: impl FnMut(&Check) -> bool,
 ) -> Result<(), Trouble> {
-    for target in planned.targets.values() {
-        let Some(endpoint) = &target.endpoint else { continue };
-        let mut enough = false;
-        let list = list(run, endpoint.clone());
-        let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
-        list.until(Resource::key, |row: &Resource| {
-            let key = row.key().unwrap_or_default();
-            let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
-            enough = row.config_error().is_none() && found(&check);
-            enough
-        })
-        .await?;
-        if enough {
-            break;
-        }
-    }
-    Ok(())
+    let Some(endpoint) = &target.endpoint else { return Ok(()) };
+    let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
+    let enough = |row: &Resource| {
+        let key = row.key().unwrap_or_default();
+        let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
+        row.config_error().is_none() && found(&check)
+    };
+    list(run, endpoint.clone()).until(Resource::key, enough).await
 }
 
 async fn rows(
