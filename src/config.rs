@@ -48,7 +48,7 @@ pub struct Export {
 /// A valid configuration, of one environment.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file, as the caller named it.
+    /// The file, from the root of its repository.
     pub path: String,
     pub environment: Option<String>,
     /// For everything together.
@@ -88,6 +88,21 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
             ))
         }
     }
+}
+
+/// A path as CI hosts know it: from the repository's root, or, where there is none, from the
+/// working directory; else as it was named.
+fn in_repository(path: &str) -> String {
+    let relative = || {
+        let path = Path::new(path);
+        let parent = path.parent().filter(|parent| *parent != Path::new(""));
+        let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        let root = parent.ancestors().find(|folder| folder.join(".git").exists());
+        let root = root.map(Path::to_owned).or_else(|| Path::new(".").canonicalize().ok())?;
+        let inside = parent.strip_prefix(root).ok()?.join(path.file_name()?);
+        Some(inside.display().to_string().replace('\\', "/"))
+    };
+    relative().unwrap_or_else(|| path.to_owned())
 }
 
 /// A configuration file as written: well-formed, its keys and values known, not yet checked as a
@@ -164,7 +179,7 @@ impl Written {
             return Err(fail(problems));
         }
         Ok(Config {
-            path: self.path.clone(),
+            path: in_repository(&self.path),
             environment: environment.map(str::to_owned),
             deadline: self.file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
             sources: sources

@@ -36,6 +36,14 @@ impl Decision<'_> {
         }
     }
 
+    /// Takes note of reports that could not be written. A pass that cannot be told is none.
+    pub fn untold(&mut self, failures: &[String]) {
+        if self.mode == Mode::Enforce && self.verdict.is_pass() {
+            self.verdict = Verdict::Inconclusive;
+        }
+        self.warnings.extend_from_slice(failures);
+    }
+
     /// Whether all evidence that any gate asked for is there and can be relied on.
     pub fn evidence_complete(&self) -> bool {
         self.rulings.iter().all(|ruling| ruling.troubles.is_empty())
@@ -392,7 +400,8 @@ impl<'a> Counting<'a> {
                     ),
                 )
                 .help(
-                    "check the selectors for a typo; if it is right that there is nothing, set                      `min_evaluated: 0` on the gate",
+                    "check the selectors for a typo; if it is right that there is nothing, set \
+                     `min_evaluated: 0` on the gate",
                 ),
             ),
             Known::Sum(_) => {}

@@ -14,6 +14,7 @@ use crate::evidence::Outcome;
 mod code_quality;
 mod digest;
 mod dotenv;
+mod findings;
 pub mod host;
 mod html;
 mod json;
@@ -46,8 +47,7 @@ pub struct Report<'a> {
     pub decision: &'a Decision<'a>,
     /// What was collected, by source name.
     pub outcomes: &'a [Outcome],
-    /// The policy file, as the caller named it: relative to the repository's root, so that CI
-    /// hosts find it.
+    /// The policy file, from the root of its repository, so that CI hosts find it.
     pub policy: &'a str,
     pub environment: Option<&'a str>,
     /// What the process will exit with: the decision's code, or what the caller asked for

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::thread;
+
 use common::{DOCUMENTED, Folder, Platform, gravityzone, opencomply};
 
 const HIGH_NONE: &str =
@@ -231,6 +233,66 @@ fn the_same_input_gives_the_same_bytes() {
     };
     assert_eq!(timeless(folder.read("a.sarif")), timeless(folder.read("b.sarif")));
     assert_eq!(timeless(folder.read("a.xml")).len(), timeless(folder.read("b.xml")).len());
+}
+
+#[test]
+fn a_pass_that_cannot_be_told_is_none_wherever_it_is_told() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", &opencomply(&platform.origin, HIGH_119));
+    let inconclusive = |exit_code: serde_json::Value| {
+        let report = folder.json("gate.json");
+        assert_eq!(
+            (&report["verdict"], &report["exit_code"]),
+            (&"inconclusive".into(), &exit_code)
+        );
+        let outputs = folder.read("gate.env");
+        assert!(outputs.contains("VERDICT=inconclusive"), "{outputs}");
+        let failed = "failed to write the JUnit report";
+        assert!(report["warnings"][0].as_str().unwrap().starts_with(failed), "{report}");
+    };
+    let reports = ["run", "--json", "gate.json", "--dotenv", "gate.env", "--junit"];
+
+    // Where it was to go vanishes while the run lasts.
+    let command = folder.command(&[&reports[..], &["lost/gate.xml"]].concat());
+    let run = thread::spawn(move || common::Ended::wait(command));
+    platform.wait_for("POST /main/schedule/api/v3/compliance/framework/");
+    std::fs::remove_dir_all(folder.path().join("lost")).unwrap();
+    let ended = run.join().unwrap().exits(3);
+    ended
+        .says("Inconclusive: nothing blocks, but a report could not be written")
+        .says("Exit code 3");
+    inconclusive(3.into());
+
+    if let Ok(full) = std::fs::File::options().write(true).open("/dev/full") {
+        let mut command = folder.command(&[&reports[..], &["-"]].concat());
+        command.stdout(full);
+        common::Ended::wait(command).exits(3).says("failed to write the JUnit report");
+        inconclusive(3.into());
+    }
+}
+
+#[test]
+fn hosts_find_the_policy_however_it_was_named() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    let policy = folder.path().join("deploy/gate.yaml");
+    std::fs::create_dir_all(folder.path().join("deploy")).unwrap();
+    folder.write("deploy/gate.yaml", &opencomply(&platform.origin, HIGH_NONE));
+    let uri = |at: &str, named: &std::path::Path| {
+        let mut command = folder.command(&["run", "--sarif", "gate.sarif", "--config"]);
+        command.arg(named).current_dir(folder.path().join(at));
+        common::Ended::wait(command).exits(1);
+        let sarif = folder.json(&format!("{at}/gate.sarif"));
+        let location = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        location["artifactLocation"]["uri"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(uri(".", "deploy/gate.yaml".as_ref()), "deploy/gate.yaml");
+    assert_eq!(uri(".", &policy), "deploy/gate.yaml");
+    assert_eq!(uri("deploy", "gate.yaml".as_ref()), "gate.yaml");
+    std::fs::create_dir(folder.path().join(".git")).unwrap();
+    assert_eq!(uri("deploy", "gate.yaml".as_ref()), "deploy/gate.yaml");
+    assert_eq!(uri("deploy", "./../deploy/gate.yaml".as_ref()), "deploy/gate.yaml");
 }
 
 #[test]

@@ -4,18 +4,19 @@ use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use anstream::AutoStream;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::ci::Ci;
 use crate::cli::RunArguments;
 use crate::command::{Context, Usage, listen, load};
 use crate::config::Config;
-use crate::evaluate;
+use crate::evaluate::{self, Decision};
 use crate::evidence::Outcome;
 use crate::finding::{Cause, Trouble};
 use crate::gate::{Gate, NotSetUp};
 use crate::policy::Mode;
+use crate::progress::Progress;
 use crate::report::{self, Format, Report, Sinks, host};
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
@@ -51,7 +52,7 @@ fn begin(
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
 pub async fn gate(
     config: &Config,
-    sinks: Sinks,
+    mut sinks: Sinks,
     context: &Context,
     ci: &Ci,
     signal: watch::Receiver<Option<Signal>>,
@@ -72,41 +73,65 @@ pub async fn gate(
     };
     progress.clear();
     let finished = Utc::now();
-    let decision = evaluate::decide(&config.policy, &outcomes, at_least, finished);
-    let enforced = config.policy.mode == Mode::Enforce;
-    let report = Report {
-        decision: &decision,
-        outcomes: &outcomes,
-        policy: &config.path,
-        environment: config.environment.as_deref(),
-        exit_code: warn_exit_code
-            .filter(|_| decision.verdict == Verdict::Warned && enforced)
-            .unwrap_or(decision.exit_code()),
-        started,
-        finished,
-    };
+    let mut decision = evaluate::decide(&config.policy, &outcomes, at_least, finished);
+    let told = Told { config, outcomes: &outcomes, started, finished, warn_exit_code };
     // A report on stdout has it to itself.
     let (mut people, mut plain): (Box<dyn Write>, Box<dyn Write>) = if sinks.use_stdout() {
         (Box::new(AutoStream::auto(stderr())), Box::new(stderr()))
     } else {
         (Box::new(AutoStream::auto(stdout())), Box::new(stdout()))
     };
-    let told =
-        host::print(&report, ci, &mut people, &mut plain).and_then(|()| people.flush()).err();
     let places = sinks.places();
-    let mut unwritten = sinks.write(&report);
-    unwritten.extend(told.map(|error| format!("failed to print the result: {error}")));
-    for sentence in &unwritten {
-        progress.error(sentence);
+    write(&mut sinks, &told, &mut decision, &progress);
+    let report = told.report(&decision);
+    let printed = host::print(&report, ci, &mut people, &mut plain).and_then(|()| people.flush());
+    if let Err(error) = printed {
+        let sentence = format!("failed to print the result: {error}");
+        progress.error(&sentence);
+        decision.untold(&[sentence]);
+        write(&mut sinks, &told, &mut decision, &progress);
     }
-    let exit_code = match decision.verdict.is_pass() && enforced && !unwritten.is_empty() {
-        true => Verdict::Inconclusive.exit_code(),
-        false => report.exit_code,
-    };
-    for note in host::publish(&report, ci, exit_code, &places, &mut plain) {
+    let report = told.report(&decision);
+    for note in host::publish(&report, ci, &places, &mut plain) {
         progress.note(&note);
     }
-    exit_code
+    report.exit_code
+}
+
+/// Writes the reports, so that none says more than holds in the end.
+fn write(sinks: &mut Sinks, told: &Told<'_>, decision: &mut Decision<'_>, progress: &Progress) {
+    loop {
+        let failures = sinks.write(&told.report(decision));
+        if failures.is_empty() {
+            return;
+        }
+        failures.iter().for_each(|sentence| progress.error(sentence));
+        decision.untold(&failures);
+    }
+}
+
+/// What a report tells besides the decision.
+struct Told<'a> {
+    config: &'a Config,
+    outcomes: &'a [Outcome],
+    started: DateTime<Utc>,
+    finished: DateTime<Utc>,
+    warn_exit_code: Option<u8>,
+}
+
+impl Told<'_> {
+    fn report<'r>(&'r self, decision: &'r Decision<'_>) -> Report<'r> {
+        let warned = decision.verdict == Verdict::Warned && decision.mode == Mode::Enforce;
+        Report {
+            decision,
+            outcomes: self.outcomes,
+            policy: &self.config.path,
+            environment: self.config.environment.as_deref(),
+            exit_code: self.warn_exit_code.filter(|_| warned).unwrap_or(decision.exit_code()),
+            started: self.started,
+            finished: self.finished,
+        }
+    }
 }
 
 /// Where reports go: a flag wins over the configuration.

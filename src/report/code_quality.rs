@@ -11,7 +11,8 @@ use std::path::{Component, Path};
 
 use serde::Serialize;
 
-use super::digest::{self, Entry, Findings, Weight};
+use super::digest;
+use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report};
 use crate::evaluate::State;
 use crate::finding::{Fingerprint, Severity};

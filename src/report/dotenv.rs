@@ -8,7 +8,7 @@ use super::{Format, Report, outputs};
 pub const FORMAT: Format = Format { name: "dotenv", title: "dotenv", extension: "env", render };
 
 fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for (name, value) in outputs::of(report, report.exit_code) {
+    for (name, value) in outputs::of(report) {
         let name = name.replace('-', "_").to_uppercase();
         writeln!(out, "COMPLIANCE_GATE_{name}={value}")?;
     }

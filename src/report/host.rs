@@ -58,13 +58,12 @@ fn mark(plain: &mut dyn Write, text: &str) -> io::Result<()> {
 pub fn publish(
     report: &Report<'_>,
     ci: &Ci,
-    exit_code: u8,
     reports: &[(&'static Format, PathBuf)],
     plain: &mut dyn Write,
 ) -> Vec<String> {
     // Old reports were taken away at the start, so what is there now is whole and of this run.
     let written: Vec<_> = reports.iter().filter(|(_, path)| path.is_file()).cloned().collect();
-    let mut outputs = outputs::of(report, exit_code);
+    let mut outputs = outputs::of(report);
     match ci.host {
         Host::Github => {
             outputs.extend(outputs::places(&written));

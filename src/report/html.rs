@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use base64::Engine;
 use sha2::{Digest, Sha256};
 
-use super::digest::{self, Entry, Findings, Weight};
+use super::digest;
+use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report, TOOL};
 use crate::evaluate::{Ruling, State};
 use crate::finding::Finding;

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::digest::{self, Entry, Findings};
+use super::digest;
+use super::findings::{Entry, Findings};
 use super::{Format, Report, TOOL};
 use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};

@@ -13,7 +13,8 @@ use std::io::{self, Write};
 
 use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 
-use super::digest::{self, Findings};
+use super::digest;
+use super::findings::Findings;
 use super::{Format, Report, TOOL};
 use crate::text;
 

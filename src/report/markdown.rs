@@ -5,7 +5,8 @@
 
 use std::io::{self, Write};
 
-use super::digest::{self, Entry, Findings, Weight};
+use super::digest;
+use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report};
 use crate::evaluate::{Ruling, State};
 use crate::policy::Mode;

@@ -11,16 +11,10 @@ const MOST_BYTES_OF_GATES: usize = 2_000;
 /// Names with words joined by `-`, and values.
 pub type Outputs = Vec<(String, String)>;
 
-/// Of a report, and of the process that ended: a pass whose reports could not be written is
-/// none.
-pub fn of(report: &Report<'_>, exit_code: u8) -> Outputs {
-    let verdict = match report.decision.verdict {
-        verdict if verdict.is_pass() && exit_code == Verdict::Inconclusive.exit_code() => {
-            Verdict::Inconclusive
-        }
-        verdict => verdict,
-    };
-    outputs(verdict, exit_code, blocked_gates(report), digest::is_whole(report))
+/// Of a report.
+pub fn of(report: &Report<'_>) -> Outputs {
+    let verdict = report.decision.verdict;
+    outputs(verdict, report.exit_code, blocked_gates(report), digest::is_whole(report))
 }
 
 /// Of a run that could not begin.

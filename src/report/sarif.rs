@@ -10,7 +10,8 @@
 
 use std::io::{self, Write};
 
-use super::digest::{self, Entry, Findings, Weight};
+use super::digest;
+use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report, TOOL};
 use crate::finding::Trouble;
 use crate::policy::Place;

@@ -23,10 +23,11 @@ struct Sink {
 #[derive(Debug)]
 enum Target {
     Stdout,
-    /// The file is beside its place, under a name that no pattern for reports matches.
+    /// The file is beside its place, under a name that no pattern for reports matches, until it
+    /// is written.
     File {
         place: PathBuf,
-        file: NamedTempFile,
+        file: Option<NamedTempFile>,
     },
 }
 
@@ -69,18 +70,27 @@ impl Sinks {
         files.map(|sink| (sink.format, sink.path.clone())).collect()
     }
 
-    /// Writes all reports, each into its place at once. One that fails does not stop the others.
-    /// Returns a sentence for each that failed.
+    /// Writes the files, each into its place at once, and when all are there, what goes to
+    /// standard output. Returns a sentence for each report that failed and is given up. What the
+    /// others say may no longer be true then: write again until none fails.
     #[must_use = "a report that could not be written must not be a pass"]
-    pub fn write(self, report: &Report<'_>) -> Vec<String> {
-        let failed = |Sink { format, path, to }: Sink| {
-            let written = match to {
-                Target::Stdout => render(format, report, io::stdout().lock()),
-                Target::File { place, file } => fill(format, report, file, &place),
-            };
-            written.err().map(|error| sentence("write", format, &path, &plain(&error)))
-        };
-        self.0.into_iter().filter_map(failed).collect()
+    pub fn write(&mut self, report: &Report<'_>) -> Vec<String> {
+        let mut failures = Vec::new();
+        self.0.retain_mut(|Sink { format, path, to }| {
+            let Target::File { place, file } = to else { return true };
+            let written = fill(format, report, file.take(), place);
+            failures.extend(written.as_ref().err().map(|error| failed(format, path, error)));
+            written.is_ok()
+        });
+        if !failures.is_empty() {
+            return failures;
+        }
+        let stdout = self.0.iter().position(|sink| matches!(sink.to, Target::Stdout));
+        if let Some(Sink { format, path, .. }) = stdout.map(|at| self.0.remove(at)) {
+            let written = render(format, report, io::stdout().lock());
+            failures.extend(written.err().map(|error| failed(format, &path, &error)));
+        }
+        failures
     }
 }
 
@@ -109,7 +119,7 @@ impl Target {
         remove_old(&place)?;
         let file = temporary(&parent)
             .map_err(|error| format!("no file can be made there: {}", plain(&error)))?;
-        Ok(Self::File { place, file })
+        Ok(Self::File { place, file: Some(file) })
     }
 
     /// What no two reports may share.
@@ -155,9 +165,17 @@ fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
 fn fill(
     format: &Format,
     report: &Report<'_>,
-    mut file: NamedTempFile,
+    file: Option<NamedTempFile>,
     place: &Path,
 ) -> io::Result<()> {
+    let mut file = match file {
+        Some(file) => file,
+        // Written before: whatever comes of this, it no longer holds.
+        None => {
+            fs::remove_file(place)?;
+            temporary(place.parent().unwrap_or(place))?
+        }
+    };
     render(format, report, file.as_file_mut())?;
     // Some file systems tell only now that there is no room.
     File::sync_all(file.as_file())?;
@@ -169,6 +187,10 @@ fn render(format: &Format, report: &Report<'_>, to: impl Write) -> io::Result<()
     let mut to = BufWriter::with_capacity(64 * 1024, to);
     (format.render)(report, &mut to)?;
     to.flush()
+}
+
+fn failed(format: &Format, path: &Path, error: &io::Error) -> String {
+    sentence("write", format, path, &plain(error))
 }
 
 fn sentence(what: &str, format: &Format, path: &Path, why: &str) -> String {

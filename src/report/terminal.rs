@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::Report;
-use super::digest::{self, Entry, Findings, Weight};
+use super::digest;
+use super::findings::{Entry, Findings, Weight};
 use crate::evaluate::{Ruling, State};
 use crate::evidence::Outcome;
 use crate::policy::Mode;

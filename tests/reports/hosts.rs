@@ -31,7 +31,7 @@ fn log(scene: &Scene, ci: &Ci) -> String {
     }
     scene.tell(|report| {
         host::print(report, ci, &mut people, &mut Shared(&log)).unwrap();
-        let notes = host::publish(report, ci, report.exit_code, &[], &mut Shared(&log));
+        let notes = host::publish(report, ci, &[], &mut Shared(&log));
         assert_eq!(notes, Vec::<String>::new());
     });
     let mut log = String::from_utf8(log.into_inner().unwrap()).unwrap();
@@ -232,12 +232,9 @@ fn github_outputs(text: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-fn publish(scene: &Scene, ci: &Ci, exit_code: Option<u8>, reports: &[&Path]) -> Vec<String> {
+fn publish(scene: &Scene, ci: &Ci, reports: &[&Path]) -> Vec<String> {
     let reports: Vec<_> = reports.iter().map(|path| (&FORMATS[0], path.to_path_buf())).collect();
-    scene.tell(|report| {
-        let code = exit_code.unwrap_or(report.exit_code);
-        host::publish(report, ci, code, &reports, &mut Vec::new())
-    })
+    scene.tell(|report| host::publish(report, ci, &reports, &mut Vec::new()))
 }
 
 #[test]
@@ -250,7 +247,7 @@ fn github_gets_outputs_that_no_text_can_end_early() {
     std::fs::write(&report, "").unwrap();
     let mut scene = estate::blocked();
     scene.policy.gates[0].id = "a\nverdict=passed $(b) \"; c".to_owned();
-    assert_eq!(publish(&scene, &ci, None, &[&report]), Vec::<String>::new());
+    assert_eq!(publish(&scene, &ci, &[&report]), Vec::<String>::new());
     let text = std::fs::read_to_string(&path).unwrap();
     let outputs = github_outputs(&text);
     assert_eq!(outputs.len(), 6, "{text}");
@@ -262,7 +259,7 @@ fn github_gets_outputs_that_no_text_can_end_early() {
     assert_eq!(outputs["junit"], report.to_str().unwrap());
     // The next run's delimiters are others.
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(publish(&scene, &ci, None, &[]), Vec::<String>::new());
+    assert_eq!(publish(&scene, &ci, &[]), Vec::<String>::new());
     let again = std::fs::read_to_string(&path).unwrap();
     assert!(!github_outputs(&again).contains_key("junit"));
     let delimiter =
@@ -273,20 +270,18 @@ fn github_gets_outputs_that_no_text_can_end_early() {
 
 #[test]
 fn outputs_never_say_more_than_was_established() {
-    let outputs = |scene: &Scene, code| {
+    let outputs = |scene: &Scene| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("output");
         let ci = Ci { outputs: Some(path.clone()), ..ci(Host::Github) };
-        assert_eq!(publish(scene, &ci, code, &[]), Vec::<String>::new());
+        assert_eq!(publish(scene, &ci, &[]), Vec::<String>::new());
         let outputs = github_outputs(&std::fs::read_to_string(path).unwrap());
         format!("{} {}", outputs["verdict"], outputs["evidence-complete"])
     };
-    assert_eq!(outputs(&estate::passed(), None), "passed true");
-    assert_eq!(outputs(&estate::inconclusive(), None), "inconclusive false");
-    assert_eq!(outputs(&estate::interrupted(), None), "terminated false");
-    assert_eq!(outputs(&estate::forgiven(), None), "warned false");
-    // A report could not be written.
-    assert_eq!(outputs(&estate::passed(), Some(3)), "inconclusive true");
+    assert_eq!(outputs(&estate::passed()), "passed true");
+    assert_eq!(outputs(&estate::inconclusive()), "inconclusive false");
+    assert_eq!(outputs(&estate::interrupted()), "terminated false");
+    assert_eq!(outputs(&estate::forgiven()), "warned false");
 }
 
 #[test]
@@ -297,7 +292,7 @@ fn a_summary_stays_within_what_github_takes_whatever_was_there() {
     let scene = estate::big(25_001);
     for there in [0, 1, 500_000, 900 * 1024 - 5_000] {
         std::fs::write(&path, "x".repeat(there)).unwrap();
-        assert_eq!(publish(&scene, &ci, None, &[]), Vec::<String>::new());
+        assert_eq!(publish(&scene, &ci, &[]), Vec::<String>::new());
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.len() <= 900 * 1024 && text.len() > there + 1_000, "{}", text.len());
         let ours = text[there..].trim_start();
@@ -306,7 +301,7 @@ fn a_summary_stays_within_what_github_takes_whatever_was_there() {
     }
     for full in [900 * 1024, 1024 * 1024, 2 * 1024 * 1024] {
         std::fs::write(&path, "x".repeat(full)).unwrap();
-        let notes = publish(&scene, &ci, None, &[]);
+        let notes = publish(&scene, &ci, &[]);
         assert!(notes[0].contains("failed to write the step summary: earlier steps"), "{notes:?}");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), full as u64);
     }
@@ -317,9 +312,9 @@ fn a_file_that_cannot_be_written_is_a_note() {
     let folder = tempfile::tempdir().unwrap();
     let nowhere = Some(folder.path().join("no/such"));
     let ci = Ci { summary: nowhere.clone(), outputs: nowhere.clone(), ..ci(Host::Github) };
-    assert_eq!(publish(&estate::passed(), &ci, None, &[]).len(), 2);
+    assert_eq!(publish(&estate::passed(), &ci, &[]).len(), 2);
     let ci = Ci { scratch: nowhere, ..self::ci(Host::Azure) };
-    assert_eq!(publish(&estate::passed(), &ci, None, &[]).len(), 1);
+    assert_eq!(publish(&estate::passed(), &ci, &[]).len(), 1);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn samples_are_written_for_the_conformance_script() {
         let path = |extension: &str| folder.join(format!("{name}.{extension}"));
         let targets: Vec<_> =
             FORMATS.iter().map(|format| (format, path(format.extension))).collect();
-        let sinks = Sinks::open(&targets).unwrap();
+        let mut sinks = Sinks::open(&targets).unwrap();
         assert_eq!(scene.tell(|report| sinks.write(report)), Vec::<String>::new());
         fs::write(path("txt"), scene.read()).unwrap();
     }

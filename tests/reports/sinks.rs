@@ -24,7 +24,7 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-fn write(sinks: Sinks) -> Vec<String> {
+fn write(mut sinks: Sinks) -> Vec<String> {
     estate::blocked().tell(|report| sinks.write(report))
 }
 
@@ -103,16 +103,19 @@ fn standard_output_is_taken_by_a_report_or_by_people() {
 }
 
 #[test]
-fn a_report_that_fails_is_named_and_stops_no_other() {
+fn a_report_that_fails_is_named_and_given_up_and_the_others_are_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let lost = folder.path().join("lost/gate.xml");
     let kept = folder.path().join("gate.json");
-    let sinks = Sinks::open(&targets(&[("junit", &lost), ("json", &kept)])).unwrap();
+    let mut sinks = Sinks::open(&targets(&[("junit", &lost), ("json", &kept)])).unwrap();
     fs::remove_dir_all(folder.path().join("lost")).unwrap();
-    let failures = write(sinks);
+    let failures = estate::passed().tell(|report| sinks.write(report));
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0].starts_with("failed to write the JUnit report"), "{failures:?}");
-    assert!(kept.exists());
+    assert_eq!(fs::read_to_string(&kept).unwrap(), estate::passed().render("json"));
+    assert_eq!(write(sinks), Vec::<String>::new());
+    assert_eq!(fs::read_to_string(&kept).unwrap(), estate::blocked().render("json"));
+    assert_eq!(files(folder.path()), ["gate.json"]);
 }
 
 #[cfg(unix)]

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use crate::evaluate::State;
 use crate::finding::Trouble;
 use crate::report::Report;
-use crate::report::digest::{self, Weight};
+use crate::report::digest;
+use crate::report::findings::Weight;
 use crate::text;
 
 /// GitHub keeps ten of a kind in a step.

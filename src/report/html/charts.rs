@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use crate::evaluate::{Ruling, State};
 use crate::finding::Severity;
-use crate::report::digest::{self, Findings};
+use crate::report::digest;
+use crate::report::findings::Findings;
 use crate::text;
 
 /// Of a bar, in the units of a drawing.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::finding::{Cause, Severity};
 use crate::policy::{Level, Mode};
-use crate::report::digest;
+use crate::report::findings;
 use crate::verdict::Verdict;
 
 /// What names this version in the documents and in the schema.
@@ -304,7 +304,7 @@ pub struct Control<'a> {
 }
 
 /// Made one at a time while they are written: there may be very many.
-pub struct Findings<'a>(pub &'a digest::Findings<'a>);
+pub struct Findings<'a>(pub &'a findings::Findings<'a>);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

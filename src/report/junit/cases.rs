@@ -8,7 +8,8 @@ use crate::evaluate::{Ruling, State};
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Finding, Trouble};
 use crate::report::Report;
-use crate::report::digest::{self, Findings, Rule, Weight};
+use crate::report::digest;
+use crate::report::findings::{Findings, Rule, Weight};
 use crate::text;
 
 /// Resources listed in one case.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::wire::{Level, ReportingConfiguration, ReportingDescriptor, RuleProperties, Text};
 use crate::finding::{Finding, Severity};
-use crate::report::digest::{self, Entry, Findings};
+use crate::report::digest;
+use crate::report::findings::{Entry, Findings};
 use crate::text;
 
 pub const LEFT_OUT: &str = "compliance-gate/left-out";
