@@ -224,7 +224,7 @@ def main():
         judge_jira(folder, simulator.origin)
         marks = judge_pysnow(folder, simulator.origin)
         judge_pysnc(folder, simulator.origin, marks)
-    print(f"{checks} checks by jira {jira.__version__}, pysnow {pysnow.__version__} and pysnc hold")
+    print(f"{checks} checks by jira, pysnow and pysnc hold")
 
 
 main()
