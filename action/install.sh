@@ -15,7 +15,8 @@ die() {
 }
 
 sha256() {
-    if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+    # From a stream: of a name with a backslash, as on Windows, sha256sum prints more than the sum.
+    if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi <"$1" | cut -d ' ' -f 1
 }
 
 case "${RUNNER_OS:?}-${RUNNER_ARCH:?}" in

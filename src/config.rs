@@ -15,19 +15,14 @@ use crate::sources::{Source, bigid};
 use crate::text;
 
 mod file;
+mod place;
 mod problem;
 #[cfg(test)]
 mod schema;
 
 use file::{EvidenceEntry, ExportEntry, File, GateEntry, Located, Overlay};
+pub use place::{DEFAULT_PATHS, find, reports};
 pub use problem::{ConfigError, Problem};
-
-/// Where a configuration is looked for when none is named.
-pub const DEFAULT_PATHS: [&str; 3] =
-    ["compliance-gate.yaml", ".compliance-gate.yaml", ".github/compliance-gate.yaml"];
-
-/// A larger file is not a policy that anyone has read.
-const MOST_BYTES: u64 = 256 << 10;
 
 /// Below the hour at which most CI hosts end a job.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
@@ -60,51 +55,6 @@ pub struct Config {
     pub export: Option<Export>,
 }
 
-/// The file to read: the one that was named, else the only default that exists.
-///
-/// # Errors
-/// A sentence, if none exists, or more than one: a new file must not shadow a guarded one.
-pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
-    if let Some(path) = named {
-        return Ok(path.to_owned());
-    }
-    let found: Vec<_> = DEFAULT_PATHS
-        .iter()
-        .map(Path::new)
-        .filter(|path| path.symlink_metadata().is_ok())
-        .collect();
-    match found.as_slice() {
-        [only] => Ok((*only).to_owned()),
-        [] => Err(format!(
-            "there is no configuration: none of {} exists; name one with --config, or write one \
-             with `compliance-gate policy init`",
-            DEFAULT_PATHS.join(", ")
-        )),
-        several => {
-            let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(format!(
-                "{} exist side by side; remove one, or name the one that counts with --config",
-                names.join(" and ")
-            ))
-        }
-    }
-}
-
-/// A path as CI hosts know it: from the repository's root, or, where there is none, from the
-/// working directory; else as it was named.
-fn in_repository(path: &str) -> String {
-    let relative = || {
-        let path = Path::new(path);
-        let parent = path.parent().filter(|parent| *parent != Path::new(""));
-        let parent = parent.unwrap_or(Path::new(".")).canonicalize().ok()?;
-        let root = parent.ancestors().find(|folder| folder.join(".git").exists());
-        let root = root.map(Path::to_owned).or_else(|| Path::new(".").canonicalize().ok())?;
-        let inside = parent.strip_prefix(root).ok()?.join(path.file_name()?);
-        Some(inside.display().to_string().replace('\\', "/"))
-    };
-    relative().unwrap_or_else(|| path.to_owned())
-}
-
 /// A configuration file as written: well-formed, its keys and values known, not yet checked as a
 /// whole.
 #[derive(Debug)]
@@ -119,19 +69,8 @@ impl Written {
     /// What is wrong with the file, with line, column and snippet.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string().replace('\\', "/");
-        let fail = |message: String| ConfigError::whole_file(&name, message);
-        let size = std::fs::metadata(path)
-            .map_err(|error| fail(format!("failed to read the configuration: {error}")))?
-            .len();
-        if size > MOST_BYTES {
-            return Err(fail(format!(
-                "the configuration has {} bytes; at most {} (256 KiB) are read",
-                text::thousands(size),
-                text::thousands(MOST_BYTES)
-            )));
-        }
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| fail(format!("failed to read the configuration: {error}")))?;
+        let text =
+            place::text_of(path).map_err(|message| ConfigError::whole_file(&name, message))?;
         Self::parse(name, text)
     }
 
@@ -179,7 +118,7 @@ impl Written {
             return Err(fail(problems));
         }
         Ok(Config {
-            path: in_repository(&self.path),
+            path: place::in_repository(&self.path),
             environment: environment.map(str::to_owned),
             deadline: self.file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
             sources: sources

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::evidence::{Count, Outcome, Part};
 use crate::finding::{Cause, Finding, Severity, Trouble};
@@ -11,6 +11,9 @@ use crate::policy::{Demands, FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::selection::Selection;
 use crate::text;
 use crate::verdict::Verdict;
+
+/// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
+const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
 /// What came out, and why.
 #[derive(Clone, Debug)]
@@ -492,7 +495,11 @@ fn staleness(
             format!("{name}: the platform did not say when it evaluated; max_age is {limit}"),
         ));
     };
-    // Evidence from the future is of a clock that is ahead, and as fresh as can be.
+    if as_of - now > MOST_AHEAD {
+        let message = format!("{name}: the evidence is of {as_of}, which is yet to come");
+        return Some(Trouble::new(Cause::Stale, message).help("check the clocks of both sides"));
+    }
+    // A little ahead is as fresh as can be.
     let age = (now - as_of).to_std().unwrap_or_default();
     (age > max_age).then(|| {
         let age = humantime::format_duration(std::time::Duration::from_secs(age.as_secs()));

@@ -20,7 +20,7 @@ pub struct Outcome {
     pub requests: u64,
     /// Independent pieces of evidence: a framework each on OpenComply, else one.
     pub parts: Vec<Part>,
-    /// Why nothing of this source can be relied on.
+    /// What is missing of this source as a whole. What its parts found still counts against it.
     pub troubles: Vec<Trouble>,
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,

@@ -12,7 +12,7 @@ file=$(mktemp "$folder/.download.XXXXXX")
 trap 'rm -f "$file"' EXIT
 
 curl --fail --silent --show-error --location --retry 3 --max-time 300 --output "$file" "$COMPLIANCE_GATE_URL"
-if command -v sha256sum >/dev/null; then sum=$(sha256sum "$file"); else sum=$(shasum -a 256 "$file"); fi
+if command -v sha256sum >/dev/null; then sum=$(sha256sum <"$file"); else sum=$(shasum -a 256 <"$file"); fi
 if [[ ${sum%% *} != "$COMPLIANCE_GATE_SHA256" ]]; then
     echo "$COMPLIANCE_GATE_URL has the SHA-256 ${sum%% *}, not $COMPLIANCE_GATE_SHA256; it is not installed." >&2
     exit 2

@@ -13,10 +13,15 @@ export COMPLIANCE_GATE_JSON=${COMPLIANCE_GATE_JSON:-compliance-gate-reports/repo
 
 code=0
 compliance-gate run || code=$?
+if [[ $code -eq ${COMPLIANCE_GATE_WARN_EXIT_CODE:-0} && $code -ne 0 ]]; then
+    echo "The gate passed, with warnings." >&2
+    code=0
+fi
 case $code in
     0) ;;
     1) echo "Not deployed: the gate blocked. What to fix first is above." >&2 ;;
     2) echo "Not deployed: the policy or the configuration is invalid." >&2 ;;
+    127) echo "Not deployed: compliance-gate is not installed." >&2 ;;
     *) echo "Not deployed: the gate could not decide (exit code $code). This says nothing about compliance itself." >&2 ;;
 esac
 [[ $code -eq 0 ]] || exit "$code"

@@ -14,6 +14,9 @@ use crate::sources::SYSTEMS;
 /// The policy that the demo writes down, runs, and leaves for reading.
 const POLICY: &str = include_str!("../../fixtures/policies/demo.yaml");
 
+/// How it begins, by which it is known again.
+const MARK: &str = "# The policy of `compliance-gate demo`";
+
 /// Where the bundled policy says that its platforms are.
 const PLACEHOLDER: &str = "http://127.0.0.1:8080";
 
@@ -26,6 +29,13 @@ pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usa
     let policy = POLICY.replace(PLACEHOLDER, &simulator.origin());
     let folder = &arguments.out;
     let path = folder.join("compliance-gate.yaml");
+    if std::fs::read_to_string(&path).is_ok_and(|there| !there.starts_with(MARK)) {
+        return Err(format!(
+            "{} is there and is not the demo's; choose another folder with --out",
+            path.display()
+        )
+        .into());
+    }
     write(folder, &path, &policy)?;
     let config = Written::read(&path)?.resolve(None)?;
     let targets: Vec<_> = report::FORMATS

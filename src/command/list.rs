@@ -42,7 +42,10 @@ fn lister(config: &Config, named: Option<&str>) -> Result<String, String> {
     let names: Vec<_> = listers.map(|(name, _)| name.clone()).collect();
     match names.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err("no configured source has lists".to_owned()),
+        [] => {
+            let names: Vec<_> = config.sources.keys().map(String::as_str).collect();
+            Err(format!("none of the configured sources has lists: {}", names.join(", ")))
+        }
         several => Err(format!("say which with --source: {}", several.join(", "))),
     }
 }

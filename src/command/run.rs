@@ -1,5 +1,6 @@
 //! `compliance-gate run`: collect, decide, report.
 
+use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use crate::ci::Ci;
 use crate::cli::RunArguments;
 use crate::command::{Context, Usage, listen, load};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::evaluate::{self, Decision};
 use crate::evidence::Outcome;
 use crate::finding::{Cause, Trouble};
@@ -24,13 +25,19 @@ use crate::verdict::Verdict;
 pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
     let ci = Ci::of(arguments.ci, &context.variables);
     let warn_exit_code = arguments.warn_exit_code;
+    // A report on stdout has it to itself.
+    let is_stdout = |(_, path): &(&str, PathBuf)| path == Path::new("-");
+    let mut plain: Box<dyn Write> = match arguments.reports.paths.iter().any(is_stdout) {
+        true => Box::new(stderr()),
+        false => Box::new(stdout()),
+    };
     match begin(arguments) {
         Ok((config, sinks, signal)) => {
             Ok(gate(&config, sinks, context, &ci, signal, warn_exit_code).await)
         }
         Err(usage) => {
             let progress = context.progress();
-            let notes = host::refuse(&usage.to_string(), &ci, &mut stdout());
+            let notes = host::refuse(&usage.to_string(), &ci, &mut plain);
             notes.iter().for_each(|note| progress.note(note));
             Err(usage)
         }
@@ -42,11 +49,28 @@ fn begin(
     arguments: RunArguments,
 ) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
     let flags = arguments.reports.paths;
+    let policy = config::find(arguments.config.config.as_deref());
     // Opening them takes yesterday's reports away, also where the configuration is no good today.
-    drop(Sinks::open(&targets(&flags, None))?);
+    drop(open(&targets(&flags, &BTreeMap::new()), policy.as_deref().ok())?);
+    let policy = policy?;
+    drop(open(&targets(&[], &config::reports(&policy)), Some(&policy)));
     let config = load(&arguments.config)?;
-    let sinks = Sinks::open(&targets(&flags, Some(&config)))?;
+    let sinks = open(&targets(&flags, &config.reports), Some(&policy))?;
     Ok((config, sinks, listen()?))
+}
+
+/// Opens the places of reports, none of which may be that of the policy.
+fn open(targets: &[(&'static Format, PathBuf)], policy: Option<&Path>) -> Result<Sinks, String> {
+    let policy = policy.and_then(|path| path.canonicalize().ok());
+    let is_policy = |path: &Path| policy.is_some() && path.canonicalize().ok() == policy;
+    match targets.iter().find(|(_, path)| is_policy(path)) {
+        None => Sinks::open(targets),
+        Some((format, path)) => Err(format!(
+            "the {} report would replace the policy {}; give it a place of its own",
+            format.title,
+            path.display()
+        )),
+    }
 }
 
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
@@ -135,15 +159,17 @@ impl Told<'_> {
 }
 
 /// Where reports go: a flag wins over the configuration.
-fn targets(flags: &[(&str, PathBuf)], config: Option<&Config>) -> Vec<(&'static Format, PathBuf)> {
-    let path = |format: &Format| -> Option<&Path> {
+fn targets(
+    flags: &[(&str, PathBuf)],
+    keys: &BTreeMap<String, PathBuf>,
+) -> Vec<(&'static Format, PathBuf)> {
+    let path = |format: &Format| {
         let flag = flags.iter().find(|(name, _)| *name == format.name);
-        let key = config.and_then(|config| config.reports.get(format.name));
-        flag.map(|(_, path)| path.as_path()).or(key.map(PathBuf::as_path))
+        flag.map(|(_, path)| path).or(keys.get(format.name))
     };
     report::FORMATS
         .iter()
-        .filter_map(|format| path(format).map(|path| (format, path.to_owned())))
+        .filter_map(|format| path(format).map(|path| (format, path.clone())))
         .collect()
 }
 

@@ -45,6 +45,18 @@ fn sentence(error: &Error, line: &str) -> String {
             None => "a key is given twice; only one of them could count".to_owned(),
         },
         Error::InvalidScalar { ty, .. } => format!("this is not {}", in_words(ty)),
+        Error::Eof { .. } => {
+            "the file ends before it says anything; `compliance-gate policy init` \
+                              writes one to begin with"
+                .to_owned()
+        }
+        Error::MultipleDocuments { .. } => {
+            "a second document begins here (`---`); a policy is one".to_owned()
+        }
+        Error::NullIntoString { .. } => "a value is missing here".to_owned(),
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "keys with values are expected here, as in `key: value`".to_owned()
+        }
         _ if is_block_scalar_severity(line) => {
             "an unquoted `>` begins a YAML block text; write it in quotes: `severity: \">= high\"`"
                 .to_owned()
@@ -54,7 +66,9 @@ fn sentence(error: &Error, line: &str) -> String {
             // The place is shown by us.
             let message = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
             let message = message.strip_prefix("error: ").unwrap_or(message);
-            text::one_line(message, 500)
+            let hint =
+                if message.contains("tab") { "; YAML is indented with spaces only" } else { "" };
+            format!("{}{hint}", text::one_line(message, 500))
         }
     }
 }

@@ -269,7 +269,8 @@ pub fn part(part: &Part) -> String {
         None => format!("{} evaluated", text::count(part.evaluated, "check")),
     };
     let failed = match severities(part.failed_by_severity()) {
-        counts if counts.is_empty() => "none failed".to_owned(),
+        counts if counts.is_empty() && part.troubles.is_empty() => "none failed".to_owned(),
+        counts if counts.is_empty() => "what failed is not known".to_owned(),
         counts => format!("failed: {counts}"),
     };
     let as_of = match (part.as_of, part.window) {

@@ -8,7 +8,7 @@
 //! The shape is the one that both published schemas take: Jenkins' (`junit-10.xsd`) and Windy
 //! Road's. Names stay the same from run to run, so that hosts see history.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quick_junit::{TestCase, TestCaseStatus, TestSuite};
@@ -108,7 +108,8 @@ struct Suite {
     suite: TestSuite,
     /// What GitLab shows as the suite.
     classname: String,
-    names: BTreeSet<String>,
+    /// How often each was given.
+    names: BTreeMap<String, usize>,
 }
 
 impl Suite {
@@ -119,19 +120,28 @@ impl Suite {
         suite.extra.insert("package".into(), TOOL.into());
         // Not this machine's name: the same input makes the same bytes everywhere.
         suite.extra.insert("hostname".into(), "localhost".into());
-        Self { suite, classname: format!("{TOOL}.{name}"), names: BTreeSet::new() }
+        Self { suite, classname: format!("{TOOL}.{name}"), names: BTreeMap::new() }
     }
 
     /// Hosts drop the later ones of cases with one name, so the second `x` becomes `x #2`.
     fn add(&mut self, name: &str, status: TestCaseStatus) {
         let name = text::one_line(name, 250);
-        let numbered = (2..).map(|number| format!("{name} #{number}"));
-        let mut names = std::iter::once(name.clone()).chain(numbered);
-        let Some(name) = names.find(|name| self.names.insert(name.clone())) else { return };
-        let mut case = TestCase::new(name, status);
+        let mut case = TestCase::new(self.unique(name), status);
         case.set_classname(&*self.classname);
         case.set_time(std::time::Duration::ZERO);
         self.suite.add_test_case(case);
+    }
+
+    fn unique(&mut self, name: String) -> String {
+        let mut unique = name.clone();
+        // Another case may be called `x #2` of itself.
+        while self.names.contains_key(&unique) {
+            let given = self.names.entry(name.clone()).or_default();
+            *given += 1;
+            unique = format!("{name} #{given}");
+        }
+        self.names.insert(unique.clone(), 1);
+        unique
     }
 
     fn finished(self, texts: texts::SuiteTexts) -> TestSuite {

@@ -10,6 +10,9 @@
 
 use std::io::{self, Write};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::digest;
 use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report, TOOL};
@@ -29,16 +32,59 @@ pub const FORMAT: Format = Format { name: "sarif", title: "SARIF", extension: "s
 /// GitHub refuses a run with more. The last place is for the entry that says how many are missing.
 const MOST_RESULTS: usize = 25_000;
 
+/// GitHub takes 10 MB, compressed.
+const MOST_BYTES: u64 = 10_000_000;
+
+/// So few results are never too long, however little their text can be compressed.
+const FEW: usize = 1_000;
+
 fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut findings = Findings::of(report).by_weight();
     let all = findings.entries.len();
     if all > MOST_RESULTS {
         findings.entries.truncate(MOST_RESULTS - 1);
     }
+    while findings.entries.len() > FEW {
+        let size = compressed(|out| write(report, &findings, all, out))?;
+        if size <= MOST_BYTES {
+            break;
+        }
+        // Aims a little below, since no two results are of one size.
+        let fits = findings.entries.len() as u64 * (MOST_BYTES / 20 * 19) / size;
+        findings.entries.truncate(usize::try_from(fits).unwrap_or(FEW));
+    }
+    write(report, &findings, all, out)
+}
+
+/// How many bytes are left of what is written.
+fn compressed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
+    let mut encoder = GzEncoder::new(Counter(0), Compression::default());
+    write(&mut encoder)?;
+    Ok(encoder.finish()?.0)
+}
+
+struct Counter(u64);
+
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write(
+    report: &Report<'_>,
+    findings: &Findings<'_>,
+    all: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let left_out = all - findings.entries.len();
-    let rules = Rules::of(&findings, left_out > 0);
-    let context =
-        Context { report, findings: &findings, rules: &rules, uri: uri::of(report.policy) };
+    let rules = Rules::of(findings, left_out > 0);
+    let context = Context { report, findings, rules: &rules, uri: uri::of(report.policy) };
     let results = wire::Lazily(|| {
         let entries = findings.entries.iter().map(|entry| context.result(entry));
         entries.chain((left_out > 0).then(|| context.left_out(left_out)))
@@ -150,10 +196,10 @@ impl<'a> Context<'_, 'a> {
     fn left_out(&self, results: usize) -> wire::Result<'_> {
         let (rule_id, rule_index) = self.rules.left_out();
         let words = format!(
-            "{} left out: code scanning accepts {} in a run, and these are the worst. The gates \
-             counted everything, and the JSON report (--json FILE) lists everything.",
+            "{} left out: code scanning accepts {} and 10 MB in a run, and these are the worst. The \
+             gates counted everything, and the JSON report (--json FILE) lists everything.",
             text::count(results as u64, "finding"),
-            text::thousands(MOST_RESULTS as u64),
+            text::count(MOST_RESULTS as u64, "result"),
         );
         wire::Result {
             rule_id,

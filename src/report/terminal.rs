@@ -26,6 +26,9 @@ const PLAIN: Style = Style::new();
 const SHOWN: usize = 10;
 const SHOWN_OF_RULE: usize = 3;
 
+/// Gates named in the last line.
+const NAMED: usize = 3;
+
 /// Writes the report. Styles are escape sequences; the caller strips them where they would not
 /// be understood.
 ///
@@ -261,7 +264,15 @@ pub fn last_line(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         Mode::Enforce => "",
     };
     writeln!(screen.out)?;
-    let words = format!("{}{observed}. Exit code {}.", decision.verdict, report.exit_code);
+    let blocking: Vec<_> = decision.rulings.iter().filter(|ruling| ruling.blocks()).collect();
+    let ids = blocking.iter().take(NAMED).map(|ruling| text::one_line(&ruling.gate.id, 80));
+    let ids: Vec<_> = ids.collect();
+    let by = match blocking.len().saturating_sub(NAMED) {
+        0 if ids.is_empty() => String::new(),
+        0 => format!(" ({})", ids.join(", ")),
+        more => format!(" ({} and {more} more)", ids.join(", ")),
+    };
+    let words = format!("{}{by}{observed}. Exit code {}.", decision.verdict, report.exit_code);
     screen.item(0, BOLD, "Verdict:", &words)
 }
 

@@ -60,6 +60,9 @@ abstract class Steps extends Script {
     void archiveArtifacts(Map of) { log "archiveArtifacts ${of.artifacts}" }
     void recordIssues(Map of) { log "recordIssues ${of.tool.pattern}" }
 
+    boolean fileExists(String path) { new File(path).exists() }
+    String readFile(String path) { new File(path).text }
+
     void junit(Map of) {
         String found = new File(of.testResults).exists() ? 'found' : 'missing'
         log "junit ${found}, unstable by failures: ${!of.skipMarkingBuildUnstable}"

@@ -37,7 +37,7 @@ fn a_blocked_run_says_which_gate_by_how_much_and_what_to_fix_first() {
             "a fix shows only after",
             "30,817 checks evaluated, failed: 2 high; age not reported\n",
             "evidence of 2026-09-21 14:11 UTC; job 136 SUCCEEDED (started)\n",
-            "Verdict: blocked. Exit code 1.\n",
+            "Verdict: blocked (no-critical-or-high). Exit code 1.\n",
         ],
     );
 }
@@ -141,7 +141,7 @@ fn observing_says_everywhere_what_would_have_been() {
         &[
             "Observed only, would have been blocked: 1 of 4 gates is breached\n",
             "! no-critical-or-high breached, would block\n",
-            "Verdict: blocked, observed only. Exit code 0.\n",
+            "Verdict: blocked (no-critical-or-high), observed only. Exit code 0.\n",
         ],
     );
 }

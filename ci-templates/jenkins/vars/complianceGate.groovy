@@ -15,6 +15,7 @@ void call(Map options) {
         "COMPLIANCE_GATE_CONFIG=${options.config ?: ''}",
         "COMPLIANCE_GATE_ENVIRONMENT=${options.environment ?: ''}",
         'COMPLIANCE_GATE_WARN_EXIT_CODE=10',
+        "COMPLIANCE_GATE_DOTENV=${reports}/gate.env",
         "COMPLIANCE_GATE_HTML=${reports}/report.html",
         "COMPLIANCE_GATE_JSON=${reports}/report.json",
         "COMPLIANCE_GATE_JUNIT=${reports}/junit.xml",
@@ -31,8 +32,9 @@ void call(Map options) {
         archiveArtifacts artifacts: "${reports}/**", allowEmptyArchive: true
         // The exit code decides, not the number of failed cases.
         junit testResults: "${reports}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
-        // After anything less than a verdict, an empty list would look like a clean estate.
-        if (code in [0, 1, 10]) {
+        // Of incomplete evidence, what was not read would look like fixed.
+        String outputs = "${reports}/gate.env"
+        if (fileExists(outputs) && readFile(outputs).contains('COMPLIANCE_GATE_EVIDENCE_COMPLETE=true')) {
             recordIssues tool: sarif(pattern: "${reports}/compliance-gate.sarif", id: 'compliance-gate')
         }
     }

@@ -18,12 +18,28 @@ pub fn prose(text: &str, most: usize) -> String {
 }
 
 fn code_of(line: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || c == ' ' || "._:/,;=+-()'\"*?#!%".contains(c);
     match line {
         "" => "–".to_owned(),
-        line if line.chars().all(is_plain) => format!("`{line}`"),
-        line => format!("<code>{}</code>", entities(line)),
+        line if line.contains('|') => html_code(line),
+        line => code_span(line),
     }
+}
+
+/// Between more backticks than there are in it, where everything but an end of a table's cell is
+/// only text.
+fn code_span(line: &str) -> String {
+    let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // One space at both ends is not shown.
+    let pad = if line.starts_with(['`', ' ']) || line.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{pad}{line}{pad}{fence}")
+}
+
+/// What markdown does not know to be code: besides what it obeys, everything that it makes a link
+/// of has to be broken. An address of mail is looked for also behind entities.
+fn html_code(line: &str) -> String {
+    let broken = entities(line).replace(':', "&#58;").replace('.', "&#46;");
+    format!("<code>{}</code>", broken.replace("&#64;", "&#64;</code><code>"))
 }
 
 /// Every character that markdown or HTML may obey, as an entity: those are text, never markup.
@@ -79,7 +95,8 @@ mod tests {
             ("snake_case and _this_", "snake_case and &#95;this_"),
             ("`code`", "&#96;code&#96;"),
             ("\\| &amp;", "<code>&#92;&#124; &#38;amp;</code>"),
-            ("ask @octo", "<code>ask &#64;octo</code>"),
+            ("ask @octo", "`ask @octo`"),
+            ("http://a.b | c@d.e", "<code>http&#58;//a&#46;b &#124; c&#64;</code><code>d&#46;e</code>"),
             ("see #12", "`see #12`"),
             ("at https://evil.example", "`at https://evil.example`"),
             ("www.evil.example", "`www.evil.example`"),
@@ -95,10 +112,12 @@ mod tests {
     fn code_is_never_left_early() {
         for (text, shown) in [
             ("arn:aws:s3:::x", "`arn:aws:s3:::x`"),
-            ("a`b", "<code>a&#96;b</code>"),
+            ("a`b", "``a`b``"),
+            ("``a", "``` ``a ```"),
             ("a|b", "<code>a&#124;b</code>"),
-            ("</code>", "<code>&#60;/code&#62;</code>"),
-            ("a\\", "<code>a&#92;</code>"),
+            ("</code>", "`</code>`"),
+            ("a\\", "`a\\`"),
+            ("[x](http://evil.example/`)", "``[x](http://evil.example/`)``"),
             ("", "–"),
             ("\u{202e}", "–"),
         ] {

@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use crate::finding::Trouble;
+use crate::finding::{Cause, Trouble};
 use crate::http::Credentials;
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -93,11 +93,11 @@ impl Source for Settings {
                 Ok(visible) => {
                     Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
                 }
-                Err(trouble) => Err(vec![match &trouble.help {
-                    Some(_) => trouble,
-                    None => trouble.help(
+                Err(trouble) => Err(vec![match (trouble.cause, &trouble.help) {
+                    (Cause::Protocol, None) => trouble.help(
                         "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
                     ),
+                    _ => trouble,
                 }]),
             }
         })
