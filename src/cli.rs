@@ -76,7 +76,10 @@ pub enum Command {
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, for `man -l -` or a package.
-    Man,
+    Man {
+        /// Writes a page for each command into this folder instead.
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

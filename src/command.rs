@@ -1,7 +1,7 @@
 //! One file for each subcommand, and what they share.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use tokio::sync::watch;
@@ -71,7 +71,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => block_on(demo::demo(arguments, &context)),
         Command::Completions { shell } => completions(shell),
-        Command::Man => manual(),
+        Command::Man { folder } => manual(folder.as_deref()),
     }
 }
 
@@ -92,9 +92,15 @@ fn completions(shell: clap_complete::Shell) -> Result<u8, Usage> {
     Ok(Verdict::Passed.exit_code())
 }
 
-fn manual() -> Result<u8, Usage> {
+fn manual(folder: Option<&Path>) -> Result<u8, Usage> {
     let mut page = Vec::new();
-    let command = <Cli as clap::CommandFactory>::command().flatten_help(true);
+    let command = <Cli as clap::CommandFactory>::command();
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(command, folder))
+            .map_err(|error| format!("failed to write to {}: {error}", folder.display()))?;
+        return Ok(Verdict::Passed.exit_code());
+    }
     clap_mangen::Man::new(command)
         .render(&mut page)
         .map_err(|error| format!("failed to write the manual page: {error}"))?;
