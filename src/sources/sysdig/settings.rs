@@ -315,6 +315,13 @@ pub struct Events {
     pub severity_table: Table,
 }
 
+impl Events {
+    /// The platform's numbers that are asked for; `None`: all.
+    pub fn numbers(&self) -> Option<Vec<u8>> {
+        self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))
+    }
+}
+
 /// What the numbers of events stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<Level, Vec<u8>>")]

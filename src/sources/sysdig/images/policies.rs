@@ -49,7 +49,7 @@ impl Reading<'_> {
         self.part.as_of = evaluation.at.as_ref().and_then(|at| at.moment());
         self.part.notes.push(format!("image {}", self.found.name));
         for policy in evaluation.results.iter().flatten() {
-            self.policy(policy);
+            self.policy(source, policy);
         }
         let status = evaluation.status.as_deref().unwrap_or_default().to_lowercase();
         match status.as_str() {
@@ -58,14 +58,7 @@ impl Reading<'_> {
             }
             "pass" if self.part.evaluated == 0 => self.passed(VERDICT, None),
             "pass" | "fail" | "warn" => {}
-            other => {
-                let message = format!(
-                    "{source}: the evaluation of image {} is `{}`, neither pass nor fail",
-                    self.found.name,
-                    text::one_line(other, 40)
-                );
-                self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
-            }
+            other => self.undecided(source, "", other),
         }
         let counts =
             [("nStop", evaluation.n_stop, self.stops), ("nWarn", evaluation.n_warn, self.warns)];
@@ -80,7 +73,16 @@ impl Reading<'_> {
         }
     }
 
-    fn policy(&mut self, policy: &PolicyResult) {
+    fn undecided(&mut self, source: &str, by: &str, status: &str) {
+        let message = format!(
+            "{source}: the evaluation of image {}{by} is `{}`, neither pass nor fail",
+            self.found.name,
+            text::one_line(status, 40)
+        );
+        self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
+    }
+
+    fn policy(&mut self, source: &str, policy: &PolicyResult) {
         let name = policy.policy_name.as_deref().filter(|name| !name.is_empty());
         let name = name.or(policy.policy_id.as_ref().map(|id| id.0.as_str())).unwrap_or("policy");
         let blamed = std::mem::take(&mut self.blamed);
@@ -95,9 +97,22 @@ impl Reading<'_> {
                 self.rule(id, name, rule);
             }
         }
-        let failed = policy.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("fail"));
-        if failed && !self.blamed {
-            self.failed(VERDICT, Severity::High, Some(name), "the policy failed; no rule is named");
+        let is_silent = policy.gate_results.iter().flatten().next().is_none();
+        match policy.status.as_deref().unwrap_or_default().to_lowercase().as_str() {
+            "fail" if !self.blamed => {
+                let said = "the policy failed; no rule is named";
+                self.failed(VERDICT, Severity::High, Some(name), said);
+            }
+            // It was evaluated, and had nothing to say.
+            "pass" if is_silent => self.passed(VERDICT, Some(name)),
+            "" | "pass" | "fail" | "warn" => {}
+            other => {
+                self.undecided(
+                    source,
+                    &format!(" by policy `{}`", text::one_line(name, 60)),
+                    other,
+                );
+            }
         }
         self.blamed |= blamed;
     }
