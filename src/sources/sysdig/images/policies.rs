@@ -248,6 +248,26 @@ mod tests {
         assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
     }
 
+    /// A gate that names such a policy must not be told that it matches nothing.
+    #[test]
+    fn a_policy_that_passed_without_a_word_was_evaluated() {
+        let silent = |status: Value, gates: Value| json!({"policyName": "NIST", "status": status, "gateResults": gates});
+        let mut results = rules(&["go"]);
+        results.as_array_mut().unwrap().push(silent(json!("PASS"), json!([])));
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (2, 0, 0));
+
+        // It says nothing at all, as one that does not apply.
+        let results = json!([silent(json!(null), json!(null))]);
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!((part.evaluated, part.troubles.len()), (1, 0));
+
+        let results = json!([silent(json!("error"), json!([]))]);
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!(part.troubles[0].cause, Cause::Incomplete);
+        assert!(part.troubles[0].message.contains("by policy `NIST` is `error`"));
+    }
+
     #[test]
     fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_trouble() {
         let cases = [
