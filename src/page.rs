@@ -6,6 +6,9 @@ use std::fmt;
 use crate::finding::{Cause, Trouble};
 use crate::text;
 
+/// Pages without a row that are turned before a walk is taken for endless.
+const MOST_EMPTY: u64 = 16;
+
 /// Watches one walk over pages.
 #[derive(Debug)]
 pub struct Walk {
@@ -19,9 +22,6 @@ pub struct Walk {
     empty: u64,
     cursors: BTreeSet<String>,
 }
-
-/// Pages without a row that are turned before a walk is taken for endless.
-const MOST_EMPTY: u64 = 16;
 
 impl Walk {
     /// `page_size`: the rows asked for; a server may give fewer.

@@ -354,7 +354,7 @@ async fn a_page_that_is_wrong_in_itself_stops_at_the_preflight() {
 
 #[tokio::test]
 async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
-    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 3, "times": null});
+    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[broken], json!({"page_limit": 20}), &[]).await;
     assert_trouble(&collected, Cause::Protocol, "ends too early");
     let part = &collected.outcome.parts[0];
@@ -365,7 +365,7 @@ async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
 
 #[tokio::test]
 async fn a_passing_failure_on_the_way_is_nobodys_business() {
-    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 3, "times": 2});
+    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 4, "times": 2});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_eq!(sound(&collected).findings.len(), 64);
     assert_eq!(collected.outcome.requests, 1 + 1 + 4 + 1 + 2);
@@ -373,7 +373,7 @@ async fn a_passing_failure_on_the_way_is_nobodys_business() {
 
 #[tokio::test]
 async fn a_platform_that_asks_for_more_than_the_deadline_is_not_waited_for() {
-    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 3, "times": null});
+    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_trouble(&collected, Cause::Unreachable, "past the deadline");
     assert_eq!(collected.outcome.parts[0].findings.len(), 20);

@@ -72,6 +72,8 @@ impl<'a> Collection<'a> {
 
     async fn everything(&mut self) -> Result<(), Trouble> {
         self.part.evaluated = self.total(&self.scope).await?;
+        // Before the failures are read, which may take minutes: totals of one moment add up.
+        self.passed = self.passes().await?;
         self.probe_scope().await?;
         self.check_filters().await?;
         self.read_failures().await?;
