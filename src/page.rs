@@ -6,6 +6,9 @@ use std::fmt;
 use crate::finding::{Cause, Trouble};
 use crate::text;
 
+/// Pages without a row that are turned before a walk is taken for endless.
+const MOST_EMPTY: u64 = 16;
+
 /// Watches one walk over pages.
 #[derive(Debug)]
 pub struct Walk {
@@ -15,10 +18,13 @@ pub struct Walk {
     total: Option<u64>,
     rows: u64,
     pages: u64,
+    /// Pages that brought no row, and were not the last.
+    empty: u64,
     cursors: BTreeSet<String>,
 }
 
 impl Walk {
+    /// `page_size`: the rows asked for; a server may give fewer.
     pub fn new(what: impl Into<String>, page_size: u64) -> Self {
         Self {
             what: what.into(),
@@ -26,6 +32,7 @@ impl Walk {
             total: None,
             rows: 0,
             pages: 0,
+            empty: 0,
             cursors: BTreeSet::new(),
         }
     }
@@ -40,7 +47,7 @@ impl Walk {
         self.pages
     }
 
-    /// Pages there will be, as far as the total tells.
+    /// Pages there will be, as far as the total and the first page tell.
     pub fn pages_promised(&self) -> Option<u64> {
         self.total.map(|total| total.div_ceil(self.page_size).max(1))
     }
@@ -48,11 +55,14 @@ impl Walk {
     /// Takes note of a page: its rows, the total it states, and the cursor of the next one.
     ///
     /// # Errors
-    /// If the total moved, more rows came than promised, the cursor was seen before, or the walk
-    /// goes on past what the total allows.
+    /// If the total moved, more rows came than promised, the cursor was seen before, or page after
+    /// page brings nothing.
     pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Trouble> {
         self.rows = self.rows.saturating_add(rows);
         self.pages += 1;
+        if self.pages == 1 && rows > 0 {
+            self.page_size = self.page_size.min(rows);
+        }
         let first = *self.total.get_or_insert(total);
         if first != total {
             let moved = format!("the total changed from {first} to {total} between two pages");
@@ -72,10 +82,13 @@ impl Walk {
                 format!("page {} leads back to a page already seen ({link})", self.pages),
             ));
         }
-        // A server may send short pages, but not without end.
-        let most = total.div_ceil(self.page_size).saturating_mul(4).saturating_add(16);
-        if self.pages >= most {
-            let endless = format!("still going on after {} pages for {total} rows", self.pages);
+        // Pages may be as short as the server likes: each row is one step nearer to the total.
+        self.empty += u64::from(rows == 0);
+        if self.empty >= MOST_EMPTY {
+            let endless = format!(
+                "page {} of {total} rows is the {}th without any, and names another one",
+                self.pages, self.empty
+            );
             return Err(self.trouble(Cause::Protocol, endless));
         }
         Ok(())
@@ -175,5 +188,16 @@ mod tests {
         let endless = (0_u64..100).find_map(|at| walk.page(0, 10, Some(&at.to_string())).err());
         assert_eq!(endless.map(|trouble| trouble.cause), Some(Cause::Protocol));
         assert!(walk.pages() < 25);
+    }
+
+    #[test]
+    fn short_pages_are_as_good_as_long_ones() {
+        let mut walk = Walk::new("x", 500);
+        for at in 1..=300_u64 {
+            let next = (at < 300).then(|| at.to_string());
+            assert_eq!(walk.page(10, 3000, next.as_deref()), Ok(()), "{at}");
+        }
+        assert_eq!(walk.pages_promised(), Some(300));
+        assert_eq!(walk.end(), Ok(()));
     }
 }

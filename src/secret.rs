@@ -76,7 +76,9 @@ impl Secret {
         if token.contains(['\n', '\r']) {
             return Err(format!("the token in {variable} has a newline in it; store it without"));
         }
-        Self::new(token).ok_or_else(|| {
+        // Copied as a header has it. A token itself has no space, so nothing else can be meant.
+        let bare = token.strip_prefix("Bearer ").map(|bare| bare.trim_start().to_owned());
+        Self::new(bare.unwrap_or(token)).ok_or_else(|| {
             format!(
                 "the token in {variable} has a space, a control character or a letter beyond ASCII \
                  in it; check that it was copied whole and alone"

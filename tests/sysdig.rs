@@ -288,6 +288,8 @@ fn an_inventory_filter_narrows_what_counts() {
     assert_eq!(ran.part()["evaluated"], json!(6 * 6));
     let settings = "posture: {inventory: {account: nobody}}";
     run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("matches no resource");
+    let settings = "posture: {inventory: {account: [\"400000000037\", nobody]}}";
+    run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("`account in (\"nobody\")`");
 }
 
 fn with_key(command: &mut Command) {
@@ -360,6 +362,14 @@ fn a_refusal_is_read_though_it_says_it_is_plain_text() {
     let ran = run_with(&json!({}), POSTURE, &["max: 19"], "", revoked).exits(4);
     let ran = ran.says("401: cannot verify credentials");
     assert_eq!(ran.requests.len(), 1);
+}
+
+#[test]
+fn a_token_may_be_copied_with_its_scheme() {
+    let with_scheme = |command: &mut Command| {
+        command.env("SYSDIG_API_TOKEN", "Bearer a-token");
+    };
+    run_with(&json!({}), POSTURE, &["max: 19"], "", with_scheme).exits(0);
 }
 
 #[test]
@@ -518,6 +528,9 @@ fn a_quiet_window_passes_and_an_endless_feed_does_not() {
     }
     let circle = events(json!({"repeat_cursor": true, "largest_page": 5, "every_seconds": 60}));
     run(&circle, "events: {window: 24h}", &["max: 1000"]).exits(3).says("already seen");
+    let restart = events(json!({"restart": true, "largest_page": 5, "every_seconds": 60}));
+    let ran = run(&restart, "events: {window: 24h}", &["max: 1000"]).exits(3).says("no new event");
+    assert!(ran.count("/secureEvents?") < 15);
     let doubted = events(json!({"false_positive_every": 4}));
     let ran = run(&doubted, "events: {window: 24h}", &["max: 38"]).exits(0);
     assert_eq!(ran.says("12 events marked as false positives").failed(), 38);

@@ -2,16 +2,44 @@
 //! simulator is honest and cannot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+/// What is wrong with it.
+#[derive(Clone, Default)]
+struct Lie {
+    /// The parameter that it does not look at.
+    ignored: Option<&'static str>,
+    /// What three of the passed checks have for a result instead.
+    result: Option<Value>,
+    /// Whether a passed check appears after the first requests.
+    growing: bool,
+    asked: Arc<AtomicU64>,
+}
+
 /// Starts it on a free port, until the test's runtime ends, and returns its origin. It does not
 /// look at the parameter `ignored`.
 pub async fn start(ignored: Option<&'static str>) -> String {
-    let app = Router::new().route("/v1/cspm/checks", get(checks)).with_state(ignored);
+    serve(Lie { ignored, ..Lie::default() }).await
+}
+
+/// Three of its passed checks have this result instead.
+pub async fn start_with_result(result: Value) -> String {
+    serve(Lie { result: Some(result), ..Lie::default() }).await
+}
+
+/// A passed check appears after the preflight and the first total.
+pub async fn start_growing() -> String {
+    serve(Lie { growing: true, ..Lie::default() }).await
+}
+
+async fn serve(lie: Lie) -> String {
+    let app = Router::new().route("/v1/cspm/checks", get(checks)).with_state(lie);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -53,7 +81,7 @@ fn estate() -> impl Iterator<Item = Value> {
 }
 
 async fn checks(
-    State(ignored): State<Option<&'static str>>,
+    State(lie): State<Lie>,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Json<Value> {
     let has = |check: &Value, name: &str, list: &str| {
@@ -67,11 +95,21 @@ async fn checks(
         };
         list.split(',').any(|word| value == word)
     };
+    let early = lie.asked.fetch_add(1, Ordering::Relaxed) < 2;
     let found: Vec<Value> = estate()
+        .map(|mut check| {
+            let at = check["id"].as_str().and_then(|id| id.strip_prefix("check-"));
+            let odd = at.is_some_and(|at| ["4", "7", "10"].contains(&at));
+            if let (true, Some(result)) = (odd, &lie.result) {
+                check["attributes"]["result"] = result.clone();
+            }
+            check
+        })
+        .filter(|check| !(lie.growing && early && check["id"] == "check-11"))
         .filter(|check| {
             asked
                 .iter()
-                .filter(|(name, _)| Some(name.as_str()) != ignored)
+                .filter(|(name, _)| Some(name.as_str()) != lie.ignored)
                 .all(|(name, list)| has(check, name, list))
         })
         .collect();

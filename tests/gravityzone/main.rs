@@ -84,9 +84,9 @@ async fn a_policy_that_only_limits_failures_downloads_no_passes() {
         ]
     );
     assert!(collected.outcome.simulated);
-    // The preflight, the total, and 1,636 failures in pages of 500.
-    assert_eq!(collected.requests.len(), 1 + 1 + 4, "{:#?}", collected.requests);
-    assert_eq!(collected.outcome.requests, 6);
+    // The preflight, the total, 1,636 failures in pages of 500, and the total of passes.
+    assert_eq!(collected.requests.len(), 1 + 1 + 4 + 1, "{:#?}", collected.requests);
+    assert_eq!(collected.outcome.requests, 7);
 }
 
 #[tokio::test]
@@ -126,19 +126,19 @@ async fn the_size_of_pages_does_not_change_what_a_finding_is() {
 }
 
 #[tokio::test]
-async fn a_pass_rate_of_everything_takes_one_more_total() {
+async fn a_pass_rate_of_everything_takes_no_further_request() {
     let all = Selection::default();
     let collected = collect(estate(), json!({}), &[passes(&all)]).await;
     let part = sound(&collected);
     assert_eq!(part.count(&all), Some(Count { passed: 30_817 - 1636, failed: 1636 }));
-    assert_eq!(collected.requests.len(), 6 + 1);
+    assert_eq!(collected.requests.len(), 7);
 }
 
 #[tokio::test]
 async fn passes_of_a_framework_come_from_totals_and_agree_with_rows() {
     let framework = words(&[(Field::Framework, &["nist-sp-800-53-r5"])]);
     let by_totals = collect(json!({}), json!({}), &[passes(&framework)]).await;
-    assert!(by_totals.requests.len() <= 6, "{:#?}", by_totals.requests);
+    assert!(by_totals.requests.len() <= 7, "{:#?}", by_totals.requests);
 
     let pattern = words(&[(Field::Framework, &["nist-sp-800-53-r5*"])]);
     let by_rows = collect(json!({}), json!({}), &[passes(&pattern)]).await;
@@ -179,8 +179,8 @@ async fn globs_are_counted_in_one_walk_for_all_gates() {
     assert_eq!((all.passed, all.failed), (30_817 - 1636, 1636));
     assert!(count(&s3).passed > 1000);
     assert_eq!(count(&s3), count(&bucket));
-    // The preflight, the total, 2 pages of failures, 30 of passes.
-    assert_eq!(collected.requests.len(), 1 + 1 + 2 + 30);
+    // The preflight, the total, 2 pages of failures, the total of passes, 30 pages of them.
+    assert_eq!(collected.requests.len(), 1 + 1 + 2 + 1 + 30);
 }
 
 #[tokio::test]
@@ -188,13 +188,13 @@ async fn a_failure_proves_existence_and_a_typo_is_looked_for_once() {
     let there = words(&[(Field::Rule, &["cloud_scan/aws/*"])]);
     let collected = collect(json!({}), json!({}), &[existence(&there)]).await;
     sound(&collected);
-    assert_eq!(collected.requests.len(), 3);
+    assert_eq!(collected.requests.len(), 4);
 
     let typo = words(&[(Field::Framework, &["nist-sp-800-53-r55"])]);
     let collected = collect(json!({}), json!({}), &[existence(&typo)]).await;
     assert_eq!(sound(&collected).count(&typo), Some(Count::default()));
     // A total of zero, and three pages of passes to be sure.
-    assert_eq!(collected.requests.len(), 3 + 1 + 3);
+    assert_eq!(collected.requests.len(), 4 + 1 + 3);
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn scope_values_that_match_nothing_are_named() {
     let collected = collect(json!({}), settings, &[]).await;
     assert_trouble(&collected, Cause::Incomplete, "filters.system_compliance: `nits`");
     // A single value's total is the evaluated total: no probe of its own.
-    assert_eq!(collected.requests.len(), 3);
+    assert_eq!(collected.requests.len(), 4);
 }
 
 #[tokio::test]
@@ -292,6 +292,37 @@ async fn a_platform_without_checks_is_told_as_such() {
     assert_eq!((sound(&collected).evaluated, sound(&collected).findings.len()), (0, 0));
 }
 
+/// A policy that only limits failures reads no passes, and yet checks that are neither are missed.
+#[tokio::test]
+async fn a_result_that_nobody_documented_is_no_pass() {
+    for (result, filters) in [
+        (json!("error"), json!({})),
+        (json!(null), json!({})),
+        (json!("FAIL"), json!({"severities": ["low", "high"]})),
+        (json!("error"), json!({"statuses": ["needs_review"]})),
+        (json!("error"), json!({"statuses": ["open"]})),
+    ] {
+        let origin = liar::start_with_result(result).await;
+        let collected = collect_from(&origin, json!({"filters": filters}), &[]).await;
+        let [missing] = &*collected.outcome.troubles else { panic!("{:#?}", collected.outcome) };
+        assert_eq!(missing.cause, Cause::Incomplete);
+        assert!(missing.message.contains("3 checks neither failed nor passed"), "{missing:?}");
+        // What failed counts all the same.
+        assert!(!collected.outcome.parts[0].findings.is_empty(), "{filters}");
+        assert_eq!(collected.outcome.parts[0].troubles, []);
+    }
+}
+
+/// Totals that moved once, while failures were read, are asked again.
+#[tokio::test]
+async fn a_scan_that_ends_meanwhile_is_no_contradiction() {
+    let origin = liar::start_growing().await;
+    let collected = collect_from(&origin, json!({}), &[passes(&Selection::default())]).await;
+    let part = sound(&collected);
+    assert_eq!(part.evaluated, 12);
+    assert_eq!(part.count(&Selection::default()), Some(Count { passed: 8, failed: 4 }));
+}
+
 #[tokio::test]
 async fn pages_that_do_not_add_up_are_refused() {
     let cases = [
@@ -323,7 +354,7 @@ async fn a_page_that_is_wrong_in_itself_stops_at_the_preflight() {
 
 #[tokio::test]
 async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
-    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 3, "times": null});
+    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[broken], json!({"page_limit": 20}), &[]).await;
     assert_trouble(&collected, Cause::Protocol, "ends too early");
     let part = &collected.outcome.parts[0];
@@ -334,15 +365,15 @@ async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
 
 #[tokio::test]
 async fn a_passing_failure_on_the_way_is_nobodys_business() {
-    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 3, "times": 2});
+    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 4, "times": 2});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_eq!(sound(&collected).findings.len(), 64);
-    assert_eq!(collected.outcome.requests, 1 + 1 + 4 + 2);
+    assert_eq!(collected.outcome.requests, 1 + 1 + 4 + 1 + 2);
 }
 
 #[tokio::test]
 async fn a_platform_that_asks_for_more_than_the_deadline_is_not_waited_for() {
-    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 3, "times": null});
+    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_trouble(&collected, Cause::Unreachable, "past the deadline");
     assert_eq!(collected.outcome.parts[0].findings.len(), 20);

@@ -60,9 +60,11 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
     let all: Vec<_> = platform.events().into_iter().filter(|event| event.passes(&filter)).collect();
     let cursor = parameter(&pairs, "cursor");
     let span = span(&pairs)?;
+    let mut total = all.len();
     let (page, prev): (Vec<&Event>, Option<u64>) = match (cursor, span) {
         (None, Some((from, to))) => {
             let within = |event: &&Event| (from..=to).contains(&event.nanos);
+            total = all.iter().filter(within).count();
             let page: Vec<_> = all.iter().filter(within).take(limit).collect();
             // Always set: nobody looked whether there are older ones.
             let last = page.last().map(|event| event.number);
@@ -73,11 +75,13 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
         (Some(cursor), None) => {
             let first = number(cursor).ok_or_else(bad)?;
             // Not bounded by the first request's span.
-            let mut rest = all.iter().filter(|event| event.number >= first);
+            let from = if settings.restart { 0 } else { first };
+            let mut rest = all.iter().filter(|event| event.number >= from);
             let page: Vec<_> = rest.by_ref().take(limit).collect();
-            let prev = match settings.repeat_cursor {
-                true => Some(first),
-                false => rest.next().map(|event| event.number),
+            let prev = match (settings.repeat_cursor, settings.restart) {
+                (true, _) => Some(first),
+                (_, true) => Some(first + 1),
+                _ => rest.next().map(|event| event.number),
             };
             (page, prev)
         }
@@ -86,7 +90,7 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
     let data: Vec<_> = page.iter().map(|event| platform.event_row(event)).collect();
     Ok(reply::json(&json!({
         "page": {
-            "total": all.len(), "returned": data.len(),
+            "total": total, "returned": data.len(),
             "prev": prev.map(cursor_of), "next": cursor_of(0),
         },
         "data": data,

@@ -198,6 +198,8 @@ pub struct Events {
     pub largest_page: usize,
     /// Whether the cursor of older events never moves.
     pub repeat_cursor: bool,
+    /// Whether every cursor leads back to the newest events, and to yet another cursor.
+    pub restart: bool,
 }
 
 impl Default for Events {
@@ -209,6 +211,7 @@ impl Default for Events {
             numbers: false,
             largest_page: 999,
             repeat_cursor: false,
+            restart: false,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! query.rs      what is asked, and who belongs to it    demand.rs    which request tells what
 //! walk.rs       pages, one after another                wire.rs      the JSON of a check
 //! findings.rs   failed checks become findings           count.rs     passed checks become counts
-//! shared.rs     rules, accounts, … kept once
+//! shared.rs     rules, accounts, … kept once            balance.rs   whether it adds up
 //! ```
 //!
 //! Failures are read as rows, everything else as totals: a page of one check says how many there
@@ -24,6 +24,7 @@ use crate::sources::{Connection, Later, Ready, Run, Source, System};
 use crate::stop::Stop;
 use crate::text;
 
+mod balance;
 mod collect;
 pub mod count;
 mod demand;

@@ -107,6 +107,10 @@ impl<'a> Reader<'a> {
         }
         self.total = page.meta.total;
         let next = page.links.next.as_ref().map(|next| &*next.0);
+        if next.is_some_and(str::is_empty) {
+            let what = "`links.next` is empty, where it should lead on or be null";
+            return Err(Trouble::new(Cause::Protocol, format!("{}: {what}", self.what)));
+        }
         self.walk.page(page.data.len() as u64, page.meta.total, next)?;
         self.elapsed(page)
     }
@@ -210,6 +214,14 @@ mod tests {
             assert_eq!(trouble.cause, cause, "{}", trouble.message);
             assert!(trouble.message.contains(has), "{}", trouble.message);
         }
+    }
+
+    #[test]
+    fn a_link_that_is_empty_leads_nowhere() {
+        let trouble = read(&Query::default(), &[page(&[check("1")], 1, Some(1), Some(""))]);
+        let trouble = trouble.unwrap_err();
+        assert_eq!(trouble.cause, Cause::Protocol);
+        assert!(trouble.message.contains("`links.next` is empty"), "{}", trouble.message);
     }
 
     #[test]

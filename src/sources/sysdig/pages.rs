@@ -78,13 +78,12 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     ) -> Result<Vec<T>, Trouble> {
         let mut rows = Vec::new();
         let mut earlier: HashSet<String> = HashSet::new();
-        let mut guard = None;
+        let mut guard = Walk::new(self.what.clone(), SIZE);
+        let mut repeated = false;
         for number in 1_u64.. {
             let Page { data, total } = self.page(number, SIZE).await?;
             let (data, total): (Vec<T>, u64) = (data.unwrap_or_default(), self.stated(total)?);
-            let length = data.len() as u64;
-            let guard =
-                guard.get_or_insert_with(|| Walk::new(self.what.clone(), length.clamp(1, SIZE)));
+            let any = !data.is_empty();
             let mut here = HashSet::new();
             for (at, row) in data.into_iter().enumerate() {
                 let key = key(&row).ok_or_else(|| self.nameless(number, at))?;
@@ -92,19 +91,26 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
                     return Err(self.shifted(number));
                 }
                 let is_enough = enough(&row);
-                if here.insert(key) {
-                    rows.push(row);
+                match here.insert(key) {
+                    true => rows.push(row),
+                    false => repeated = true,
                 }
                 if is_enough {
                     return Ok(rows);
                 }
             }
+            // What comes twice within a page counts once, or it would stand for a row that is
+            // missing.
+            let distinct = here.len() as u64;
             earlier.extend(here);
-            let more = length > 0 && guard.rows().saturating_add(length) < total;
+            let more = any && guard.rows().saturating_add(distinct) < total;
             let next = more.then(|| (number + 1).to_string());
-            guard.page(length, total, next.as_deref())?;
+            guard.page(distinct, total, next.as_deref())?;
             if !more {
-                guard.end()?;
+                guard.end().map_err(|trouble| match repeated {
+                    true => Self::repeated(&trouble),
+                    false => trouble,
+                })?;
                 break;
             }
         }
@@ -130,6 +136,12 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         let message =
             format!("{}: page {page}, data[{at}] has nothing to be told apart by", self.what);
         Trouble::new(Cause::Protocol, message)
+    }
+
+    fn repeated(trouble: &Trouble) -> Trouble {
+        let message = format!("{}, and some of them came twice", trouble.message);
+        Trouble::new(trouble.cause, message)
+            .help("run the gate again; if it stays, report it to the platform's support")
     }
 
     /// A row that comes again on a later page has pushed another one out of sight.

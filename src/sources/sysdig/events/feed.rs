@@ -6,8 +6,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::super::filter::Filter;
-use super::super::settings::Events;
+use super::super::settings::{Events, values};
 use super::wire::{Event, Label, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
@@ -19,8 +21,11 @@ use crate::text;
 /// The most events in a page (fact sheet §6).
 const PAGE: usize = 999;
 
-/// Pages without an event that are turned before the feed is taken for endless.
-const MOST_EMPTY: u32 = 10;
+/// Pages without a new event that are turned before the feed is taken for endless.
+const MOST_IDLE: u32 = 10;
+
+/// How far a time may be beyond the span, for it may be rounded.
+const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
 /// A walk through the feed.
 struct Walk<'a> {
@@ -56,30 +61,60 @@ impl Walk<'_> {
     async fn span(&mut self, span: Window, part: &mut Part) -> Result<(), Trouble> {
         let mut cursor: Option<String> = None;
         let mut cursors = BTreeSet::new();
-        let mut empty = 0;
+        let (mut idle, mut total) = (0, None);
         loop {
             let page = self.page(span, cursor.as_deref()).await?;
             let rows = page.data.ok_or_else(|| self.protocol("a page has no `data`"))?;
-            // The bounds hold for the first page, so that an empty one leaves nothing out.
-            if rows.is_empty() && cursor.is_none() {
-                return Ok(());
+            let told = page.page.unwrap_or_default();
+            let length = rows.len() as u64;
+            if let Some(returned) = told.returned.filter(|returned| returned.0 != length) {
+                let what =
+                    format!("a page says it holds {} events, and holds {length}", returned.0);
+                return Err(self.trouble(Cause::Incomplete, &what));
             }
-            let length = rows.len();
+            if cursor.is_none() {
+                total = told.total.map(|total| total.0);
+                // The bounds hold for the first page, so that an empty one leaves nothing out.
+                if rows.is_empty() && total.unwrap_or(0) == 0 {
+                    return Ok(());
+                }
+            }
+            let before = self.seen.len();
             let mut older = false;
             for row in &rows {
-                older |= self.row(row, span, part)?;
+                older = self.row(row, span, part)?;
             }
-            let prev = page.page.and_then(|page| page.prev).map(|prev| prev.0);
-            let Some(prev) = prev.filter(|prev| !older && !prev.is_empty()) else { return Ok(()) };
-            empty = if length == 0 { empty + 1 } else { 0 };
+            if older {
+                return Ok(());
+            }
+            let Some(prev) = told.prev.map(|prev| prev.0).filter(|prev| !prev.is_empty()) else {
+                return self.end(total, cursor.is_none() && rows.len() >= PAGE);
+            };
+            idle = if self.seen.len() == before { idle + 1 } else { 0 };
             if !cursors.insert(prev.clone()) {
                 return Err(self.protocol("a cursor leads back to a page already seen"));
             }
-            if empty >= MOST_EMPTY {
-                return Err(self.protocol("page after page holds no event, and names another one"));
+            if idle >= MOST_IDLE {
+                let what = "page after page holds no new event, and names another one";
+                return Err(self.protocol(what));
             }
             cursor = Some(prev);
         }
+    }
+
+    /// Nothing is older: then all that the platform counts has arrived. What it counts are the
+    /// events of the span, or else of all time, so that those of newer spans may be among them.
+    fn end(&self, total: Option<u64>, is_full: bool) -> Result<(), Trouble> {
+        let arrived = self.seen.len() as u64;
+        if let Some(total) = total.filter(|total| *total > arrived) {
+            let what = format!("the platform counts {total} events, but {arrived} arrived");
+            return Err(self.trouble(Cause::Contradictory, &what));
+        }
+        if is_full {
+            let what = "a full page does not say where the events before it are";
+            return Err(self.trouble(Cause::Incomplete, what));
+        }
+        Ok(())
     }
 
     async fn page(&mut self, span: Window, cursor: Option<&str>) -> Result<Page, Trouble> {
@@ -103,7 +138,8 @@ impl Walk<'_> {
         answer.json().map_err(|error| error.trouble())
     }
 
-    /// Takes in an event; whether it is older than the span.
+    /// Takes in an event; whether it is older than the span. The last of a page tells for all that
+    /// follow, for the newest comes first.
     fn row(&mut self, row: &Event, span: Window, part: &mut Part) -> Result<bool, Trouble> {
         let Some(id) = row.id.as_ref().map(|id| &id.0).filter(|id| !id.is_empty()) else {
             return Err(self.protocol("an event has no `id`"));
@@ -117,22 +153,59 @@ impl Walk<'_> {
         if at < span.from {
             return Ok(true);
         }
-        if at > span.to || !self.seen.insert(id.clone()) {
+        if at.signed_duration_since(span.to) > ROUNDING {
+            let what = format!("event {} is newer than what was asked for", text::one_line(id, 60));
+            return Err(self.trouble(Cause::Contradictory, &what));
+        }
+        if !self.seen.insert(id.clone()) {
             return Ok(false);
         }
+        let number = row.severity.and_then(|severity| severity.0);
+        self.is_asked_for(row, number)?;
         let content = row.content.as_ref();
         if content.is_some_and(|content| content.false_positive == Some(true)) {
             self.false_positives += 1;
             return Ok(false);
         }
-        let number = row.severity.and_then(|severity| severity.0);
         let severity = self.settings.severity_table.severity(number);
         part.findings.push(Finding { created_at: Some(at), ..finding(row, id, severity) });
         Ok(false)
     }
 
+    /// A filter that the platform ignores must not go unnoticed: it would block for what nobody
+    /// asked for. What an event does not say is not held against it.
+    fn is_asked_for(&self, row: &Event, number: Option<u64>) -> Result<(), Trouble> {
+        let refuse = |field: &str, has: &str| {
+            let has = text::one_line(has, 60);
+            let what = format!(
+                "an event has the {field} `{has}`, which was not asked for: a filter was ignored"
+            );
+            Err(self.trouble(Cause::Contradictory, &what))
+        };
+        if let Some(number) = number.filter(|number| !self.settings.asks_for(Some(*number))) {
+            return refuse("severity", &number.to_string());
+        }
+        let rule = row.content.as_ref().and_then(|content| content.rule_name.as_deref());
+        for (field, asked, has) in [
+            ("rule", &self.settings.rules, rule),
+            ("source", &self.settings.sources, row.source.as_deref()),
+        ] {
+            let is_asked = |has: &&str| {
+                asked.is_none() || values(asked.as_ref()).any(|one| one.eq_ignore_ascii_case(has))
+            };
+            if let Some(has) = has.filter(|has| !is_asked(has)) {
+                return refuse(field, has);
+            }
+        }
+        Ok(())
+    }
+
     fn protocol(&self, what: &str) -> Trouble {
-        Trouble::new(Cause::Protocol, format!("{}: secureEvents: {what}", self.run.name))
+        self.trouble(Cause::Protocol, what)
+    }
+
+    fn trouble(&self, cause: Cause, what: &str) -> Trouble {
+        Trouble::new(cause, format!("{}: secureEvents: {what}", self.run.name))
     }
 }
 

@@ -3,24 +3,23 @@
 //! A quiet window is a pass: that the platform answered for all of it is the proof.
 //!
 //! ```text
-//! feed.rs   the events one by one, backwards       wire.rs   the JSON
+//! feed.rs   the events one by one, backwards       count.rs  how many there are
+//! wire.rs   the JSON
 //! ```
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::demands;
 use super::filter::Filter;
 use super::settings::{Detail, Events, LONGEST_SPAN, values};
 use crate::evidence::{Outcome, Part, Window};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::Trouble;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
 use crate::sources::{Later, Ready, Run};
-use crate::text;
 
+mod count;
 mod feed;
 mod wire;
 
@@ -57,32 +56,49 @@ impl Ready for Reachable<'_> {
         Self: 'a,
     {
         let Self { settings, run } = *self;
-        Box::pin(async move { run.outcome(vec![part(settings, run).await], vec![], vec![]) })
+        Box::pin(async move {
+            let mut missing = Vec::new();
+            let part = part(settings, run, &mut missing).await;
+            run.outcome(vec![part], missing, vec![])
+        })
     }
 }
 
-async fn part(settings: &Events, run: &Run) -> Part {
+/// What is left out without a trace goes to `missing`, so that what was found still counts.
+async fn part(settings: &Events, run: &Run, missing: &mut Vec<Trouble>) -> Part {
     let to = Utc::now();
     let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
     let window = Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to };
     let mut part = Part { window: Some(window), as_of: Some(to), ..Part::default() };
-    let filter = filter(settings);
     let filled = match settings.detail {
-        Detail::Findings => feed::read(settings, run, &filter, window, &mut part).await,
-        Detail::Count => count(settings, run, &filter, window, &mut part).await,
+        Detail::Findings => findings(settings, run, window, &mut part, missing).await,
+        Detail::Count => count::read(settings, run, window, &mut part).await,
     };
     part.troubles.extend(filled.err());
     part
 }
 
-/// Numbers are quoted in practice (fact sheet §6).
-fn filter(settings: &Events) -> Filter {
-    let severities = settings.severities.as_ref().map(|list| {
-        let numbers = settings.severity_table.numbers(&list.0);
-        numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>()
-    });
+async fn findings(
+    settings: &Events,
+    run: &Run,
+    window: Window,
+    part: &mut Part,
+    missing: &mut Vec<Trouble>,
+) -> Result<(), Trouble> {
+    // Numbers are quoted in practice (fact sheet §6).
+    let numbers: Vec<_> =
+        settings.numbers().iter().flatten().map(|number| number.to_string()).collect();
+    let filter = scope(settings).texts("severity", numbers.iter().map(String::as_str));
+    feed::read(settings, run, &filter, window, part).await?;
+    if settings.severities.is_some() {
+        missing.extend(count::hidden(run, settings, window, part).await?);
+    }
+    Ok(())
+}
+
+/// Which events are meant, however severe.
+fn scope(settings: &Events) -> Filter {
     Filter::default()
-        .texts("severity", severities.iter().flatten().map(String::as_str))
         .texts("ruleName", values(settings.rules.as_ref()))
         .texts("source", values(settings.sources.as_ref()))
 }
@@ -112,69 +128,6 @@ fn nanos(moment: DateTime<Utc>) -> String {
         .timestamp_nanos_opt()
         .unwrap_or(if moment.timestamp() < 0 { 0 } else { i64::MAX })
         .to_string()
-}
-
-async fn count(
-    settings: &Events,
-    run: &Run,
-    filter: &Filter,
-    window: Window,
-    part: &mut Part,
-) -> Result<(), Trouble> {
-    run.progress.status(&run.name, "counting events", "");
-    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
-    for span in spans(window) {
-        let call = run.http.get("api/v1/secureEvents/count", &[]);
-        let call = call.parameter("from", &nanos(span.from)).parameter("to", &nanos(span.to));
-        let call =
-            if filter.is_empty() { call } else { call.parameter("filter", &filter.to_string()) };
-        let answer = call.send().await.map_err(|error| error.trouble())?;
-        let groups: wire::Counts = answer.json().map_err(|error| error.trouble())?;
-        for (severity, count) in of_groups(settings, run, &groups)? {
-            let sum = counts.entry(severity).or_default();
-            *sum = sum.saturating_add(count);
-        }
-    }
-    counts.retain(|_, count| *count > 0);
-    part.evaluated = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
-    let message = format!("{}: events were only counted, by severity", run.name);
-    part.findings_missing = Some(
-        Trouble::new(Cause::Incomplete, message)
-            .help("set `events.detail: findings` for gates that select by anything but severity"),
-    );
-    part.tallies.push(demands::by_severity(&counts));
-    Ok(())
-}
-
-/// All groups together. A group that says nothing counts nothing, but one of them must speak.
-fn of_groups(
-    settings: &Events,
-    run: &Run,
-    groups: &wire::Counts,
-) -> Result<Vec<(Severity, u64)>, Trouble> {
-    let mut counts = Vec::new();
-    let mut spoken = false;
-    for (name, group) in groups {
-        let Some(group) = group else { continue };
-        let Some(numbers) = &group.count_by_severity else {
-            let message = format!(
-                "{}: secureEvents/count: `{}` has no `countBySeverity`",
-                run.name,
-                text::one_line(name, 40)
-            );
-            return Err(Trouble::new(Cause::Protocol, message));
-        };
-        spoken = true;
-        for (number, count) in numbers {
-            let severity = settings.severity_table.severity(number.trim().parse().ok());
-            counts.push((severity, count.map_or(0, |count| count.0)));
-        }
-    }
-    if spoken {
-        return Ok(counts);
-    }
-    let message = format!("{}: secureEvents/count answers without any count", run.name);
-    Err(Trouble::new(Cause::Protocol, message))
 }
 
 #[cfg(test)]

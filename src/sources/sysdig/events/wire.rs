@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde_json::Value;
 
 use super::super::units::{Id, Stamp, Whole};
 
@@ -14,8 +15,12 @@ pub struct Page {
     pub data: Option<Vec<Event>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Cursors {
+    /// Events that the question has, as far as it has bounds.
+    pub total: Option<Whole>,
+    /// Events in this page.
+    pub returned: Option<Whole>,
     /// To the events before these.
     pub prev: Option<Id>,
 }
@@ -25,6 +30,7 @@ pub struct Cursors {
 pub struct Event {
     pub id: Option<Id>,
     pub timestamp: Option<Stamp>,
+    pub source: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
     pub severity: Option<Number>,
@@ -81,8 +87,8 @@ pub enum Label {
     Other(IgnoredAny),
 }
 
-/// Counts by number, by kind of event.
-pub type Counts = BTreeMap<String, Option<Group>>;
+/// Counts by number, by kind of event; other fields may stand beside them.
+pub type Counts = BTreeMap<String, Value>;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -49,7 +49,7 @@ impl Reading<'_> {
         self.part.as_of = evaluation.at.as_ref().and_then(|at| at.moment());
         self.part.notes.push(format!("image {}", self.found.name));
         for policy in evaluation.results.iter().flatten() {
-            self.policy(policy);
+            self.policy(source, policy);
         }
         let status = evaluation.status.as_deref().unwrap_or_default().to_lowercase();
         match status.as_str() {
@@ -58,14 +58,7 @@ impl Reading<'_> {
             }
             "pass" if self.part.evaluated == 0 => self.passed(VERDICT, None),
             "pass" | "fail" | "warn" => {}
-            other => {
-                let message = format!(
-                    "{source}: the evaluation of image {} is `{}`, neither pass nor fail",
-                    self.found.name,
-                    text::one_line(other, 40)
-                );
-                self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
-            }
+            other => self.undecided(source, "", other),
         }
         let counts =
             [("nStop", evaluation.n_stop, self.stops), ("nWarn", evaluation.n_warn, self.warns)];
@@ -80,7 +73,16 @@ impl Reading<'_> {
         }
     }
 
-    fn policy(&mut self, policy: &PolicyResult) {
+    fn undecided(&mut self, source: &str, by: &str, status: &str) {
+        let message = format!(
+            "{source}: the evaluation of image {}{by} is `{}`, neither pass nor fail",
+            self.found.name,
+            text::one_line(status, 40)
+        );
+        self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
+    }
+
+    fn policy(&mut self, source: &str, policy: &PolicyResult) {
         let name = policy.policy_name.as_deref().filter(|name| !name.is_empty());
         let name = name.or(policy.policy_id.as_ref().map(|id| id.0.as_str())).unwrap_or("policy");
         let blamed = std::mem::take(&mut self.blamed);
@@ -95,9 +97,22 @@ impl Reading<'_> {
                 self.rule(id, name, rule);
             }
         }
-        let failed = policy.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("fail"));
-        if failed && !self.blamed {
-            self.failed(VERDICT, Severity::High, Some(name), "the policy failed; no rule is named");
+        let is_silent = policy.gate_results.iter().flatten().next().is_none();
+        match policy.status.as_deref().unwrap_or_default().to_lowercase().as_str() {
+            "fail" if !self.blamed => {
+                let said = "the policy failed; no rule is named";
+                self.failed(VERDICT, Severity::High, Some(name), said);
+            }
+            // It was evaluated, and had nothing to say.
+            "pass" if is_silent => self.passed(VERDICT, Some(name)),
+            "" | "pass" | "fail" | "warn" => {}
+            other => {
+                self.undecided(
+                    source,
+                    &format!(" by policy `{}`", text::one_line(name, 60)),
+                    other,
+                );
+            }
         }
         self.blamed |= blamed;
     }
@@ -231,6 +246,26 @@ mod tests {
         let part = read(json!({"status": "fail", "results": null}));
         assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (1, 1, 0));
         assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
+    }
+
+    /// A gate that names such a policy must not be told that it matches nothing.
+    #[test]
+    fn a_policy_that_passed_without_a_word_was_evaluated() {
+        let silent = |status: Value, gates: Value| json!({"policyName": "NIST", "status": status, "gateResults": gates});
+        let mut results = rules(&["go"]);
+        results.as_array_mut().unwrap().push(silent(json!("PASS"), json!([])));
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (2, 0, 0));
+
+        // It says nothing at all, as one that does not apply.
+        let results = json!([silent(json!(null), json!(null))]);
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!((part.evaluated, part.troubles.len()), (1, 0));
+
+        let results = json!([silent(json!("error"), json!([]))]);
+        let part = read(json!({"status": "pass", "results": results}));
+        assert_eq!(part.troubles[0].cause, Cause::Incomplete);
+        assert!(part.troubles[0].message.contains("by policy `NIST` is `error`"));
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::selection::{Field, Pattern};
 use crate::sources::Run;
 use crate::text;
 
-/// Vulnerabilities in a page, and the kinds that there are lists of.
+/// Vulnerabilities in a page, the kinds that there are lists of, and what stands for all of them.
 const PAGE: u64 = 1000;
 const KINDS: [&str; 2] = ["os", "non-os"];
+const ALL: &str = "all";
 
 pub async fn part(run: &Run, found: &Found, detail: Detail) -> Part {
     let mut part = Part {
@@ -40,7 +41,7 @@ async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Resu
         Detail::Count => count(run, found, &counts, part),
         Detail::Findings => {
             for kind in KINDS {
-                read(run, found, kind, part).await?;
+                read(run, found, kind, total, part).await?;
             }
             compare(run, found, &counts, part)?;
             let mut seen = HashSet::new();
@@ -68,15 +69,27 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Tr
         Trouble::new(Cause::Incomplete, message).help("no data is not a pass")
     })?;
     let mut counts = BTreeMap::new();
-    for (_, severities) in kinds.iter().filter(|(kind, _)| KINDS.contains(&kind.as_str())) {
+    // A kind that nobody knows counts as well; only what stands for all would count twice.
+    for (kind, severities) in kinds.iter().filter(|(kind, _)| *kind != ALL) {
         for (word, count) in severities.iter().flatten() {
-            let count = count.map_or(0, |count| count.0);
+            let count = count.ok_or_else(|| uncounted(run, found, kind, word))?.0;
             let sum: &mut u64 = counts.entry(severity(word)).or_default();
             *sum = sum.saturating_add(count);
         }
     }
     counts.retain(|_, count| *count > 0);
     Ok(counts)
+}
+
+fn uncounted(run: &Run, found: &Found, kind: &str, severity: &str) -> Trouble {
+    let message = format!(
+        "{}: the summary of the vulnerabilities of image {} has null for `{}` of `{}`",
+        run.name,
+        found.name,
+        text::one_line(severity, 40),
+        text::one_line(kind, 40)
+    );
+    Trouble::new(Cause::Protocol, message)
 }
 
 fn severity(word: &str) -> Severity {
@@ -86,7 +99,14 @@ fn severity(word: &str) -> Severity {
     }
 }
 
-async fn read(run: &Run, found: &Found, kind: &str, part: &mut Part) -> Result<(), Trouble> {
+/// Reads one list, until it ends or holds more than there are in `total`.
+async fn read(
+    run: &Run,
+    found: &Found,
+    kind: &str,
+    total: u64,
+    part: &mut Part,
+) -> Result<(), Trouble> {
     let mut offset: u64 = 0;
     loop {
         let (direct, cached) = (format!("vulnDirect/{kind}"), format!("vuln/{kind}"));
@@ -107,6 +127,14 @@ async fn read(run: &Run, found: &Found, kind: &str, part: &mut Part) -> Result<(
         }
         for row in &rows {
             part.findings.push(finding(run, found, row)?);
+        }
+        if part.findings.len() as u64 > total {
+            let message = format!(
+                "{}: the vulnerabilities of image {}: the summary counts {total}, the lists hold \
+                 more; the same ones may come again and again",
+                run.name, found.name
+            );
+            return Err(Trouble::new(Cause::Contradictory, message));
         }
         if !more {
             return Ok(());

@@ -7,14 +7,10 @@ use chrono::Utc;
 use futures_util::{StreamExt, stream};
 
 use super::super::demands::Counted;
-use super::super::filter::Filter;
-use super::super::pages::List;
-use super::super::settings::{Inventory, Posture, values};
-use super::freshness;
+use super::super::settings::Posture;
 use super::plan::{Plan, Planned};
 use super::read::{self, Check, Depth, Reading, State, Terms};
-use super::titles;
-use super::wire::InventoryItem;
+use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Finding, Subject, Trouble};
 use crate::selection::Field;
@@ -70,7 +66,11 @@ impl<'a> Collection<'a> {
         self.part.notes.extend(notes);
         titles::complete(self.run, &mut self.plan, &mut self.part.notes).await?;
         let within = match &self.settings.inventory {
-            Some(inventory) => Some(hashes(self.run, inventory).await?),
+            Some(inventory) => {
+                let (hashes, doubt) = inventory::hashes(self.run, inventory).await?;
+                self.missing.extend(doubt);
+                Some(hashes)
+            }
             None => None,
         };
         let counts_passes = self.demands.iter().any(Counted::needs_passes);
@@ -123,7 +123,8 @@ impl<'a> Collection<'a> {
     }
 
     fn take(&mut self, planned: &Planned, reading: Reading) {
-        let Reading { checks, evaluated } = reading;
+        let Reading { checks, evaluated, doubts } = reading;
+        self.missing.extend(doubts);
         self.part.evaluated = self.part.evaluated.saturating_add(evaluated);
         let seen = checks.iter().any(|check| !matches!(check.state, State::NotEvaluated(_)));
         if evaluated > 0 && !seen {
@@ -300,40 +301,4 @@ impl Planned {
 /// Whether all checks of a control have it in common.
 fn is_of_control(field: Field) -> bool {
     matches!(field, Field::Framework | Field::Control | Field::Rule | Field::Severity)
-}
-
-/// The resources that the inventory finds.
-async fn hashes(run: &Run, inventory: &Inventory) -> Result<HashSet<String>, Trouble> {
-    let filters = [
-        ("account", &inventory.account),
-        ("cluster", &inventory.cluster),
-        ("namespace", &inventory.namespace),
-        ("organization", &inventory.organization),
-        ("platform", &inventory.platform),
-        ("region", &inventory.region),
-        ("type", &inventory.kind),
-        ("name", &inventory.name),
-    ];
-    let filter = filters.into_iter().fold(Filter::default(), |filter, (field, list)| {
-        filter.texts(field, values(list.as_ref()))
-    });
-    let filter = filter.to_string();
-    let call = || {
-        let call = run.http.get("api/cspm/v1/inventory/resources", &[]);
-        let call = call.parameter("fields", "id,hash,name");
-        if filter.is_empty() { call } else { call.parameter("filter", &filter) }
-    };
-    let list = List { what: format!("{}: inventory/resources", run.name), call };
-    let rows: Vec<InventoryItem> = list
-        .rows(|item: &InventoryItem| {
-            item.hash.clone().or_else(|| item.id.as_ref().map(|id| id.0.clone()))
-        })
-        .await?;
-    let found: HashSet<_> = rows.into_iter().filter_map(|item| item.hash).collect();
-    if found.is_empty() {
-        let message = format!("{}: posture.inventory: `{filter}` matches no resource", run.name);
-        return Err(Trouble::new(Cause::Invalid, message)
-            .help("check the filters against the platform's inventory"));
-    }
-    Ok(found)
 }

@@ -4,6 +4,7 @@
 //! plan.rs       requirements, and the controls under them      wire.rs      the JSON
 //! endpoint.rs   where a control's resources are                read.rs      one control's resources
 //! collect.rs    the order of questions                         freshness.rs when it was evaluated
+//! rows.rs       whether a list is whole                       inventory.rs which resources are meant
 //! titles.rs     names for controls that came without
 //! ```
 
@@ -18,8 +19,10 @@ use crate::text;
 mod collect;
 mod endpoint;
 mod freshness;
+mod inventory;
 mod plan;
 mod read;
+mod rows;
 mod titles;
 mod wire;
 

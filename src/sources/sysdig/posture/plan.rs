@@ -56,8 +56,10 @@ pub struct Target {
     /// Whether the platform says that all resources pass.
     pub pass: Option<bool>,
     pub passing: Option<u64>,
+    /// Resources that fail, by the platform's count.
+    objects: Option<u64>,
     /// Whether no resource of it can have failed or been accepted.
-    pub quiet: bool,
+    quiet: bool,
     /// Whether none of it can have been accepted.
     pub unaccepted: bool,
 }
@@ -243,10 +245,11 @@ impl Plan {
             self.manual.insert(given(&control.name).unwrap_or(id).to_owned());
             return Ok(());
         }
-        let target = Target::of(control, policy, requirement, id).map_err(|what| {
+        let mut target = Target::of(control, policy, requirement, id).map_err(|what| {
             let message = format!("{source}: the resource endpoint of control {id} {what}");
             Trouble::new(Cause::Protocol, message)
         })?;
+        target.quiet &= !row.counts_more_than_its_controls();
         let planned = self.controls.entry(id.clone()).or_insert_with(|| Planned {
             id: id.clone(),
             name: given(&control.name).map(str::to_owned),
@@ -289,14 +292,24 @@ impl Target {
             controls: [Some(id), requirement].into_iter().flatten().map(named).collect(),
             pass: control.pass,
             passing: control.passing_count.map(|count| count.0),
+            objects: control.objects_count.map(|count| count.0),
             endpoint,
             unaccepted: zero(control.accepted_count),
             quiet: !may_hide
                 && control.pass == Some(true)
                 && zero(control.objects_count)
-                && zero(control.accepted_count)
-                && control.passing_count.is_some(),
+                && zero(control.accepted_count),
         })
+    }
+
+    /// How many resources passed, if none can have failed or been accepted.
+    pub fn quiet_passing(&self) -> Option<u64> {
+        self.passing.filter(|_| self.quiet)
+    }
+
+    /// How many resources fail at least, as the platform says.
+    pub fn failing(&self) -> u64 {
+        self.objects.unwrap_or(0).max(u64::from(self.pass == Some(false)))
     }
 
     /// The same list under another requirement.
@@ -310,6 +323,7 @@ impl Target {
             _ => None,
         };
         self.passing = self.passing.min(other.passing);
+        self.objects = self.objects.min(other.objects);
     }
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::super::pages::List;
 use super::super::settings::Accepted;
 use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
+use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource, given};
 use crate::finding::{Account, Cause, Control, Fingerprint, Subject, Trouble};
-use crate::http::Call;
 use crate::sources::Run;
 use crate::text;
 
@@ -75,34 +74,27 @@ pub struct Reading {
     pub checks: Vec<Check>,
     /// Checks there are at least, whatever their result.
     pub evaluated: u64,
+    /// What is missing; the checks that are there count all the same.
+    pub doubts: Vec<Trouble>,
 }
 
 /// Reads the resources of a control.
 ///
 /// # Errors
-/// If a list does not arrive whole, a row cannot be used, or the list contradicts the control.
+/// If a list does not arrive whole, or a row cannot be used.
 pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Trouble> {
     let Terms { depth, within, accepted, now } = terms;
     let mut merged = Merged::new();
+    let mut doubts = Vec::new();
     let mut evaluated = 0;
     for target in planned.targets.values() {
-        let passing = target.passing.unwrap_or(0);
-        if depth == Depth::Failures && target.quiet {
+        if let Some(passing) = target.quiet_passing().filter(|_| depth == Depth::Failures) {
             evaluated = evaluated.max(passing);
             continue;
         }
-        let rows = rows(run, planned, target, depth).await?;
-        let failed = rows.iter().filter(|row| row.passed != Some(true)).count();
-        if target.pass == Some(false) && failed == 0 && !rows.iter().any(|r| r.acceptance.is_some())
-        {
-            return Err(unexplained(run, planned));
-        }
-        let all_read = depth == Depth::Everything
-            || target.endpoint.as_ref().is_some_and(Endpoint::tells_errors);
-        let unread = if all_read { 0 } else { passing };
-        let read = rows.iter().filter(|row| row.config_error().is_none());
-        let read = read.filter(|row| unread == 0 || row.passed != Some(true)).count() as u64;
-        evaluated = evaluated.max(read.saturating_add(unread));
+        let Rows { rows, doubt } = rows::read(run, planned, target, depth).await?;
+        doubts.extend(doubt);
+        evaluated = evaluated.max(evaluated_at(run, target, depth, &rows).await?);
         for row in rows {
             let Some(key) = row.key() else { continue };
             let state = match state(&row, now) {
@@ -124,7 +116,29 @@ pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Read
     let counted = counted.count() as u64;
     // Within an inventory only what is in it counts.
     let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
-    Ok(Reading { checks, evaluated })
+    Ok(Reading { checks, evaluated, doubts })
+}
+
+/// How many resources of a list were evaluated, where only those that failed may have been read.
+async fn evaluated_at(
+    run: &Run,
+    target: &Target,
+    depth: Depth,
+    rows: &[Resource],
+) -> Result<u64, Trouble> {
+    let evaluated = rows.iter().filter(|row| row.config_error().is_none());
+    let all_read =
+        depth == Depth::Everything || target.endpoint.as_ref().is_some_and(Endpoint::tells_errors);
+    if all_read {
+        return Ok(evaluated.count() as u64);
+    }
+    let read = evaluated.filter(|row| row.passed != Some(true)).count() as u64;
+    match (target.passing, &target.endpoint) {
+        (Some(passing), _) => Ok(read.saturating_add(passing)),
+        // The control does not count what passed, but the list has a total.
+        (None, Some(endpoint)) => Ok(read.max(rows::total(run, endpoint).await?)),
+        (None, None) => Ok(read),
+    }
 }
 
 /// Resources by their keys, each with the worst that came out of it and where.
@@ -166,44 +180,7 @@ pub async fn look(
         let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
         row.config_error().is_none() && found(&check)
     };
-    list(run, endpoint.clone()).until(Resource::key, enough).await
-}
-
-async fn rows(
-    run: &Run,
-    planned: &Planned,
-    target: &Target,
-    depth: Depth,
-) -> Result<Vec<Resource>, Trouble> {
-    let Some(endpoint) = &target.endpoint else {
-        let message = format!(
-            "{}: control {} (`{}`) says where none of its resources are",
-            run.name,
-            planned.id,
-            text::one_line(planned.rule(), 80)
-        );
-        return Err(Trouble::new(Cause::Incomplete, message));
-    };
-    // A filter by result would hide a host that was not evaluated.
-    if depth == Depth::Everything || endpoint.tells_errors() {
-        return list(run, endpoint.clone()).rows(Resource::key).await;
-    }
-    // Two questions, for the language documents no brackets around `or`.
-    let mut rows = list(run, endpoint.and("pass=false")).rows(Resource::key).await?;
-    if target.unaccepted {
-        return Ok(rows);
-    }
-    let known: HashSet<_> = rows.iter().filter_map(Resource::key).collect();
-    let accepted: Vec<Resource> =
-        list(run, endpoint.and("accepted=true")).rows(Resource::key).await?;
-    // A platform that does not know the filter gives every resource; then each says for itself.
-    rows.extend(accepted.into_iter().filter(|row| row.key().is_none_or(|k| !known.contains(&k))));
-    Ok(rows)
-}
-
-fn list<'a>(run: &'a Run, endpoint: Endpoint) -> List<impl Fn() -> Call<'a>> {
-    let name = endpoint.path().trim_start_matches("api/cspm/v1/").to_owned();
-    List { what: format!("{}: {name}", run.name), call: move || endpoint.call(&run.http) }
+    rows::until(run, endpoint, enough).await
 }
 
 /// What came out of it; the error says what the row lacks.
@@ -276,17 +253,6 @@ fn check(
         fingerprint: Fingerprint::of(&["sysdig.cspm", &planned.id, key]),
         state,
     }
-}
-
-fn unexplained(run: &Run, planned: &Planned) -> Trouble {
-    let message = format!(
-        "{}: control {} (`{}`) failed, but none of its resources did",
-        run.name,
-        planned.id,
-        text::one_line(planned.rule(), 80)
-    );
-    Trouble::new(Cause::Contradictory, message)
-        .help("run the gate again; the results may be changing at this moment")
 }
 
 fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Trouble {

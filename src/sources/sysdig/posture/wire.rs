@@ -1,6 +1,6 @@
 //! What the platform sends of compliance (fact sheet §4). Anything may be null or missing.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::super::units::{Grade, Id, Stamp, Whole};
@@ -17,6 +17,10 @@ pub struct Requirement {
     pub policy_name: Option<String>,
     pub zone: Option<Zone>,
     pub failed_controls: Option<Whole>,
+    /// Resources that fail, by the severity of their control.
+    pub high_severity_count: Option<Whole>,
+    pub medium_severity_count: Option<Whole>,
+    pub low_severity_count: Option<Whole>,
     pub controls: Option<Vec<Control>>,
 }
 
@@ -48,13 +52,17 @@ pub struct Control {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
+    #[serde(default, deserialize_with = "id")]
     pub hash: Option<String>,
+    #[serde(default, deserialize_with = "id")]
     pub global_id: Option<String>,
     pub name: Option<String>,
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub passed: Option<bool>,
+    #[serde(default, deserialize_with = "id")]
     pub account: Option<String>,
+    #[serde(default, deserialize_with = "id")]
     pub platform_account_id: Option<String>,
     pub cluster_name: Option<String>,
     pub namespace: Option<String>,
@@ -76,9 +84,28 @@ pub struct Acceptance {
     pub is_expired: Option<bool>,
 }
 
+/// An id, also where it is sent as a number.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Id>::deserialize(deserializer)?.map(|id| id.0))
+}
+
 /// A text that says something.
 pub fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.trim().is_empty())
+}
+
+impl Requirement {
+    /// Whether more resources fail under it than its controls say.
+    pub fn counts_more_than_its_controls(&self) -> bool {
+        let sum = |counts: &mut dyn Iterator<Item = &Option<Whole>>| {
+            counts.flatten().fold(0_u64, |sum, count| sum.saturating_add(count.0))
+        };
+        let stated =
+            [&self.high_severity_count, &self.medium_severity_count, &self.low_severity_count];
+        let controls = self.controls.iter().flatten();
+        let listed = controls.flat_map(|control| [&control.objects_count, &control.accepted_count]);
+        sum(&mut stated.into_iter()) > sum(&mut { listed })
+    }
 }
 
 impl Resource {
@@ -136,6 +163,7 @@ pub struct Day {
 #[derive(Debug, Deserialize)]
 pub struct InventoryItem {
     pub id: Option<Id>,
+    #[serde(default, deserialize_with = "id")]
     pub hash: Option<String>,
 }
 

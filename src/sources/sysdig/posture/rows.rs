@@ -1,0 +1,118 @@
+//! The rows of one list of resources, and whether those that failed are all there.
+
+use std::collections::HashSet;
+
+use super::super::pages::List;
+use super::endpoint::Endpoint;
+use super::plan::{Planned, Target};
+use super::read::Depth;
+use super::wire::Resource;
+use crate::finding::{Cause, Trouble};
+use crate::http::Call;
+use crate::sources::Run;
+use crate::text;
+
+/// Rows, and what is wrong with them if something is: what they show counts all the same.
+pub struct Rows {
+    pub rows: Vec<Resource>,
+    pub doubt: Option<Trouble>,
+}
+
+/// Reads rows; once more if fewer of them failed than the control counts.
+///
+/// # Errors
+/// If a list does not arrive whole, or there is none.
+pub async fn read(
+    run: &Run,
+    planned: &Planned,
+    target: &Target,
+    depth: Depth,
+) -> Result<Rows, Trouble> {
+    let Some(endpoint) = &target.endpoint else {
+        let message = format!(
+            "{}: control {} (`{}`) says where none of its resources are",
+            run.name,
+            planned.id,
+            text::one_line(planned.rule(), 80)
+        );
+        return Err(Trouble::new(Cause::Incomplete, message));
+    };
+    let counted = target.failing();
+    let mut rows = ask(run, endpoint, target, depth).await?;
+    if not_passed(&rows) < counted {
+        rows = ask(run, endpoint, target, depth).await?;
+    }
+    let listed = not_passed(&rows);
+    let doubt = (listed < counted).then(|| unexplained(run, planned, counted, listed));
+    Ok(Rows { rows, doubt })
+}
+
+async fn ask(
+    run: &Run,
+    endpoint: &Endpoint,
+    target: &Target,
+    depth: Depth,
+) -> Result<Vec<Resource>, Trouble> {
+    // A filter by result would hide a host that was not evaluated.
+    if depth == Depth::Everything || endpoint.tells_errors() {
+        return list(run, endpoint.clone()).rows(Resource::key).await;
+    }
+    // Two questions, for the language documents no brackets around `or`.
+    let mut rows = list(run, endpoint.and("pass=false")).rows(Resource::key).await?;
+    if target.unaccepted {
+        return Ok(rows);
+    }
+    let known: HashSet<_> = rows.iter().filter_map(Resource::key).collect();
+    let accepted: Vec<Resource> =
+        list(run, endpoint.and("accepted=true")).rows(Resource::key).await?;
+    // A platform that does not know the filter gives every resource; then each says for itself.
+    rows.extend(accepted.into_iter().filter(|row| row.key().is_none_or(|k| !known.contains(&k))));
+    Ok(rows)
+}
+
+/// How many resources there are, whatever came out of them.
+///
+/// # Errors
+/// If it cannot be asked.
+pub async fn total(run: &Run, endpoint: &Endpoint) -> Result<u64, Trouble> {
+    list(run, endpoint.clone()).total().await
+}
+
+/// Rows one after another, until `enough`.
+///
+/// # Errors
+/// If the list does not arrive.
+pub async fn until(
+    run: &Run,
+    endpoint: &Endpoint,
+    enough: impl FnMut(&Resource) -> bool,
+) -> Result<(), Trouble> {
+    list(run, endpoint.clone()).until(Resource::key, enough).await
+}
+
+fn list<'a>(run: &'a Run, endpoint: Endpoint) -> List<impl Fn() -> Call<'a>> {
+    let name = endpoint.path().trim_start_matches("api/cspm/v1/").to_owned();
+    List { what: format!("{}: {name}", run.name), call: move || endpoint.call(&run.http) }
+}
+
+/// Rows that the control may count as failing. Whether it counts accepted ones is not agreed upon
+/// (fact sheet §4.2), so all that could be meant are taken for it.
+fn not_passed(rows: &[Resource]) -> u64 {
+    let counts = |row: &&Resource| {
+        row.passed != Some(true) || row.acceptance.is_some() || row.config_error().is_some()
+    };
+    rows.iter().filter(counts).count() as u64
+}
+
+fn unexplained(run: &Run, planned: &Planned, counted: u64, listed: u64) -> Trouble {
+    let message = format!(
+        "{}: control {} (`{}`) failed on {}, but {listed} of them {} listed",
+        run.name,
+        planned.id,
+        text::one_line(planned.rule(), 80),
+        text::count(counted, "resource"),
+        if listed == 1 { "is" } else { "are" }
+    );
+    Trouble::new(Cause::Contradictory, message)
+        .help("run the gate again; the results may be changing at this moment")
+}

@@ -1,0 +1,148 @@
+//! Which events are asked for, and what their numbers stand for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::words::{Detail, Level, Value};
+use crate::finding::Severity;
+use crate::sources::{OneOrMore, Period};
+
+/// The longest span that one request for events may have (fact sheet §6).
+pub const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Which events are asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "SysdigEvents"))]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    /// How far back the window reaches, such as `24h`.
+    pub window: Period,
+    /// `findings` (default) lists each event, `count` only counts them by severity.
+    #[serde(default)]
+    pub detail: Detail,
+    /// Only events of these severities.
+    #[serde(default)]
+    pub severities: Option<OneOrMore<Level>>,
+    /// Only events of these rules, by name.
+    #[serde(default)]
+    pub rules: Option<OneOrMore<Value>>,
+    /// Only events of these sources, such as `syscall`.
+    #[serde(default)]
+    pub sources: Option<OneOrMore<Value>>,
+    /// What each of the platform's numbers, 0 to 7, stands for. Default: 0 to 3 high, 4 and 5
+    /// medium, 6 low, 7 informational. A number that is left out is unknown, which every severity
+    /// selector matches.
+    #[serde(default)]
+    pub severity_table: Table,
+}
+
+impl Events {
+    /// The platform's numbers that are asked for; `None`: all.
+    pub fn numbers(&self) -> Option<Vec<u8>> {
+        self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))
+    }
+}
+
+/// What the numbers of events stand for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BTreeMap<Level, Vec<u8>>")]
+pub struct Table(BTreeMap<u8, Severity>);
+
+impl Default for Table {
+    /// The vendor's own (fact sheet §8.1).
+    fn default() -> Self {
+        use Severity::{High, Informational, Low, Medium};
+        let severities = [High, High, High, High, Medium, Medium, Low, Informational];
+        Self((0..).zip(severities).collect())
+    }
+}
+
+impl TryFrom<BTreeMap<Level, Vec<u8>>> for Table {
+    type Error = String;
+
+    fn try_from(keys: BTreeMap<Level, Vec<u8>>) -> Result<Self, String> {
+        let mut table = BTreeMap::new();
+        for (level, numbers) in keys {
+            for number in numbers {
+                if number > 7 {
+                    return Err(format!("`severity_table` has {number}; the platform has 0 to 7"));
+                }
+                if table.insert(number, level.0).is_some() {
+                    return Err(format!("`severity_table` has {number} twice"));
+                }
+            }
+        }
+        Ok(Self(table))
+    }
+}
+
+impl Table {
+    /// What a number stands for.
+    pub fn severity(&self, number: Option<u64>) -> Severity {
+        let number = number.and_then(|number| u8::try_from(number).ok());
+        number.and_then(|number| self.0.get(&number).copied()).unwrap_or(Severity::Unknown)
+    }
+
+    /// The numbers that stand for one of these severities, or for none that is known.
+    fn numbers(&self, severities: &[Level]) -> Vec<u8> {
+        let asked = |number: &u8| {
+            self.0.get(number).is_none_or(|severity| severities.contains(&Level(*severity)))
+        };
+        (0..=7).filter(asked).collect()
+    }
+}
+
+/// The schema of what is written.
+#[cfg(test)]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::Table;
+    use crate::finding::Severity;
+
+    impl JsonSchema for Table {
+        fn schema_name() -> Cow<'static, str> {
+            "SysdigSeverityTable".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            let numbers = serde_json::json!({
+                "type": "array",
+                "items": {"type": "integer", "minimum": 0, "maximum": 7}
+            });
+            let words = Severity::NAMED.map(|severity| (severity.word(), numbers.clone()));
+            let keys: serde_json::Map<_, _> =
+                words.into_iter().map(|(word, list)| (word.to_owned(), list)).collect();
+            json_schema!({"type": "object", "properties": keys, "additionalProperties": false})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_vendors_unless_the_policy_has_its_own() {
+        let vendor = Table::default();
+        let words = (0..=8).map(|number| vendor.severity(Some(number)).word());
+        assert_eq!(
+            words.collect::<Vec<_>>(),
+            ["high", "high", "high", "high", "medium", "medium", "low", "informational", "unknown"]
+        );
+        assert_eq!(vendor.severity(None), Severity::Unknown);
+        let keys = serde_json::json!({"window": "1h", "severity_table": {"critical": [0, 1]}});
+        let mut events = Events::deserialize(keys).unwrap();
+        assert_eq!(events.severity_table.severity(Some(1)), Severity::Critical);
+        // What the table leaves out could be the worst.
+        assert_eq!(events.severity_table.severity(Some(7)), Severity::Unknown);
+        assert_eq!(events.numbers(), None);
+        events.severities = Some(OneOrMore(vec![Level(Severity::Low)]));
+        assert_eq!(events.numbers(), Some(vec![2, 3, 4, 5, 6, 7]));
+    }
+}

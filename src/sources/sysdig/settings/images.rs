@@ -1,0 +1,85 @@
+//! Which images are meant.
+
+use serde::Deserialize;
+
+use super::words::Value;
+
+/// An image: by its tag, its digest or its id. A tag may stand beside either of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ImageKeys")]
+pub struct Image {
+    pub by: By,
+    /// The whole tag, with registry and repository.
+    pub tag: Option<String>,
+}
+
+/// What an image is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    Tag,
+    Digest(String),
+    Id(String),
+}
+
+/// An image by its tag, its digest or its id.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "SysdigImage"))]
+#[serde(deny_unknown_fields)]
+pub struct ImageKeys {
+    /// The whole tag, such as `registry.example.com/shop/api:1.4`.
+    #[serde(default)]
+    tag: Option<Value>,
+    /// `sha256:…` of the manifest.
+    #[serde(default)]
+    digest: Option<Value>,
+    /// The image's own id.
+    #[serde(default)]
+    image_id: Option<Value>,
+}
+
+impl TryFrom<ImageKeys> for Image {
+    type Error = String;
+
+    fn try_from(keys: ImageKeys) -> Result<Self, String> {
+        let tag = keys.tag.map(|tag| tag.0);
+        let by = match (keys.digest, keys.image_id, &tag) {
+            (Some(_), Some(_), _) => {
+                return Err("an image is named by `digest` or by `image_id`, not both".to_owned());
+            }
+            (Some(digest), None, _) if !digest.0.contains(':') => {
+                return Err(format!(
+                    "`digest: {}` has no algorithm; write `sha256:…`, or `image_id`",
+                    digest.0
+                ));
+            }
+            (Some(digest), None, _) => By::Digest(digest.0),
+            (None, Some(id), _) => By::Id(id.0),
+            (None, None, Some(_)) => By::Tag,
+            (None, None, None) => {
+                return Err("an image needs `tag`, `digest` or `image_id`".to_owned());
+            }
+        };
+        Ok(Self { by, tag })
+    }
+}
+
+/// The schema of what is written.
+#[cfg(test)]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+    use super::{Image, ImageKeys};
+
+    impl JsonSchema for Image {
+        fn schema_name() -> Cow<'static, str> {
+            ImageKeys::schema_name()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            ImageKeys::json_schema(generator)
+        }
+    }
+}

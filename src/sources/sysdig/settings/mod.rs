@@ -1,0 +1,293 @@
+//! The keys under `sources.sysdig`, validated.
+//!
+//! ```text
+//! posture.rs, images.rs, events.rs   what one source asks for      words.rs   what they share
+//! ```
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use url::Url;
+
+use super::SYSTEM;
+use super::units::Id;
+use crate::sources::settings::settings;
+use crate::sources::{Connection, Endpoint};
+
+mod events;
+mod images;
+mod posture;
+mod words;
+
+pub use events::{Events, LONGEST_SPAN};
+pub use images::{By, Image};
+pub use posture::{Accepted, Inventory, Posture};
+pub use words::{Detail, Value, values};
+
+/// Where IBM Cloud exchanges API keys (fact sheet §3.2).
+const IAM: &str = "https://iam.cloud.ibm.com";
+
+settings! {
+    /// The keys as written. Exactly one of `posture`, `images` and `events` says what is asked;
+    /// several of them are several sources, such as `sysdig/images` and `sysdig/events`.
+    pub struct Keys {
+        /// GUID of the IBM Cloud instance, sent as `IBMInstanceID`. Needed with an IBM Cloud API
+        /// key.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        instance_id: Option<Word>,
+        /// The team whose view is asked for. Default: the token's own.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        team_id: Option<Word>,
+        /// The header that carries `team_id`; some tenants want `SysdigTeamID`. Default: `TeamID`.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        team_header: Option<TeamHeader>,
+        /// Where an IBM Cloud API key is exchanged. Default: `https://iam.cloud.ibm.com`.
+        #[serde(default)]
+        iam_url: Option<Endpoint>,
+        /// Compliance results: controls on resources.
+        #[serde(default)]
+        posture: Option<Posture>,
+        /// Scanned images, each by tag, digest or image id.
+        #[serde(default)]
+        #[cfg_attr(test, schemars(length(min = 1)))]
+        images: Option<Vec<Image>>,
+        /// Besides the policies of `images`, their vulnerabilities: `findings` lists each, `count`
+        /// only counts them by severity.
+        #[serde(default)]
+        vulnerabilities: Option<Detail>,
+        /// What happened at run time within a window up to now.
+        #[serde(default)]
+        events: Option<Events>,
+    }
+}
+
+/// Where the evidence comes from, and which.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Keys")]
+pub struct Settings {
+    pub(super) connection: Connection,
+    pub(super) headers: HeaderMap,
+    pub(super) has_instance: bool,
+    pub(super) iam_url: Url,
+    pub(super) asked: Asked,
+}
+
+/// What one source asks for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Posture(Posture),
+    Images(Vec<Image>, Option<Detail>),
+    Events(Events),
+}
+
+impl TryFrom<Keys> for Settings {
+    type Error = String;
+
+    fn try_from(keys: Keys) -> Result<Self, String> {
+        let mut connection = keys.connection(&SYSTEM)?;
+        without_end(&mut connection.url, "api");
+        let mut iam = match keys.iam_url {
+            Some(url) => url,
+            None => Endpoint(Url::parse(IAM).map_err(|error| error.to_string())?),
+        };
+        iam.check("iam_url", keys.allow_http)?;
+        // Documented with its path, which the request brings along.
+        without_end(&mut iam.0, "token");
+        without_end(&mut iam.0, "identity");
+        let mut headers = HeaderMap::new();
+        if let Some(instance) = &keys.instance_id {
+            headers.insert(HeaderName::from_static("ibminstanceid"), instance.0.clone());
+        }
+        let team_header = keys.team_header.map_or(HeaderName::from_static("teamid"), |name| name.0);
+        if let Some(team) = keys.team_id {
+            headers.insert(team_header, team.0);
+        }
+        let asked = match (keys.posture, keys.images, keys.events) {
+            (Some(posture), None, None) => Asked::Posture(posture),
+            (None, Some(images), None) => Asked::Images(images, keys.vulnerabilities),
+            (None, None, Some(events)) => Asked::Events(events),
+            _ => {
+                return Err("a sysdig source asks for exactly one of `posture`, `images` and \
+                            `events`; write one source for each, such as `sysdig/images` beside \
+                            `sysdig`"
+                    .to_owned());
+            }
+        };
+        asked.check(keys.vulnerabilities.is_some())?;
+        let has_instance = keys.instance_id.is_some();
+        Ok(Self { connection, headers, has_instance, iam_url: iam.0, asked })
+    }
+}
+
+impl Asked {
+    fn check(&self, vulnerabilities: bool) -> Result<(), String> {
+        match self {
+            Self::Images(images, _) if images.is_empty() => {
+                Err("`images` is empty; name at least one image".to_owned())
+            }
+            Self::Images(..) => Ok(()),
+            _ if vulnerabilities => Err("`vulnerabilities` belongs to `images`".to_owned()),
+            Self::Posture(posture) => posture.severity_numbers().map(|_| ()),
+            Self::Events(_) => Ok(()),
+        }
+    }
+}
+
+/// Takes a last segment away, if the URL has it.
+fn without_end(url: &mut Url, segment: &str) {
+    let path = url.path().trim_end_matches('/');
+    if let Some(path) = path.strip_suffix(segment).filter(|path| path.ends_with('/')) {
+        let path = path.to_owned();
+        url.set_path(&path);
+    }
+}
+
+/// What can be sent as the value of a header: an id, as a text or a number.
+#[derive(Clone, Debug)]
+struct Word(HeaderValue);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Id(text) = Id::deserialize(deserializer)?;
+        let value = HeaderValue::from_str(&text).ok().filter(|_| !text.is_empty());
+        value.map(Self).ok_or_else(|| {
+            de::Error::custom(format_args!("{text:?} cannot be sent as a header's value"))
+        })
+    }
+}
+
+/// The name of the header that names the team. The page says one, a client sends another (fact
+/// sheet §3.2).
+#[derive(Clone, Debug)]
+struct TeamHeader(HeaderName);
+
+impl<'de> Deserialize<'de> for TeamHeader {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let name = HeaderName::from_bytes(text.as_bytes()).ok();
+        // Headers of the exchange itself have other names.
+        name.filter(|name| name.as_str().to_lowercase().contains("team")).map(Self).ok_or_else(
+            || {
+                de::Error::custom(format_args!(
+                    "`{text}` is not the name of a header for a team, such as `TeamID` or \
+                     `SysdigTeamID`"
+                ))
+            },
+        )
+    }
+}
+
+/// The schema of what is written.
+#[cfg(test)]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+    use super::{Keys, Settings};
+
+    /// Exactly one kind: what the schema of the keys alone cannot say.
+    impl JsonSchema for Settings {
+        fn schema_name() -> Cow<'static, str> {
+            "Sysdig".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let mut schema = Keys::json_schema(generator);
+            let kinds = ["posture", "images", "events"];
+            let one_of = kinds.map(|kind| serde_json::json!({"required": [kind]}));
+            schema.insert("oneOf".to_owned(), one_of.to_vec().into());
+            schema
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn read(mut keys: Json) -> Result<Settings, String> {
+        if keys.get("url").is_none() {
+            keys["url"] = "https://eu1.app.sysdig.example".into();
+        }
+        Settings::deserialize(keys).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_base_url_is_the_same_with_and_without_api() {
+        for (url, expected) in [
+            ("https://a.example", "https://a.example/"),
+            ("https://a.example/api", "https://a.example/"),
+            ("https://a.example/api/", "https://a.example/"),
+            ("https://a.example/sysdig/api", "https://a.example/sysdig/"),
+            ("https://a.example/notapi", "https://a.example/notapi"),
+        ] {
+            let settings = read(json!({"url": url, "posture": {}})).unwrap();
+            assert_eq!(settings.connection.url.as_str(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_sent_to_iam_over_tls_only() {
+        let iam = |url: &str| read(json!({"posture": {}, "iam_url": url}));
+        assert!(iam("http://iam.example").unwrap_err().contains("`iam_url` is plain http"));
+        for url in ["https://iam.example/identity/token", "https://iam.example"] {
+            assert_eq!(iam(url).unwrap().iam_url.as_str(), "https://iam.example/");
+        }
+        assert!(iam("http://127.0.0.1:8080").is_ok());
+        let default = read(json!({"posture": {}})).unwrap();
+        assert_eq!(default.iam_url.as_str(), "https://iam.cloud.ibm.com/");
+    }
+
+    #[test]
+    fn a_source_asks_for_exactly_one_kind() {
+        for keys in [json!({}), json!({"posture": {}, "events": {"window": "1h"}})] {
+            assert!(read(keys).unwrap_err().contains("exactly one of"));
+        }
+        assert!(read(json!({"events": {"window": "24h"}})).is_ok());
+        assert!(read(json!({"images": [{"tag": "r/a:1"}], "vulnerabilities": "count"})).is_ok());
+    }
+
+    #[test]
+    fn mistakes_are_told_with_what_is_right() {
+        let cases = [
+            (json!({"images": []}), "at least one image"),
+            (json!({"images": [{}]}), "needs `tag`, `digest` or `image_id`"),
+            (json!({"images": [{"digest": "abc"}]}), "has no algorithm"),
+            (json!({"images": [{"digest": "sha256:a", "image_id": "b"}]}), "not both"),
+            (json!({"posture": {}, "vulnerabilities": "count"}), "belongs to `images`"),
+            (json!({"posture": {"severities": "hihg"}}), "did you mean `high`?"),
+            (json!({"posture": {"zones": " "}}), "an empty value"),
+            (json!({"posture": {"zones": "a\nb"}}), "control character"),
+            (json!({"posture": {"zone": "a"}}), "unknown field `zone`"),
+            (json!({"events": {}}), "missing field `window`"),
+            (json!({"events": {"window": "1h", "severity_table": {"high": [8]}}}), "0 to 7"),
+            (
+                json!({"events": {"window": "1h", "severity_table": {"high": [1], "low": [1]}}}),
+                "has 1 twice",
+            ),
+            (json!({"posture": {}, "team_header": "Host"}), "not the name of a header"),
+            (json!({"posture": {}, "instance_id": "a\nb"}), "cannot be sent"),
+            (json!({"posture": {}, "token_env": "BIGID_TOKEN"}), "does not begin with"),
+        ];
+        for (keys, has) in cases {
+            let error = read(keys.clone()).expect_err(&keys.to_string());
+            assert!(error.contains(has), "{keys}: {error}");
+        }
+    }
+
+    #[test]
+    fn teams_and_instances_travel_as_headers() {
+        let keys = json!({"posture": {}, "instance_id": "guid", "team_id": 42});
+        let headers = read(keys).unwrap().headers;
+        assert_eq!(headers["IBMInstanceID"], "guid");
+        assert_eq!(headers["TeamID"], "42");
+        let keys = json!({"posture": {}, "team_id": "42", "team_header": "SysdigTeamID"});
+        assert_eq!(read(keys).unwrap().headers["SysdigTeamID"], "42");
+    }
+}
