@@ -96,7 +96,10 @@ mod tests {
             ("`code`", "&#96;code&#96;"),
             ("\\| &amp;", "<code>&#92;&#124; &#38;amp;</code>"),
             ("ask @octo", "`ask @octo`"),
-            ("http://a.b | c@d.e", "<code>http&#58;//a&#46;b &#124; c&#64;</code><code>d&#46;e</code>"),
+            (
+                "http://a.b | c@d.e",
+                "<code>http&#58;//a&#46;b &#124; c&#64;</code><code>d&#46;e</code>",
+            ),
             ("see #12", "`see #12`"),
             ("at https://evil.example", "`at https://evil.example`"),
             ("www.evil.example", "`www.evil.example`"),

@@ -14,8 +14,7 @@ use crate::http::{Failure, HttpError};
 pub(super) struct Sound {
     pub job: u64,
     pub figures: Figures,
-    /// Counts per control; why not, if they could not be had.
-    pub counts: Result<Vec<ControlCount>, String>,
+    pub counts: Vec<ControlCount>,
 }
 
 impl Sound {
@@ -147,7 +146,6 @@ impl Worker<'_> {
         expected: Expected<'_>,
         figures: Figures,
     ) -> Step<Result<Sound, Trouble>> {
-        let empty = figures.evaluated() == 0;
         let job = expected.job;
         if figures.sank_too_long
             && let Err(trouble) = self.all_stored(expected, figures.failed).await?
@@ -155,31 +153,23 @@ impl Worker<'_> {
             return Ok(Err(trouble));
         }
         let counts = match api::by_control(&self.run.http, job).await {
-            Ok(Some(report)) => match counts::recount(expected, &figures, report) {
-                Ok(counts) => Ok(counts),
-                Err(trouble) => return Ok(Err(trouble)),
-            },
-            Ok(None) if empty => return Ok(Err(missing(expected))),
-            Ok(None) => {
-                return Ok(Err(expected.trouble(
-                    Cause::Contradictory,
-                    format_args!(
-                        "has no report, although its status counts {} checks",
-                        figures.evaluated()
-                    ),
-                )));
-            }
+            Ok(Some(report)) => counts::recount(expected, &figures, report),
+            Ok(None) if figures.evaluated() == 0 => Err(missing(expected)),
+            Ok(None) => Err(expected.trouble(
+                Cause::Contradictory,
+                format_args!(
+                    "has no report, although its status counts {} checks",
+                    figures.evaluated()
+                ),
+            )),
             Err(error) => {
                 only_stop(&error)?;
-                match error.failure {
-                    Failure::Protocol(_) => return Ok(Err(api::trouble(&error))),
-                    // Nothing is proven by zeros that may stand for a report that is not there.
-                    _ if empty => return Ok(Err(api::trouble(&error))),
-                    _ => Err(error.to_string()),
-                }
+                // Every job that succeeded has this report, and whoever may read its status may
+                // read it (fact sheet §5.1): without it nothing recounts.
+                Err(api::trouble(&error))
             }
         };
-        Ok(Ok(Sound { job, figures, counts }))
+        Ok(counts.map(|counts| Sound { job, figures, counts }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::trust::{Expected, Figures, add, count};
-use super::wire::ByControl;
+use super::wire::{ByControl, JobSummary};
 use crate::finding::{Cause, Severity, Trouble};
 use crate::text;
 
@@ -30,17 +30,9 @@ pub fn recount(
             .trouble(Cause::Contradictory, format_args!("and its report by control differ: {what}"))
             .help("run the gate again; if it stays, the platform's report of this job is broken")
     };
-    let about = report.job_summary.unwrap_or_default();
-    if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
-        return Err(contradiction(format!("the report is of job {}", other.0)));
-    }
-    let framework = about.framework_id.filter(|id| !id.eq_ignore_ascii_case(expected.framework));
-    if let Some(other) = framework {
-        return Err(contradiction(format!("the report is of framework `{other}`")));
-    }
-    let foreign = about.integration_ids.into_iter().flatten();
-    if let Some(other) = foreign.into_iter().find(|id| !expected.integrations.contains(id)) {
-        return Err(contradiction(format!("the report holds integration {other}")));
+    let other = report.job_summary.and_then(|about| of_another(expected, &about));
+    if let Some(other) = other {
+        return Err(contradiction(format!("the report {other}")));
     }
     let mut counts = Vec::new();
     for (control, given) in report.controls.unwrap_or_default() {
@@ -63,6 +55,20 @@ pub fn recount(
     counts.iter().for_each(|count| add(&mut by_severity, count.severity, count.failed));
     figures.agree(&by_severity).map_err(contradiction)?;
     Ok(counts)
+}
+
+/// What else than the job a report says it is of, as the end of a sentence.
+pub fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> {
+    if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
+        return Some(format!("is of job {}", other.0));
+    }
+    let framework = about.framework_id.as_deref();
+    if let Some(other) = framework.filter(|id| !id.eq_ignore_ascii_case(expected.framework)) {
+        return Some(format!("is of framework `{}`", text::one_line(other, 100)));
+    }
+    let mut named = about.integration_ids.iter().flatten();
+    let other = named.find(|id| !expected.integrations.contains(*id))?;
+    Some(format!("holds integration {}", text::one_line(other, 100)))
 }
 
 #[cfg(test)]

@@ -7,10 +7,13 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::wire::{self, HistoryItem, IntegrationItem};
+use super::wire::{self, HistoryItem, IntegrationItem, Page};
 
 /// Integrations that fit into one job (fact sheet §0.4).
 const PER_JOB: usize = 10;
+
+/// Pages that are read of a history in search of a run. Jobs are purged after thirty days.
+const MOST_PAGES: u32 = 20;
 
 /// Jobs of one run are created in one go.
 const APART: TimeDelta = TimeDelta::minutes(2);
@@ -63,7 +66,7 @@ impl PastRun {
         self.jobs.iter().all(|past| past.id > job)
     }
 
-    fn newest(&self) -> u64 {
+    pub fn newest(&self) -> u64 {
         self.jobs.iter().map(|job| job.id).max().unwrap_or_default()
     }
 }
@@ -78,12 +81,16 @@ impl Past {
     }
 }
 
-/// A framework's newest jobs.
+/// A framework's newest jobs, as far as they have been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// Newest first.
     jobs: Vec<Past>,
     newest: u64,
+    pages: u32,
+    listed: usize,
+    /// Whether there are more jobs than were read.
+    more: bool,
 }
 
 /// What the history says to somebody who wants a run.
@@ -98,13 +105,38 @@ pub enum Advice {
 }
 
 impl History {
-    /// Reads the jobs of `framework` that a run can interfere with: those with incidents.
-    pub fn read(items: Vec<HistoryItem>, framework: &str) -> Self {
-        let newest = items.iter().filter_map(|item| item.job_id).map(|id| id.0).max();
-        let mut jobs: Vec<_> = items.into_iter().filter_map(|item| past(item, framework)).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
-        jobs.dedup_by_key(|job| job.id);
-        Self { jobs, newest: newest.unwrap_or_default() }
+    /// Adds the next page of the jobs of `framework`: of those that a run can interfere with, which
+    /// are the ones with incidents.
+    pub fn add(&mut self, page: Page<HistoryItem>, framework: &str) {
+        let Page { items, total } = page;
+        self.pages += 1;
+        self.listed += items.len();
+        let ids = items.iter().filter_map(|item| item.job_id).map(|id| id.0);
+        self.newest = ids.fold(self.newest, u64::max);
+        // Jobs that are purged meanwhile, or a list that never grows, must not be waited for.
+        self.more = !items.is_empty()
+            && self.pages < MOST_PAGES
+            && total.is_some_and(|total| i64::try_from(self.listed).is_ok_and(|n| n < total));
+        self.jobs.extend(items.into_iter().filter_map(|item| past(item, framework)));
+        self.jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
+        self.jobs.dedup_by_key(|job| job.id);
+    }
+
+    /// The number of the next page, if it is worth reading: there is one, and it may hold jobs that
+    /// changed after `since`.
+    pub fn next_page(&self, since: Option<DateTime<Utc>>) -> Option<u32> {
+        let reached = self.jobs.iter().filter_map(|job| job.updated_at).min();
+        let far_enough = since.is_some_and(|since| reached.is_some_and(|reached| reached < since));
+        (self.pages == 0 || (self.more && !far_enough)).then_some(self.pages + 1)
+    }
+
+    /// `the history shows`, or how much of it was read.
+    pub fn shows(&self) -> String {
+        if self.more || self.pages == MOST_PAGES {
+            format!("the newest {} jobs of its history show", self.listed)
+        } else {
+            "the history shows".to_owned()
+        }
     }
 
     /// The highest job id of the framework.
@@ -252,8 +284,14 @@ mod tests {
     }
 
     fn history(items: &[String]) -> History {
+        let mut history = History::default();
+        history.add(page(items, items.len()), "a");
+        history
+    }
+
+    fn page(items: &[String], total: usize) -> Page<HistoryItem> {
         let items = serde_json::from_str(&format!("[{}]", items.join(","))).unwrap();
-        History::read(items, "a")
+        Page { items, total: i64::try_from(total).ok() }
     }
 
     fn now() -> DateTime<Utc> {
@@ -354,6 +392,41 @@ mod tests {
         assert_eq!(rival(2, 5), Some(3));
         assert_eq!(rival(2, 3), None);
         assert_eq!(rival(3, 5), None);
+    }
+
+    #[test]
+    fn pages_are_read_while_there_are_more() {
+        let wanted = ids(&["x"]);
+        let mut read = History::default();
+        assert_eq!(read.next_page(None), Some(1));
+        read.add(page(&[item(3, "FAILED", 9, &["y"]), item(2, "FAILED", 8, &["y"])], 3), "a");
+        assert_eq!((read.next_page(None), found(&read, &wanted).len()), (Some(2), 0));
+        read.add(page(&[item(1, "SUCCEEDED", 7, &["x"])], 3), "a");
+        assert_eq!((read.next_page(None), found(&read, &wanted)), (None, vec![vec![1]]));
+        assert_eq!(read.shows(), "the history shows");
+        // A platform that repeats itself, or has none of what it promised, is not asked for ever.
+        let mut stuck = History::default();
+        while stuck.next_page(None).is_some() {
+            stuck.add(page(&[item(3, "FAILED", 9, &["y"])], 1000), "a");
+        }
+        assert_eq!((stuck.jobs.len(), stuck.pages), (1, MOST_PAGES));
+        assert_eq!(stuck.shows(), "the newest 20 jobs of its history show");
+        let mut purged = history(&[]);
+        purged.add(page(&[], 1000), "a");
+        assert_eq!(purged.next_page(None), None);
+    }
+
+    #[test]
+    fn no_page_is_read_for_jobs_that_are_too_old() {
+        let changed = |minute| {
+            let item = item(1, "FAILED", minute, &["y"]);
+            item.replace("created_at", "updated_at")
+        };
+        let mut history = History::default();
+        history.add(page(&[changed(5)], 9), "a");
+        let at = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(history.next_page(at("2025-05-08T10:00:00Z")), Some(2));
+        assert_eq!(history.next_page(at("2025-05-08T10:06:00Z")), None);
     }
 
     #[test]

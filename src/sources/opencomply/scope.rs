@@ -162,7 +162,7 @@ pub fn scopes(
 fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Trouble {
     let types = framework.plugins.as_deref().unwrap_or_default();
     let types = match types {
-        [] => "no integration type".to_owned(),
+        [] => "types that the platform does not name".to_owned(),
         types => types.join(", "),
     };
     let what = match wanted {

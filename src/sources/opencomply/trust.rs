@@ -60,14 +60,6 @@ impl Figures {
         self.passed.saturating_add(self.failed)
     }
 
-    /// Failed checks by severity, what is not explained as `Unknown`.
-    pub fn by_severity(&self) -> BTreeMap<Severity, u64> {
-        let mut counts = self.breakdown.clone();
-        add(&mut counts, Severity::Unknown, self.unexplained);
-        counts.retain(|_, count| *count > 0);
-        counts
-    }
-
     /// Whether failed checks counted elsewhere are the same ones.
     ///
     /// # Errors
@@ -77,11 +69,14 @@ impl Figures {
         if sum != self.failed {
             return Err(format!("{sum} failed checks where its status says {}", self.failed));
         }
-        // What is not named here may have any name there, and is in the sum.
-        let named = self.breakdown.iter().filter(|(severity, _)| **severity != Severity::Unknown);
-        for (severity, expected) in named {
-            let counted = counted.get(severity).copied().unwrap_or(0);
-            if counted != *expected {
+        // A severity that is not in the breakdown has no failed check. Only those without a name
+        // may be in the sum alone: what is `low` there would be `unknown` here, and which of the
+        // two a gate is decided on must not depend on who was asked.
+        let named: BTreeSet<_> = self.breakdown.keys().chain(counted.keys()).collect();
+        for severity in named.into_iter().filter(|severity| **severity != Severity::Unknown) {
+            let [counted, expected] =
+                [counted, &self.breakdown].map(|counts| counts.get(severity).copied().unwrap_or(0));
+            if counted != expected {
                 return Err(format!(
                     "{counted} failed checks of severity {severity} where its status says {expected}"
                 ));
@@ -350,8 +345,8 @@ mod tests {
         let Judged::Sound(figures) = judged(&[]) else { panic!("not sound") };
         assert_eq!((figures.passed, figures.failed, figures.evaluated()), (409, 152, 561));
         assert_eq!(
-            figures.by_severity(),
-            [(Severity::High, 119), (Severity::Medium, 27), (Severity::Low, 6)].into()
+            figures.breakdown.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
+            [(Severity::High, 119), (Severity::Medium, 27), (Severity::Low, 6)]
         );
         assert_eq!(figures.unexplained, 0);
     }
@@ -469,7 +464,25 @@ mod tests {
             panic!("not sound")
         };
         assert_eq!(figures.unexplained, 19);
-        assert_eq!(figures.by_severity().get(&Severity::Unknown), Some(&19));
+        assert_eq!(figures.breakdown.get(&Severity::High), Some(&100));
+    }
+
+    #[test]
+    fn a_severity_that_the_breakdown_leaves_out_has_no_failed_check() {
+        let figures = Figures {
+            failed: 3,
+            breakdown: [(Severity::High, 1)].into(),
+            unexplained: 2,
+            ..Figures::default()
+        };
+        let agree = |counted: &[(Severity, u64)]| figures.agree(&counted.iter().copied().collect());
+        assert_eq!(agree(&[(Severity::High, 1), (Severity::Unknown, 2)]), Ok(()));
+        assert_eq!(
+            agree(&[(Severity::High, 1), (Severity::Low, 2)]),
+            Err("2 failed checks of severity low where its status says 0".to_owned())
+        );
+        assert!(agree(&[(Severity::Unknown, 3)]).is_err());
+        assert!(agree(&[(Severity::High, 1), (Severity::Unknown, 1)]).is_err());
     }
 
     #[test]
