@@ -228,11 +228,15 @@ pub struct StoredResults {
 
 /// A control's words (fact sheet §5.7).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ControlWords {
     pub id: Option<String>,
     pub title: Option<String>,
     pub description: Option<String>,
+    pub manual_remediation: Option<String>,
+    pub cli_remediation: Option<String>,
+    pub programmatic_remediation: Option<String>,
+    pub guardrail_remediation: Option<String>,
 }
 
 /// What became of a request to cancel one job (fact sheet §4.2).
