@@ -74,6 +74,7 @@ impl Worker<'_> {
                 (expected, trust::judge(expected, status))
             })
             .collect();
+        troubles.extend(self.unconfirmed());
         let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
         if let Some((expected, _)) = superseded {
             return Ok(Assessed::Lost(Lost::Superseded(expected.job)));
@@ -100,6 +101,18 @@ impl Worker<'_> {
             }
         }
         Ok(if troubles.is_empty() { Assessed::Sound(sound) } else { Assessed::Unsound(troubles) })
+    }
+
+    /// The jobs of which nobody has said what they are over: neither the answer that started them
+    /// nor their status.
+    fn unconfirmed(&self) -> impl Iterator<Item = Trouble> {
+        let silent =
+            |job: &&Watched| job.status.as_ref().is_none_or(|status| status.integrations.is_none());
+        let jobs = self.attempt.jobs.iter().filter(|_| self.attempt.unconfirmed).filter(silent);
+        jobs.map(|job| {
+            let what = format!("job {} does not say what it evaluated", job.member.job);
+            self.trouble(Cause::Incomplete, what)
+        })
     }
 
     /// Adds the controls that were not evaluated to the sentence.

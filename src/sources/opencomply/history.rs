@@ -4,6 +4,7 @@
 //! common id (fact sheet §7, trap d); they are put together again here.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,6 +23,11 @@ const APART: TimeDelta = TimeDelta::minutes(2);
 /// no runners that a new run could delete, so nobody needs to wait for it. Measured between two
 /// machines' clocks, hence generous.
 const STUCK: TimeDelta = TimeDelta::minutes(15);
+
+/// The platform ends every job after a day, but for ten minutes that it waits for results (fact
+/// sheet §3.2). One that has not ended after two is a remnant: nothing comes of it, and nothing of
+/// it can be broken.
+const REMNANT: TimeDelta = TimeDelta::days(2);
 
 /// A job of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +84,19 @@ impl Past {
 
     fn is_stuck(&self, now: DateTime<Utc>) -> bool {
         self.state == "CREATED" && self.created_at.is_some_and(|created| now - created > STUCK)
+    }
+
+    fn is_remnant(&self, now: DateTime<Utc>) -> bool {
+        !self.is_over() && self.created_at.is_some_and(|created| now - created > REMNANT)
+    }
+
+    /// `, created 3h 12m ago`, if that is known.
+    pub fn age(&self, now: DateTime<Utc>) -> String {
+        let age = self.created_at.and_then(|created| (now - created).to_std().ok());
+        let minutes = age.map(|age| Duration::from_secs(age.as_secs() / 60 * 60));
+        minutes.map_or_else(String::new, |age| {
+            format!(", created {} ago", humantime::format_duration(age))
+        })
     }
 }
 
@@ -145,8 +164,7 @@ impl History {
     }
 
     pub fn advice(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Advice {
-        let mut equal = self.runs(wanted);
-        equal.retain(|run| !run.is_over());
+        let equal = self.under_way(wanted, now);
         let is_equal = |id| equal.iter().flat_map(|run| &run.jobs).any(|job| job.id == id);
         let other = self.jobs.iter().find(|job| !job.is_over() && !is_equal(job.id));
         // An older one than somebody else's has lost its runners to it. Of several that were
@@ -158,6 +176,18 @@ impl History {
         self.in_the_way(now).next().map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
     }
 
+    /// The runs over exactly the wanted integrations that may yet bring a result, newest first.
+    pub fn under_way(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Vec<PastRun> {
+        let mut runs = self.runs(wanted);
+        runs.retain(|run| !run.is_over() && !run.jobs.iter().any(|job| job.is_remnant(now)));
+        runs
+    }
+
+    /// The jobs that should have ended long ago, newest first.
+    pub fn remnants(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
+        self.jobs.iter().filter(move |job| job.is_remnant(now))
+    }
+
     /// A job that was created between two others and is under way: somebody looked at the same
     /// moment as we did, and started a run just before ours.
     pub fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
@@ -166,7 +196,8 @@ impl History {
 
     /// The jobs that a new run could break.
     fn in_the_way(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
-        self.jobs.iter().filter(move |job| !job.is_over() && !job.is_stuck(now))
+        let live = move |job: &&Past| !job.is_over() && !job.is_stuck(now) && !job.is_remnant(now);
+        self.jobs.iter().filter(live)
     }
 
     /// The runs over exactly the wanted integrations, newest first.
@@ -436,5 +467,23 @@ mod tests {
         let wanted = ids(&["x"]);
         assert_eq!(history(&[hangs]).advice(&wanted, now()), Advice::Start);
         assert!(matches!(history(&[fresh]).advice(&wanted, now()), Advice::WaitFor(_)));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_remnant_or_joins_one() {
+        let wanted = ids(&["x"]);
+        for state in ["SINK_IN_PROGRESS", "A_NEW_WORD"] {
+            for (created, is_remnant) in [("05-06T10:00", true), ("05-06T11:00", false)] {
+                for integration in ["x", "y"] {
+                    let job = item(1, state, 0, &[integration]).replace("05-08T10:00", created);
+                    let history = history(&[job]);
+                    let starts = history.advice(&wanted, now()) == Advice::Start;
+                    let remnants = history.remnants(now()).count();
+                    assert_eq!((starts, remnants), (is_remnant, usize::from(is_remnant)));
+                }
+            }
+        }
+        let past = history(&[item(1, "SINK_IN_PROGRESS", 3, &["y"])]).jobs.remove(0);
+        assert_eq!(past.age(now()), ", created 7m ago");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::{self, Step};
 use super::assess::{Sound, only_stop};
-use super::counts;
+use super::counts::{self, ControlCount};
 use super::resources::{Reader, Seen};
 use super::rules::Rules;
 use super::trust::Expected;
@@ -14,6 +14,7 @@ use crate::finding::{Cause, Severity, Trouble};
 use crate::http::Failure;
 use crate::selection::{Field, Selection};
 use crate::stop::Reason;
+use crate::text;
 
 /// What counts per control can tell apart.
 const BY_CONTROL: [Field; 4] = [Field::Framework, Field::Control, Field::Rule, Field::Severity];
@@ -27,6 +28,9 @@ const BY_RESOURCE: [Field; 6] = [
     Field::ResourceType,
     Field::Account,
 ];
+
+/// Words for a severity that are told.
+const MADE_UP: usize = 5;
 
 /// What a policy asks for beyond the counts per control.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,11 +64,14 @@ impl Worker<'_> {
                 let what = format!("job {id} evaluated nothing");
                 self.part.troubles.push(self.trouble(Cause::Empty, what).help(help));
             }
-            if figures.unexplained > 0 {
+            let unknown = || job.counts.iter().filter(|count| count.severity == Severity::Unknown);
+            let failed = unknown().fold(0_u64, |sum, count| sum.saturating_add(count.failed));
+            if failed > 0 {
                 self.part.notes.push(format!(
-                    "{} of the {} alarms of job {id} have a severity that the platform does not \
-                     name; they count as `unknown`, which every severity selector matches",
-                    figures.unexplained, figures.failed
+                    "{failed} of the {} alarms of job {id} have a severity that {}; they count as \
+                     `unknown`, which every severity selector matches",
+                    figures.failed,
+                    not_known(unknown().filter(|count| count.failed > 0))
                 ));
             }
         }
@@ -208,6 +215,17 @@ impl Worker<'_> {
         }
         demanded
     }
+}
+
+/// The words that the platform has made up for a severity, as the end of a sentence.
+fn not_known<'a>(counts: impl Iterator<Item = &'a ControlCount>) -> String {
+    let words = counts.map(|count| count.unknown_word.trim()).filter(|word| !word.is_empty());
+    let words: BTreeSet<_> = words.map(|word| format!("`{}`", text::one_line(word, 40))).collect();
+    if words.is_empty() {
+        return "the platform does not name".to_owned();
+    }
+    let named: Vec<_> = words.into_iter().take(MADE_UP).collect();
+    format!("no policy can name: {}", named.join(", "))
 }
 
 /// Passed and failed checks per control and severity, summed over the jobs.

@@ -49,7 +49,7 @@ impl Worker<'_> {
     /// The result of a run that others started; nothing is started here.
     pub async fn existing(&mut self, max_age: Option<Duration>) -> Step<Vec<Sound>> {
         let mut history = self.history().await?;
-        let under_way = history.runs(&self.wanted).into_iter().find(|run| !run.is_over());
+        let under_way = history.under_way(&self.wanted, Utc::now()).into_iter().next();
         match (self.earlier(&mut history, max_age).await?, under_way) {
             (Earlier::Sound(sound), _) => Ok(sound),
             (Earlier::None(_), Some(run)) => self.join_and_wait(&run).await,

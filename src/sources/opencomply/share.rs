@@ -45,6 +45,7 @@ impl Worker<'_> {
                 Advice::Join(run) => return Ok(Way::RelyOn(self.join(&run))),
                 Advice::WaitFor(job) => self.wait_while_busy(job).await?,
                 Advice::Start => {
+                    self.note_remnants(&history);
                     if let Some(attempt) = self.start(history.newest()).await? {
                         return Ok(Way::RelyOn(attempt));
                     }
@@ -89,7 +90,8 @@ impl Worker<'_> {
         let mut job = first;
         let mut whose = self.owner(&job).await;
         let shown = |job: &Past, whose: &str| {
-            format!("waiting for job {} of {whose}, over other integrations", job.id)
+            let age = job.age(Utc::now());
+            format!("waiting for job {} of {whose}, over other integrations{age}", job.id)
         };
         self.progress(&shown(&job, &whose), &job.state);
         poll::pause(&run.stop, interval).await?;
@@ -106,6 +108,26 @@ impl Worker<'_> {
             Ok::<_, Halt>(None)
         })
         .await
+    }
+
+    /// Tells of jobs that should have ended long ago: somebody has to look at the platform.
+    fn note_remnants(&mut self, history: &History) {
+        let now = Utc::now();
+        let Some(newest) = history.remnants(now).next() else { return };
+        let others = match history.remnants(now).count() - 1 {
+            0 => String::new(),
+            others => format!(", nor have {others} older ones"),
+        };
+        let note = format!(
+            "job {} is {}{} and will not end{others}; it was not waited for, but its platform \
+             should be looked at",
+            newest.id,
+            newest.state,
+            newest.age(now)
+        );
+        if !self.part.notes.contains(&note) {
+            self.part.notes.push(note);
+        }
     }
 
     /// Who started a job, for people only.
