@@ -427,15 +427,51 @@ async fn a_recent_run_with_a_gap_is_not_used_again() {
     let stale = Gate::documented().mode("{when: stale, max_age: 1h 30m}").part(&platform).await;
     assert_documented(&stale);
     assert_eq!(roles(&stale), [evidence::Role::Started]);
-    // An older one will do where nothing is to be started, and the reasons are told.
-    let platform = Platform::with(&past, "").await;
-    let never = Gate { token: VIEWER, ..Gate::documented().mode("{when: never}") };
-    let part = never.part(&platform).await;
-    assert_documented(&part);
-    assert_eq!((job_ids(&part), roles(&part)), (vec!["133"], vec![evidence::Role::Reused]));
-    let told = part.notes.join("\n");
-    assert!(told.contains("job 135 ended as FAILED") && told.contains("1 timed out"), "{told}");
-    assert_eq!(platform.requests(" 406"), 0);
+    // Nor is an older one where nothing is to be started: the newest is what the platform knows.
+    for (course, cause, words) in [
+        (r#""timed_out_runners": 1"#, Cause::Incomplete, "job 135 SUCCEEDED, but of its"),
+        (r#""ends": "FAILED""#, Cause::JobFailed, "job 135 ended as FAILED"),
+        (r#""report": "missing""#, Cause::Incomplete, "job 135 SUCCEEDED, but there is no report"),
+    ] {
+        let past = format!(r#""history": [{{"age": 7200}}, {{"age": 1800, "job": {{{course}}}}}]"#);
+        let platform = Platform::with(&past, "").await;
+        let never = Gate { token: VIEWER, ..Gate::documented().mode("{when: never}") };
+        let part = never.part(&platform).await;
+        assert_trouble(&part, cause, words);
+        assert!(part.notes.iter().any(|note| note.contains("no older one")), "{:?}", part.notes);
+        assert_eq!((platform.starts(), platform.requests(" 406")), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_says_nothing_is_looked_past() {
+    let past = r#""history": [{"age": 7200}, {"age": 3600, "job": {"ends": "CANCELED"}}]"#;
+    for (mode, token) in [("{when: never}", VIEWER), ("{when: stale, max_age: 3h}", ADMIN)] {
+        let platform = Platform::with(past, "").await;
+        let part = Gate { token, ..Gate::documented().mode(mode) }.part(&platform).await;
+        assert_documented(&part);
+        assert_eq!((job_ids(&part), roles(&part)), (vec!["134"], vec![evidence::Role::Reused]));
+        assert!(part.notes.iter().any(|note| note.contains("job 135 was cancelled")));
+        assert_eq!(platform.starts(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_found_behind_any_number_of_others() {
+    for other in [
+        format!(r#""integrations": ["{AWS}"]"#),
+        format!(r#""with_incidents": false, "integrations": ["{AWS}", "{AZURE}"]"#),
+    ] {
+        let others = format!(r#", {{"age": 3600, {other}}}"#).repeat(230);
+        let past = format!(r#""first_job_id": 500, "history": [{{"age": 7200}}{others}]"#);
+        let platform = Platform::with(&past, "").await;
+        for (mode, token) in [("{when: never}", VIEWER), ("{when: stale, max_age: 3h}", ADMIN)] {
+            let part = Gate { token, ..Gate::documented().mode(mode) }.part(&platform).await;
+            assert_documented(&part);
+            assert_eq!(roles(&part), [evidence::Role::Reused]);
+        }
+        assert_eq!(platform.starts(), 0);
+    }
 }
 
 #[tokio::test]
@@ -488,7 +524,7 @@ async fn a_severity_that_nobody_named_counts_as_unknown() {
     assert_eq!(part.troubles, []);
     let unknown = part.failed_by_severity();
     assert_eq!(unknown[0].0, Severity::Unknown, "{unknown:?}");
-    assert!(part.notes.iter().any(|note| note.contains("severity")), "{:?}", part.notes);
+    assert!(part.notes.iter().any(|note| note.contains("`severe`")), "{:?}", part.notes);
 }
 
 #[tokio::test]
@@ -572,6 +608,7 @@ async fn a_platform_that_cannot_serve_says_so_once() {
     let revoked = Gate { token: REVOKED, ..Gate::documented() };
     let troubles = revoked.outcome(&platform).await.unwrap_err();
     assert_eq!((troubles.len(), troubles[0].cause), (1, Cause::Denied), "{troubles:?}");
+    assert!(troubles[0].help.as_ref().unwrap().contains("`OPENCOMPLY_API_KEY`"), "{troubles:?}");
 
     let platform = Platform::named("disabled").await;
     let part = Gate::documented().part(&platform).await;
@@ -584,7 +621,7 @@ async fn a_platform_that_cannot_serve_says_so_once() {
 }
 
 #[tokio::test]
-async fn counts_stand_without_the_findings_and_the_other_way_round() {
+async fn counts_stand_without_the_findings() {
     let quick = format!(r#""job": {{{QUICK}}}"#);
     let no_view = r#"{"path": "/main/compliance/api/v3/quick/scan/", "times": null, "status": 400,
                       "kind": "json"}"#;
@@ -594,13 +631,93 @@ async fn counts_stand_without_the_findings_and_the_other_way_round() {
     assert_eq!(part.findings_missing.as_ref().unwrap().cause, Cause::Incomplete);
     assert_eq!(part.count(&Selection::default()).unwrap().failed, 152);
 
-    let no_counts = r#"{"path": "/main/compliance/api/v3/job-report/", "times": null,
-                        "status": 404, "kind": "json"}"#;
-    let platform = Platform::with(&quick, no_counts).await;
+    // A view of another job is none of this one.
+    let other = format!(r#""job": {{{QUICK}, "report": "views_of_another"}}"#);
+    let platform = Platform::with(&other, "").await;
+    let part = Gate::documented().part(&platform).await;
+    assert_eq!(part.troubles, []);
+    let missing = part.findings_missing.as_ref().unwrap();
+    assert_eq!(missing.cause, Cause::Contradictory);
+    assert!(missing.message.contains("job 136 is of job 135"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_relied_on_that_no_report_recounts() {
+    for (status, cause) in [
+        (400, Cause::Protocol),
+        (401, Cause::Denied),
+        (403, Cause::Denied),
+        (404, Cause::Protocol),
+        (406, Cause::Denied),
+    ] {
+        let fault = format!(
+            r#"{{"path": "/main/compliance/api/v3/job-report/", "times": null, "status": {status},
+                "kind": "json"}}"#
+        );
+        let platform = Platform::with(&format!(r#""job": {{{QUICK}}}"#), &fault).await;
+        let part = Gate::documented().part(&platform).await;
+        assert_trouble(&part, cause, "job-report");
+    }
+}
+
+#[tokio::test]
+async fn an_error_with_a_good_status_is_no_empty_list() {
+    let past = r#""history": [{"age": 1, "integrations": ["122814690049"],
+                              "job": {"pace": {"runners": 60000}}}]"#;
+    for path in [
+        "/main/compliance/api/v1/frameworks",
+        "/main/integration/api/v1/integrations",
+        "/main/schedule/api/v3/benchmark/*/run-history",
+    ] {
+        let fault = format!(r#"{{"path": "{path}", "times": null, "kind": "message-200"}}"#);
+        let platform = Platform::with(past, &fault).await;
+        let troubles = match Gate::documented().outcome(&platform).await {
+            Err(troubles) => troubles,
+            Ok(outcome) => outcome.parts[0].troubles.clone(),
+        };
+        let causes: Vec<_> = troubles.iter().map(|trouble| trouble.cause).collect();
+        assert_eq!(causes, [Cause::Protocol], "{path}: {troubles:?}");
+        assert_eq!(platform.starts(), 0, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_say_what_it_is_over_is_confirmed_by_its_status() {
+    let platform =
+        Platform::with(&format!(r#""silent_start": true, "job": {{{QUICK}}}"#), "").await;
     let part = Gate::documented().part(&platform).await;
     assert_documented(&part);
-    let high = Selection { severity: Some([Severity::High].into()), ..Selection::default() };
-    assert_eq!((part.count(&high), part.failed(&high)), (None, Some(119)));
+    // Several jobs that do not say it cannot be told apart.
+    let many = format!(r#""silent_start": true, "extra_integrations": 23, "job": {{{QUICK}}}"#);
+    let platform = Platform::with(&many, "").await;
+    let part = Gate::over("all").part(&platform).await;
+    assert_trouble(&part, Cause::Incomplete, "the platform started a run without");
+}
+
+#[tokio::test]
+async fn the_types_of_a_framework_may_only_be_known_to_the_platform() {
+    let hidden = format!(
+        r#""frameworks": {{"baseline_security": {{"hides_types": true}}}}, "job": {{{QUICK}}}"#
+    );
+    let platform = Platform::with(&hidden, "").await;
+    assert_documented(&Gate::documented().part(&platform).await);
+    let part = Gate::over("all").part(&platform).await;
+    assert_trouble(&part, Cause::Invalid, "github_account");
+    assert!(part.troubles[0].help.as_ref().unwrap().contains("`integrations`"));
+}
+
+#[tokio::test]
+async fn a_remnant_of_a_run_blocks_nobody() {
+    let past = format!(
+        r#""history": [{{"age": 400000, "integrations": ["{AWS}"],
+                         "job": {{"ends": "NEVER", "stuck_in": "SINK_IN_PROGRESS"}}}}],
+           "job": {{{QUICK}}}"#
+    );
+    let platform = Platform::with(&past, "").await;
+    let part = Gate::documented().part(&platform).await;
+    assert_documented(&part);
+    let told = part.notes.join("\n");
+    assert!(told.contains("job 135 is SINK_IN_PROGRESS, created 4days"), "{told}");
 }
 
 #[tokio::test]

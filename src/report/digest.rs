@@ -98,10 +98,15 @@ pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
 pub fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
     let failed = text::count(ruling.failed, "failed check");
-    let sentences = match ruling.state {
+    let sentences: Vec<_> = match ruling.state {
         State::Breached => ruling.breaches.iter().map(ToString::to_string).collect(),
-        State::Undecided if ruling.summed.is_empty() => Vec::new(),
-        State::Undecided => vec![format!("so far {failed}")],
+        State::Undecided => {
+            let so_far = (!ruling.summed.is_empty()).then(|| format!("so far {failed}"));
+            let stale = ruling.stale_failed.map(|stale| {
+                format!("the stale evidence shows {}", text::count(stale, "failed check"))
+            });
+            so_far.into_iter().chain(stale).collect()
+        }
         State::Held => {
             let max =
                 limits.max.map(|max| format!("{failed} where max is {}", text::thousands(max)));

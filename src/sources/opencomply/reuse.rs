@@ -178,7 +178,7 @@ impl Worker<'_> {
     }
 
     fn unfit(&self, label: &str, why: &str) -> Says {
-        let what = format!("{label} cannot be relied on: it {why}");
+        let what = format!("{label} {why}");
         Says::Unfit(vec![self.trouble(Cause::Incomplete, what).help(START_ONE)])
     }
 }

@@ -205,6 +205,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_remediation_is_told_before_a_description() {
+        let help = |text: &str| {
+            let control = serde_json::from_str(text).unwrap();
+            named(control).and_then(|(_, words)| words.help).unwrap_or_default().to_string()
+        };
+        let both = r#"{"id":"c","description":"What it is about","cliRemediation":"Run this","#;
+        assert_eq!(help(&format!(r#"{both}"manualRemediation":"Do this"}}"#)), "Do this");
+        assert_eq!(help(&format!(r#"{both}"manualRemediation":" "}}"#)), "Run this");
+        assert_eq!(help(r#"{"id":"c","description":"What it is about"}"#), "What it is about");
+        assert_eq!(help(r#"{"id":"c","manualRemediation":null}"#), "");
+    }
+
+    #[test]
     fn requests_stay_short() {
         let ids: BTreeSet<_> = (0..500).map(|number| format!("aws_control_{number:04}")).collect();
         let chunks = chunks(&ids);

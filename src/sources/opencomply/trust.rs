@@ -344,7 +344,7 @@ mod tests {
         assert_eq!((figures.passed, figures.failed, figures.evaluated()), (409, 152, 561));
         assert_eq!(
             figures.breakdown.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>(),
-            [(Severity::High, 119), (Severity::Medium, 27), (Severity::Low, 6)]
+            [(Severity::Low, 6), (Severity::Medium, 27), (Severity::High, 119)]
         );
     }
 
