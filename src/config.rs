@@ -299,7 +299,10 @@ fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut
         for word in unmet {
             let id = &gate.id.value;
             let word = word.0.as_str();
+            let meant: Vec<_> =
+                source.meant(field, word).iter().map(|meant| format!("`{meant}`")).collect();
             let hint = match text::did_you_mean(word, known.iter().map(String::as_str)) {
+                _ if !meant.is_empty() => format!("; write {} instead", meant.join(" and ")),
                 hint if hint.is_empty() => {
                     let some: Vec<_> = known.iter().take(12).map(String::as_str).collect();
                     let more = if known.len() > some.len() { ", …" } else { "" };

@@ -67,11 +67,14 @@ impl Http {
     pub fn new(setup: Setup<'_>, stop: Stop, progress: Rc<Progress>) -> Result<Self, String> {
         // Fails only if it was done before.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut secrets = Vec::new();
         let (lease, renewal) = match setup.credentials {
             Credentials::Fixed(auth) => (Some(Lease { auth, until: None }), None),
-            Credentials::Leased(renewal) => (None, Some(renewal)),
+            Credentials::Leased(token, renewal) => {
+                secrets.push(token);
+                (None, Some(renewal))
+            }
         };
-        let mut secrets = Vec::new();
         if let Some(Lease { auth, .. }) = &lease {
             auth.header()?;
             secrets.extend(auth.secrets());

@@ -130,6 +130,11 @@ pub trait Source: Any + std::fmt::Debug {
         None
     }
 
+    /// The words of its vocabulary that somebody may have meant who wrote another one.
+    fn meant(&self, _field: Field, _word: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether there is something to list.
     fn has_lists(&self) -> bool {
         false

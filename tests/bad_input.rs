@@ -166,10 +166,11 @@ fn a_policy_is_checked_as_a_whole() {
 
 #[test]
 fn files_that_are_no_policy_are_refused() {
-    refused("", ":", &[]);
-    refused("- a\n- b\n", ":1:1", &[]);
-    refused("version: 1\n\tgates: x\n", ":1:", &[]);
-    refused(&format!("{}---\nversion: 1\n", policy()), ":", &[]);
+    refused("", ":", &["ends before it says anything"]);
+    refused("- a\n- b\n", ":1:1", &["keys with values are expected here"]);
+    refused("version: 1\n\tgates: x\n", ":1:", &["with spaces only"]);
+    refused(&format!("{}---\nversion: 1\n", policy()), ":", &["a policy is one"]);
+    refused(&with("frameworks: [", "frameworks: [~, "), ":5:", &["a value is missing here"]);
     let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned()
         + &('b'..='k')
             .zip('a'..='j')
@@ -191,6 +192,8 @@ fn files_that_are_no_policy_are_refused() {
 fn one_policy_counts_and_it_is_named() {
     let folder = Folder::new();
     folder.run(&["policy", "check"]).exits(2).says("there is no configuration");
+    folder.write("compliance-gate.yml", &policy());
+    folder.run(&["policy", "check"]).exits(2).says("compliance-gate.yml does");
     folder.write(".github/compliance-gate.yaml", &policy());
     folder.run(&["policy", "check"]).exits(0);
     folder.write("compliance-gate.yaml", &policy());
@@ -299,6 +302,35 @@ fn a_report_that_could_not_be_written_is_known_before_anything_is_sent() {
     folder.run(&["run", "--junit", "file/gate.xml"]).exits(2).says("file/gate.xml");
     folder.run(&["run", "--junit", "same", "--sarif", "same"]).exits(2).says("same");
     assert_eq!(platform.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn no_report_takes_the_place_of_a_policy() {
+    let folder = Folder::new();
+    folder.write("gate.yaml", &policy());
+    folder.run(&["run", "-c", "gate.yaml", "--json", "./gate.yaml"]).exits(2).says("the policy");
+    let own = policy() + "reports: {json: gate.yaml}\n";
+    folder.write("gate.yaml", &own);
+    folder.run(&["run", "-c", "gate.yaml"]).exits(2).says("would replace the policy");
+    assert_eq!(folder.read("gate.yaml"), own);
+
+    folder.write("compliance-gate.yaml", &policy());
+    folder.run(&["demo", "--out", "."]).exits(2).says("is not the demo's");
+    assert_eq!(folder.read("compliance-gate.yaml"), policy());
+}
+
+#[test]
+fn yesterdays_reports_go_also_where_the_policy_is_no_good_today() {
+    let folder = Folder::new();
+    for wrong in ["sorces: {}\n", "environments: {}\n"] {
+        let text = policy() + "reports: {junit: old/gate.xml, code_quality: cq.json}\n" + wrong;
+        folder.write("compliance-gate.yaml", &text);
+        folder.write("old/gate.xml", "green").write("cq.json", "[]").write("flag.md", "green");
+        folder.run(&["run", "--environment", "prod", "--markdown", "flag.md"]).exits(2);
+        for path in ["old/gate.xml", "cq.json", "flag.md"] {
+            assert!(!folder.path().join(path).exists(), "{path} after {wrong}");
+        }
+    }
 }
 
 #[test]

@@ -177,6 +177,32 @@ fn every_page_is_read_however_short() {
 }
 
 #[test]
+fn an_action_that_nobody_documents_may_be_the_one_that_a_gate_names() {
+    let gate = "  - {id: g, source: bigpanda, rule: api_keys.create, max: 0}\n";
+    for action in ["created", "insert"] {
+        let parameters = json!({"changes": [change("api_keys", action)]});
+        ends(action, parameters, "", gate, 3, "does not tell what was done");
+    }
+    // Of another type it is none, and what is certain blocks all the same.
+    let other = json!({"changes": [change("tag", "created")]});
+    ends("another type", other, "", gate, 0, "passed");
+    let both = json!({"changes": [change("api_keys", "insert"), change("api_keys", "create")]});
+    ends("both", both, "", gate, 1, "1 failed check where max is 0");
+}
+
+#[test]
+fn the_vendors_own_words_are_told_from_typos() {
+    for (key, word, instead) in [
+        ("rule", "alert_filtering.*", "`maintenance_plan.*` and `filtering_plan.*`"),
+        ("resource_type", "alert_filtering", "`maintenance_plan` and `filtering_plan`"),
+        ("resource_type", "correlation_pattern", "write `correlation_patterns` instead"),
+    ] {
+        let gate = format!("  - {{id: g, source: bigpanda, {key}: \"{word}\", max: 0}}\n");
+        Case::with(&json!({}), "", &gate).ended.exits(2).says(instead);
+    }
+}
+
+#[test]
 fn entries_are_read_as_they_come() {
     let plan = change("alert_filtering", "create");
     for timestamps in ["seconds", "text", "milliseconds", "fraction"] {

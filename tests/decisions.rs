@@ -352,6 +352,15 @@ fn old_evidence_is_inconclusive() {
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict, "{max_age}");
     }
+    // The clocks may differ a little; what is yet to come says nothing of today.
+    for (ahead, verdict) in [(13, Verdict::Blocked), (15, Verdict::Inconclusive)] {
+        let mut policy = policy(vec![gate(max(0))]);
+        policy.evidence.max_age = Some(Duration::from_secs(60));
+        let early = Part { as_of: Some(now() + chrono::TimeDelta::hours(ahead)), ..part() };
+        let outcomes = [outcome("opencomply", vec![early], Vec::new())];
+        let decision = evaluate::decide(&policy, &outcomes, None, now());
+        assert_eq!(decision.verdict, verdict, "{ahead}");
+    }
     let ageless = Part { as_of: None, ..part() };
     let mut policy = policy(vec![gate(max(9))]);
     policy.evidence.max_age = Some(Duration::from_secs(60));

@@ -23,7 +23,11 @@ fn on_github_a_blocked_run_leaves_outputs_summary_and_annotations() {
         .says("\n::endgroup::\n")
         .says("\n::error file=compliance-gate.yaml,line=")
         .does_not_say("add-mask");
-    assert!(ended.stdout.ends_with("Verdict: blocked. Exit code 1.\n"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.ends_with("Verdict: blocked (no-critical-or-high). Exit code 1.\n"),
+        "{}",
+        ended.stdout
+    );
     let outputs = folder.read("output");
     for words in
         ["verdict<<", "\nblocked\n", "exit-code<<", "\nno-critical-or-high\n", "gate.sarif"]
@@ -45,6 +49,13 @@ fn a_policy_that_is_wrong_is_told_on_github_too() {
     Ended::wait(command).exits(2).says("::error title=compliance-gate%3A nothing was started::");
     assert!(folder.read("output").contains("\ninvalid\n"));
     assert!(folder.read("summary").contains("nothing was started"));
+
+    // A report has stdout to itself, also one that is never written.
+    let mut command = folder.command(&["run", "--json", "-"]);
+    command.env("GITHUB_ACTIONS", "true");
+    let ended = Ended::wait(command).exits(2);
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("::error title="), "{}", ended.stderr);
 }
 
 #[test]

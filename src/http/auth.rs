@@ -77,6 +77,6 @@ pub type Renewal = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Lease, Http
 pub enum Credentials {
     /// The pipeline's token as it is.
     Fixed(Auth),
-    /// A lease that the pipeline's token is exchanged for.
-    Leased(Renewal),
+    /// A lease that the pipeline's token, which no text may bring back, is exchanged for.
+    Leased(Secret, Renewal),
 }

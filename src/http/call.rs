@@ -17,7 +17,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Statuses that a platform gives while it cannot answer just now.
-const PASSING: [StatusCode; 5] = [
+const PASSING: [StatusCode; 6] = [
+    StatusCode::REQUEST_TIMEOUT,
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::INTERNAL_SERVER_ERROR,
     StatusCode::BAD_GATEWAY,

@@ -37,6 +37,8 @@ struct Platform {
     answers: AtomicU32,
     /// Cases inserted between pages so far.
     inserted: AtomicU32,
+    /// Cases exchanged between pages so far.
+    swapped: AtomicU32,
 }
 
 /// The routes of the platform.
@@ -48,6 +50,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
         settings,
         answers: AtomicU32::new(0),
         inserted: AtomicU32::new(0),
+        swapped: AtomicU32::new(0),
     });
     let cases = Router::new()
         .route("/all-cases", get(all_cases))
@@ -92,6 +95,9 @@ async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -
     let mut estate = platform.estate();
     if asked.from > 0 && platform.inserted.load(Ordering::Relaxed) < settings.inserts {
         estate.insert(u64::from(platform.inserted.fetch_add(1, Ordering::Relaxed)));
+    }
+    if asked.from > 0 && platform.swapped.load(Ordering::Relaxed) < settings.swaps {
+        estate.swap(u64::from(platform.swapped.fetch_add(1, Ordering::Relaxed)));
     }
     let found: Vec<_> = estate.cases().filter(|case| asked.takes(case)).collect();
     let total = (found.len() as u64).saturating_add_signed(settings.total_offset);

@@ -227,10 +227,53 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "no status in any case",
-        bigid: r#"{"absent_fields": ["caseStatus"]}"#,
+        name: "neither status nor severity in any case",
         code: 3,
-        says: &["a case has no `caseStatus`"],
+        says: &["no case has a `caseStatus`"],
+        bigid: r#"{"absent_fields": ["caseStatus", "severityLevel"]}"#,
+        ..ROW
+    },
+    Row {
+        name: "a case without a severity could be the worst",
+        bigid: r#"{"absent_fields": ["severityLevel"]}"#,
+        gate: "severity: critical, status: open, max: 0",
+        code: 1,
+        says: &["none (19)", "counted as unknown"],
+        ..ROW
+    },
+    Row {
+        name: "a case without a policy may be of the one that a gate names",
+        bigid: r#"{"null_fields": ["policyName"]}"#,
+        gate: r#"rule: "Tokens*", max: 0"#,
+        code: 3,
+        says: &["7 unresolved cases without the rule that a gate selects by"],
+        ..ROW
+    },
+    Row {
+        name: "a case without a data source's type may be of the one that a gate names",
+        bigid: r#"{"null_fields": ["dataSourceType"]}"#,
+        gate: r#"resource_type: "s3*", max: 0"#,
+        code: 3,
+        says: &["without the resource_type that a gate selects by"],
+        ..ROW
+    },
+    Row {
+        name: "a policy that no case has",
+        gate: r#"rule: "PCl*", max: 0"#,
+        says: &["no case has the rule `PCl*`; there are "],
+        ..ROW
+    },
+    Row {
+        name: "one case goes and one comes",
+        bigid: r#"{"swaps": 1, "resolved": 200}"#,
+        says: &["they were read again"],
+        ..ROW
+    },
+    Row {
+        name: "cases go and come all the time",
+        bigid: r#"{"swaps": 100, "resolved": 200}"#,
+        code: 3,
+        says: &["does not begin where the one before ended"],
         ..ROW
     },
     Row {
@@ -392,6 +435,14 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "a refusal that repeats what the token was exchanged for",
+        variables: &[("BIGID_TOKEN", REFRESH)],
+        bigid: r#"{"failure": "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoicmVmcmVzaC10b2tlbiJ9.c2lnbmVk ended"}"#,
+        code: 3,
+        says: &["`success: false`: *** ended"],
+        ..ROW
+    },
+    Row {
         name: "an exchange that gives nothing",
         variables: &[("BIGID_TOKEN", REFRESH)],
         faults: r#"[{"path": "/api/v1/refresh", "kind": "wrong-type", "times": null}]"#,
@@ -511,9 +562,9 @@ fn doctor_says_how_many_cases_the_token_can_see() {
 }
 
 #[test]
-fn a_large_estate_costs_a_request_for_every_hundred_cases() {
+fn a_large_estate_costs_a_request_for_every_99_cases() {
     let platform = Platform::of(r#"{"bigid": {"resolved": 993}}"#);
     run(&platform.origin, &ROW).exits(0);
-    // The preflight, then 1,000 cases.
-    assert_eq!(platform.count("all-cases"), 1 + 10, "{:#?}", platform.requests());
+    // The preflight, then 1,000 cases, each page from the last case of the one before.
+    assert_eq!(platform.count("all-cases"), 1 + 11, "{:#?}", platform.requests());
 }

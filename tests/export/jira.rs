@@ -256,6 +256,13 @@ fn where_labels_are_not_kept_no_more_issues_are_made() {
 }
 
 #[test]
+fn a_search_that_does_not_come_to_an_end_is_not_believed() {
+    let office = Office::of(2, json!({"jira": {"search_is_stuck": true}}));
+    office.run(&["jira", "--apply"]).exits(3).says("there is more and gives no way on");
+    office.has_issues(0);
+}
+
+#[test]
 fn a_search_that_answers_another_question_is_not_believed() {
     let office = Office::new(1);
     let page = json!({"issues": [{"id": "10009", "key": "SEC-9",

@@ -127,6 +127,27 @@ fn rules_that_read_alike_are_told_apart() {
 }
 
 #[test]
+fn thousands_of_rules_may_read_alike() {
+    let mut scene = estate::blocked();
+    let first = scene.outcomes[1].parts[0].findings[0].clone();
+    let rule = first.subject.rule.as_deref().unwrap();
+    let title: std::sync::Arc<str> = "x".repeat(200).into();
+    let alike = (0..2_000).map(|number| {
+        let id = format!("{}{number}", "y".repeat(200)).into();
+        let title = Some(title.clone());
+        let rule = compliance_gate::finding::Rule { id, title, ..rule.clone() };
+        let mut alike = first.clone();
+        alike.subject.rule = Some(rule.into());
+        alike
+    });
+    scene.outcomes[1].parts[0].findings.extend(alike.collect::<Vec<_>>());
+    let names: Vec<_> = cases(&scene).into_iter().map(|case| case.1).collect();
+    let unique: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(unique.len(), names.len());
+    assert!(names.iter().any(|name| name.ends_with(" #2000")), "{:?}", names.last());
+}
+
+#[test]
 fn a_file_is_never_larger_than_hosts_take() {
     let mut scene = estate::big(40_000);
     // The longest texts that are shown, all of characters that grow when they are escaped.

@@ -1,6 +1,7 @@
 //! SARIF, as code scanning reads it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use compliance_gate::policy::Mode;
 use serde_json::Value;
@@ -143,6 +144,33 @@ fn the_worst_are_kept_and_the_rest_is_counted() {
     assert_eq!(results[24_998]["properties"]["severity"], "low");
     let errors = results.iter().filter(|result| result["level"] == "error").count();
     assert_eq!(errors, 12_501, "all that blocks is there");
+}
+
+#[test]
+fn what_does_not_compress_is_left_out_too() {
+    let mut scene = estate::big(8_500);
+    let mut state = 1_u64;
+    let mut random = |length: usize| {
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from_u32(0x4e00 + (state >> 50) as u32).unwrap()
+        };
+        (0..length).map(|_| next()).collect::<String>()
+    };
+    for finding in &mut scene.outcomes[0].parts[0].findings {
+        finding.resource_id = Some(random(500).into());
+        finding.reason = Some(random(300).into());
+    }
+    let text = scene.render("sarif");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    let size = encoder.finish().unwrap().len();
+    assert!((9_000_000..10_000_000).contains(&size), "{size}");
+    let sarif: Value = serde_json::from_str(&text).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let missing = compliance_gate::text::thousands(8_501 - results.len() as u64);
+    let last = results.last().unwrap()["message"]["text"].as_str().unwrap();
+    assert!(last.starts_with(&format!("{missing} findings left out")), "{last}");
 }
 
 #[test]

@@ -282,6 +282,13 @@ impl Target for Jira<'_> {
                 }
                 match page.next_page_token.filter(|_| page.is_last != Some(true)) {
                     Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                    // Nothing more can be had, although there is.
+                    _ if page.is_last == Some(false) => {
+                        return Err(self.protocol(&format!(
+                            "the search for {} says that there is more and gives no way on",
+                            mark.label
+                        )));
+                    }
                     _ => {
                         found.sort_by_key(|seen| {
                             (seen.ticket.id.parse().unwrap_or(u64::MAX), seen.ticket.id.clone())

@@ -93,6 +93,14 @@ impl Estate {
         self.cases.insert(0, case);
     }
 
+    /// The first case goes, and a new one comes behind all others.
+    pub(crate) fn swap(&mut self, number: u64) {
+        let mut case = Case::new(2_000_000 + number, Some("open"), Some("low"));
+        case.id = format!("f{number:023x}");
+        self.cases.remove(0);
+        self.cases.push(case);
+    }
+
     /// Changes the status of a case; false if there is none.
     pub(crate) fn set(&mut self, id: &str, status: &str, now: i64) -> bool {
         let case = self.cases.iter_mut().find(|case| case.id == id);

@@ -41,6 +41,9 @@ pub struct Settings {
     pub total_offset: i64,
     /// How often a new case is inserted before a page that is not the first.
     pub inserts: u32,
+    /// How often a case of the page before goes, and another one comes at the end, before a page
+    /// that is not the first.
+    pub swaps: u32,
     /// Which of `id` and `_id` a case has.
     pub ids: Ids,
     /// Fields that are null in every case, such as `assignee`.
@@ -158,6 +161,7 @@ impl Default for Settings {
             omit_total: false,
             total_offset: 0,
             inserts: 0,
+            swaps: 0,
             ids: Ids::default(),
             null_fields: Vec::new(),
             absent_fields: Vec::new(),

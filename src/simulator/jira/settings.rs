@@ -12,6 +12,8 @@ pub struct Settings {
     pub projects: Vec<String>,
     /// How long the search does not show a new issue, unless it is asked to reconcile its id.
     pub index_lag_ms: u64,
+    /// Whether the search says that there is more, and gives no issue and no way on.
+    pub search_is_stuck: bool,
     /// Whether the field `priority` is on the screen of the projects.
     pub priority_on_screen: bool,
     /// Fields that the projects demand besides summary and type.
@@ -58,6 +60,7 @@ impl Default for Settings {
             revoked_tokens: vec!["revoked".to_owned()],
             projects: vec!["SEC".to_owned()],
             index_lag_ms: 0,
+            search_is_stuck: false,
             priority_on_screen: true,
             required_fields: Vec::new(),
             drops_labels: false,

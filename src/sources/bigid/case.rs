@@ -19,7 +19,9 @@ pub struct Case {
     pub alias: Option<String>,
     /// What it is about, in a line.
     pub label: String,
+    /// The policy's name, else the label.
     pub policy: String,
+    pub has_policy: bool,
     pub policy_description: Option<String>,
     pub severity: Severity,
     /// The platform's word, a known one in its usual spelling; `open` where it says none.
@@ -60,6 +62,7 @@ impl Case {
             alias: owned(row.case_id.text().filter(|alias| *alias != id)),
             label: label.or(policy).unwrap_or("(no label)").to_owned(),
             policy: policy.or(label).unwrap_or("(no policy)").to_owned(),
+            has_policy: policy.is_some(),
             policy_description: owned(row.policy_description.text()),
             severity: row.severity_level.word().map_or(Severity::Unknown, words::severity),
             status: known.map_or(given.unwrap_or("open"), |(word, _)| word).to_owned(),

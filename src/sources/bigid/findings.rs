@@ -1,13 +1,14 @@
 //! Cases become findings (fact sheet §A6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::case::Case;
 use super::settings::Settings;
 use super::walk::{self, Estate};
 use crate::evidence::{Outcome, Part, Window};
-use crate::finding::{Finding, Fingerprint, Rule, Subject};
+use crate::finding::{Cause, Finding, Fingerprint, Rule, Subject, Trouble};
+use crate::selection::{Field, Pattern};
 use crate::sources::Run;
 use crate::text;
 
@@ -16,14 +17,63 @@ const MOST_HELP: usize = 1000;
 /// Characters of a case's label that are kept.
 const MOST_REASON: usize = 300;
 
+/// Words of the platform that are named.
+const NAMED: usize = 5;
+
 /// Collects the evidence.
 pub async fn collect(settings: &Settings, run: &Run) -> Outcome {
     let showing = |at: &str| run.progress.status(&run.name, "reading cases", at);
-    let part = match walk::all(settings, &run.http, showing).await {
-        Ok(estate) => part(estate),
-        Err(trouble) => Part { troubles: vec![trouble], ..Part::default() },
-    };
-    run.outcome(vec![part], Vec::new(), Vec::new())
+    match walk::all(settings, &run.http, showing).await {
+        Ok(estate) => {
+            let (doubts, strangers) = words(&estate.cases, run);
+            let mut part = part(estate);
+            part.notes.extend(strangers);
+            run.outcome(vec![part], doubts, Vec::new())
+        }
+        Err(trouble) => {
+            let part = Part { troubles: vec![trouble], ..Part::default() };
+            run.outcome(vec![part], Vec::new(), Vec::new())
+        }
+    }
+}
+
+/// What is to be said of the words that gates select by: a case that lacks such a word may be one
+/// of theirs; and a word that no case has may be a typo, or what everyone hopes for.
+fn words(cases: &[Case], run: &Run) -> (Vec<Trouble>, Vec<String>) {
+    let (mut doubts, mut strangers) = (Vec::new(), Vec::new());
+    for field in [Field::Rule, Field::ResourceType] {
+        let demands = run.wanted.demands.iter();
+        let patterns: BTreeSet<_> =
+            demands.filter_map(|demand| demand.selection.words.get(&field)).flatten().collect();
+        let silent = |case: &&Case| !case.is_resolved() && word(case, field).is_none();
+        let silent = cases.iter().filter(silent).count() as u64;
+        if silent > 0 && !patterns.is_empty() {
+            let cases = text::count(silent, "unresolved case");
+            let what = format!("{}: {cases} without the {field} that a gate selects by", run.name);
+            doubts.push(Trouble::new(Cause::Incomplete, what).help(
+                "look at these cases in BigID, or let the gate select by severity and status",
+            ));
+        }
+        let known: BTreeSet<_> = cases.iter().filter_map(|case| word(case, field)).collect();
+        let strange = |pattern: &&Pattern| !known.iter().any(|word| pattern.matches(word));
+        strangers.extend(patterns.into_iter().filter(strange).filter(|_| !known.is_empty()).map(
+            |pattern| {
+                let some: Vec<_> =
+                    known.iter().take(NAMED).map(|word| text::one_line(word, 60)).collect();
+                let more = if known.len() > NAMED { ", …" } else { "" };
+                let pattern = text::one_line(pattern.as_str(), 60);
+                format!("no case has the {field} `{pattern}`; there are {}{more}", some.join(", "))
+            },
+        ));
+    }
+    (doubts, strangers)
+}
+
+fn word(case: &Case, field: Field) -> Option<&str> {
+    match field {
+        Field::Rule => case.has_policy.then_some(&*case.policy),
+        _ => case.data_source_type.as_deref(),
+    }
 }
 
 /// The evidence in all cases there are. Cases are asked for whenever they were made, so it is a

@@ -107,7 +107,7 @@ impl Source for Settings {
                 Ok(visible) => {
                     Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
                 }
-                Err(trouble) => Err(vec![token::advised(trouble)]),
+                Err(trouble) => Err(vec![token::advised(trouble, self)]),
             }
         })
     }

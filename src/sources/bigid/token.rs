@@ -78,6 +78,7 @@ pub fn credentials(
     if kind(settings.token_kind, &token)? != Kind::User {
         return Ok(Credentials::Fixed(scheme.auth(token.secret)));
     }
+    let user_token = token.secret.clone();
     let setup = Setup {
         source: SYSTEM.name,
         base: &settings.connection.url,
@@ -92,7 +93,7 @@ pub fn credentials(
         let http = Rc::clone(&http);
         Box::pin(async move { exchange(&http, scheme).await }) as Pin<Box<_>>
     });
-    Ok(Credentials::Leased(renewal))
+    Ok(Credentials::Leased(user_token, renewal))
 }
 
 /// The variable beside the token knows best; then the settings; then the token itself.
@@ -151,15 +152,21 @@ async fn exchange(http: &Http, scheme: Scheme) -> Result<Lease, HttpError> {
 }
 
 /// A refusal with what most often is behind it.
-pub fn advised(trouble: Trouble) -> Trouble {
+pub fn advised(trouble: Trouble, settings: &Settings) -> Trouble {
     if trouble.cause != Cause::Denied {
         return trouble;
     }
-    trouble.help(
+    let other = match settings.auth_scheme {
+        Scheme::Raw => "bearer",
+        Scheme::Bearer => "raw",
+    };
+    let variable = settings.connection.token_variables.first().map_or(SYSTEM.name, |name| name);
+    trouble.help(format!(
         "check that the token is not expired or revoked (a session lives 24 hours) and may see \
-         Data Posture cases; say with BIGID_TOKEN_KIND whether it is a `user`, `system` or \
-         `session` token, since a user token has to be exchanged first",
-    )
+         Data Posture cases; say with {variable}_KIND whether it is a `user`, `system` or `session` \
+         token, since a user token has to be exchanged first; if your tenant wants it so, set \
+         `auth_scheme: {other}`"
+    ))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! All cases, page after page, with proof that they are all (fact sheet §A2).
 //!
 //! Whether the platform understands how a page is asked for is not certain, so nothing is taken on
-//! trust: every page must bring cases that were not there before, as many must arrive as were
-//! promised, and the promise must not move.
+//! trust: every page must begin with the case that ended the one before, bring cases that were not
+//! there before, as many must arrive as were promised, and the promise must not move.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub async fn all(
                 ));
             }
             Err(Broken::Lacks(field)) => {
-                return Err(trouble(http, Cause::Protocol, format!("a case has no `{field}`")));
+                return Err(trouble(http, Cause::Protocol, format!("no case has a `{field}`")));
             }
             Err(Broken::Moved(_)) if again => {
                 again = false;
@@ -123,10 +123,10 @@ async fn walk(
     let limit = settings.page_limit.0.into();
     let mut reader = Reader::default();
     loop {
-        let query = Query { from: reader.rows, limit, projected, id: None };
+        let query = Query { from: reader.next(), limit, projected, id: None };
         let page = api::page(settings, http, query)
             .await
-            .map_err(|error| Broken::For(super::token::advised(error.trouble())))?;
+            .map_err(|error| Broken::For(super::token::advised(error.trouble(), settings)))?;
         if !reader.page(page, settings, http, projected)? {
             reader.end(http)?;
             return Ok(reader);
@@ -144,16 +144,27 @@ async fn walk(
 struct Reader {
     cases: Vec<Case>,
     seen: HashSet<String>,
-    /// Rows that arrived, repeated ones included: where the next page begins.
-    rows: u64,
+    /// Places of the set that were read.
+    places: u64,
+    /// The case at the last of them, if the next page is to begin with it once more: a set that
+    /// loses one case and gains another between two pages has the same total, and one case of it
+    /// would be seen on neither page.
+    last: Option<String>,
     pages: u64,
     total: Option<u64>,
     odd_statuses: BTreeMap<String, u64>,
     odd_severities: BTreeMap<String, u64>,
     without_policy: u64,
+    /// Whether any case had a status or a severity: rows without are no cases.
+    speaks: bool,
 }
 
 impl Reader {
+    /// Where the next page begins.
+    fn next(&self) -> u64 {
+        self.places - u64::from(self.last.is_some())
+    }
+
     /// Reads one page; returns whether there are more.
     fn page(
         &mut self,
@@ -164,17 +175,18 @@ impl Reader {
     ) -> Result<bool, Broken> {
         self.pages += 1;
         self.promised(page.data.total, http)?;
-        let before = self.cases.len();
+        let (from, before) = (self.next(), self.cases.len());
+        let first = page.data.cases.first().and_then(Row::id);
+        let follows = self.last.is_none() || self.last.as_deref() == first;
         for (at, row) in page.data.cases.iter().enumerate() {
             let Some(id) = row.id() else {
                 let what = format!("page {}, cases[{at}] has no `_id` and no `id`", self.pages);
                 return Err(Broken::For(trouble(http, Cause::Protocol, what)));
             };
-            // A whole case without a policy is odd, and one without the others is none.
-            if let Some(field) = row.lacks().filter(|field| projected || *field != "policyName") {
+            if let Some(field) = row.lacks().filter(|_| projected) {
                 return Err(Broken::Lacks(field));
             }
-            self.rows += 1;
+            self.speaks |= row.case_status.word().is_some() || row.severity_level.word().is_some();
             // A case that moved from one page to the next is no second one.
             if self.seen.insert(id.to_owned()) {
                 self.note(row);
@@ -186,12 +198,24 @@ impl Reader {
             let what = format!("{count} cases arrived where {total} were promised");
             return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
         }
-        if page.data.cases.is_empty() || self.total == Some(count) {
+        let rows = page.data.cases.len() as u64;
+        let is_new = self.cases.len() > before;
+        // Behind the last one there is nothing but itself.
+        let is_end = rows == 0 || (rows == 1 && !is_new && self.last.is_some() && follows);
+        if is_end || self.total == Some(count) && follows {
             return Ok(false);
         }
-        if self.cases.len() == before {
+        if !is_new {
             return Err(Broken::For(self.stuck(settings.paging, http)));
         }
+        if !follows {
+            let what = format!("page {} does not begin where the one before ended", self.pages);
+            return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
+        }
+        self.places = from + rows;
+        let last = page.data.cases.last().and_then(Row::id);
+        // A page of one would bring nothing else.
+        self.last = last.filter(|_| rows > 1).map(str::to_owned);
         if self.pages >= MOST_PAGES {
             let what = format!("still going on after {} pages", self.pages);
             return Err(Broken::For(trouble(http, Cause::Protocol, what)));
@@ -232,6 +256,7 @@ impl Reader {
     fn end(&self, http: &Http) -> Result<(), Broken> {
         let count = self.cases.len() as u64;
         match self.total {
+            _ if count > 0 && !self.speaks => Err(Broken::Lacks("caseStatus")),
             Some(total) if total != count => {
                 let what = format!("{count} of {total} cases arrived before the last page");
                 Err(Broken::Moved(trouble(http, Cause::Incomplete, what)))

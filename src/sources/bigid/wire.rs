@@ -32,7 +32,10 @@ impl Said<'_> {
         let sign = match (self.field("success"), self.field("status"), code) {
             (Some(success), ..) if success != true => format!("`success: {success}`"),
             (_, _, Some(code)) if !(200..300).contains(&code) => format!("`statusCode: {code}`"),
-            (_, Some(status), _) if status != "success" => format!("`status: {status}`"),
+            (_, Some(status), _) if !is_success(&status) => format!("`status: {status}`"),
+            _ if self.field("errors").is_some_and(|errors| errors != Value::Array(Vec::new())) => {
+                "`errors`".to_owned()
+            }
             _ => return None,
         };
         // The one text that is known: `Authentication failed`.
@@ -50,6 +53,10 @@ impl Said<'_> {
     }
 }
 
+fn is_success(status: &Value) -> bool {
+    status.as_str().is_some_and(|status| status.eq_ignore_ascii_case("success"))
+}
+
 /// A page of cases. An answer without the list is not an empty one.
 #[derive(Debug, Deserialize)]
 pub struct Page {
@@ -58,9 +65,20 @@ pub struct Page {
 
 #[derive(Debug, Deserialize)]
 pub struct Data {
-    #[serde(default, rename = "totalCount")]
+    #[serde(default, rename = "totalCount", deserialize_with = "count")]
     pub total: Option<u64>,
     pub cases: Vec<Row>,
+}
+
+/// A number, also one that is written as text.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match Given::deserialize(deserializer)?.word() {
+        None => Ok(None),
+        Some(word) => word
+            .parse()
+            .map(Some)
+            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(word), &"a number of cases")),
+    }
 }
 
 /// A case. What a gate can select by must be readable; what only informs may be anything.
@@ -68,8 +86,8 @@ pub struct Data {
 #[serde(default, rename_all = "camelCase")]
 pub struct Row {
     #[serde(rename = "_id")]
-    pub mongo_id: Option<String>,
-    pub id: Option<String>,
+    pub mongo_id: Given,
+    pub id: Given,
     pub case_status: Given,
     pub severity_level: Given,
     pub policy_name: Given,
@@ -118,11 +136,7 @@ impl Row {
     /// The id that everything else goes by (fact sheet §A2): `_id`, else `id`. `caseId` is a name
     /// for people in one endpoint and the id in another.
     pub fn id(&self) -> Option<&str> {
-        [&self.mongo_id, &self.id]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .find(|id| !id.is_empty())
+        self.mongo_id.word().or(self.id.word())
     }
 
     /// The field without which a projected case cannot be judged, if one is not there at all: the
@@ -255,9 +269,10 @@ mod tests {
             json!({"data": {"cases": null}}),
             json!({"data": {"cases": {}}}),
             json!({"data": {"totalCount": -1, "cases": []}}),
-            json!({"data": {"totalCount": "3", "cases": []}}),
+            json!({"data": {"totalCount": "many", "cases": []}}),
+            json!({"data": {"totalCount": 3.5, "cases": []}}),
             json!({"data": {"cases": [null]}}),
-            json!({"data": {"cases": [{"_id": 7}]}}),
+            json!({"data": {"cases": [{"_id": {"$oid": "7"}}]}}),
             json!({"data": {"cases": [{"_id": "a", "policyName": {"name": "x"}}]}}),
         ] {
             assert!(serde_json::from_value::<Page>(answer.clone()).is_err(), "{answer}");

@@ -36,25 +36,27 @@ pub fn request<'a>(run: &'a Run, window: Window, page: u64, per_page: u64) -> Ca
 /// The audit log as a list.
 pub fn log<'a>(run: &'a Run, pace: &'a Pace) -> List<'a> {
     let title = "GET /resources/v2.0/audit/logs";
-    List { run, pace, title, is_row: event::is_entry }
+    List { run, pace, title, is_row: event::is_entry, aside: false }
 }
 
 /// Asks, and hands over what was found, whole or not.
 pub async fn outcome(settings: &Settings, run: &Run, pace: &Pace) -> Outcome {
     let window = window(settings, Utc::now());
     let part = Part { window: Some(window), as_of: Some(window.to), ..Part::default() };
+    // What is in doubt does not make less of what is certain.
+    let mut doubts = Vec::new();
     let part = match read(settings, run, pace, window).await {
         Ok(mut weighed) => {
             plans_in_force(settings, run, pace, window, &mut weighed).await;
             let notes = weighed.notes.sentences(window, weighed.entries);
-            let Weighed { findings, troubles, entries, .. } = weighed;
-            Part { findings, troubles, evaluated: entries, notes, ..part }
+            doubts = weighed.troubles;
+            Part { findings: weighed.findings, evaluated: weighed.entries, notes, ..part }
         }
         Err(trouble) => {
             Part { findings_missing: Some(trouble.clone()), troubles: vec![trouble], ..part }
         }
     };
-    run.outcome(vec![part], Vec::new(), Vec::new())
+    run.outcome(vec![part], doubts, Vec::new())
 }
 
 async fn read(

@@ -101,6 +101,9 @@ impl Kind {
             "alert_filtering" => vec![Self::MaintenancePlan, Self::FilteringPlan],
             "alert_filter" => vec![Self::FilteringPlan],
             "auto_share" | "autoshare_rule" => vec![Self::AutoShareRules],
+            "apikey" => vec![Self::ApiKeys],
+            "sso" | "sso_configuration" => vec![Self::SsoConfig],
+            "saml_attribute_mapping" => vec![Self::JitRoles],
             _ => Self::KNOWN.into_iter().filter(|kind| self::root(kind.word()) == root).collect(),
         }
     }

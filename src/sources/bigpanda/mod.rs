@@ -59,6 +59,17 @@ impl Source for Settings {
         Some("an audit log tells what was done, not what was checked; use `max`".to_owned())
     }
 
+    /// The vendor's own names of types.
+    fn meant(&self, field: Field, word: &str) -> Vec<String> {
+        let (stated, action) = match field {
+            Field::Rule => word.split_once('.').unwrap_or((word, "*")),
+            _ => (word, ""),
+        };
+        let dot = if action.is_empty() { "" } else { "." };
+        let kinds = kind::Kind::named(stated).into_iter().filter(|kind| kind.word() != stated);
+        kinds.map(|kind| format!("{}{dot}{action}", kind.word())).collect()
+    }
+
     fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
         match field {
             Field::Rule => {

@@ -39,6 +39,7 @@ pub async fn in_force(run: &Run, pace: &Pace, now: DateTime<Utc>) -> Result<Vec<
         pace,
         title: "GET /resources/v2.0/ordered-maintenance-plans",
         is_row: |fields| fields.has("id") && fields.has("maintenance_key"),
+        aside: true,
     };
     let request = |page: u64| {
         run.http

@@ -55,6 +55,9 @@ pub struct List<'a> {
     pub title: &'static str,
     /// Whether an object is a row by itself.
     pub is_row: fn(Fields<'_>) -> bool,
+    /// Whether it is no evidence but a look besides: then a short page that comes again as the
+    /// next is believed to be all there is.
+    pub aside: bool,
 }
 
 /// Why a walk ended early.
@@ -93,9 +96,12 @@ impl<'a> List<'a> {
         read: impl Fn(Value) -> Result<T, String>,
     ) -> Result<Vec<T>, Broken> {
         let mut moved = String::new();
-        for _ in 0..2 {
+        for first in [true, false] {
             match self.walk(&request, &read).await? {
-                Walked::Whole(rows) => return Ok(rows),
+                // What pushed rows to the next page was not on it. The second walk began later, so
+                // that only what has come since can be missing.
+                Walked::Pushed(_) if first => {}
+                Walked::Whole(rows) | Walked::Pushed(rows) => return Ok(rows),
                 Walked::Moved(how) => moved = how,
             }
         }
@@ -120,7 +126,7 @@ impl<'a> List<'a> {
         request: &impl Fn(u64) -> Call<'a>,
         read: &impl Fn(Value) -> Result<T, String>,
     ) -> Result<Walked<T>, Broken> {
-        let mut pages = Pages::default();
+        let mut pages = Pages { aside: self.aside, ..Pages::default() };
         let mut rows = Vec::new();
         loop {
             let number = pages.number + 1;
@@ -140,6 +146,7 @@ impl<'a> List<'a> {
                     let trouble = self.trouble(Cause::Incomplete, &what);
                     return Err(Broken::Trouble(trouble.help("make `window` shorter")));
                 }
+                Step::End if pages.pushed => return Ok(Walked::Pushed(rows)),
                 Step::End => return Ok(Walked::Whole(rows)),
                 Step::Moved(how) => return Ok(Walked::Moved(how)),
                 Step::Wrong(what) => return Err(wrong(what)),
@@ -170,6 +177,8 @@ impl<'a> List<'a> {
 
 enum Walked<T> {
     Whole(Vec<T>),
+    /// The list ended, but rows of one page came again on the next.
+    Pushed(Vec<T>),
     /// The list changed while it was read; how that showed.
     Moved(String),
 }
@@ -191,11 +200,15 @@ struct Pages {
     size: usize,
     total: Option<u64>,
     single: bool,
+    aside: bool,
     /// Rows by their hash: entries have no id.
     seen: HashSet<Fingerprint>,
     previous: Vec<Fingerprint>,
     /// Rows that did not come on an earlier page.
     rows: u64,
+    /// Whether a page began with rows of an earlier one, and no total shows that nothing is
+    /// missing.
+    pushed: bool,
 }
 
 impl Pages {
@@ -223,13 +236,17 @@ impl Pages {
             return Step::Moved(format!("the total changed from {first} to {now}"));
         }
         let repeated = self.number > 1 && !keys.is_empty() && keys == self.previous;
-        if repeated && !page.single {
+        let believed = page.single || (self.aside && (keys.len() as u64) < PER_PAGE);
+        if repeated && !believed {
             return Step::Wrong(format!(
                 "it is page {} once more: the platform ignores `page`, so nobody knows what else \
                  there is",
                 self.number - 1
             ));
         }
+        self.pushed |= self.total.is_none()
+            && !repeated
+            && keys.first().is_some_and(|first| self.seen.contains(first));
         match self.total {
             Some(total) if self.rows > total => {
                 Step::Moved(format!("{} rows came where {total} were promised", self.rows))
@@ -238,7 +255,11 @@ impl Pages {
             Some(total) if keys.is_empty() => {
                 Step::Moved(format!("{} of {total} rows came before an empty page", self.rows))
             }
-            None if keys.is_empty() || keys.len() < self.size || repeated => Step::End,
+            None if repeated => Step::End,
+            None if page.more && keys.is_empty() => {
+                Step::Moved("a page is empty and says that there are more".to_owned())
+            }
+            None if !page.more && (keys.is_empty() || keys.len() < self.size) => Step::End,
             _ if !advanced => Step::Moved("a page brought only rows of earlier pages".to_owned()),
             _ => Step::On,
         }
@@ -258,7 +279,7 @@ mod tests {
             let page = Page {
                 rows: numbers.iter().map(|n| json!(n)).collect(),
                 total: *total,
-                single: false,
+                ..Page::default()
             };
             let (new, step) = state.take(page);
             rows.extend(new.iter().filter_map(|(_, row)| row.as_u64()));
@@ -294,7 +315,7 @@ mod tests {
     fn one_row_without_a_list_may_come_again_and_a_list_may_not() {
         for (single, ends) in [(true, true), (false, false)] {
             let mut pages = Pages::default();
-            let page = || Page { rows: vec![json!(1)], total: None, single };
+            let page = || Page { rows: vec![json!(1)], single, ..Page::default() };
             assert_eq!(pages.take(page()).1, Step::On);
             assert_eq!(pages.take(page()).1 == Step::End, ends, "{single}");
         }

@@ -112,9 +112,23 @@ impl Scales<'_> {
         }
         self.weighed.notes.odd(&event);
         let subject = self.subject(severity, kind, action);
-        self.look_for_doubt(&event, &subject, &candidates);
+        let possible = match event.action {
+            // What nobody documents may be called so on this platform.
+            Stated::Unknown(_) => self.all_stated(&kinds, &event),
+            _ => Vec::new(),
+        };
+        self.look_for_doubt(&event, &subject, candidates.iter().chain(&possible));
         let finding = self.finding(&event, subject, (kind, action), candidates.len() > 1);
         self.weighed.findings.push(finding);
+    }
+
+    /// Everything that can be done to resources of these kinds.
+    fn all_stated(&self, kinds: &[Kind], event: &Event) -> Vec<(Severity, Kind, Action)> {
+        let risk = |kind, action| self.settings.risk.of(kind, action, &event.traits);
+        let all = kinds.iter().flat_map(|kind| Action::STATED.map(|action| (*kind, action)));
+        all.filter(|(kind, action)| self.settings.takes(*kind, *action))
+            .map(|(kind, action)| (risk(kind, action), kind, action))
+            .collect()
     }
 
     fn subject(&mut self, severity: Severity, kind: Kind, action: Action) -> Subject {
@@ -124,15 +138,15 @@ impl Scales<'_> {
 
     /// A gate that would count what an entry may have been, but not what it is taken for, cannot
     /// rely on this log.
-    fn look_for_doubt(
+    fn look_for_doubt<'c>(
         &mut self,
         event: &Event,
         taken_for: &Subject,
-        candidates: &[(Severity, Kind, Action)],
+        candidates: impl Iterator<Item = &'c (Severity, Kind, Action)> + Clone,
     ) {
         let Some(demand) = self.demands.iter().find(|demand| {
             !demand.selection.takes(taken_for)
-                && candidates.iter().any(|(severity, kind, action)| {
+                && candidates.clone().any(|(severity, kind, action)| {
                     demand.selection.takes(&subject(*severity, *kind, rule(*kind, *action)))
                 })
         }) else {

@@ -10,6 +10,9 @@ use crate::text;
 const LISTS: [&str; 8] =
     ["items", "item", "audit_logs", "logs", "data", "results", "plans", "maintenance_plans"];
 
+/// How it may be said that there are more pages.
+const MORE: [&str; 6] = ["hasMore", "has_more", "next", "next_cursor", "nextCursor", "next_page"];
+
 /// One page of rows.
 #[derive(Debug, Default, PartialEq)]
 pub struct Page {
@@ -18,6 +21,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// The answer was one row and no list.
     pub single: bool,
+    /// The answer says that there are more pages.
+    pub more: bool,
 }
 
 /// Reads a page. `is_row` tells whether an object is a row by itself.
@@ -32,7 +37,7 @@ pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, Strin
     };
     let answer = Value::Object(fields.clone());
     if Fields::of(&answer).is_some_and(is_row) {
-        return Ok(Page { rows: vec![answer], total: None, single: true });
+        return Ok(Page { rows: vec![answer], single: true, ..Page::default() });
     }
     if let Some(said) = complaint(&answer) {
         return Err(format!("the answer is an error in spite of its status: {said}"));
@@ -55,8 +60,13 @@ pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, Strin
         ),
         None => None,
     };
+    let more = MORE.iter().any(|name| match fields.get(*name) {
+        Some(Value::Bool(more)) => *more,
+        Some(Value::String(cursor)) => !cursor.is_empty(),
+        _ => false,
+    });
     match fields.remove(*list) {
-        Some(Value::Array(rows)) => Ok(Page { rows, total, single: false }),
+        Some(Value::Array(rows)) => Ok(Page { rows, total, single: false, more }),
         _ => Err(format!("the answer has no list under `{list}`")),
     }
 }
@@ -64,6 +74,11 @@ pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, Strin
 /// What the platform complains of, in the shapes that are known (fact sheet §B6).
 fn complaint(answer: &Value) -> Option<String> {
     let fields = Fields::of(answer)?;
+    if fields.get("success") == Some(&Value::Bool(false)) {
+        return Some(
+            fields.first_text(&["message", "error"]).unwrap_or("success: false").to_owned(),
+        );
+    }
     let errors =
         fields.get("errors").filter(|errors| errors.as_array().is_none_or(|e| !e.is_empty()));
     let said = errors.or_else(|| fields.get("error"))?;
@@ -98,13 +113,18 @@ mod tests {
     fn three_envelopes_are_known() {
         let row = json!({"resource_type": "tag"});
         let rows = vec![row.clone()];
-        let page = |total, single| Ok(Page { rows: rows.clone(), total, single });
+        let page = |total, single| Ok(Page { rows: rows.clone(), total, single, more: false });
         assert_eq!(read(json!([row])), page(None, false));
         assert_eq!(read(json!({"items": [row], "total": 7})), page(Some(7), false));
         assert_eq!(read(json!({"items": [row], "total": "7"})), page(Some(7), false));
         assert_eq!(read(json!({"data": [row], "total": null})), page(None, false));
         assert_eq!(read(row), page(None, true));
         assert_eq!(read(json!([])), Ok(Page::default()));
+        for more in [json!({"items": [], "hasMore": true}), json!({"logs": [], "next_cursor": "x"})]
+        {
+            assert!(read(more.clone()).unwrap().more, "{more}");
+        }
+        assert!(!read(json!({"items": [], "has_more": false, "next": null})).unwrap().more);
     }
 
     #[test]
@@ -121,6 +141,7 @@ mod tests {
             (json!({"items": [], "total": "many"}), "no count"),
             (json!({"items": [], "total": -1}), "no count"),
             (json!({"items": [], "errors": ["expired"]}), "expired"),
+            (json!({"items": [], "success": false}), "success: false"),
             (json!({"data": [], "error": "Forbidden", "message": "no"}), "no"),
         ] {
             let error = read(answer.clone()).unwrap_err();

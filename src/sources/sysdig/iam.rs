@@ -53,11 +53,12 @@ impl Exchange {
         };
         let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);
         http.keep_secret(&key);
+        let api_key = key.clone();
         let renewal: Renewal = Rc::new(move || {
             let (http, key) = (Rc::clone(&http), key.clone());
             Box::pin(async move { exchange(&http, &key).await })
         });
-        Ok(Credentials::Leased(renewal))
+        Ok(Credentials::Leased(api_key, renewal))
     }
 }
 
