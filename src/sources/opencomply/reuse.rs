@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 
 use super::api::{self, Halt, Step};
 use super::assess::{Assessed, Sound};
-use super::history::{History, PastRun};
+use super::history::History;
+use super::past::PastRun;
 use super::worker::{Attempt, Worker};
 use crate::evidence::Role;
 use crate::finding::{Cause, Trouble};

@@ -8,7 +8,8 @@ use chrono::{TimeDelta, Utc};
 
 use super::api::{self, Halt, Step};
 use super::assess::Sound;
-use super::history::{Advice, History, Past, PastRun};
+use super::history::{Advice, History};
+use super::past::{Past, PastRun};
 use super::reuse::Earlier;
 use super::worker::{Attempt, Worker};
 use crate::evidence::Role;

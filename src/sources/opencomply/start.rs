@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 
 use super::api::{self, Halt, Step};
-use super::history::{History, Member, PastRun};
+use super::history::History;
+use super::past::{Member, PastRun};
 use super::wire::{Started, StartedJob};
 use super::worker::{Attempt, Worker};
 use crate::evidence::Role;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::api::{Halt, Step};
 use super::assess::{Assessed, Lost, Sound};
-use super::history::Member;
+use super::past::Member;
 use super::preflight::Plan;
 use super::scope::Scope;
 use super::settings::{RunMode, Settings};
