@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::export;
 use crate::policy::{Demands, FailOpen, Gate, Limits, Place, Policy};
-use crate::selection::{Field, Selection};
+use crate::selection::{Field, Pattern, Selection};
 use crate::sources::{Source, bigid};
 use crate::text;
 
@@ -230,16 +230,22 @@ fn gate(
         check_selectors(gate, name, source.value.as_ref(), problems);
     }
     let words = gate.selectors().into_iter().filter_map(|(field, words)| {
-        words
-            .as_ref()
-            .map(|words| (field, words.value.0.iter().map(|word| word.0.clone()).collect()))
+        let words = words.as_ref()?.value.0.iter().map(|word| word.0.clone());
+        let meant = |word: Pattern| {
+            let sources = named.iter().filter_map(|name| sources.get(name.as_str()));
+            let meant = sources.flat_map(|source| source.value.meant(field, word.as_str()));
+            let meant: Vec<_> = meant.map(Pattern::new).collect();
+            std::iter::once(word).chain(meant)
+        };
+        Some((field, words.flat_map(meant).collect()))
     });
+    let words = words.collect();
     Gate {
         id: id.clone(),
         level: gate.level,
         sources: named,
         selection: Selection {
-            words: words.collect(),
+            words,
             severity: gate.severity.as_ref().map(|severity| severity.value.0.clone()),
             older_than: gate.older_than.as_ref().map(|age| age.value.0),
         },
@@ -295,14 +301,15 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
 fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut Vec<Problem>) {
     for (field, words) in gate.selectors() {
         let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
-        let unmet = words.value.0.iter().filter(|word| !known.iter().any(|k| word.0.matches(k)));
+        let is_met = |pattern: &Pattern| known.iter().any(|word| pattern.matches(word));
+        let unmet = words.value.0.iter().filter(|word| {
+            let meant = source.meant(field, word.0.as_str());
+            !is_met(&word.0) && !meant.into_iter().map(Pattern::new).any(|meant| is_met(&meant))
+        });
         for word in unmet {
             let id = &gate.id.value;
             let word = word.0.as_str();
-            let meant: Vec<_> =
-                source.meant(field, word).iter().map(|meant| format!("`{meant}`")).collect();
             let hint = match text::did_you_mean(word, known.iter().map(String::as_str)) {
-                _ if !meant.is_empty() => format!("; write {} instead", meant.join(" and ")),
                 hint if hint.is_empty() => {
                     let some: Vec<_> = known.iter().take(12).map(String::as_str).collect();
                     let more = if known.len() > some.len() { ", …" } else { "" };

@@ -130,7 +130,7 @@ pub trait Source: Any + std::fmt::Debug {
         None
     }
 
-    /// The words of its vocabulary that somebody may have meant who wrote another one.
+    /// The words of its vocabulary that a word of the vendor's stands for, if it is none itself.
     fn meant(&self, _field: Field, _word: &str) -> Vec<String> {
         Vec::new()
     }

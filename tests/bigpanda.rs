@@ -191,15 +191,21 @@ fn an_action_that_nobody_documents_may_be_the_one_that_a_gate_names() {
 }
 
 #[test]
-fn the_vendors_own_words_are_told_from_typos() {
-    for (key, word, instead) in [
-        ("rule", "alert_filtering.*", "`maintenance_plan.*` and `filtering_plan.*`"),
-        ("resource_type", "alert_filtering", "`maintenance_plan` and `filtering_plan`"),
-        ("resource_type", "correlation_pattern", "write `correlation_patterns` instead"),
+fn the_vendors_own_words_are_understood() {
+    let changes =
+        json!({"changes": [change("alert_filtering", "create"), change("tag", "update")]});
+    for (key, word, code) in [
+        ("rule", "alert_filtering.*", 1),
+        ("rule", "alert_filtering.create", 1),
+        ("rule", "alert_filtering.delete", 0),
+        ("resource_type", "alert_filtering", 1),
+        ("resource_type", "correlation_pattern", 0),
     ] {
         let gate = format!("  - {{id: g, source: bigpanda, {key}: \"{word}\", max: 0}}\n");
-        Case::with(&json!({}), "", &gate).ended.exits(2).says(instead);
+        ends(word, changes.clone(), "", &gate, code, "where max is 0");
     }
+    let gate = "  - {id: g, source: bigpanda, rule: alert_filtering.creat, max: 0}\n";
+    Case::with(&json!({}), "", gate).ended.exits(2).says("can match nothing");
 }
 
 #[test]
@@ -447,7 +453,7 @@ fn a_policy_that_could_never_be_met_is_refused() {
             "rule: [\"api_keys.*\", \"keys.*\"], max: 0",
             "`keys.*` can match nothing of bigpanda",
         ),
-        ("", "resource_type: alert_filtering, max: 0", "can match nothing"),
+        ("", "resource_type: widgets, max: 0", "can match nothing"),
         ("    resource_types: [users]\n", "rule: roles.create, max: 0", "can match nothing"),
         ("    active_plans: off\n", "rule: maintenance_plan.active, max: 0", "can match nothing"),
         ("", "status: open, max: 0", "does not know"),

@@ -63,6 +63,24 @@ fn escaped(text: &str, most: usize) -> String {
     out
 }
 
+/// The same for sentences: what stands between backticks is shown as code.
+fn prose(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    let escaped = escaped(text, most);
+    let pieces: Vec<_> = escaped.split('`').collect();
+    for (at, piece) in pieces.iter().enumerate() {
+        match at {
+            0 => {}
+            // A backtick without its second one is a backtick.
+            _ if at % 2 == 1 && at + 1 == pieces.len() => out.push('`'),
+            _ if at % 2 == 1 => out.push_str("<code>"),
+            _ => out.push_str("</code>"),
+        }
+        out.push_str(piece);
+    }
+    out
+}
+
 fn head(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (style, script) = (hash(STYLE), hash(SCRIPT));
     let title = escaped(&digest::headline(report.decision), 200);
@@ -140,12 +158,12 @@ fn gate(ruling: &Ruling<'_>, mode: Mode, out: &mut dyn Write) -> io::Result<()> 
     )?;
     for words in [digest::limits(ruling), digest::scope(ruling)] {
         if !words.is_empty() {
-            writeln!(out, "<p>{}</p>", escaped(&words, 600))?;
+            writeln!(out, "<p>{}</p>", prose(&words, 600))?;
         }
     }
     charts::against_limit(ruling, out)?;
     if let Some(exception) = ruling.forgiven {
-        let reason = escaped(&exception.reason, 300);
+        let reason = prose(&exception.reason, 300);
         writeln!(out, "<p>Let through until {}: {reason}</p>", exception.expires)?;
     }
     writeln!(out, "</li>")
@@ -159,8 +177,8 @@ fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "<section>\n<h2>What is missing</h2>\n<ul>")?;
     for trouble in troubles {
-        let (cause, message) = (trouble.cause.word(), escaped(&trouble.message, 600));
-        let next = escaped(&digest::next(trouble), 500);
+        let (cause, message) = (trouble.cause.word(), prose(&trouble.message, 600));
+        let next = prose(&digest::next(trouble), 500);
         writeln!(out, "<li><b>{cause}</b>: {message}\n<p>Next: {next}</p></li>")?;
     }
     writeln!(out, "</ul>\n</section>")
@@ -201,8 +219,7 @@ fn rule_to_fix(rule: &[&Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<li>{} {}: {failed}\n<ul>", severity(finding), title(finding))?;
     for entry in rule.iter().take(RESOURCES) {
         let reason = entry.finding.reason.as_deref();
-        let reason =
-            reason.map_or_else(String::new, |reason| format!(": {}", escaped(reason, 160)));
+        let reason = reason.map_or_else(String::new, |reason| format!(": {}", prose(reason, 160)));
         let resource = escaped(&digest::resource(entry.finding), 700);
         writeln!(out, "<li><code>{resource}</code>{reason}</li>")?;
     }
@@ -212,7 +229,7 @@ fn rule_to_fix(rule: &[&Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
     }
     let help = finding.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
     if let Some(help) = help {
-        writeln!(out, "<li>how: {}</li>", escaped(help, 240))?;
+        writeln!(out, "<li>how: {}</li>", prose(help, 240))?;
     }
     writeln!(out, "</ul></li>")
 }
@@ -237,7 +254,7 @@ fn warnings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "<section>\n<h2>Warnings</h2>\n<ul>")?;
     for warning in &report.decision.warnings {
-        writeln!(out, "<li>{}</li>", escaped(warning, 600))?;
+        writeln!(out, "<li>{}</li>", prose(warning, 600))?;
     }
     writeln!(out, "</ul>\n</section>")
 }
@@ -305,7 +322,7 @@ fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let parts = outcome.parts.iter().map(digest::part);
         let notes = outcome.notes.iter().chain(outcome.parts.iter().flat_map(|part| &part.notes));
         for line in parts.chain(notes.cloned()) {
-            writeln!(out, "<li>{}</li>", escaped(&line, 600))?;
+            writeln!(out, "<li>{}</li>", prose(&line, 600))?;
         }
         writeln!(out, "</ul></li>")?;
     }

@@ -263,10 +263,13 @@ pub fn last_line(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         Mode::Enforce => "",
     };
     writeln!(screen.out)?;
-    let blocking: Vec<_> = decision.rulings.iter().filter(|ruling| ruling.blocks()).collect();
-    let ids = blocking.iter().take(NAMED).map(|ruling| text::one_line(&ruling.gate.id, 80));
+    // Those that stop the pipeline, or where none does, those that warn.
+    let warns = decision.verdict.is_pass();
+    let names = |ruling: &&Ruling<'_>| ruling.state != State::Held && (warns || ruling.blocks());
+    let named: Vec<_> = decision.rulings.iter().filter(names).collect();
+    let ids = named.iter().take(NAMED).map(|ruling| text::one_line(&ruling.gate.id, 80));
     let ids: Vec<_> = ids.collect();
-    let by = match blocking.len().saturating_sub(NAMED) {
+    let by = match named.len().saturating_sub(NAMED) {
         0 if ids.is_empty() => String::new(),
         0 => format!(" ({})", ids.join(", ")),
         more => format!(" ({} and {more} more)", ids.join(", ")),

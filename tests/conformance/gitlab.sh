@@ -32,9 +32,11 @@ pipeline() {
 
 # ends TITLE MARK WORDS: the job's mark is PASS, WARN or FAIL.
 ends() {
-    local problem=
+    local problem= words
     [[ $said == *" $2  compliance-gate"* ]] || problem+=" is not marked $2"
-    [[ $said == *"$3"* ]] || problem+=" does not say: $3"
+    for words in "${@:3}"; do
+        [[ $said == *"$words"* ]] || problem+=" does not say: $words"
+    done
     [[ -s $folder/.gitlab-ci-local/artifacts/compliance-gate/compliance-gate-reports/junit.xml ]] ||
         problem+=" left no JUnit artifact"
     if [[ -z $problem ]]; then
@@ -61,17 +63,17 @@ END
 }
 
 component passed clean
-ends "GitLab component, passed" PASS "Verdict: passed. Exit code 0"
+ends "GitLab component, passed" PASS "Verdict: passed. Exit code 0."
 component warned healthy
-ends "GitLab component, warned: orange, 10" WARN "Verdict: warned. Exit code 10"
+ends "GitLab component, warned: orange, 10" WARN "Verdict: warned (" "Exit code 10."
 component blocked blocked
-ends "GitLab component, blocked: red, 1" FAIL "Verdict: blocked. Exit code 1"
+ends "GitLab component, blocked: red, 1" FAIL "Verdict: blocked (" "Exit code 1."
 component advisory blocked "" "[1, 10]"
-ends "GitLab component, blocked while 1 is allowed: orange" WARN "Verdict: blocked. Exit code 1"
+ends "GitLab component, blocked while 1 is allowed: orange" WARN "Verdict: blocked (" "Exit code 1."
 component inconclusive inconclusive
-ends "GitLab component, inconclusive: red, 3" FAIL "Verdict: inconclusive. Exit code 3"
+ends "GitLab component, inconclusive: red, 3" FAIL "Verdict: inconclusive (" "Exit code 3."
 component elsewhere clean https://elsewhere.example.com
-ends "GitLab component, an origin that is not allowed: red, 2" FAIL "Verdict: invalid. Exit code 2"
+ends "GitLab component, an origin that is not allowed: red, 2" FAIL "Verdict: invalid (" "Exit code 2."
 
 # For gitlab-ci-local a job whose list of allowed codes does not have its code is red, and yet the
 # pipeline goes on. GitLab stops; so without the list.
@@ -85,6 +87,6 @@ plain clean
 ends "GitLab plain, passed: deployed" PASS "deploy here"
 [[ $code == 0 ]] || fail "GitLab plain, passed: the pipeline ended with $code"
 plain blocked
-ends "GitLab plain, blocked: red" FAIL "Verdict: blocked. Exit code 1"
+ends "GitLab plain, blocked: red" FAIL "Verdict: blocked (" "Exit code 1."
 [[ $code != 0 && $said != *"deploy here"* ]] || fail "GitLab plain, blocked: it was deployed"
 verdict

@@ -17,8 +17,8 @@ pub struct Query<'a> {
     pub from: u64,
     /// The most cases in the page.
     pub limit: u64,
-    /// Whether only the fields that are read here are asked for.
-    pub projected: bool,
+    /// The fields to ask for; `None` is whole cases.
+    pub fields: Option<&'a [&'a str]>,
     /// Only the case with this id, where the platform understands that.
     pub id: Option<&'a str>,
 }
@@ -39,12 +39,12 @@ impl Query<'_> {
                     Encoding::Csv => "_id ASC".to_owned(),
                 },
             );
-        if self.projected {
+        if let Some(fields) = self.fields {
             call = call.parameter(
                 "fields",
                 &match encoding.fields {
-                    Encoding::Json => json!(FIELDS).to_string(),
-                    Encoding::Csv => FIELDS.join(","),
+                    Encoding::Json => json!(fields).to_string(),
+                    Encoding::Csv => fields.join(","),
                 },
             );
         }
@@ -106,7 +106,7 @@ pub fn understood(answer: &Answer) -> Result<(), HttpError> {
 /// # Errors
 /// As for a page.
 pub async fn visible(settings: &Settings, http: &Http) -> Result<Option<u64>, Trouble> {
-    let one = Query { from: 0, limit: 1, projected: true, id: None };
+    let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), id: None };
     let page = page(settings, http, one).await.map_err(|error| error.trouble())?;
     Ok(page.data.total)
 }

@@ -1,8 +1,10 @@
 //! All cases, page after page, with proof that they are all (fact sheet §A2).
 //!
 //! Whether the platform understands how a page is asked for is not certain, so nothing is taken on
-//! trust: every page must begin with the case that ended the one before, bring cases that were not
-//! there before, as many must arrive as were promised, and the promise must not move.
+//! trust: every page must bring cases that were not there before, as many must arrive as were
+//! promised, and the promise must not move. A set that loses one case and gains another between two
+//! pages keeps its promise, and one case of it is on neither page; so where there were several
+//! pages, the ids are read once more.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::api::{self, Query};
 use super::case::Case;
 use super::settings::{Paging, Settings};
-use super::wire::{Page, Row};
+use super::wire::{FIELDS, IDENTITY, Page, Row};
 use super::words;
 use crate::finding::{Cause, Severity, Trouble};
 use crate::http::{Failure, Http};
@@ -51,7 +53,11 @@ pub async fn all(
     let mut again = true;
     loop {
         let as_of = Utc::now();
-        match walk(settings, http, projected, &showing).await {
+        let checked = match walk(settings, http, projected, &showing).await {
+            Ok(reader) => reader.checked(settings, http, projected, as_of).await,
+            broken => broken,
+        };
+        match checked {
             Ok(reader) => {
                 notes.extend(reader.notes());
                 return Ok(Estate { cases: reader.cases, as_of, notes });
@@ -86,7 +92,7 @@ pub async fn all(
 /// # Errors
 /// If the platform cannot be asked, or its answer cannot be used.
 pub async fn one(settings: &Settings, http: &Http, id: &str) -> Result<Option<Case>, Trouble> {
-    let only = Query { from: 0, limit: 1, projected: true, id: Some(id) };
+    let only = Query { from: 0, limit: 1, fields: Some(&FIELDS), id: Some(id) };
     let found = match api::page(settings, http, only).await {
         Ok(page) => page.data.cases.into_iter().find(|row| row.id() == Some(id)),
         // It may not know such a filter.
@@ -123,7 +129,8 @@ async fn walk(
     let limit = settings.page_limit.0.into();
     let mut reader = Reader::default();
     loop {
-        let query = Query { from: reader.next(), limit, projected, id: None };
+        let fields = projected.then_some(&FIELDS[..]);
+        let query = Query { from: reader.rows, limit, fields, id: None };
         let page = api::page(settings, http, query)
             .await
             .map_err(|error| Broken::For(super::token::advised(error.trouble(), settings)))?;
@@ -144,12 +151,8 @@ async fn walk(
 struct Reader {
     cases: Vec<Case>,
     seen: HashSet<String>,
-    /// Places of the set that were read.
-    places: u64,
-    /// The case at the last of them, if the next page is to begin with it once more: a set that
-    /// loses one case and gains another between two pages has the same total, and one case of it
-    /// would be seen on neither page.
-    last: Option<String>,
+    /// Rows that arrived, repeated ones included: where the next page begins.
+    rows: u64,
     pages: u64,
     total: Option<u64>,
     odd_statuses: BTreeMap<String, u64>,
@@ -160,11 +163,6 @@ struct Reader {
 }
 
 impl Reader {
-    /// Where the next page begins.
-    fn next(&self) -> u64 {
-        self.places - u64::from(self.last.is_some())
-    }
-
     /// Reads one page; returns whether there are more.
     fn page(
         &mut self,
@@ -175,9 +173,7 @@ impl Reader {
     ) -> Result<bool, Broken> {
         self.pages += 1;
         self.promised(page.data.total, http)?;
-        let (from, before) = (self.next(), self.cases.len());
-        let first = page.data.cases.first().and_then(Row::id);
-        let follows = self.last.is_none() || self.last.as_deref() == first;
+        let before = self.cases.len();
         for (at, row) in page.data.cases.iter().enumerate() {
             let Some(id) = row.id() else {
                 let what = format!("page {}, cases[{at}] has no `_id` and no `id`", self.pages);
@@ -187,6 +183,7 @@ impl Reader {
                 return Err(Broken::Lacks(field));
             }
             self.speaks |= row.case_status.word().is_some() || row.severity_level.word().is_some();
+            self.rows += 1;
             // A case that moved from one page to the next is no second one.
             if self.seen.insert(id.to_owned()) {
                 self.note(row);
@@ -198,24 +195,12 @@ impl Reader {
             let what = format!("{count} cases arrived where {total} were promised");
             return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
         }
-        let rows = page.data.cases.len() as u64;
-        let is_new = self.cases.len() > before;
-        // Behind the last one there is nothing but itself.
-        let is_end = rows == 0 || (rows == 1 && !is_new && self.last.is_some() && follows);
-        if is_end || self.total == Some(count) && follows {
+        if page.data.cases.is_empty() || self.total == Some(count) {
             return Ok(false);
         }
-        if !is_new {
+        if self.cases.len() == before {
             return Err(Broken::For(self.stuck(settings.paging, http)));
         }
-        if !follows {
-            let what = format!("page {} does not begin where the one before ended", self.pages);
-            return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
-        }
-        self.places = from + rows;
-        let last = page.data.cases.last().and_then(Row::id);
-        // A page of one would bring nothing else.
-        self.last = last.filter(|_| rows > 1).map(str::to_owned);
         if self.pages >= MOST_PAGES {
             let what = format!("still going on after {} pages", self.pages);
             return Err(Broken::For(trouble(http, Cause::Protocol, what)));
@@ -250,6 +235,35 @@ impl Reader {
         );
         trouble(http, Cause::Protocol, what)
             .help(format!("set `paging: {}` for this source", other.parameter()))
+    }
+
+    /// Looks whether a case was there all the time, and on no page.
+    async fn checked(
+        self,
+        settings: &Settings,
+        http: &Http,
+        projected: bool,
+        as_of: DateTime<Utc>,
+    ) -> Result<Self, Broken> {
+        let fields = projected.then_some(&IDENTITY[..]);
+        let (mut from, limit) = (0, settings.page_limit.0.into());
+        while self.pages > 1 && from < self.rows {
+            tokio::time::sleep(PACE).await;
+            let query = Query { from, limit, fields, id: None };
+            let page = api::page(settings, http, query).await;
+            let page = page.map_err(|error| Broken::For(error.trouble()))?;
+            let is_new = |row: &&Row| row.id().is_none_or(|id| !self.seen.contains(id));
+            let is_late = |row: &Row| row.created_at.time().is_some_and(|time| time > as_of);
+            if page.data.cases.iter().filter(is_new).any(|row| !is_late(row)) {
+                let what = "a case that was there was on none of the pages".to_owned();
+                return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
+            }
+            if page.data.cases.is_empty() {
+                break;
+            }
+            from += page.data.cases.len() as u64;
+        }
+        Ok(self)
     }
 
     /// Closes the walk.

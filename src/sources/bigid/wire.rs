@@ -132,6 +132,9 @@ pub const FIELDS: [&str; 19] = [
     "ticketUrl",
 ];
 
+/// What tells one case from another, and whether it is a new one.
+pub const IDENTITY: [&str; 3] = ["_id", "id", "created_at"];
+
 impl Row {
     /// The id that everything else goes by (fact sheet §A2): `_id`, else `id`. `caseId` is a name
     /// for people in one endpoint and the id in another.

@@ -59,7 +59,7 @@ impl Source for Settings {
         Some("an audit log tells what was done, not what was checked; use `max`".to_owned())
     }
 
-    /// The vendor's own names of types.
+    /// The vendor's documents have other names for types, and one for two of them.
     fn meant(&self, field: Field, word: &str) -> Vec<String> {
         let (stated, action) = match field {
             Field::Rule => word.split_once('.').unwrap_or((word, "*")),
