@@ -163,6 +163,23 @@ async fn a_run_that_says_nothing_is_looked_past() {
 }
 
 #[tokio::test]
+async fn a_run_that_lost_its_runners_is_looked_past() {
+    // The second was superseded by the third, over another integration.
+    let past = format!(
+        r#""history": [{{"age": 7200}},
+           {{"age": 3605, "job": {{"pace": {{"runners": 9000}}}}}},
+           {{"age": 3600, "integrations": ["{AWS}"]}}]"#
+    );
+    let platform = Platform::with(&past, "").await;
+    let never = Gate { token: VIEWER, ..Gate::documented().mode("{when: never}") };
+    let part = never.part(&platform).await;
+    assert_documented(&part);
+    assert_eq!(job_ids(&part), ["133"]);
+    let told = part.notes.join("\n");
+    assert!(told.contains("job 134 lost its runners"), "{told}");
+}
+
+#[tokio::test]
 async fn a_run_is_found_behind_any_number_of_others() {
     for other in [
         format!(r#""integrations": ["{AWS}"]"#),

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::api::{self, Halt, Step};
 use super::assess::{Assessed, Sound};
 use super::history::History;
-use super::past::PastRun;
+use super::past::{Member, PastRun};
 use super::worker::{Attempt, Worker};
 use crate::evidence::Role;
 use crate::finding::{Cause, Trouble};
@@ -138,10 +138,9 @@ impl Worker<'_> {
     async fn says(&mut self, run: &PastRun, max_age: Option<Duration>) -> Step<Says> {
         let attempt = Attempt::new(Role::Reused, run.members());
         let label = attempt.label();
-        let states: BTreeSet<_> = run.jobs.iter().map(|job| &*job.state).collect();
-        if states.contains("CANCELED")
-            && states.iter().all(|it| ["CANCELED", "SUCCEEDED"].contains(it))
-        {
+        // With a job in it that failed by itself, a run says more than nothing.
+        let failed = run.jobs.iter().any(|job| !["CANCELED", "SUCCEEDED"].contains(&&*job.state));
+        if !failed && run.jobs.iter().any(|job| job.state == "CANCELED") {
             return Ok(Says::Nothing(format!("{label} was cancelled")));
         }
         let touched = run.jobs.iter().filter_map(|job| job.updated_at).min();
@@ -149,19 +148,8 @@ impl Worker<'_> {
             return Ok(self.unfit(&label, &why));
         }
         self.attempt = attempt;
-        for member in run.members() {
-            match api::status(&self.run.http, member.job).await {
-                Ok(status) if status.job_id.is_some_and(|id| id.0 == member.job) => {
-                    self.saw(member.job, status);
-                }
-                Ok(_) => return Ok(self.unfit(&label, "is not known any more")),
-                Err(error) => match error.failure {
-                    Failure::Refused { .. } | Failure::Protocol(_) => {
-                        return Ok(Says::Unfit(vec![api::trouble(&error)]));
-                    }
-                    _ => return Err(error.into()),
-                },
-            }
+        if let Some(unfit) = self.unreadable(run).await? {
+            return Ok(unfit);
         }
         // Without an end it might be of any age.
         let age = match (self.as_of(), max_age) {
@@ -173,9 +161,31 @@ impl Worker<'_> {
         }
         Ok(match self.assess().await? {
             Assessed::Sound(sound) => Says::Sound(sound),
+            Assessed::Lost(lost) if failed => {
+                self.unfit(&label, &format!("did not all succeed, and {lost}"))
+            }
             Assessed::Lost(lost) => Says::Nothing(lost.to_string()),
             Assessed::Unsound(troubles) => Says::Unfit(troubles),
         })
+    }
+
+    /// Looks up the jobs of a run, and says which of them cannot be.
+    async fn unreadable(&mut self, run: &PastRun) -> Step<Option<Says>> {
+        for Member { job, .. } in run.members() {
+            match api::status(&self.run.http, job).await {
+                Ok(status) if status.job_id.is_some_and(|id| id.0 == job) => self.saw(job, status),
+                Ok(_) => {
+                    return Ok(Some(self.unfit(&format!("job {job}"), "is not known any more")));
+                }
+                Err(error) => match error.failure {
+                    Failure::Refused { .. } | Failure::Protocol(_) => {
+                        return Ok(Some(Says::Unfit(vec![api::trouble(&error)])));
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+        Ok(None)
     }
 
     fn unfit(&self, label: &str, why: &str) -> Says {
