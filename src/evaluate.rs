@@ -75,6 +75,8 @@ pub struct Ruling<'a> {
     pub only_counted: bool,
     /// The pieces of evidence that were summed.
     pub summed: Vec<String>,
+    /// Failed checks that match in evidence whose one shortcoming, its age, is forgiven.
+    pub stale_failed: Option<u64>,
 }
 
 impl Ruling<'_> {
@@ -217,6 +219,8 @@ struct Counting<'a> {
     quiet: bool,
     troubles: Vec<Trouble>,
     summed: Vec<String>,
+    /// Failed checks that match in evidence that is only too old.
+    stale_failed: Option<u64>,
 }
 
 /// A sum, or that one of its summands could not be told.
@@ -245,6 +249,7 @@ impl<'a> Counting<'a> {
             quiet: false,
             troubles: Vec::new(),
             summed: Vec::new(),
+            stale_failed: None,
         };
         for source in &gate.sources {
             let Some(outcome) = outcomes.iter().find(|outcome| outcome.source == *source) else {
@@ -270,12 +275,27 @@ impl<'a> Counting<'a> {
         let name = framework.map_or_else(|| source.to_owned(), |part| format!("{source}: {part}"));
         let troubles = shortcomings(&name, part, self.gate, demands, self.now);
         if !troubles.is_empty() {
+            if troubles.iter().all(|trouble| trouble.cause == Cause::Stale)
+                && let Some(failed) = self.failed_in(part)
+            {
+                self.stale_failed = Some(self.stale_failed.unwrap_or(0).saturating_add(failed));
+            }
             self.troubles.extend(troubles);
             return;
         }
         self.summed.push(name);
         self.count_failed(part);
         self.count_all(part);
+    }
+
+    /// How many failed checks of a part match, if it can tell.
+    fn failed_in(&self, part: &Part) -> Option<u64> {
+        let selection = &self.gate.selection;
+        if part.findings_missing.is_some() {
+            return part.failed(selection);
+        }
+        let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
+        Some(part.findings.iter().filter(takes).count() as u64)
     }
 
     /// Failures: the findings, if they are all there, else whatever tally can tell.
@@ -368,6 +388,7 @@ impl<'a> Counting<'a> {
             (true, true) => State::Held,
         };
         self.findings.sort_by(|a, b| Finding::by_urgency(a, b));
+        let forgiven = forgiven(&self.troubles, demands, now);
         Ruling {
             gate: self.gate,
             state,
@@ -378,11 +399,12 @@ impl<'a> Counting<'a> {
                 _ => None,
             },
             breaches,
-            forgiven: forgiven(&self.troubles, demands, now),
+            forgiven,
             troubles: self.troubles,
             findings: self.findings,
             only_counted: self.only_counted,
             summed: self.summed,
+            stale_failed: self.stale_failed.filter(|_| forgiven.is_some()),
         }
     }
 

@@ -369,6 +369,25 @@ fn old_evidence_is_inconclusive() {
 }
 
 #[test]
+fn stale_evidence_that_is_let_through_still_shows_its_failures() {
+    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let failed = part().findings.len() as u64;
+    assert!(failed > 0);
+    for (expires, verdict, shown) in [
+        (now().date_naive(), Verdict::Warned, Some(failed)),
+        (NaiveDate::default(), Verdict::Inconclusive, None),
+    ] {
+        let mut policy = policy(vec![gate(max(0))]);
+        policy.evidence.max_age = Some(Duration::from_secs(60));
+        let (cause, reason) = (Cause::Stale, "scheduled runs only".to_owned());
+        policy.evidence.fail_open = vec![FailOpen { cause, reason, expires }];
+        let decision = evaluate::decide(&policy, &outcomes, None, now());
+        assert_eq!(decision.verdict, verdict);
+        assert_eq!((decision.rulings[0].failed, decision.rulings[0].stale_failed), (0, shown));
+    }
+}
+
+#[test]
 fn too_little_evaluated_is_inconclusive() {
     let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
     for (least, verdict) in [(100, Verdict::Passed), (101, Verdict::Inconclusive)] {

@@ -11,6 +11,7 @@ use common::proxy::{Fault, Proxy, Rule};
 use common::{Ended, Folder, Platform, gravityzone, opencomply};
 
 const GATES: &str = "  - {id: budget, source: opencomply, max: 160}\n";
+const DEADLINE: &str = "version: 1\ndeadline: 7s";
 const CSPM: &str = "  - {id: cspm, source: gravityzone, max: 100000}\n";
 
 fn rule(path: &'static str, skip: usize, times: usize, fault: Fault) -> Vec<Rule> {
@@ -66,6 +67,25 @@ fn what_passes_is_retried() {
             scope.spawn(move || {
                 let (ended, ..) = behind(rule(STATUS, 0, 2, fault), "");
                 ended.exits(0);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_no_gate_needs_does_not_use_up_the_deadline() {
+    std::thread::scope(|scope| {
+        for (path, missing) in [("/benchmarks/controls", false), ("/quick/scan/", true)] {
+            scope.spawn(move || {
+                let platform = Platform::start("healthy");
+                let proxy = Proxy::start(&platform.origin, rule(path, 0, ALWAYS, Fault::Stall));
+                let folder = Folder::new();
+                let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
+                folder.write("compliance-gate.yaml", &policy);
+                folder.run(&["run", "--json", "gate.json"]).exits(0);
+                let part = &folder.json("gate.json")["sources"][0]["parts"][0];
+                assert_eq!(part["evaluated"], 561, "{part}");
+                assert_eq!(part["findings_missing"]["cause"] == "deadline", missing, "{part}");
             });
         }
     });

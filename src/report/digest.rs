@@ -98,10 +98,15 @@ pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
 pub fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
     let failed = text::count(ruling.failed, "failed check");
-    let sentences = match ruling.state {
+    let sentences: Vec<_> = match ruling.state {
         State::Breached => ruling.breaches.iter().map(ToString::to_string).collect(),
-        State::Undecided if ruling.summed.is_empty() => Vec::new(),
-        State::Undecided => vec![format!("so far {failed}")],
+        State::Undecided => {
+            let so_far = (!ruling.summed.is_empty()).then(|| format!("so far {failed}"));
+            let stale = ruling.stale_failed.map(|stale| {
+                format!("the stale evidence shows {}", text::count(stale, "failed check"))
+            });
+            so_far.into_iter().chain(stale).collect()
+        }
         State::Held => {
             let max =
                 limits.max.map(|max| format!("{failed} where max is {}", text::thousands(max)));
@@ -185,6 +190,21 @@ pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
         .chain(collected)
         .filter(|trouble| seen.insert((trouble.cause, &*trouble.message)))
         .collect()
+}
+
+/// What there is instead of a gate's findings where only their number is known, and why.
+pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
+    let outcomes = report.outcomes.iter();
+    let summed = outcomes.filter(|outcome| ruling.gate.sources.contains(&outcome.source));
+    let framework = |part: &&Part| {
+        let name = part.framework.as_deref();
+        name.is_none_or(|name| ruling.gate.selection.takes_framework(name))
+    };
+    let mut parts = summed.flat_map(|outcome| &outcome.parts).filter(framework);
+    let why = parts.find_map(|part| part.findings_missing.as_ref());
+    let why =
+        why.map_or_else(String::new, |why| format!(": {}", text::one_line(&why.message, 400)));
+    format!("the platform gave the number of failed checks, not each of them{why}")
 }
 
 /// Everything that keeps the listed findings from being all there are.
@@ -287,7 +307,12 @@ fn minute(time: DateTime<Utc>) -> String {
 }
 
 fn job_in_words(job: &Job) -> String {
-    format!("job {} {} ({})", job.id, job.state, job.role.word())
+    format!("job {} {}", job.id, standing_of(job))
+}
+
+/// The platform's word for a job's state, if it was ever seen, and how we came to rely on it.
+pub fn standing_of(job: &Job) -> String {
+    format!("{} ({})", job.state, job.role.word()).trim_start().to_owned()
 }
 
 /// A time to the second, in UTC.

@@ -9,7 +9,6 @@ use super::digest;
 use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report};
 use crate::evaluate::{Ruling, State};
-use crate::policy::Mode;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -90,12 +89,13 @@ fn gates(report: &Report<'_>, page: &mut Page) {
     rulings.sort_by_key(|ruling| std::cmp::Reverse(Weight::of(ruling, mode)));
     page.blank();
     page.line("| | Gate | Result | Observed |\n|---|---|---|---|");
-    page.rows(rulings.iter().map(|ruling| gate(ruling, mode)), |left_out| {
+    page.rows(rulings.iter().map(|ruling| gate(report, ruling)), |left_out| {
         format!("| | {} | | |", more(left_out, "gate"))
     });
 }
 
-fn gate(ruling: &Ruling<'_>, mode: Mode) -> String {
+fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
+    let mode = report.decision.mode;
     let sign = match (ruling.state, Weight::of(ruling, mode)) {
         (State::Held, _) => "✅",
         (State::Undecided, _) => "❓",
@@ -120,8 +120,7 @@ fn gate(ruling: &Ruling<'_>, mode: Mode) -> String {
         observed.push(format!("let through until {}: {reason}", exception.expires));
     }
     if ruling.state == State::Breached && ruling.only_counted {
-        let words = "the platform gave the number of failed checks, not each of them";
-        observed.push(words.to_owned());
+        observed.push(prose(&digest::only_counted(report, ruling), 600));
     }
     let id = code(&ruling.gate.id, 80);
     format!("| {sign} | {id} | {standing} | {} |", observed.join("<br>"))

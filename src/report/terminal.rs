@@ -127,8 +127,7 @@ fn to_fix(report: &Report<'_>, all: &Findings<'_>, screen: &mut Screen<'_>) -> i
     by_rule(&findings, screen)?;
     for ruling in breached.iter().filter(|ruling| ruling.only_counted) {
         let id = text::one_line(&ruling.gate.id, 80);
-        let words =
-            "the platform gave the number of failed checks, not each of them; look them up there.";
+        let words = digest::only_counted(report, ruling);
         screen.item(2, BOLD, "Note", &format!("{id}: {words}"))?;
     }
     let opencomply = |ruling: &&&Ruling<'_>| {

@@ -60,6 +60,9 @@ pub enum Kind {
     Truncated,
     /// 200, and JSON that is no object.
     WrongType,
+    /// 200, and the message of an error.
+    #[serde(rename = "message-200")]
+    Message200,
     /// 200, and the web UI's page.
     #[serde(rename = "html-200")]
     Html200,
@@ -110,6 +113,7 @@ impl Fault {
             }
             Kind::Truncated => halved(answer.unwrap_or_default()).await,
             Kind::WrongType => reply::json(&json!([42])),
+            Kind::Message200 => reply::json(&json!({ "message": "error" })),
             Kind::Html200 => reply::web_ui(),
         };
         if let Some(seconds) = self.retry_after {

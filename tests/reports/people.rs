@@ -2,7 +2,7 @@
 
 use compliance_gate::evidence::Tally;
 use compliance_gate::finding::{Cause, Severity, Trouble};
-use compliance_gate::policy::Mode;
+use compliance_gate::policy::{FailOpen, Mode};
 
 use crate::estate::{self, Scene};
 
@@ -107,6 +107,28 @@ fn missing_evidence_comes_with_what_to_do_next() {
 }
 
 #[test]
+fn a_job_that_nobody_saw_has_no_state() {
+    let mut scene = estate::inconclusive();
+    scene.outcomes[1].parts[0].jobs[0].state.clear();
+    assert_reads(&scene, &["; job 136 (started)\n"]);
+}
+
+#[test]
+fn stale_evidence_that_is_let_through_shows_its_failures() {
+    let mut scene = estate::blocked();
+    scene.policy.evidence.max_age = Some(std::time::Duration::from_secs(1));
+    scene.policy.evidence.fail_open.push(FailOpen {
+        cause: Cause::Stale,
+        reason: "scheduled runs only".to_owned(),
+        expires: chrono::NaiveDate::MAX,
+    });
+    assert_reads(
+        &scene,
+        &["inconclusive, let through\n", "the stale evidence shows 12 failed checks\n"],
+    );
+}
+
+#[test]
 fn a_trouble_of_several_gates_is_told_once() {
     let text = estate::inconclusive().read();
     assert_eq!(text.matches("3 runners failed").count(), 1, "{text}");
@@ -197,9 +219,11 @@ fn findings_known_only_by_number_are_not_passed_over() {
         &scene,
         &[
             "12 failed checks where max is 0: 12 too many (2 critical, 10 high)",
-            "no-critical-or-high: the platform gave the number of failed checks, not each of them",
+            "no-critical-or-high: the platform gave the number of failed checks, not each of them: \
+             the details are gone\n",
         ],
     );
+    assert!(scene.render("markdown").contains("not each of them: the details are gone"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn of_source(outcome: &Outcome) -> SuiteTexts {
         let as_of = as_of.as_deref().unwrap_or("not reported");
         properties.push(property(&format!("evidence time{of}"), as_of));
         for job in &part.jobs {
-            let words = format!("{} ({})", job.state, job.role.word());
+            let words = digest::standing_of(job);
             properties.push(property(&format!("job {}{of}", job.id), &words));
         }
     }

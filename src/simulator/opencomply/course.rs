@@ -142,6 +142,8 @@ pub enum Report {
     Missing,
     /// All but the control view, whose indexing error nobody notices (OC §5.2).
     WithoutControlView,
+    /// All three, but the views say that they are of the job before.
+    ViewsOfAnother,
 }
 
 /// Where a job stands.

@@ -112,7 +112,11 @@ impl Platform {
             "framework_id": plan.id,
             "framework_title": self.hostility.text(plan.framework.title.as_str()),
             "compliance_score": score,
-            "plugins": nullable(plan.framework.integration_types.clone()),
+            "plugins": if plan.framework.hides_types {
+                json!([])
+            } else {
+                json!(nullable(plan.framework.integration_types.clone()))
+            },
             "number_of_controls": plan.controls.len() + plan.framework.manual_controls,
             "severity_summary_by_control": by_control.json(whole),
             "severity_summary_by_resource": by_result.json(whole),

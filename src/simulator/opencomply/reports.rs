@@ -115,11 +115,15 @@ pub(crate) async fn scan(
         with_incidents: job.with_incidents,
         hostility: platform.hostility,
     };
+    let mut about = platform.job_summary(&job, &results);
+    if job.course.report == Report::ViewsOfAnother {
+        about["job_id"] = json!(job.id - 1);
+    }
     Ok(reply::json(&Scan {
         controls: by_control.then(|| view.controls(&wanted)),
         integrations: by_resource.then(|| view.integrations()),
         audit_summary: summary_of(results.by_control().into_values().map(|(_, count)| count)),
-        job_summary: platform.job_summary(&job, &results),
+        job_summary: about,
     }))
 }
 

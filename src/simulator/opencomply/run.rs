@@ -40,12 +40,16 @@ pub(crate) async fn run(
     platform.require_types(plan, &matched)?;
 
     let jobs = platform.start(plan, &matched, with_incidents, now);
+    let infos = |job: &Job| {
+        let told = !platform.settings.silent_start;
+        told.then(|| platform.infos(&job.integrations, now))
+    };
     let item = |job: &Job| -> Value {
         json!({
             "job_id": job.id,
             "with_incident": with_incidents,
             "benchmark_id": job.framework,
-            "integration_info": platform.infos(&job.integrations, now),
+            "integration_info": infos(job),
         })
     };
     Ok(reply::json(&json!({ "jobs": nullable(jobs.iter().map(item).collect()) })))

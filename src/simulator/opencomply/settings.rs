@@ -31,6 +31,8 @@ pub struct Settings {
     pub integrations: Vec<Integration>,
     /// So many AWS accounts more, with invented ids: a run is split at ten integrations (OC §2.1).
     pub extra_integrations: u64,
+    /// Whether the answer to a start leaves out what its jobs are over.
+    pub silent_start: bool,
     /// The course of every job that a client starts.
     pub job: Course,
     /// Jobs from before the simulator started, oldest first.
@@ -76,6 +78,8 @@ pub struct Framework {
     pub title: String,
     /// The types of integration that it can run on.
     pub integration_types: Vec<String>,
+    /// Whether the list of frameworks leaves those types out; a run minds them all the same.
+    pub hides_types: bool,
     /// Whether it is a root framework; for others a job's `frameworks` is null (OC §3.1).
     pub root: bool,
     /// How many controls produce results. At least one for every severity that has alarms.
@@ -205,6 +209,7 @@ impl Default for Settings {
                 documented("github_account", "example-org", "source-code"),
             ],
             extra_integrations: 0,
+            silent_start: false,
             job: Course::default(),
             history: Vec::new(),
             rival: None,
@@ -219,6 +224,7 @@ impl Default for Framework {
             integration_types: ["aws_cloud_account", "azure_subscription"]
                 .map(str::to_owned)
                 .into(),
+            hides_types: false,
             root: true,
             controls: 41,
             manual_controls: 19,

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::wire::{
-    ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationList, Listed, Me,
-    Runner, Started, Status, StoredResults,
+    ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationItem, Listed, Me,
+    Page, Runner, Started, Status, StoredResults,
 };
 use crate::finding::{Cause, Trouble};
 use crate::http::{Answer, Failure, Http, HttpError};
 use crate::stop::Reason;
 
-/// Jobs of a framework's history that are looked at: its newest.
-const HISTORY: u32 = 100;
+/// Jobs on one page of a framework's history.
+const PER_PAGE: u32 = 100;
 
 /// Why a step brought nothing.
 #[derive(Debug)]
@@ -60,6 +61,17 @@ pub fn trouble(error: &HttpError) -> Trouble {
             Trouble::new(Cause::Invalid, message)
                 .help("enable compliance on the platform (COMPLIANCE_ENABLED), or check `url`")
         }
+        // Known only to the platform where it does not list the types of a framework.
+        Failure::Refused { status: 400, said } if said.contains("invalid integration type") => {
+            Trouble::new(Cause::Invalid, message).help(
+                "take the integrations of other types out of `integrations`, or list those that \
+                 this framework allows",
+            )
+        }
+        Failure::Denied(said) if said.starts_with("401") => Trouble::new(cause, message).help(
+            "the platform does not know this token (`OPENCOMPLY_API_KEY`, or what `token_env` \
+             names), or the user who created it is disabled; keys do not expire",
+        ),
         Failure::Protocol(said) if said.contains("HTML") => Trouble::new(cause, message).help(
             "check `url`; the platform's web page also answers where its chart was installed \
              without compliance (`opensecurity.compliance: true`)",
@@ -77,22 +89,30 @@ pub async fn frameworks(http: &Http, ids: &[String]) -> Result<Vec<FrameworkItem
     // `framework_ids` also finds frameworks that are not roots, which the list leaves out.
     let body = if ids.is_empty() { json!({}) } else { json!({"framework_ids": ids}) };
     let answer = http.query("main/compliance/api/v1/frameworks", &[], &body).send().await?;
-    Ok(answer.json::<Listed<_>>()?.items.unwrap_or_default())
+    Ok(page(&answer)?.items)
 }
 
-pub async fn integrations(http: &Http) -> Result<IntegrationList, HttpError> {
-    http.get("main/integration/api/v1/integrations", &[]).send().await?.json()
+pub async fn integrations(http: &Http) -> Result<Page<IntegrationItem>, HttpError> {
+    page(&http.get("main/integration/api/v1/integrations", &[]).send().await?)
 }
 
-/// A framework's newest jobs.
+fn page<T: DeserializeOwned>(answer: &Answer) -> Result<Page<T>, HttpError> {
+    let list: Listed<T> = answer.json()?;
+    list.page().map_err(|why| answer.failed(Failure::Protocol(why)))
+}
+
+/// A page, from 1, of a framework's jobs with incidents, the latest change first.
 ///
 /// Never with an integration filter: one that matches nothing is taken as none (fact sheet §7,
 /// trap a).
-pub async fn history(http: &Http, framework: &str) -> Result<Vec<HistoryItem>, HttpError> {
-    let body = json!({"cursor": 1, "per_page": HISTORY});
+pub async fn history(
+    http: &Http,
+    framework: &str,
+    cursor: u32,
+) -> Result<Page<HistoryItem>, HttpError> {
+    let body = json!({"with_incidents": true, "cursor": cursor, "per_page": PER_PAGE});
     let path = "main/schedule/api/v3/benchmark/{}/run-history";
-    let answer = http.query(path, &[framework], &body).send().await?;
-    Ok(answer.json::<Listed<_>>()?.items.unwrap_or_default())
+    page(&http.query(path, &[framework], &body).send().await?)
 }
 
 /// Starts a run of a framework over exactly these integrations. Sent once: it deletes the runners

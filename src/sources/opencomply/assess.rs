@@ -14,8 +14,7 @@ use crate::http::{Failure, HttpError};
 pub(super) struct Sound {
     pub job: u64,
     pub figures: Figures,
-    /// Counts per control; why not, if they could not be had.
-    pub counts: Result<Vec<ControlCount>, String>,
+    pub counts: Vec<ControlCount>,
 }
 
 impl Sound {
@@ -75,6 +74,7 @@ impl Worker<'_> {
                 (expected, trust::judge(expected, status))
             })
             .collect();
+        troubles.extend(self.unconfirmed());
         let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
         if let Some((expected, _)) = superseded {
             return Ok(Assessed::Lost(Lost::Superseded(expected.job)));
@@ -101,6 +101,18 @@ impl Worker<'_> {
             }
         }
         Ok(if troubles.is_empty() { Assessed::Sound(sound) } else { Assessed::Unsound(troubles) })
+    }
+
+    /// The jobs of which nobody has said what they are over: neither the answer that started them
+    /// nor their status.
+    fn unconfirmed(&self) -> impl Iterator<Item = Trouble> {
+        let silent =
+            |job: &&Watched| job.status.as_ref().is_none_or(|status| status.integrations.is_none());
+        let jobs = self.attempt.jobs.iter().filter(|_| self.attempt.unconfirmed).filter(silent);
+        jobs.map(|job| {
+            let what = format!("job {} does not say what it evaluated", job.member.job);
+            self.trouble(Cause::Incomplete, what)
+        })
     }
 
     /// Adds the controls that were not evaluated to the sentence.
@@ -147,7 +159,6 @@ impl Worker<'_> {
         expected: Expected<'_>,
         figures: Figures,
     ) -> Step<Result<Sound, Trouble>> {
-        let empty = figures.evaluated() == 0;
         let job = expected.job;
         if figures.sank_too_long
             && let Err(trouble) = self.all_stored(expected, figures.failed).await?
@@ -155,31 +166,23 @@ impl Worker<'_> {
             return Ok(Err(trouble));
         }
         let counts = match api::by_control(&self.run.http, job).await {
-            Ok(Some(report)) => match counts::recount(expected, &figures, report) {
-                Ok(counts) => Ok(counts),
-                Err(trouble) => return Ok(Err(trouble)),
-            },
-            Ok(None) if empty => return Ok(Err(missing(expected))),
-            Ok(None) => {
-                return Ok(Err(expected.trouble(
-                    Cause::Contradictory,
-                    format_args!(
-                        "has no report, although its status counts {} checks",
-                        figures.evaluated()
-                    ),
-                )));
-            }
+            Ok(Some(report)) => counts::recount(expected, &figures, report),
+            Ok(None) if figures.evaluated() == 0 => Err(missing(expected)),
+            Ok(None) => Err(expected.trouble(
+                Cause::Contradictory,
+                format_args!(
+                    "has no report, although its status counts {} checks",
+                    figures.evaluated()
+                ),
+            )),
             Err(error) => {
                 only_stop(&error)?;
-                match error.failure {
-                    Failure::Protocol(_) => return Ok(Err(api::trouble(&error))),
-                    // Nothing is proven by zeros that may stand for a report that is not there.
-                    _ if empty => return Ok(Err(api::trouble(&error))),
-                    _ => Err(error.to_string()),
-                }
+                // Every job that succeeded has this report, and whoever may read its status may
+                // read it (fact sheet §5.1): without it nothing recounts.
+                Err(api::trouble(&error))
             }
         };
-        Ok(Ok(Sound { job, figures, counts }))
+        Ok(counts.map(|counts| Sound { job, figures, counts }))
     }
 }
 

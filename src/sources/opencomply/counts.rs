@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::trust::{Expected, Figures, add, count};
-use super::wire::ByControl;
+use super::wire::{ByControl, JobSummary};
 use crate::finding::{Cause, Severity, Trouble};
 use crate::text;
 
@@ -12,6 +12,8 @@ use crate::text;
 pub struct ControlCount {
     pub control: String,
     pub severity: Severity,
+    /// The platform's word for a severity that is unknown; empty where it has none.
+    pub unknown_word: String,
     pub passed: u64,
     pub failed: u64,
 }
@@ -30,23 +32,18 @@ pub fn recount(
             .trouble(Cause::Contradictory, format_args!("and its report by control differ: {what}"))
             .help("run the gate again; if it stays, the platform's report of this job is broken")
     };
-    let about = report.job_summary.unwrap_or_default();
-    if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
-        return Err(contradiction(format!("the report is of job {}", other.0)));
-    }
-    let framework = about.framework_id.filter(|id| !id.eq_ignore_ascii_case(expected.framework));
-    if let Some(other) = framework {
-        return Err(contradiction(format!("the report is of framework `{other}`")));
-    }
-    let foreign = about.integration_ids.into_iter().flatten();
-    if let Some(other) = foreign.into_iter().find(|id| !expected.integrations.contains(id)) {
-        return Err(contradiction(format!("the report holds integration {other}")));
+    let other = report.job_summary.and_then(|about| of_another(expected, &about));
+    if let Some(other) = other {
+        return Err(contradiction(format!("the report {other}")));
     }
     let mut counts = Vec::new();
     for (control, given) in report.controls.unwrap_or_default() {
         let field = |name: &str| format!("controls.{}.{name}", text::one_line(&control, 80));
+        let word = given.severity.unwrap_or_default();
+        let severity = Severity::from_platform(&word);
         counts.push(ControlCount {
-            severity: Severity::from_platform(given.severity.as_deref().unwrap_or_default()),
+            severity,
+            unknown_word: if severity == Severity::Unknown { word } else { String::new() },
             passed: count(expected, &field("oks"), Some(given.oks.unwrap_or(0)))?,
             failed: count(expected, &field("alarms"), Some(given.alarms.unwrap_or(0)))?,
             control,
@@ -65,6 +62,20 @@ pub fn recount(
     Ok(counts)
 }
 
+/// What else than the job a report says it is of, as the end of a sentence.
+pub fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> {
+    if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
+        return Some(format!("is of job {}", other.0));
+    }
+    let framework = about.framework_id.as_deref();
+    if let Some(other) = framework.filter(|id| !id.eq_ignore_ascii_case(expected.framework)) {
+        return Some(format!("is of framework `{}`", text::one_line(other, 100)));
+    }
+    let mut named = about.integration_ids.iter().flatten();
+    let other = named.find(|id| !expected.integrations.contains(*id))?;
+    Some(format!("holds integration {}", text::one_line(other, 100)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,21 +88,21 @@ mod tests {
             passed: 10,
             failed: 5,
             breakdown: [(Severity::High, 3), (Severity::Low, 1)].into(),
-            unexplained: 1,
             sank_too_long: false,
         };
         recount(expected, &figures, serde_json::from_str(text).unwrap())
     }
 
     const CONTROLS: &str = r#""c1":{"severity":"high","alarms":3,"oks":4},
-        "c2":{"severity":"low","alarms":1,"oks":6},"c3":{"severity":"","alarms":1,"oks":0}"#;
+        "c2":{"severity":"low","alarms":1,"oks":6},"c3":{"severity":"fatal","alarms":1,"oks":0}"#;
 
     #[test]
     fn counts_per_control_must_recount() {
         let about = r#""job_summary":{"job_id":136,"framework_id":"a","integration_ids":["i1"]}"#;
         let counts = report(&format!(r#"{{"controls":{{{CONTROLS}}},{about}}}"#)).unwrap();
         assert_eq!(counts.len(), 3);
-        assert_eq!(counts[2].severity, Severity::Unknown);
+        assert_eq!((counts[2].severity, &*counts[2].unknown_word), (Severity::Unknown, "fatal"));
+        assert_eq!(counts[0].unknown_word, "");
         for (text, words) in [
             (format!(r#"{{"controls":null,{about}}}"#), "0 passed checks where its status says 10"),
             (

@@ -7,83 +7,28 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::wire::{self, HistoryItem, IntegrationItem};
+use super::past::{Past, PastRun, past};
+use super::wire::{HistoryItem, Page};
 
 /// Integrations that fit into one job (fact sheet §0.4).
 const PER_JOB: usize = 10;
 
+/// Pages that are read of a history in search of a run. Jobs are purged after thirty days.
+const MOST_PAGES: u32 = 20;
+
 /// Jobs of one run are created in one go.
 const APART: TimeDelta = TimeDelta::minutes(2);
 
-/// A job that nobody has found work for after this long hangs for a day (fact sheet §3.3). It has
-/// no runners that a new run could delete, so nobody needs to wait for it. Measured between two
-/// machines' clocks, hence generous.
-const STUCK: TimeDelta = TimeDelta::minutes(15);
-
-/// A job of the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
-    pub id: u64,
-    pub state: String,
-    /// The platform's ids; `None` where the history does not tell all of them.
-    pub integrations: Option<BTreeSet<String>>,
-    pub created_at: Option<DateTime<Utc>>,
-    pub updated_at: Option<DateTime<Utc>>,
-}
-
-/// A job to rely on, and the integrations it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    pub job: u64,
-    pub integrations: BTreeSet<String>,
-}
-
-/// Jobs that together evaluate exactly the wanted integrations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastRun {
-    /// By id, oldest first; never empty.
-    pub jobs: Vec<Past>,
-}
-
-impl PastRun {
-    pub fn members(&self) -> Vec<Member> {
-        let member = |job: &Past| Member {
-            job: job.id,
-            integrations: job.integrations.clone().unwrap_or_default(),
-        };
-        self.jobs.iter().map(member).collect()
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.jobs.iter().all(Past::is_over)
-    }
-
-    /// Whether all of its jobs were created after this one.
-    pub fn is_after(&self, job: u64) -> bool {
-        self.jobs.iter().all(|past| past.id > job)
-    }
-
-    fn newest(&self) -> u64 {
-        self.jobs.iter().map(|job| job.id).max().unwrap_or_default()
-    }
-}
-
-impl Past {
-    pub fn is_over(&self) -> bool {
-        wire::is_final(&self.state)
-    }
-
-    fn is_stuck(&self, now: DateTime<Utc>) -> bool {
-        self.state == "CREATED" && self.created_at.is_some_and(|created| now - created > STUCK)
-    }
-}
-
-/// A framework's newest jobs.
+/// A framework's newest jobs, as far as they have been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     /// Newest first.
     jobs: Vec<Past>,
     newest: u64,
+    pages: u32,
+    listed: usize,
+    /// Whether there are more jobs than were read.
+    more: bool,
 }
 
 /// What the history says to somebody who wants a run.
@@ -98,13 +43,38 @@ pub enum Advice {
 }
 
 impl History {
-    /// Reads the jobs of `framework` that a run can interfere with: those with incidents.
-    pub fn read(items: Vec<HistoryItem>, framework: &str) -> Self {
-        let newest = items.iter().filter_map(|item| item.job_id).map(|id| id.0).max();
-        let mut jobs: Vec<_> = items.into_iter().filter_map(|item| past(item, framework)).collect();
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
-        jobs.dedup_by_key(|job| job.id);
-        Self { jobs, newest: newest.unwrap_or_default() }
+    /// Adds the next page of the jobs of `framework`: of those that a run can interfere with, which
+    /// are the ones with incidents.
+    pub fn add(&mut self, page: Page<HistoryItem>, framework: &str) {
+        let Page { items, total } = page;
+        self.pages += 1;
+        self.listed += items.len();
+        let ids = items.iter().filter_map(|item| item.job_id).map(|id| id.0);
+        self.newest = ids.fold(self.newest, u64::max);
+        // Jobs that are purged meanwhile, or a list that never grows, must not be waited for.
+        self.more = !items.is_empty()
+            && self.pages < MOST_PAGES
+            && total.is_some_and(|total| i64::try_from(self.listed).is_ok_and(|n| n < total));
+        self.jobs.extend(items.into_iter().filter_map(|item| past(item, framework)));
+        self.jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
+        self.jobs.dedup_by_key(|job| job.id);
+    }
+
+    /// The number of the next page, if it is worth reading: there is one, and it may hold jobs that
+    /// changed after `since`.
+    pub fn next_page(&self, since: Option<DateTime<Utc>>) -> Option<u32> {
+        let reached = self.jobs.iter().filter_map(|job| job.updated_at).min();
+        let far_enough = since.is_some_and(|since| reached.is_some_and(|reached| reached < since));
+        (self.pages == 0 || (self.more && !far_enough)).then_some(self.pages + 1)
+    }
+
+    /// `the history shows`, or how much of it was read.
+    pub fn shows(&self) -> String {
+        if self.more || self.pages == MOST_PAGES {
+            format!("the newest {} jobs of its history show", self.listed)
+        } else {
+            "the history shows".to_owned()
+        }
     }
 
     /// The highest job id of the framework.
@@ -113,8 +83,7 @@ impl History {
     }
 
     pub fn advice(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Advice {
-        let mut equal = self.runs(wanted);
-        equal.retain(|run| !run.is_over());
+        let equal = self.under_way(wanted, now);
         let is_equal = |id| equal.iter().flat_map(|run| &run.jobs).any(|job| job.id == id);
         let other = self.jobs.iter().find(|job| !job.is_over() && !is_equal(job.id));
         // An older one than somebody else's has lost its runners to it. Of several that were
@@ -126,6 +95,18 @@ impl History {
         self.in_the_way(now).next().map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
     }
 
+    /// The runs over exactly the wanted integrations that may yet bring a result, newest first.
+    pub fn under_way(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Vec<PastRun> {
+        let mut runs = self.runs(wanted);
+        runs.retain(|run| !run.is_over() && !run.jobs.iter().any(|job| job.is_remnant(now)));
+        runs
+    }
+
+    /// The jobs that should have ended long ago, newest first.
+    pub fn remnants(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
+        self.jobs.iter().filter(move |job| job.is_remnant(now))
+    }
+
     /// A job that was created between two others and is under way: somebody looked at the same
     /// moment as we did, and started a run just before ours.
     pub fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
@@ -134,7 +115,8 @@ impl History {
 
     /// The jobs that a new run could break.
     fn in_the_way(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
-        self.jobs.iter().filter(move |job| !job.is_over() && !job.is_stuck(now))
+        let live = move |job: &&Past| !job.is_over() && !job.is_stuck(now) && !job.is_remnant(now);
+        self.jobs.iter().filter(live)
     }
 
     /// The runs over exactly the wanted integrations, newest first.
@@ -200,28 +182,6 @@ fn together(job: &Past, last: &Past) -> bool {
     }
 }
 
-fn past(item: HistoryItem, framework: &str) -> Option<Past> {
-    let other = item.benchmark_id.as_deref().is_some_and(|id| !id.eq_ignore_ascii_case(framework));
-    // A run without incidents has no runners to lose, and no use here.
-    if other || item.with_incidents == Some(false) {
-        return None;
-    }
-    let listed = item.integration_info;
-    // Deleted integrations are left out of the list, but not of the number.
-    let whole = item.number_of_integrations.is_none_or(|number| {
-        listed.as_ref().is_some_and(|listed| i64::try_from(listed.len()) == Ok(number))
-    });
-    let ids =
-        |listed: Vec<IntegrationItem>| listed.into_iter().map(|one| one.integration_id).collect();
-    Some(Past {
-        id: item.job_id?.0,
-        state: item.job_status.unwrap_or_default(),
-        integrations: listed.filter(|_| whole).and_then(ids),
-        created_at: item.created_at,
-        updated_at: item.updated_at,
-    })
-}
-
 #[cfg(test)]
 mod tests {
 
@@ -252,8 +212,14 @@ mod tests {
     }
 
     fn history(items: &[String]) -> History {
+        let mut history = History::default();
+        history.add(page(items, items.len()), "a");
+        history
+    }
+
+    fn page(items: &[String], total: usize) -> Page<HistoryItem> {
         let items = serde_json::from_str(&format!("[{}]", items.join(","))).unwrap();
-        History::read(items, "a")
+        Page { items, total: i64::try_from(total).ok() }
     }
 
     fn now() -> DateTime<Utc> {
@@ -357,11 +323,64 @@ mod tests {
     }
 
     #[test]
+    fn pages_are_read_while_there_are_more() {
+        let wanted = ids(&["x"]);
+        let mut read = History::default();
+        assert_eq!(read.next_page(None), Some(1));
+        read.add(page(&[item(3, "FAILED", 9, &["y"]), item(2, "FAILED", 8, &["y"])], 3), "a");
+        assert_eq!((read.next_page(None), found(&read, &wanted).len()), (Some(2), 0));
+        read.add(page(&[item(1, "SUCCEEDED", 7, &["x"])], 3), "a");
+        assert_eq!((read.next_page(None), found(&read, &wanted)), (None, vec![vec![1]]));
+        assert_eq!(read.shows(), "the history shows");
+        // A platform that repeats itself, or has none of what it promised, is not asked for ever.
+        let mut stuck = History::default();
+        while stuck.next_page(None).is_some() {
+            stuck.add(page(&[item(3, "FAILED", 9, &["y"])], 1000), "a");
+        }
+        assert_eq!((stuck.jobs.len(), stuck.pages), (1, MOST_PAGES));
+        assert_eq!(stuck.shows(), "the newest 20 jobs of its history show");
+        let mut purged = history(&[]);
+        purged.add(page(&[], 1000), "a");
+        assert_eq!(purged.next_page(None), None);
+    }
+
+    #[test]
+    fn no_page_is_read_for_jobs_that_are_too_old() {
+        let changed = |minute| {
+            let item = item(1, "FAILED", minute, &["y"]);
+            item.replace("created_at", "updated_at")
+        };
+        let mut history = History::default();
+        history.add(page(&[changed(5)], 9), "a");
+        let at = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(history.next_page(at("2025-05-08T10:00:00Z")), Some(2));
+        assert_eq!(history.next_page(at("2025-05-08T10:06:00Z")), None);
+    }
+
+    #[test]
     fn nobody_waits_for_a_job_that_hangs() {
         let hangs = item(1, "CREATED", 0, &["y"]).replace("T10:00", "T08:00");
         let fresh = item(1, "CREATED", 5, &["y"]);
         let wanted = ids(&["x"]);
         assert_eq!(history(&[hangs]).advice(&wanted, now()), Advice::Start);
         assert!(matches!(history(&[fresh]).advice(&wanted, now()), Advice::WaitFor(_)));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_remnant_or_joins_one() {
+        let wanted = ids(&["x"]);
+        for state in ["SINK_IN_PROGRESS", "A_NEW_WORD"] {
+            for (created, is_remnant) in [("05-06T10:00", true), ("05-06T11:00", false)] {
+                for integration in ["x", "y"] {
+                    let job = item(1, state, 0, &[integration]).replace("05-08T10:00", created);
+                    let history = history(&[job]);
+                    let starts = history.advice(&wanted, now()) == Advice::Start;
+                    let remnants = history.remnants(now()).count();
+                    assert_eq!((starts, remnants), (is_remnant, usize::from(is_remnant)));
+                }
+            }
+        }
+        let past = history(&[item(1, "SINK_IN_PROGRESS", 3, &["y"])]).jobs.remove(0);
+        assert_eq!(past.age(now()), ", created 7m ago");
     }
 }

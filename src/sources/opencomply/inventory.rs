@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::api;
-use super::wire::{FrameworkItem, IntegrationItem};
+use super::wire::{FrameworkItem, IntegrationItem, Page};
 use crate::finding::{Cause, Trouble};
 use crate::http::{Http, HttpError};
 use crate::sources::{Listing, Table};
@@ -13,7 +13,7 @@ use crate::sources::{Listing, Table};
 pub struct Framework {
     pub id: String,
     pub title: Option<String>,
-    /// The integration types it covers; `None` where the platform does not say.
+    /// The integration types it covers, at least one; `None` where the platform does not say.
     pub plugins: Option<Vec<String>>,
     /// Its controls, including those that are never evaluated.
     pub controls: Option<u64>,
@@ -75,7 +75,8 @@ fn framework(item: FrameworkItem) -> Option<Framework> {
     Some(Framework {
         id: item.framework_id.filter(|id| !id.is_empty())?,
         title: item.framework_title.filter(|title| !title.is_empty()),
-        plugins: item.plugins,
+        // A framework for no type at all could not be run: an empty list says no more than a null.
+        plugins: item.plugins.filter(|types| !types.is_empty()),
         controls: item.number_of_controls.and_then(|number| number.try_into().ok()),
     })
 }
@@ -85,22 +86,20 @@ fn framework(item: FrameworkItem) -> Option<Framework> {
 /// # Errors
 /// If the platform does not answer, or not as promised.
 pub async fn integrations(http: &Http) -> Result<Vec<Integration>, HttpError> {
-    let items = api::integrations(http).await?.integrations.unwrap_or_default();
-    Ok(sorted(items))
+    Ok(sorted(api::integrations(http).await?.items))
 }
 
 /// All integrations, if they are as many as the platform says there are.
 pub(super) async fn all_integrations(http: &Http) -> Result<Vec<Integration>, Trouble> {
-    let list = api::integrations(http).await.map_err(|error| api::trouble(&error))?;
-    let items = list.integrations.unwrap_or_default();
-    if list.total_count.is_some_and(|total| i64::try_from(items.len()) != Ok(total)) {
+    let Page { items, total } =
+        api::integrations(http).await.map_err(|error| api::trouble(&error))?;
+    if let Some(total) = total.filter(|total| i64::try_from(items.len()) != Ok(*total)) {
         return Err(Trouble::new(
             Cause::Contradictory,
             format!(
-                "the list of integrations on {} holds {} where its total_count is {}",
+                "the list of integrations on {} holds {} where its total_count is {total}",
                 http.origin(),
-                items.len(),
-                list.total_count.unwrap_or_default()
+                items.len()
             ),
         )
         .help("run the gate again; if it stays, the platform leaves integrations out"));

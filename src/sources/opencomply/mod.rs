@@ -8,7 +8,8 @@
 //! preflight, scope    token, role, frameworks, integrations: a scope for each framework
 //! worker              one framework, from its scope to a part
 //!   share, history    join, wait, reuse or start?      start    once, and what if it got lost
-//!   watch             until every job has ended        cancel   what we leave unfinished
+//!   reuse, past       the newest that ended before     cancel   what we leave unfinished
+//!   watch             until every job has ended
 //!   assess, trust     can it be relied on?             counts   do the figures recount?
 //!   report, resources counts and findings              rules    the controls and their words
 //! api, wire           the calls, and what comes back   inventory  for `list`
@@ -30,9 +31,11 @@ mod cancel;
 mod counts;
 mod history;
 mod inventory;
+mod past;
 mod preflight;
 mod report;
 mod resources;
+mod reuse;
 mod rules;
 mod scope;
 mod settings;

@@ -1,17 +1,20 @@
 //! From sound jobs to a part of the evidence: counts, and the findings where there are any.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::api::{self, Step};
 use super::assess::{Sound, only_stop};
+use super::counts::{self, ControlCount};
 use super::resources::{Reader, Seen};
 use super::rules::Rules;
-use super::trust;
+use super::trust::Expected;
 use super::worker::Worker;
 use crate::evidence::{Cell, Tally};
-use crate::finding::{Cause, Control, Severity, Subject, Trouble};
+use crate::finding::{Cause, Severity, Trouble};
+use crate::http::Failure;
 use crate::selection::{Field, Selection};
+use crate::stop::Reason;
+use crate::text;
 
 /// What counts per control can tell apart.
 const BY_CONTROL: [Field; 4] = [Field::Framework, Field::Control, Field::Rule, Field::Severity];
@@ -25,6 +28,9 @@ const BY_RESOURCE: [Field; 6] = [
     Field::ResourceType,
     Field::Account,
 ];
+
+/// Words for a severity that are told.
+const MADE_UP: usize = 5;
 
 /// What a policy asks for beyond the counts per control.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -45,10 +51,7 @@ impl Worker<'_> {
         }
         self.note_gaps(&run);
         let rules = self.rules(&run).await?;
-        self.part.tallies = match counts_by_control(&run) {
-            Some(counts) => vec![tally_by_control(&counts, &rules)],
-            None => self.coarse_tallies(&run),
-        };
+        self.part.tallies = vec![tally_by_control(&run, &rules)];
         self.findings(&run, &rules).await
     }
 
@@ -61,17 +64,14 @@ impl Worker<'_> {
                 let what = format!("job {id} evaluated nothing");
                 self.part.troubles.push(self.trouble(Cause::Empty, what).help(help));
             }
-            if figures.unexplained > 0 {
+            let unknown = || job.counts.iter().filter(|count| count.severity == Severity::Unknown);
+            let failed = unknown().fold(0_u64, |sum, count| sum.saturating_add(count.failed));
+            if failed > 0 {
                 self.part.notes.push(format!(
-                    "{} of the {} alarms of job {id} have a severity that the platform does not \
-                     name; they count as `unknown`, which every severity selector matches",
-                    figures.unexplained, figures.failed
-                ));
-            }
-            if let Err(why) = &job.counts {
-                self.part.notes.push(format!(
-                    "the counts by control could not be had ({why}); passes are known for the \
-                     framework as a whole only"
+                    "{failed} of the {} alarms of job {id} have a severity that {}; they count as \
+                     `unknown`, which every severity selector matches",
+                    figures.failed,
+                    not_known(unknown().filter(|count| count.failed > 0))
                 ));
             }
         }
@@ -79,52 +79,11 @@ impl Worker<'_> {
 
     /// The rules, with words for those that failed.
     async fn rules(&mut self, run: &[Sound]) -> Step<Rules> {
-        let counts = run.iter().filter_map(|job| job.counts.as_ref().ok()).flatten();
+        let counts = run.iter().flat_map(|job| &job.counts);
         let failing: BTreeSet<_> =
             counts.filter(|count| count.failed > 0).map(|count| count.control.clone()).collect();
         let words = self.words(&failing).await?;
         Ok(Rules::new(&self.scope.framework, words))
-    }
-
-    /// What is known without counts per control: passes of the framework, failures by severity.
-    fn coarse_tallies(&self, run: &[Sound]) -> Vec<Tally> {
-        let controls: Arc<[Control]> =
-            [Control { framework: self.scope.framework.as_str().into(), id: "".into() }].into();
-        let cell = |severity, passed, failed| Cell {
-            subject: Subject {
-                severity,
-                rule: None,
-                controls: Arc::clone(&controls),
-                resource_type: None,
-                account: None,
-                region: None,
-            },
-            passed,
-            failed,
-        };
-        let (mut passed, mut failed) = (0_u64, 0_u64);
-        let mut by_severity = BTreeMap::new();
-        for job in run {
-            passed = passed.saturating_add(job.figures.passed);
-            failed = failed.saturating_add(job.figures.failed);
-            for (severity, count) in job.figures.by_severity() {
-                trust::add(&mut by_severity, severity, count);
-            }
-        }
-        let cells = by_severity.into_iter().map(|(severity, failed)| cell(severity, 0, failed));
-        vec![
-            Tally {
-                split: [Field::Framework].into(),
-                cells: vec![cell(Severity::Unknown, passed, failed)],
-                ..Tally::default()
-            },
-            Tally {
-                split: [Field::Framework, Field::Severity].into(),
-                cells: cells.collect(),
-                failures_only: true,
-                ..Tally::default()
-            },
-        ]
     }
 
     /// Every failed check, and passes where the policy asks for more than counts per control.
@@ -188,7 +147,10 @@ impl Worker<'_> {
         let answer = match api::resource_view(&self.run.http, id).await {
             Ok(answer) => answer,
             Err(error) => {
-                only_stop(&error)?;
+                // At the deadline the counts are complete, and may be all that the gates need.
+                if !matches!(error.failure, Failure::Stopped(Reason::Deadline)) {
+                    only_stop(&error)?;
+                }
                 let api_trouble = api::trouble(&error);
                 // Refused with the job done: this one document is missing (fact sheet §5).
                 let cause = match api_trouble.cause {
@@ -209,6 +171,17 @@ impl Worker<'_> {
                 return Ok(Err(self.trouble(Cause::Protocol, what)));
             }
         };
+        let expected = Expected {
+            place: &self.place,
+            job: id,
+            framework: &self.scope.framework,
+            integrations: &self.wanted,
+        };
+        let other = seen.about.as_ref().and_then(|about| counts::of_another(expected, about));
+        if let Some(other) = other {
+            let what = format!("the view of the resources of job {id} {other}");
+            return Ok(Err(self.trouble(Cause::Contradictory, what)));
+        }
         if let Some(integration) = &seen.foreign {
             let what = format!(
                 "the findings of job {id} are also of integration {integration}, which was not \
@@ -244,27 +217,33 @@ impl Worker<'_> {
     }
 }
 
-/// Passed and failed checks per control and severity.
-type Counts<'a> = BTreeMap<(&'a str, Severity), (u64, u64)>;
-
-/// The counts per control, summed over the jobs, if all of them have any.
-fn counts_by_control(run: &[Sound]) -> Option<Counts<'_>> {
-    let mut sums = Counts::new();
-    for job in run {
-        for count in job.counts.as_ref().ok()? {
-            let sum = sums.entry((&*count.control, count.severity)).or_default();
-            sum.0 = sum.0.saturating_add(count.passed);
-            sum.1 = sum.1.saturating_add(count.failed);
-        }
+/// The words that the platform has made up for a severity, as the end of a sentence.
+fn not_known<'a>(counts: impl Iterator<Item = &'a ControlCount>) -> String {
+    let words = counts.map(|count| count.unknown_word.trim()).filter(|word| !word.is_empty());
+    let words: BTreeSet<_> = words.map(|word| format!("`{}`", text::one_line(word, 40))).collect();
+    if words.is_empty() {
+        return "the platform does not name".to_owned();
     }
-    Some(sums)
+    let named: Vec<_> = words.into_iter().take(MADE_UP).collect();
+    format!("no policy can name: {}", named.join(", "))
 }
 
-fn tally_by_control(counts: &Counts<'_>, rules: &Rules) -> Tally {
-    let cell = |(&(control, severity), &(passed, failed)): (&(&str, Severity), &(u64, u64))| Cell {
+/// Passed and failed checks per control and severity, summed over the jobs.
+fn tally_by_control(run: &[Sound], rules: &Rules) -> Tally {
+    let mut sums: BTreeMap<(&str, Severity), (u64, u64)> = BTreeMap::new();
+    for count in run.iter().flat_map(|job| &job.counts) {
+        let sum = sums.entry((&*count.control, count.severity)).or_default();
+        sum.0 = sum.0.saturating_add(count.passed);
+        sum.1 = sum.1.saturating_add(count.failed);
+    }
+    let cell = |((control, severity), (passed, failed))| Cell {
         subject: rules.subject(control, severity, None, None),
         passed,
         failed,
     };
-    Tally { split: BY_CONTROL.into(), cells: counts.iter().map(cell).collect(), ..Tally::default() }
+    Tally {
+        split: BY_CONTROL.into(),
+        cells: sums.into_iter().map(cell).collect(),
+        ..Tally::default()
+    }
 }

@@ -16,6 +16,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::inventory::Integration;
 use super::rules::Rules;
 use super::trust;
+use super::wire::JobSummary;
 use crate::evidence::Cell;
 use crate::finding::{Account, Finding, Fingerprint, Severity, Subject};
 use crate::http::Answer;
@@ -50,6 +51,8 @@ pub(super) struct Exact {
 /// What one view held, to be compared with the job's status.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// What the view says it is of.
+    pub about: Option<JobSummary>,
     pub failed: BTreeMap<Severity, u64>,
     /// Counted only where passes are wanted.
     pub passed: u64,
@@ -84,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     fn view<'v, O: Passes<'v>>(&mut self, view: View<'v, O>) -> Result<Seen, String> {
-        let mut seen = Seen::default();
+        let mut seen = Seen { about: view.job_summary, ..Seen::default() };
         for (integration, types) in view.integrations.0 {
             let known = self.integrations.get(&*integration.0);
             if known.is_none() {
@@ -229,6 +232,7 @@ fn some(text: &str) -> Option<&str> {
 struct View<'a, O> {
     #[serde(borrow, default)]
     integrations: Entries<'a, Types<'a, O>>,
+    job_summary: Option<JobSummary>,
 }
 
 #[derive(Deserialize)]

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::api::{self, Step};
+use super::api::{self, Halt, Step};
 use super::assess::only_stop;
 use super::wire::ControlWords;
 use super::worker::Worker;
 use crate::finding::{Account, Control, Rule, Severity, Subject};
+use crate::stop::Reason;
 use crate::text;
 
 /// Characters of control ids in one request. The platform's front refuses long ones (fact sheet
@@ -18,7 +20,10 @@ const MOST_OF_A_URL: usize = 3000;
 /// Controls that are asked for one by one, where the role does not allow to ask for all at once.
 const MOST_SINGLE: usize = 20;
 
-/// Characters of a description that are kept.
+/// How long the platform may take for all words together, its retries included.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Characters of a remediation or description that are kept.
 const MOST_HELP: usize = 1000;
 
 /// What a control is called, and what it is about.
@@ -84,18 +89,17 @@ impl Rules {
 
 impl Worker<'_> {
     /// The words of the controls that failed. Without them the ids have to do.
+    ///
+    /// Nothing is decided by them: they may take some of the time that is left, never all of it.
     pub async fn words(&mut self, failing: &BTreeSet<String>) -> Step<BTreeMap<String, Words>> {
-        let is_admin =
-            self.plan.me.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("admin"));
         let mut words = BTreeMap::new();
-        let refused = if failing.is_empty() {
-            None
-        } else if is_admin {
-            self.words_at_once(failing, &mut words).await?
-        } else if failing.len() <= MOST_SINGLE {
-            self.words_one_by_one(failing, &mut words).await?
-        } else {
-            Some("too many for the role of the token".to_owned())
+        let patience = PATIENCE.min(self.run.stop.remaining() / 2);
+        let asked = tokio::time::timeout(patience, self.ask_for_words(failing, &mut words)).await;
+        let refused = match asked {
+            Ok(Err(Halt::Stopped(Reason::Deadline))) | Err(_) => {
+                Some("the platform was too slow".to_owned())
+            }
+            Ok(refused) => refused?,
         };
         if let Some(why) = refused {
             self.part.notes.push(format!(
@@ -105,7 +109,26 @@ impl Worker<'_> {
         Ok(words)
     }
 
-    /// Asks for as many as fit into a URL. The value: why not all could be had.
+    /// The value: why not all could be had.
+    async fn ask_for_words(
+        &self,
+        failing: &BTreeSet<String>,
+        words: &mut BTreeMap<String, Words>,
+    ) -> Step<Option<String>> {
+        let is_admin =
+            self.plan.me.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("admin"));
+        if failing.is_empty() {
+            Ok(None)
+        } else if is_admin {
+            self.words_at_once(failing, words).await
+        } else if failing.len() <= MOST_SINGLE {
+            self.words_one_by_one(failing, words).await
+        } else {
+            Ok(Some("too many for the role of the token".to_owned()))
+        }
+    }
+
+    /// Asks for as many as fit into a URL.
     async fn words_at_once(
         &self,
         failing: &BTreeSet<String>,
@@ -144,7 +167,16 @@ impl Worker<'_> {
 fn named(control: ControlWords) -> Option<(String, Words)> {
     let kept = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let title = kept(control.title).map(|title| text::shorten(title.trim(), 300).into());
-    let help = kept(control.description).map(|help| text::shorten(help.trim(), MOST_HELP).into());
+    // What to do before what it is about.
+    let help = [
+        control.manual_remediation,
+        control.cli_remediation,
+        control.programmatic_remediation,
+        control.guardrail_remediation,
+        control.description,
+    ];
+    let help = help.into_iter().find_map(kept);
+    let help = help.map(|help| text::shorten(help.trim(), MOST_HELP).into());
     Some((control.id?, Words { title, help }))
 }
 
@@ -171,6 +203,19 @@ fn chunks(ids: &BTreeSet<String>) -> Vec<Vec<&str>> {
 mod tests {
 
     use super::*;
+
+    #[test]
+    fn a_remediation_is_told_before_a_description() {
+        let help = |text: &str| {
+            let control = serde_json::from_str(text).unwrap();
+            named(control).and_then(|(_, words)| words.help).unwrap_or_default().to_string()
+        };
+        let both = r#"{"id":"c","description":"What it is about","cliRemediation":"Run this","#;
+        assert_eq!(help(&format!(r#"{both}"manualRemediation":"Do this"}}"#)), "Do this");
+        assert_eq!(help(&format!(r#"{both}"manualRemediation":" "}}"#)), "Run this");
+        assert_eq!(help(r#"{"id":"c","description":"What it is about"}"#), "What it is about");
+        assert_eq!(help(r#"{"id":"c","manualRemediation":null}"#), "");
+    }
 
     #[test]
     fn requests_stay_short() {

@@ -162,7 +162,7 @@ pub fn scopes(
 fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Trouble {
     let types = framework.plugins.as_deref().unwrap_or_default();
     let types = match types {
-        [] => "no integration type".to_owned(),
+        [] => "types that the platform does not name".to_owned(),
         types => types.join(", "),
     };
     let what = match wanted {
@@ -282,7 +282,7 @@ mod tests {
     fn a_framework_runs_over_the_types_it_covers() {
         let aws = framework("aws", Some(&["aws_cloud_account"]));
         let any = framework("any", None);
-        let none = framework("none", Some(&[]));
+        let none = framework("none", Some(&["github_account"]));
         let all = estate();
         let chosen = [all[0].clone(), all[1].clone(), all[2].clone()];
         let listed = Integrations::Listed(Vec::new());
@@ -297,7 +297,7 @@ mod tests {
         }
         let troubles = scopes("here", &[aws, none], &chosen, &listed).unwrap_err();
         let messages: Vec<_> = troubles.iter().map(|trouble| &*trouble.message).collect();
-        assert!(messages[0].contains("`none` covers no integration type"), "{messages:?}");
+        assert!(messages[0].contains("`none` covers github_account"), "{messages:?}");
         assert!(messages[1].contains("f8b4c7a2"), "{messages:?}");
         assert!(troubles.iter().all(|trouble| trouble.cause == Cause::Invalid));
     }

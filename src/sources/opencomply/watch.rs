@@ -85,7 +85,8 @@ impl Worker<'_> {
                 self.look_at(index).await?;
             }
             let (label, states) = (self.attempt.label(), self.attempt.states());
-            self.progress(&format!("{label} {states}"), &self.attempt.runners_done());
+            let standing = format!("{label} {states}");
+            self.progress(standing.trim_end(), &self.attempt.runners_done());
             Ok::<_, Halt>(self.attempt.jobs.iter().all(|job| job.settled).then_some(()))
         })
         .await

@@ -17,10 +17,52 @@ pub struct Me {
     pub role: Option<String>,
 }
 
-/// A list that tells how long it is.
+/// A list that tells how long it is. Go sends a null where it is empty.
 #[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Listed<T> {
-    pub items: Option<Vec<T>>,
+    /// The outer `None`: the key is not there at all.
+    #[serde(default, alias = "integrations", deserialize_with = "present")]
+    items: Option<Option<Vec<T>>>,
+    total_count: Option<i64>,
+}
+
+/// What is certainly a list, or a page of one.
+#[derive(Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Of the whole list, where the platform says it.
+    pub total: Option<i64>,
+}
+
+impl<T> Listed<T> {
+    /// The page, if this is one: an error object with a good status is not, and nothing is not
+    /// the whole of something.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn page(self) -> Result<Page<T>, String> {
+        let page = |items| Ok(Page { items, total: self.total_count });
+        match (self.items, self.total_count) {
+            (Some(Some(items)), _) => page(items),
+            (Some(None), None) | (_, Some(0)) => page(Vec::new()),
+            (None, None) => {
+                Err("the answer is no list: it has neither items nor a `total_count`, \
+                                 as if it were the message of an error"
+                    .to_owned())
+            }
+            (_, Some(total)) => {
+                Err(format!("the answer lists nothing where its `total_count` is {total}"))
+            }
+        }
+    }
+}
+
+/// A key that is there, be it with a null.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -30,13 +72,6 @@ pub struct FrameworkItem {
     pub framework_title: Option<String>,
     pub plugins: Option<Vec<String>>,
     pub number_of_controls: Option<i64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct IntegrationList {
-    pub integrations: Option<Vec<IntegrationItem>>,
-    pub total_count: Option<i64>,
 }
 
 /// An integration with its state; also, without it, as jobs name it.
@@ -193,11 +228,15 @@ pub struct StoredResults {
 
 /// A control's words (fact sheet §5.7).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ControlWords {
     pub id: Option<String>,
     pub title: Option<String>,
     pub description: Option<String>,
+    pub manual_remediation: Option<String>,
+    pub cli_remediation: Option<String>,
+    pub programmatic_remediation: Option<String>,
+    pub guardrail_remediation: Option<String>,
 }
 
 /// What became of a request to cancel one job (fact sheet §4.2).
@@ -289,9 +328,33 @@ mod tests {
         )
         .unwrap();
         assert!(nulls.end_time.is_none());
-        let list: Listed<FrameworkItem> =
-            serde_json::from_str(r#"{"items":null,"total_count":0}"#).unwrap();
-        assert!(list.items.is_none());
+    }
+
+    #[test]
+    fn a_list_is_told_from_what_is_none() {
+        let length = |text: &str| {
+            let list: Listed<FrameworkItem> = serde_json::from_str(text).unwrap();
+            list.page().map(|page| page.items.len())
+        };
+        for (text, expected) in [
+            (r#"{"items":[{}],"total_count":1}"#, 1),
+            (r#"{"integrations":[{},{}],"total_count":2}"#, 2),
+            (r#"{"items":[{}]}"#, 1),
+            (r#"{"items":[],"total_count":7}"#, 0),
+            (r#"{"items":null,"total_count":0}"#, 0),
+            (r#"{"items":null}"#, 0),
+            (r#"{"total_count":0}"#, 0),
+        ] {
+            assert_eq!(length(text), Ok(expected), "{text}");
+        }
+        for (text, words) in [
+            (r#"{"message":"error"}"#, "neither items nor"),
+            ("{}", "neither items nor"),
+            (r#"{"items":null,"total_count":3}"#, "`total_count` is 3"),
+            (r#"{"total_count":3}"#, "`total_count` is 3"),
+        ] {
+            assert!(length(text).is_err_and(|why| why.contains(words)), "{text}");
+        }
     }
 
     #[test]

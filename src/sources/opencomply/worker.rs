@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::api::{Halt, Step};
 use super::assess::{Assessed, Lost, Sound};
-use super::history::Member;
+use super::past::Member;
 use super::preflight::Plan;
 use super::scope::Scope;
 use super::settings::{RunMode, Settings};
@@ -47,6 +47,8 @@ pub(super) struct Worker<'a> {
 pub(super) struct Attempt {
     pub role: Option<Role>,
     pub jobs: Vec<Watched>,
+    /// Whether the platform has yet to say that the jobs are over what was asked for.
+    pub unconfirmed: bool,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,8 @@ impl Attempt {
             settled: false,
             hint_given: false,
         };
-        Self { role: Some(role), jobs: members.into_iter().map(watched).collect() }
+        let jobs = members.into_iter().map(watched).collect();
+        Self { role: Some(role), jobs, unconfirmed: false }
     }
 
     fn newest(&self) -> u64 {
