@@ -1,0 +1,280 @@
+//! What one gate counts, and what follows from it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::reliance::{forgiven, shortcomings};
+use super::{Breach, Ruling, State};
+use crate::evidence::{Count, Outcome, Part};
+use crate::finding::{Cause, Finding, Severity, Trouble};
+use crate::policy::{Demands, Gate};
+use crate::selection::Selection;
+use crate::text;
+
+/// What one gate sees of the evidence, summed up.
+pub struct Counting<'a> {
+    gate: &'a Gate,
+    now: DateTime<Utc>,
+    failed: u64,
+    by_severity: BTreeMap<Severity, u64>,
+    findings: Vec<&'a Finding>,
+    only_counted: bool,
+    /// Checks that the selection speaks of, as far as every part could tell.
+    matched: Known<Count>,
+    /// Checks that the identity selectors match.
+    identified: Known<u64>,
+    /// Some of the evidence is a window, in which there need not be anything.
+    quiet: bool,
+    troubles: Vec<Trouble>,
+    summed: Vec<String>,
+    /// Failed checks that match in evidence that is only too old.
+    stale_failed: Option<u64>,
+}
+
+/// A sum, or that one of its summands could not be told.
+#[derive(Clone, Copy)]
+enum Known<T> {
+    Sum(T),
+    Unknown,
+}
+
+impl<'a> Counting<'a> {
+    pub fn over(
+        outcomes: &'a [Outcome],
+        gate: &'a Gate,
+        demands: &Demands,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut counting = Self {
+            gate,
+            now,
+            failed: 0,
+            by_severity: BTreeMap::new(),
+            findings: Vec::new(),
+            only_counted: false,
+            matched: Known::Sum(Count::default()),
+            identified: Known::Sum(0),
+            quiet: false,
+            troubles: Vec::new(),
+            summed: Vec::new(),
+            stale_failed: None,
+        };
+        for source in &gate.sources {
+            let Some(outcome) = outcomes.iter().find(|outcome| outcome.source == *source) else {
+                counting.troubles.push(Trouble::new(
+                    Cause::Incomplete,
+                    format!("gate `{}`: there is no evidence of {source}", gate.id),
+                ));
+                continue;
+            };
+            counting.troubles.extend(outcome.troubles.iter().cloned());
+            for part in &outcome.parts {
+                counting.part(&outcome.source, part, demands);
+            }
+        }
+        counting
+    }
+
+    fn part(&mut self, source: &str, part: &'a Part, demands: &Demands) {
+        let framework = part.framework.as_deref();
+        if framework.is_some_and(|framework| !self.gate.selection.takes_framework(framework)) {
+            return;
+        }
+        let name = framework.map_or_else(|| source.to_owned(), |part| format!("{source}: {part}"));
+        let troubles = shortcomings(&name, part, self.gate, demands, self.now);
+        if !troubles.is_empty() {
+            if troubles.iter().all(|trouble| trouble.cause == Cause::Stale)
+                && let Some(failed) = self.failed_in(part)
+            {
+                self.stale_failed = Some(self.stale_failed.unwrap_or(0).saturating_add(failed));
+            }
+            self.troubles.extend(troubles);
+            return;
+        }
+        self.summed.push(name);
+        self.count_failed(part);
+        self.count_all(part);
+    }
+
+    /// How many failed checks of a part match, if it can tell.
+    fn failed_in(&self, part: &Part) -> Option<u64> {
+        let selection = &self.gate.selection;
+        if part.findings_missing.is_some() {
+            return part.failed(selection);
+        }
+        let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
+        Some(part.findings.iter().filter(takes).count() as u64)
+    }
+
+    /// Failures: the findings, if they are all there, else whatever tally can tell.
+    fn count_failed(&mut self, part: &'a Part) {
+        let selection = &self.gate.selection;
+        let Some(missing) = &part.findings_missing else {
+            for finding in part.findings.iter().filter(|f| selection.takes_finding(f, self.now)) {
+                self.failed += 1;
+                *self.by_severity.entry(finding.subject.severity).or_default() += 1;
+                self.findings.push(finding);
+            }
+            return;
+        };
+        let Some(failed) = part.failed(selection) else {
+            return self.troubles.push(missing.clone());
+        };
+        self.failed = self.failed.saturating_add(failed);
+        self.only_counted = true;
+        for (severity, failed) in part.failed_by_severity() {
+            if selection.takes_severity(severity) {
+                *self.by_severity.entry(severity).or_default() += failed;
+            }
+        }
+    }
+
+    /// Passes, and whether the identity selectors match anything, where the gate asks.
+    fn count_all(&mut self, part: &Part) {
+        if self.gate.needs_passes() {
+            let count = part.count(&self.gate.of_passes());
+            self.matched = match (self.matched, count) {
+                (Known::Sum(sum), Some(count)) => Known::Sum(Count {
+                    passed: sum.passed.saturating_add(count.passed),
+                    failed: sum.failed.saturating_add(self.failed_of(part, count)),
+                }),
+                _ => Known::Unknown,
+            };
+        }
+        if part.window.is_some() {
+            // A quiet window has nothing to match, and says so.
+            self.quiet = true;
+        } else if self.gate.needs_existence() {
+            let identity = self.gate.identity();
+            let failed = part.findings.iter().filter(|f| identity.takes(&f.subject)).count() as u64;
+            let counted = part.count(&identity).map(|count| count.passed + count.failed);
+            self.identified = match (self.identified, failed.max(counted.unwrap_or(0)), counted) {
+                (Known::Sum(sum), 0, Some(_)) => Known::Sum(sum),
+                (Known::Sum(sum), found @ 1.., _) => Known::Sum(sum.saturating_add(found)),
+                _ => Known::Unknown,
+            };
+        }
+    }
+
+    /// Failed checks of the gate's subject, whatever their status and age.
+    fn failed_of(&self, part: &Part, count: Count) -> u64 {
+        if part.findings_missing.is_some() {
+            return count.failed;
+        }
+        let selection: Selection = self.gate.of_passes();
+        let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
+        part.findings.iter().filter(takes).count() as u64
+    }
+
+    /// What follows from the sums.
+    pub fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
+        let limits = self.gate.limits;
+        if self.troubles.is_empty() {
+            self.troubles.extend(self.nothing_matched());
+        }
+        if self.troubles.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
+            self.troubles.push(Trouble::new(
+                Cause::Incomplete,
+                format!("gate `{}`: there is no evidence at all to decide it by", self.gate.id),
+            ));
+        }
+        let mut breaches = Vec::new();
+        if let Some(max) = limits.max.filter(|max| self.failed > *max) {
+            breaches.push(Breach::TooMany { failed: self.failed, max });
+        }
+        // A share of a part of the evidence says nothing.
+        if let (Some(least), true, Known::Sum(count)) =
+            (limits.min_pass_rate, self.troubles.is_empty(), self.matched)
+        {
+            let total = count.passed.saturating_add(self.failed);
+            if !least.is_met_by(count.passed, total) {
+                breaches.push(Breach::TooFew { passed: count.passed, total, least });
+            }
+        }
+        let state = match (breaches.is_empty(), self.troubles.is_empty()) {
+            (false, _) => State::Breached,
+            (true, false) => State::Undecided,
+            (true, true) => State::Held,
+        };
+        self.findings.sort_by(|a, b| Finding::by_urgency(a, b));
+        let forgiven = forgiven(&self.troubles, demands, now);
+        Ruling {
+            gate: self.gate,
+            state,
+            failed: self.failed,
+            by_severity: self.by_severity,
+            passed: match self.matched {
+                Known::Sum(count) if self.gate.needs_passes() => Some(count.passed),
+                _ => None,
+            },
+            breaches,
+            forgiven,
+            troubles: self.troubles,
+            findings: self.findings,
+            only_counted: self.only_counted,
+            summed: self.summed,
+            stale_failed: self.stale_failed.filter(|_| forgiven.is_some()),
+        }
+    }
+
+    /// What is wrong if the evidence is valid but the gate may be looking past it.
+    fn nothing_matched(&self) -> Vec<Trouble> {
+        let gate = self.gate;
+        let mut troubles = Vec::new();
+        match self.identified {
+            _ if !gate.needs_existence() => {}
+            Known::Sum(0) if self.quiet => {}
+            Known::Sum(0) => troubles.push(
+                Trouble::new(
+                    Cause::Empty,
+                    format!(
+                        "gate `{}`: nothing that was evaluated matches {}",
+                        gate.id,
+                        gate.identity()
+                    ),
+                )
+                .help(
+                    "check the selectors for a typo; if it is right that there is nothing, set \
+                     `min_evaluated: 0` on the gate",
+                ),
+            ),
+            Known::Sum(_) => {}
+            Known::Unknown => troubles.push(Trouble::new(
+                Cause::Incomplete,
+                format!(
+                    "gate `{}`: the evidence does not tell whether anything matches {}",
+                    gate.id,
+                    gate.identity()
+                ),
+            )),
+        }
+        match self.matched {
+            _ if !gate.needs_passes() => {}
+            Known::Unknown => troubles.push(Trouble::new(
+                Cause::Incomplete,
+                format!(
+                    "gate `{}`: the evidence does not tell how many checks of {} passed",
+                    gate.id,
+                    gate.of_passes()
+                ),
+            )),
+            Known::Sum(count) => {
+                let evaluated = count.passed.saturating_add(count.failed);
+                let least = gate.limits.min_evaluated.unwrap_or(1);
+                if evaluated < least {
+                    troubles.push(Trouble::new(
+                        Cause::Empty,
+                        format!(
+                            "gate `{}`: {} evaluated where min_evaluated is {}",
+                            gate.id,
+                            text::count(evaluated, "check"),
+                            text::thousands(least)
+                        ),
+                    ));
+                }
+            }
+        }
+        troubles
+    }
+}
