@@ -32,7 +32,7 @@ pipeline() {
 
 # ends TITLE MARK WORDS: the job's mark is PASS, WARN or FAIL.
 ends() {
-    local problem= words
+    local problem='' words
     [[ $said == *" $2  compliance-gate"* ]] || problem+=" is not marked $2"
     for words in "${@:3}"; do
         [[ $said == *"$words"* ]] || problem+=" does not say: $words"

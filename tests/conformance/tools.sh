@@ -49,11 +49,14 @@ packages() {
     ((${#missing[@]} > 0)) || return 0
     local as=()
     ((EUID == 0)) || as=(sudo)
-    "${as[@]}" apt-get install --yes --no-install-recommends "${missing[@]}" >"$tools/apt.log" 2>&1 || {
+    local install=("${as[@]}" apt-get install --yes --no-install-recommends "${missing[@]}")
+    "${install[@]}" >"$tools/apt.log" 2>&1 && return
+    # A fresh machine does not know what there is.
+    if ! { "${as[@]}" apt-get update && "${install[@]}"; } >"$tools/apt.log" 2>&1; then
         echo "failed to install ${missing[*]}:"
         tail -n 5 "$tools/apt.log"
         exit 1
-    }
+    fi
 }
 
 # Everything is pinned, and lives below target/conformance. What is installed already, stays.
@@ -62,6 +65,8 @@ install_judges() {
     local wanted installed=$tools/installed
     wanted=$(sha256sum "${BASH_SOURCE[0]}")
     packages groff-base groovy jq libxml2-utils rsync
+    command -v npm >/dev/null || packages nodejs npm
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages python3-venv
     [[ ! -f $installed || $(<"$installed") != "$wanted" ]] || return 0
     [[ -x $tools/venv/bin/python ]] || python3 -m venv "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
