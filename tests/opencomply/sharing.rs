@@ -34,6 +34,17 @@ async fn an_equal_run_is_joined() {
 
 #[tokio::test]
 async fn gates_that_start_at_once_share_one_run() {
+    // Whether they do start at once is up to the machine.
+    for _ in 0..5 {
+        if eight_gates_at_once().await > 1 {
+            return;
+        }
+    }
+    panic!("no two gates ever started at once, so nothing was tested");
+}
+
+/// Returns how many of them started a run.
+async fn eight_gates_at_once() -> usize {
     let mut platform = Platform::quick_after("4000").await;
     // Every answer is old when it arrives, so that nobody sees who else has just started.
     platform.origin = late(platform.simulator.address(), Duration::from_millis(250)).await;
@@ -42,11 +53,11 @@ async fn gates_that_start_at_once_share_one_run() {
     parts.iter().for_each(assert_documented);
     let gave_way = parts.iter().filter(|part| part.notes.iter().any(|n| n.contains("gave way")));
     assert_eq!(platform.starts(), 1 + gave_way.count());
-    assert!(platform.starts() > 1, "nothing was tested");
     let jobs: BTreeSet<_> = parts.iter().flat_map(job_ids).collect();
     assert_eq!(jobs, ["136"].into());
     let started = parts.iter().filter(|part| roles(part) == [evidence::Role::Started]).count();
     assert_eq!(started, 1);
+    platform.starts()
 }
 
 #[tokio::test]
