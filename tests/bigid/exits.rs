@@ -258,6 +258,13 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "cases without a data source are said",
+        bigid: r#"{"null_fields": ["dataSourceName"]}"#,
+        gate: r#"resource: "sharepoint*", max: 0"#,
+        says: &["7 unresolved cases without a data source, which no `resource` meets"],
+        ..ROW
+    },
+    Row {
         name: "a policy that no case has",
         gate: r#"rule: "PCl*", max: 0"#,
         says: &["no case has the rule `PCl*`; there are "],

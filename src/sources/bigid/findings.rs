@@ -92,6 +92,13 @@ fn part(estate: Estate) -> Part {
             text::count(stale, "unresolved case")
         ));
     }
+    let homeless = standing.iter().filter(|case| case.data_source.is_none()).count() as u64;
+    if homeless > 0 {
+        notes.push(format!(
+            "{} without a data source, which no `resource` meets",
+            text::count(homeless, "unresolved case")
+        ));
+    }
     Part {
         evaluated: cases.len() as u64,
         window: Some(Window { from: oldest.map_or(as_of, |oldest| oldest.min(as_of)), to: as_of }),
