@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::api::{self, Halt, Step};
 use super::assess::{Assessed, Sound};
@@ -23,6 +23,9 @@ const LOOKED_PAST: usize = 20;
 
 /// Of those, so many are named.
 const NAMED: usize = 5;
+
+/// How far the platform's clock may be ahead of ours: no more than times without a zone can be.
+const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
 const START_ONE: &str =
     "start a run on the platform, or let the gate do it with `run: {when: always}`";
@@ -195,12 +198,40 @@ impl Worker<'_> {
 }
 
 fn too_old(ended: DateTime<Utc>, max_age: Option<Duration>) -> Option<String> {
-    // An end in the future is of a clock that is ahead, and as fresh as can be.
-    let age = (Utc::now() - ended).to_std().unwrap_or_default();
-    let max_age = max_age.filter(|max_age| age > *max_age)?;
+    let max_age = max_age?;
+    let age = Utc::now() - ended;
+    if age < -MOST_AHEAD {
+        return Some(format!("ended at {ended}, which is yet to come"));
+    }
+    // A little ahead is as fresh as can be.
+    let age = age.to_std().unwrap_or_default();
+    if age <= max_age {
+        return None;
+    }
     Some(format!(
         "ended {} ago, which is more than the run.max_age of {}",
         humantime::format_duration(Duration::from_secs(age.as_secs())),
         humantime::format_duration(max_age)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_tomorrow_is_no_fresh_one() {
+        let hour = Some(Duration::from_secs(3600));
+        for (hours_ago, max_age, usable) in [
+            (0, hour, true),
+            (2, hour, false),
+            (2, None, true),
+            (-13, hour, true),
+            (-15, hour, false),
+            (-15, None, true),
+        ] {
+            let ended = Utc::now() - TimeDelta::hours(hours_ago);
+            assert_eq!(too_old(ended, max_age).is_none(), usable, "{hours_ago} {max_age:?}");
+        }
+    }
 }
