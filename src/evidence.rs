@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::finding::{Finding, Severity, Subject, Trouble};
 use crate::selection::{Field, Selection};
+
+/// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
+pub const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
 /// All that one source had to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,11 +100,16 @@ impl<'a> Counting<'a> {
     /// How many failed checks of a part match, if it can tell.
     fn failed_in(&self, part: &Part) -> Option<u64> {
         let selection = &self.gate.selection;
-        if part.findings_missing.is_some() {
-            return part.failed(selection);
+        match part.findings_missing {
+            Some(_) => part.failed(selection),
+            None => Some(self.found_in(part, selection)),
         }
+    }
+
+    /// How many findings of a part are within a selection.
+    fn found_in(&self, part: &Part, selection: &Selection) -> u64 {
         let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
-        Some(part.findings.iter().filter(takes).count() as u64)
+        part.findings.iter().filter(takes).count() as u64
     }
 
     /// Failures: the findings, if they are all there, else whatever tally can tell.
@@ -159,12 +164,10 @@ impl<'a> Counting<'a> {
 
     /// Failed checks of the gate's subject, whatever their status and age.
     fn failed_of(&self, part: &Part, count: Count) -> u64 {
-        if part.findings_missing.is_some() {
-            return count.failed;
+        match part.findings_missing {
+            Some(_) => count.failed,
+            None => self.found_in(part, &self.gate.of_passes()),
         }
-        let selection: Selection = self.gate.of_passes();
-        let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
-        part.findings.iter().filter(takes).count() as u64
     }
 
     /// What follows from the sums.

@@ -1,14 +1,11 @@
 //! Whether a gate can rely on a piece of evidence.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use crate::evidence::Part;
+use crate::evidence::{MOST_AHEAD, Part};
 use crate::finding::{Cause, Trouble};
 use crate::policy::{Demands, FailOpen, Gate};
 use crate::text;
-
-/// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
-const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
 /// Why a gate cannot rely on a part, if it cannot.
 pub fn shortcomings(

@@ -7,14 +7,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::api::{self, Halt, Step};
 use super::assess::{Assessed, Sound};
 use super::history::History;
 use super::past::{Member, PastRun};
 use super::worker::{Attempt, Worker};
-use crate::evidence::Role;
+use crate::evidence::{MOST_AHEAD, Role};
 use crate::finding::{Cause, Trouble};
 use crate::http::Failure;
 
@@ -23,9 +23,6 @@ const LOOKED_PAST: usize = 20;
 
 /// Of those, so many are named.
 const NAMED: usize = 5;
-
-/// How far the platform's clock may be ahead of ours: no more than times without a zone can be.
-const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
 const START_ONE: &str =
     "start a run on the platform, or let the gate do it with `run: {when: always}`";
@@ -217,6 +214,8 @@ fn too_old(ended: DateTime<Utc>, max_age: Option<Duration>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
