@@ -14,15 +14,15 @@ use crate::selection::{Field, Pattern, Selection};
 use crate::sources::{Source, bigid};
 use crate::text;
 
+mod diagnostic;
 mod file;
 mod place;
-mod problem;
 #[cfg(test)]
 mod schema;
 
+pub use diagnostic::{ConfigError, Diagnostic};
 use file::{EvidenceEntry, ExportEntry, File, GateEntry, Located, Overlay};
 pub use place::{DEFAULT_PATHS, find, reports};
-pub use problem::{ConfigError, Problem};
 
 /// Below the hour at which most CI hosts end a job.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
@@ -80,8 +80,8 @@ impl Written {
         match serde_yaml::from_str(&text) {
             Ok(file) => Ok(Self { path, text, file }),
             Err(error) => {
-                let problem = Problem::from_yaml(&error, &text);
-                Err(ConfigError::new(&path, &text, vec![problem]))
+                let diagnostic = Diagnostic::from_yaml(&error, &text);
+                Err(ConfigError::new(&path, &text, vec![diagnostic]))
             }
         }
     }
@@ -101,21 +101,21 @@ impl Written {
     /// # Errors
     /// Everything that is wrong with it, each with line, column and snippet.
     pub fn resolve(&self, environment: Option<&str>) -> Result<Config, ConfigError> {
-        let fail = |problems| ConfigError::new(&self.path, &self.text, problems);
+        let fail = |diagnostics| ConfigError::new(&self.path, &self.text, diagnostics);
         let overlay = match environment {
             None => None,
-            Some(name) => Some(self.overlay(name).map_err(|problem| fail(vec![problem]))?),
+            Some(name) => Some(self.overlay(name).map_err(|diagnostic| fail(vec![diagnostic]))?),
         };
-        let mut problems = Vec::new();
+        let mut diagnostics = Vec::new();
         let sources = self.sources(overlay);
-        let gates = self.gates(overlay, &sources, &mut problems);
+        let gates = self.gates(overlay, &sources, &mut diagnostics);
         let own = overlay.map(|overlay| &overlay.evidence);
-        let evidence = evidence(&self.file.evidence, own, &sources, &mut problems);
+        let evidence = evidence(&self.file.evidence, own, &sources, &mut diagnostics);
         let export = self.file.export.as_ref();
-        let export = export.and_then(|entry| exported(entry, &sources, &mut problems));
-        check_whole(&gates, &sources, export.as_ref(), &mut problems);
-        if !problems.is_empty() {
-            return Err(fail(problems));
+        let export = export.and_then(|entry| exported(entry, &sources, &mut diagnostics));
+        check_whole(&gates, &sources, export.as_ref(), &mut diagnostics);
+        if !diagnostics.is_empty() {
+            return Err(fail(diagnostics));
         }
         Ok(Config {
             path: place::in_repository(&self.path),
@@ -131,7 +131,7 @@ impl Written {
         })
     }
 
-    fn overlay(&self, name: &str) -> Result<&Overlay, Problem> {
+    fn overlay(&self, name: &str) -> Result<&Overlay, Diagnostic> {
         self.file.environments.get(name).ok_or_else(|| {
             let known: Vec<_> = self.environments().collect();
             let hint = text::did_you_mean(name, known.iter().copied());
@@ -139,7 +139,7 @@ impl Written {
                 [] => "the file has no `environments`".to_owned(),
                 known => format!("the file has {}", known.join(", ")),
             };
-            Problem::somewhere(format!("environment `{name}` is unknown{hint} ({known})"))
+            Diagnostic::somewhere(format!("environment `{name}` is unknown{hint} ({known})"))
         })
     }
 
@@ -163,13 +163,13 @@ impl Written {
         &self,
         overlay: Option<&Overlay>,
         sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
-        problems: &mut Vec<Problem>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Gate> {
         let own = overlay.map_or(&[][..], |overlay| &overlay.gates);
         for gates in [&self.file.gates[..], own] {
             let mut ids = BTreeSet::new();
             for gate in gates.iter().filter(|gate| !ids.insert(&gate.value.id.value)) {
-                problems.push(Problem::at(
+                diagnostics.push(Diagnostic::at(
                     gate.value.id.place,
                     format!(
                         "gate id `{}` is used twice; each gate needs its own",
@@ -186,7 +186,7 @@ impl Written {
         });
         let entries =
             self.file.gates.iter().map(|gate| replaced(gate).unwrap_or(gate)).chain(added);
-        entries.map(|entry| gate(entry, sources, problems)).collect()
+        entries.map(|entry| gate(entry, sources, diagnostics)).collect()
     }
 }
 
@@ -194,7 +194,7 @@ impl Written {
 fn gate(
     entry: &Located<GateEntry>,
     sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
-    problems: &mut Vec<Problem>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Gate {
     let gate = &entry.value;
     let id = &gate.id.value;
@@ -204,7 +204,7 @@ fn gate(
         min_evaluated: gate.min_evaluated,
     };
     if limits == Limits::default() {
-        problems.push(Problem::at(
+        diagnostics.push(Diagnostic::at(
             entry.place,
             format!("gate `{id}` has no limit; give it `max`, `min_pass_rate` or `min_evaluated`"),
         ));
@@ -212,7 +212,7 @@ fn gate(
     let mut named = Vec::new();
     for name in &gate.source.value.0 {
         let Some(source) = sources.get(name.as_str()) else {
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 gate.source.place,
                 format!(
                     "gate `{id}` asks source `{name}`, which is not configured{}",
@@ -222,12 +222,12 @@ fn gate(
             continue;
         };
         if named.contains(name) {
-            problems
-                .push(Problem::at(gate.source.place, format!("source `{name}` is named twice")));
+            diagnostics
+                .push(Diagnostic::at(gate.source.place, format!("source `{name}` is named twice")));
             continue;
         }
         named.push(name.clone());
-        check_selectors(gate, name, source.value.as_ref(), problems);
+        check_selectors(gate, name, source.value.as_ref(), diagnostics);
     }
     let words = gate.selectors().into_iter().filter_map(|(field, words)| {
         let words = words.as_ref()?.value.0.iter().map(|word| word.0.clone());
@@ -255,13 +255,18 @@ fn gate(
 }
 
 /// Only what the system can tell may be asked of it.
-fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut Vec<Problem>) {
+fn check_selectors(
+    gate: &GateEntry,
+    name: &str,
+    source: &dyn Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let system = source.system();
     let id = &gate.id.value;
     for (field, place) in gate.asked() {
         if !source.selectors().contains(&field) {
             let known: Vec<_> = source.selectors().iter().map(|field| field.word()).collect();
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 place,
                 format!(
                     "gate `{id}` selects by `{field}`, which {name} ({}) does not know; possible \
@@ -272,7 +277,7 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
             ));
         }
         if gate.min_pass_rate.is_some() && !field.is_of_passes() {
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 place,
                 format!(
                     "gate `{id}` asks for a pass rate by `{field}`, which checks that passed do \
@@ -281,14 +286,14 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
             ));
         }
     }
-    check_words(gate, name, source, problems);
+    check_words(gate, name, source, diagnostics);
     let wants_passes = gate
         .min_pass_rate
         .as_ref()
         .map(|least| least.place)
         .or_else(|| gate.min_evaluated.filter(|least| *least > 0).map(|_| gate.id.place));
     if let (Some(place), Some(why)) = (wants_passes, source.passes_unknown()) {
-        problems.push(Problem::at(
+        diagnostics.push(Diagnostic::at(
             place,
             format!(
                 "gate `{id}` needs to know how many checks passed, but {name} cannot tell: {why}"
@@ -298,7 +303,12 @@ fn check_selectors(gate: &GateEntry, name: &str, source: &dyn Source, problems: 
 }
 
 /// A word that can never be met is a typo.
-fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut Vec<Problem>) {
+fn check_words(
+    gate: &GateEntry,
+    name: &str,
+    source: &dyn Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for (field, words) in gate.selectors() {
         let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
         let is_met = |pattern: &Pattern| known.iter().any(|word| pattern.matches(word));
@@ -317,7 +327,7 @@ fn check_words(gate: &GateEntry, name: &str, source: &dyn Source, problems: &mut
                 }
                 hint => hint,
             };
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 words.place,
                 format!("gate `{id}`: {field} `{word}` can match nothing of {name}{hint}"),
             ));
@@ -330,17 +340,17 @@ fn check_whole(
     gates: &[Gate],
     sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
     export: Option<&Export>,
-    problems: &mut Vec<Problem>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     if gates.is_empty() {
-        problems
-            .push(Problem::somewhere("the policy has no gate, so it would let everything pass"));
+        diagnostics
+            .push(Diagnostic::somewhere("the policy has no gate, so it would let everything pass"));
     }
     for (name, source) in sources {
         let exported = export.is_some_and(|export| export.rules.source == **name);
         let used = exported || gates.iter().any(|gate| gate.uses(name));
         if !used && !gates.is_empty() {
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 source.place,
                 format!("no gate uses source `{name}`; add a gate for it, or remove it"),
             ));
@@ -352,7 +362,7 @@ fn check_whole(
 fn exported(
     entry: &Located<ExportEntry>,
     sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
-    problems: &mut Vec<Problem>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Export> {
     let ExportEntry { source, severity, policy, status, .. } = &entry.value;
     let has_cases =
@@ -368,13 +378,13 @@ fn exported(
                 [] => "no source of BigID is configured, and only BigID has cases".to_owned(),
                 able => format!("`source` is one of {}", able.join(", ")),
             };
-            problems.push(Problem::at(place, format!("the export has no source: {known}")));
+            diagnostics.push(Diagnostic::at(place, format!("the export has no source: {known}")));
             return None;
         }
     };
     if entry.value.jira.is_none() && entry.value.servicenow.is_none() {
         let message = "the export has no target; give it `jira` or `servicenow`";
-        problems.push(Problem::at(entry.place, message));
+        diagnostics.push(Diagnostic::at(entry.place, message));
     }
     let words = |words: &Option<file::Words>| {
         words.as_ref().map(|words| words.0.iter().map(|word| word.0.clone()).collect())
@@ -399,7 +409,7 @@ fn evidence(
     base: &EvidenceEntry,
     overlay: Option<&EvidenceEntry>,
     sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
-    problems: &mut Vec<Problem>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) -> Demands {
     let own = |key: fn(&EvidenceEntry) -> bool| overlay.filter(|entry| key(entry)).unwrap_or(base);
     let min_evaluated = own(|entry| entry.min_evaluated.is_some()).min_evaluated.unwrap_or(1);
@@ -407,7 +417,7 @@ fn evidence(
     for (name, source) in sources {
         let system = source.value.system();
         if let Some(max_age) = max_age.filter(|_| !system.states_time) {
-            problems.push(Problem::at(
+            diagnostics.push(Diagnostic::at(
                 max_age.place,
                 format!(
                     "{} does not state when it evaluated, so `max_age` cannot be checked for \
@@ -421,7 +431,7 @@ fn evidence(
     let fail_open = fail_open
         .map(|entry| {
             if entry.value.reason.trim().is_empty() {
-                problems.push(Problem::at(
+                diagnostics.push(Diagnostic::at(
                     entry.place,
                     "an exception needs a reason that an auditor can read",
                 ));

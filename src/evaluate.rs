@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use crate::evidence::Outcome;
-use crate::finding::{Finding, Severity, Trouble};
+use crate::finding::{Finding, Problem, Severity};
 use crate::policy::{FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::text;
 use crate::verdict::Verdict;
@@ -50,7 +50,7 @@ impl Decision<'_> {
 
     /// Whether all evidence that any gate asked for is there and can be relied on.
     pub fn evidence_complete(&self) -> bool {
-        self.rulings.iter().all(|ruling| ruling.troubles.is_empty())
+        self.rulings.iter().all(|ruling| ruling.problems.is_empty())
     }
 }
 
@@ -67,8 +67,8 @@ pub struct Ruling<'a> {
     pub passed: Option<u64>,
     pub breaches: Vec<Breach>,
     /// Why it could not be decided, or not on all evidence.
-    pub troubles: Vec<Trouble>,
-    /// The exception that makes those troubles a warning.
+    pub problems: Vec<Problem>,
+    /// The exception that makes those problems a warning.
     pub forgiven: Option<&'a FailOpen>,
     /// The failed checks that match, worst first.
     pub findings: Vec<&'a Finding>,
@@ -178,7 +178,7 @@ pub fn decide<'a>(
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {
     let breach = (ruling.state == State::Breached).then_some(Verdict::Blocked);
-    let causes = ruling.troubles.iter().map(|trouble| Verdict::of(trouble.cause));
+    let causes = ruling.problems.iter().map(|problem| Verdict::of(problem.cause));
     let worst = breach.into_iter().chain(causes).max().unwrap_or(Verdict::Passed);
     match (worst, ruling.gate.level, ruling.state, ruling.forgiven) {
         (Verdict::Passed, ..) => Verdict::Passed,

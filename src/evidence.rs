@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::finding::{Finding, Severity, Subject, Trouble};
+use crate::finding::{Finding, Problem, Severity, Subject};
 use crate::selection::{Field, Selection};
 
 /// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
@@ -24,7 +24,7 @@ pub struct Outcome {
     /// Independent pieces of evidence: a framework each on OpenComply, else one.
     pub parts: Vec<Part>,
     /// What is missing of this source as a whole. What its parts found still counts against it.
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,
 }
@@ -35,7 +35,7 @@ pub struct Part {
     /// The framework, where the platform evaluates one at a time.
     pub framework: Option<String>,
     /// Why this part cannot be relied on. Empty: it can.
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
     pub notes: Vec<String>,
     /// The platform's jobs behind it.
     pub jobs: Vec<Job>,
@@ -49,7 +49,7 @@ pub struct Part {
     /// Every failed check, if `findings_missing` is `None`.
     pub findings: Vec<Finding>,
     /// Why the findings are not all there, although the counts stand.
-    pub findings_missing: Option<Trouble>,
+    pub findings_missing: Option<Problem>,
     /// Counts. Findings, where they are all there, come before them.
     pub tallies: Vec<Tally>,
 }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Cause, Fingerprint, Severity, Trouble};
+use crate::finding::{Cause, Fingerprint, Problem, Severity};
 use crate::selection::Pattern;
 use crate::sources::Later;
 use crate::sources::bigid::{Case, Changed};
@@ -99,10 +99,10 @@ impl ResolveAs {
 /// Where the cases are.
 pub trait Cases {
     /// All of them, whatever their status.
-    fn all(&self) -> Later<'_, Result<Vec<Case>, Trouble>>;
+    fn all(&self) -> Later<'_, Result<Vec<Case>, Problem>>;
 
     /// One of them as it is now; `None` if there is none with this id.
-    fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Trouble>>;
+    fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Problem>>;
 
     /// Sets the status of one of them.
     fn set_status<'a>(
@@ -110,7 +110,7 @@ pub trait Cases {
         id: &'a str,
         status: &'a str,
         reason: &'a str,
-    ) -> Later<'a, Result<(), Trouble>>;
+    ) -> Later<'a, Result<(), Problem>>;
 
     /// Whether the user lets many of them be changed with one request.
     fn allows_bulk(&self) -> bool;
@@ -123,7 +123,7 @@ pub trait Cases {
         planned: &'a BTreeSet<String>,
         status: &'a str,
         reason: &'a str,
-    ) -> Later<'a, Result<Changed, Trouble>>;
+    ) -> Later<'a, Result<Changed, Problem>>;
 }
 
 /// What a case is known by, in the ledger and in its ticket.
@@ -189,11 +189,11 @@ pub enum Creation {
     /// It is there; with what was left out to get it.
     Created(Ticket, Vec<String>),
     /// The target said no: there is no ticket.
-    Refused(Trouble),
+    Refused(Problem),
     /// The target was never asked: there is no ticket.
-    Unsent(Trouble),
+    Unsent(Problem),
     /// Nobody knows.
-    Lost(Trouble),
+    Lost(Problem),
 }
 
 /// A system that keeps tickets.
@@ -215,7 +215,7 @@ pub trait Target {
         &'a self,
         mark: &'a Mark,
         recent: &'a [Ticket],
-    ) -> Later<'a, Result<Vec<Seen>, Trouble>>;
+    ) -> Later<'a, Result<Vec<Seen>, Problem>>;
 
     /// What a case's ticket should hold. What cannot be looked up is left out.
     fn draft<'a>(&'a self, case: &'a Case, mark: &'a Mark) -> Later<'a, Draft>;
@@ -229,22 +229,22 @@ pub trait Target {
         ticket: &'a Ticket,
         mark: &'a Mark,
         draft: Option<&'a Draft>,
-    ) -> Later<'a, Result<Option<Seen>, Trouble>>;
+    ) -> Later<'a, Result<Option<Seen>, Problem>>;
 }
 
 /// What became of a question that brought no usable answer: whether there can be a ticket now.
 fn unanswered(error: &crate::http::HttpError) -> Creation {
     use crate::http::Failure;
-    let trouble = error.trouble();
+    let problem = error.problem();
     match &error.failure {
-        Failure::Denied(_) => Creation::Refused(trouble),
+        Failure::Denied(_) => Creation::Refused(problem),
         // 408: the target gave up waiting for something that it may have had.
         Failure::Refused { status, .. } if (400..500).contains(status) && *status != 408 => {
-            Creation::Refused(Trouble { cause: Cause::Invalid, ..trouble })
+            Creation::Refused(Problem { cause: Cause::Invalid, ..problem })
         }
-        Failure::Unreachable { .. } | Failure::Stopped(_) => Creation::Unsent(trouble),
+        Failure::Unreachable { .. } | Failure::Stopped(_) => Creation::Unsent(problem),
         Failure::Refused { .. } | Failure::Lost(_) | Failure::Protocol(_) => {
-            Creation::Lost(trouble)
+            Creation::Lost(problem)
         }
     }
 }

@@ -235,7 +235,7 @@ impl Cause {
 
 /// One reason why evidence cannot be relied on, as a sentence and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub struct Problem {
     pub cause: Cause,
     /// A sentence: what failed, where (source, endpoint, field, record).
     pub message: String,
@@ -243,7 +243,7 @@ pub struct Trouble {
     pub help: Option<String>,
 }
 
-impl Trouble {
+impl Problem {
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
         Self { cause, message: message.into(), help: None }
     }

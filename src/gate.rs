@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Http, Setup};
 use crate::policy::Level;
 use crate::progress::Progress;
@@ -37,7 +37,7 @@ struct Asked {
 }
 
 /// What a source found before anything was started.
-pub type Preflight<'a> = Result<Box<dyn Ready + 'a>, Vec<Trouble>>;
+pub type Preflight<'a> = Result<Box<dyn Ready + 'a>, Vec<Problem>>;
 
 impl Gate {
     /// Gives each source its token and its client. Nothing is sent.
@@ -82,12 +82,12 @@ impl Gate {
         let preflights = self.preflight().await;
         let invalid = self.asked.iter().zip(&preflights).find(|(asked, preflight)| {
             asked.needed
-                && preflight.as_ref().is_err_and(|troubles| {
-                    troubles.iter().any(|trouble| trouble.cause == Cause::Invalid)
+                && preflight.as_ref().is_err_and(|problems| {
+                    problems.iter().any(|problem| problem.cause == Cause::Invalid)
                 })
         });
         let held_back = invalid.map(|(asked, _)| {
-            Trouble::new(
+            Problem::new(
                 Cause::Incomplete,
                 format!("not asked, since the configuration of {} is invalid", asked.run.name),
             )
@@ -95,9 +95,9 @@ impl Gate {
         let outcomes =
             self.asked.iter().zip(preflights).map(async |(Asked { run, .. }, preflight)| {
                 match (preflight, &held_back) {
-                    (Err(troubles), _) => run.outcome(Vec::new(), troubles, Vec::new()),
-                    (Ok(_), Some(trouble)) => {
-                        run.outcome(Vec::new(), vec![trouble.clone()], Vec::new())
+                    (Err(problems), _) => run.outcome(Vec::new(), problems, Vec::new()),
+                    (Ok(_), Some(problem)) => {
+                        run.outcome(Vec::new(), vec![problem.clone()], Vec::new())
                     }
                     (Ok(ready), None) => ready.collect().await,
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::text;
 
 /// Pages without a row that are turned before a walk is taken for endless.
@@ -57,7 +57,7 @@ impl Walk {
     /// # Errors
     /// If the total moved, more rows came than promised, the cursor was seen before, or page after
     /// page brings nothing.
-    pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Trouble> {
+    pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Problem> {
         self.rows = self.rows.saturating_add(rows);
         self.pages += 1;
         if self.pages == 1 && rows > 0 {
@@ -67,17 +67,17 @@ impl Walk {
         if first != total {
             let moved = format!("the total changed from {first} to {total} between two pages");
             return Err(self
-                .trouble(Cause::Contradictory, moved)
+                .problem(Cause::Contradictory, moved)
                 .help("run the gate again; a total that moves means the set changed meanwhile"));
         }
         if self.rows > total {
             let more = format!("{} rows arrived where {total} were promised", self.rows);
-            return Err(self.trouble(Cause::Contradictory, more));
+            return Err(self.problem(Cause::Contradictory, more));
         }
         let Some(next) = next else { return Ok(()) };
         if !self.cursors.insert(next.to_owned()) {
             let link = text::one_line(next, 120);
-            return Err(self.trouble(
+            return Err(self.problem(
                 Cause::Protocol,
                 format!("page {} leads back to a page already seen ({link})", self.pages),
             ));
@@ -89,7 +89,7 @@ impl Walk {
                 "page {} of {total} rows is the {}th without any, and names another one",
                 self.pages, self.empty
             );
-            return Err(self.trouble(Cause::Protocol, endless));
+            return Err(self.problem(Cause::Protocol, endless));
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl Walk {
     ///
     /// # Errors
     /// If the two differ: a page was lost, or came twice.
-    pub fn shown(&self, shown: u64) -> Result<(), Trouble> {
+    pub fn shown(&self, shown: u64) -> Result<(), Problem> {
         if shown == self.rows {
             return Ok(());
         }
@@ -106,17 +106,17 @@ impl Walk {
             "after page {} the platform counts {shown} rows shown, but {} arrived",
             self.pages, self.rows
         );
-        Err(self.trouble(Cause::Contradictory, differ))
+        Err(self.problem(Cause::Contradictory, differ))
     }
 
     /// Closes the walk.
     ///
     /// # Errors
     /// If fewer rows arrived than were promised, or no page at all.
-    pub fn end(&self) -> Result<(), Trouble> {
+    pub fn end(&self) -> Result<(), Problem> {
         match self.total {
-            None => Err(self.trouble(Cause::Incomplete, "no page arrived")),
-            Some(total) if total != self.rows => Err(self.trouble(
+            None => Err(self.problem(Cause::Incomplete, "no page arrived")),
+            Some(total) if total != self.rows => Err(self.problem(
                 Cause::Incomplete,
                 format!("{} of {total} rows arrived before the last page", self.rows),
             )),
@@ -124,8 +124,8 @@ impl Walk {
         }
     }
 
-    fn trouble(&self, cause: Cause, what: impl fmt::Display) -> Trouble {
-        Trouble::new(cause, format!("{}: {what}", self.what))
+    fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
+        Problem::new(cause, format!("{}: {what}", self.what))
     }
 }
 
@@ -133,8 +133,8 @@ impl Walk {
 mod tests {
     use super::*;
 
-    fn cause(result: Result<(), Trouble>) -> Option<Cause> {
-        result.err().map(|trouble| trouble.cause)
+    fn cause(result: Result<(), Problem>) -> Option<Cause> {
+        result.err().map(|problem| problem.cause)
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
     fn empty_pages_without_end_are_cut_short() {
         let mut walk = Walk::new("x", 500);
         let endless = (0_u64..100).find_map(|at| walk.page(0, 10, Some(&at.to_string())).err());
-        assert_eq!(endless.map(|trouble| trouble.cause), Some(Cause::Protocol));
+        assert_eq!(endless.map(|problem| problem.cause), Some(Cause::Protocol));
         assert!(walk.pages() < 25);
     }
 

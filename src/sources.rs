@@ -13,7 +13,7 @@ use serde::de::{self, Deserializer};
 use url::Url;
 
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -141,16 +141,16 @@ pub trait Source: Any + std::fmt::Debug {
     }
 
     /// Lists what the platform offers, to write a policy from: a header, and rows.
-    fn list<'a>(&'a self, _http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+    fn list<'a>(&'a self, _http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
         let message = format!("{} has no list of {}", self.system().title, what.word());
-        Box::pin(async move { Err(Trouble::new(Cause::Invalid, message)) })
+        Box::pin(async move { Err(Problem::new(Cause::Invalid, message)) })
     }
 
     /// Checks online all that can be checked without starting anything.
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>>;
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>>;
 }
 
 /// What can be listed.
@@ -183,7 +183,7 @@ pub trait Ready {
 
     /// What already makes part of the evidence inconclusive, for `doctor`; `collect` says it again
     /// where it belongs.
-    fn doubts(&self) -> Vec<Trouble> {
+    fn doubts(&self) -> Vec<Problem> {
         Vec::new()
     }
 
@@ -206,14 +206,14 @@ pub struct Run {
 
 impl Run {
     /// The outcome of this source, with what the client knows of the exchange.
-    pub fn outcome(&self, parts: Vec<Part>, troubles: Vec<Trouble>, notes: Vec<String>) -> Outcome {
+    pub fn outcome(&self, parts: Vec<Part>, problems: Vec<Problem>, notes: Vec<String>) -> Outcome {
         Outcome {
             source: self.name.clone(),
             origin: self.http.origin(),
             simulated: self.http.simulated(),
             requests: self.http.requests(),
             parts,
-            troubles,
+            problems,
             notes,
         }
     }

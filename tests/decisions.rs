@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate::{self, Breach, State};
 use compliance_gate::evidence::{Cell, Outcome, Part, Tally, Window};
 use compliance_gate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble,
+    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
 use compliance_gate::policy::{
     Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
@@ -75,14 +75,14 @@ fn part() -> Part {
     }
 }
 
-fn outcome(source: &str, parts: Vec<Part>, troubles: Vec<Trouble>) -> Outcome {
+fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
     Outcome {
         source: source.to_owned(),
         origin: "https://platform.example.com".to_owned(),
         simulated: false,
         requests: 1,
         parts,
-        troubles,
+        problems,
         notes: Vec::new(),
     }
 }
@@ -177,7 +177,7 @@ fn nothing_evaluated_is_not_a_pass() {
     policy.evidence.min_evaluated = 0;
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Passed);
     // A job that says of itself that it evaluated nothing is allowed in the same way, and only so.
-    let said = Part { troubles: vec![Trouble::new(Cause::Empty, "nothing")], ..empty() };
+    let said = Part { problems: vec![Problem::new(Cause::Empty, "nothing")], ..empty() };
     let outcomes = [outcome("opencomply", vec![said], Vec::new())];
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Passed);
@@ -194,7 +194,7 @@ fn a_quiet_window_is_a_pass() {
     let busy = Part { findings: vec![finding(Severity::High, "a", "r")], ..quiet() };
     let outcomes = [outcome("opencomply", vec![busy], Vec::new())];
     assert_eq!(rule(selective, &outcomes), (State::Breached, 1, Verdict::Blocked));
-    let unanswered = Part { troubles: vec![Trouble::new(Cause::Protocol, "shape")], ..quiet() };
+    let unanswered = Part { problems: vec![Problem::new(Cause::Protocol, "shape")], ..quiet() };
     let outcomes = [outcome("opencomply", vec![unanswered], Vec::new())];
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
 }
@@ -250,7 +250,7 @@ fn percentages_are_read_strictly() {
 #[test]
 fn counts_stand_in_for_findings_that_are_missing() {
     let mut part = part();
-    part.findings_missing = Some(Trouble::new(Cause::Contradictory, "they do not recount"));
+    part.findings_missing = Some(Problem::new(Cause::Contradictory, "they do not recount"));
     part.findings.clear();
     let outcomes = [outcome("opencomply", vec![part], Vec::new())];
     let critical = Gate { selection: severities(&[Severity::Critical]), ..gate(max(2)) };
@@ -263,7 +263,7 @@ fn counts_stand_in_for_findings_that_are_missing() {
 fn the_valid_part_can_breach_although_the_rest_is_missing() {
     let other = Part {
         framework: Some("other".to_owned()),
-        troubles: vec![Trouble::new(Cause::JobFailed, "it failed")],
+        problems: vec![Problem::new(Cause::JobFailed, "it failed")],
         ..part()
     };
     let outcomes = [outcome("opencomply", vec![part(), other], Vec::new())];
@@ -294,7 +294,7 @@ fn each_cause_has_its_exit_code_and_the_gravest_counts() {
         (Cause::Empty, 3),
     ];
     for (cause, code) in table {
-        let outcomes = [outcome("opencomply", Vec::new(), vec![Trouble::new(cause, "so")])];
+        let outcomes = [outcome("opencomply", Vec::new(), vec![Problem::new(cause, "so")])];
         assert_eq!(rule(gate(max(0)), &outcomes).2.exit_code(), code, "{cause:?}");
         let warning = Gate { level: Level::Warn, ..gate(max(0)) };
         assert_eq!(rule(warning, &outcomes).2, Verdict::Warned, "{cause:?} for a warning gate");
@@ -309,7 +309,7 @@ fn each_cause_has_its_exit_code_and_the_gravest_counts() {
 #[test]
 fn an_exception_holds_until_its_day_is_over() -> Result<(), chrono::ParseError> {
     let outcomes =
-        [outcome("opencomply", Vec::new(), vec![Trouble::new(Cause::Unreachable, "down")])];
+        [outcome("opencomply", Vec::new(), vec![Problem::new(Cause::Unreachable, "down")])];
     let today: NaiveDate = now().date_naive();
     for (cause, expires, verdict) in [
         (Cause::Unreachable, today, Verdict::Warned),
@@ -330,7 +330,7 @@ fn an_exception_holds_until_its_day_is_over() -> Result<(), chrono::ParseError> 
 fn an_exception_never_covers_a_breach() {
     let other = Part {
         framework: Some("other".to_owned()),
-        troubles: vec![Trouble::new(Cause::Deadline, "late")],
+        problems: vec![Problem::new(Cause::Deadline, "late")],
         ..part()
     };
     let outcomes = [outcome("opencomply", vec![part(), other], Vec::new())];
@@ -415,7 +415,7 @@ fn gates_over_several_sources_are_summed() {
     assert_eq!(rule(both(max(5)), &outcomes), (State::Breached, 6, Verdict::Blocked));
     // One of them missing: breached as soon as the valid part exceeds, inconclusive otherwise.
     let half = [
-        outcome("gravityzone", Vec::new(), vec![Trouble::new(Cause::Unreachable, "down")]),
+        outcome("gravityzone", Vec::new(), vec![Problem::new(Cause::Unreachable, "down")]),
         outcome("opencomply", vec![part()], Vec::new()),
     ];
     assert_eq!(rule(both(max(2)), &half), (State::Breached, 3, Verdict::Blocked));

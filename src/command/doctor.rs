@@ -16,19 +16,19 @@ pub async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8,
     let mut verdict = Verdict::Passed;
     for ((_, run), preflight) in gate.sources().zip(gate.preflight().await) {
         // Writing to a string does not fail.
-        let (findings, troubles) = match preflight {
+        let (findings, problems) = match preflight {
             Ok(ready) => (ready.findings(), ready.doubts()),
-            Err(troubles) => (Vec::new(), troubles),
+            Err(problems) => (Vec::new(), problems),
         };
-        let mark = if troubles.is_empty() { "✓" } else { "✗" };
+        let mark = if problems.is_empty() { "✓" } else { "✗" };
         let _ = writeln!(said, "{mark} {} at {}", run.name, run.http.origin());
         for line in findings {
             let _ = writeln!(said, "    {}", text::one_line(&line, 300));
         }
-        for trouble in troubles {
-            verdict = verdict.max(Verdict::of(trouble.cause));
-            let _ = writeln!(said, "    {}", text::one_line(&trouble.message, 500));
-            if let Some(help) = &trouble.help {
+        for problem in problems {
+            verdict = verdict.max(Verdict::of(problem.cause));
+            let _ = writeln!(said, "    {}", text::one_line(&problem.message, 500));
+            if let Some(help) = &problem.help {
                 let _ = writeln!(said, "      → {}", text::one_line(help, 500));
             }
         }

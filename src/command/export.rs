@@ -15,7 +15,7 @@ use crate::config::Export;
 use crate::export::jira::Jira;
 use crate::export::servicenow::ServiceNow;
 use crate::export::{self, Action, Busy, Cases, Job, Ledger, Mode, Outcome, Row, Target};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::gate::{self, Gate};
 use crate::http::{Auth, Credentials, Http, Setup};
 use crate::progress::Progress;
@@ -53,7 +53,7 @@ pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8,
     let place = target.place();
     let mut outcome = Outcome::default();
     match ledger(&settings.rules.ledger, place, &run_id, mode, gate.stop(), &progress).await? {
-        Err(trouble) => outcome.troubles.push(trouble),
+        Err(problem) => outcome.problems.push(problem),
         Ok(mut ledger) => {
             let job = Job {
                 cases: &cases,
@@ -69,9 +69,9 @@ pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8,
     }
     progress.clear();
     print(&told(&outcome, mode, target.title(), &settings))?;
-    for trouble in &outcome.troubles {
-        progress.error(&trouble.message);
-        if let Some(help) = &trouble.help {
+    for problem in &outcome.problems {
+        progress.error(&problem.message);
+        if let Some(help) = &problem.help {
             progress.error(&format!("  → {help}"));
         }
     }
@@ -85,7 +85,7 @@ fn verdict(outcome: &Outcome, stop: &Stop) -> Verdict {
     };
     let unfinished = outcome.rows.iter().any(|row| row.action == Action::NotReached);
     let unfinished = unfinished.then_some(Verdict::Inconclusive);
-    let causes = outcome.troubles.iter().map(|trouble| Verdict::of(trouble.cause));
+    let causes = outcome.problems.iter().map(|problem| Verdict::of(problem.cause));
     // What was not reached is inconclusive only where nothing says better why.
     let worst = causes.max().or(unfinished).unwrap_or(Verdict::Passed);
     interrupt.unwrap_or(worst)
@@ -99,7 +99,7 @@ async fn ledger(
     mode: Mode,
     stop: &Stop,
     progress: &Progress,
-) -> Result<Result<Ledger, Trouble>, Usage> {
+) -> Result<Result<Ledger, Problem>, Usage> {
     if !mode.apply {
         return Ok(Ok(Ledger::read(path, place).map_err(|error| error.to_string())?));
     }
@@ -109,7 +109,7 @@ async fn ledger(
             Err(busy @ Busy::Locked(_)) => {
                 progress.status("export", "waiting", &busy.to_string());
                 if stop.sleep(QUEUE).await.is_err() {
-                    return Ok(Err(Trouble::new(Cause::Deadline, busy.to_string())));
+                    return Ok(Err(Problem::new(Cause::Deadline, busy.to_string())));
                 }
             }
             Err(unusable @ Busy::Unusable(_)) => return Err(unusable.to_string().into()),
@@ -186,11 +186,11 @@ impl<'a> BigId<'a> {
 }
 
 impl Cases for BigId<'_> {
-    fn all(&self) -> Later<'_, Result<Vec<Case>, Trouble>> {
+    fn all(&self) -> Later<'_, Result<Vec<Case>, Problem>> {
         Box::pin(async move {
             let cases = bigid::cases(self.settings, self.run).await?;
             match self.real && self.run.http.simulated() {
-                true => Err(Trouble::new(
+                true => Err(Problem::new(
                     Cause::Invalid,
                     "the cases are simulated and the tickets would be real; nothing was exported",
                 )),
@@ -199,7 +199,7 @@ impl Cases for BigId<'_> {
         })
     }
 
-    fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Trouble>> {
+    fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Problem>> {
         Box::pin(bigid::case(self.settings, &self.run.http, id))
     }
 
@@ -208,7 +208,7 @@ impl Cases for BigId<'_> {
         id: &'a str,
         status: &'a str,
         reason: &'a str,
-    ) -> Later<'a, Result<(), Trouble>> {
+    ) -> Later<'a, Result<(), Problem>> {
         Box::pin(bigid::set_status(self.settings, &self.run.http, id, status, reason))
     }
 
@@ -222,7 +222,7 @@ impl Cases for BigId<'_> {
         planned: &'a BTreeSet<String>,
         status: &'a str,
         reason: &'a str,
-    ) -> Later<'a, Result<Changed, Trouble>> {
+    ) -> Later<'a, Result<Changed, Problem>> {
         let http = &self.run.http;
         Box::pin(bigid::set_status_of_policy(self.settings, http, policy, planned, status, reason))
     }

@@ -21,9 +21,9 @@ pub async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usa
     for (source, run) in gate.sources() {
         match source.list(&run.http, what).await {
             Ok(table) => print(&aligned(&table))?,
-            Err(trouble) => {
-                progress.error(&trouble.message);
-                return Ok(Verdict::of(trouble.cause).exit_code());
+            Err(problem) => {
+                progress.error(&problem.message);
+                return Ok(Verdict::of(problem.cause).exit_code());
             }
         }
     }

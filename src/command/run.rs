@@ -14,7 +14,7 @@ use crate::command::{Context, Usage, listen, load};
 use crate::config::{self, Config};
 use crate::evaluate::{self, Decision};
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::gate::{Gate, NotSetUp};
 use crate::policy::Mode;
 use crate::progress::Progress;
@@ -177,9 +177,9 @@ fn targets(
 fn not_asked(config: &Config, wrong: &[(String, String)]) -> Vec<Outcome> {
     let outcome = |(name, source): (&String, &std::rc::Rc<dyn crate::sources::Source>)| {
         let own = wrong.iter().find(|(source, _)| source == name);
-        let trouble = match own {
-            Some((_, sentence)) => Trouble::new(Cause::Invalid, format!("{name}: {sentence}")),
-            None => Trouble::new(
+        let problem = match own {
+            Some((_, sentence)) => Problem::new(Cause::Invalid, format!("{name}: {sentence}")),
+            None => Problem::new(
                 Cause::Incomplete,
                 format!("{name}: not asked, since another source is not set up"),
             ),
@@ -190,7 +190,7 @@ fn not_asked(config: &Config, wrong: &[(String, String)]) -> Vec<Outcome> {
             simulated: false,
             requests: 0,
             parts: Vec::new(),
-            troubles: vec![trouble],
+            problems: vec![problem],
             notes: Vec::new(),
         }
     };

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::reliance::{forgiven, shortcomings};
 use super::{Breach, Ruling, State};
 use crate::evidence::{Count, Outcome, Part};
-use crate::finding::{Cause, Finding, Severity, Trouble};
+use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Demands, Gate};
 use crate::selection::Selection;
 use crate::text;
@@ -26,7 +26,7 @@ pub struct Counting<'a> {
     identified: Known<u64>,
     /// Some of the evidence is a window, in which there need not be anything.
     quiet: bool,
-    troubles: Vec<Trouble>,
+    problems: Vec<Problem>,
     summed: Vec<String>,
     /// Failed checks that match in evidence that is only too old.
     stale_failed: Option<u64>,
@@ -56,19 +56,19 @@ impl<'a> Counting<'a> {
             matched: Known::Sum(Count::default()),
             identified: Known::Sum(0),
             quiet: false,
-            troubles: Vec::new(),
+            problems: Vec::new(),
             summed: Vec::new(),
             stale_failed: None,
         };
         for source in &gate.sources {
             let Some(outcome) = outcomes.iter().find(|outcome| outcome.source == *source) else {
-                counting.troubles.push(Trouble::new(
+                counting.problems.push(Problem::new(
                     Cause::Incomplete,
                     format!("gate `{}`: there is no evidence of {source}", gate.id),
                 ));
                 continue;
             };
-            counting.troubles.extend(outcome.troubles.iter().cloned());
+            counting.problems.extend(outcome.problems.iter().cloned());
             for part in &outcome.parts {
                 counting.part(&outcome.source, part, demands);
             }
@@ -82,14 +82,14 @@ impl<'a> Counting<'a> {
             return;
         }
         let name = framework.map_or_else(|| source.to_owned(), |part| format!("{source}: {part}"));
-        let troubles = shortcomings(&name, part, self.gate, demands, self.now);
-        if !troubles.is_empty() {
-            if troubles.iter().all(|trouble| trouble.cause == Cause::Stale)
+        let problems = shortcomings(&name, part, self.gate, demands, self.now);
+        if !problems.is_empty() {
+            if problems.iter().all(|problem| problem.cause == Cause::Stale)
                 && let Some(failed) = self.failed_in(part)
             {
                 self.stale_failed = Some(self.stale_failed.unwrap_or(0).saturating_add(failed));
             }
-            self.troubles.extend(troubles);
+            self.problems.extend(problems);
             return;
         }
         self.summed.push(name);
@@ -124,7 +124,7 @@ impl<'a> Counting<'a> {
             return;
         };
         let Some(failed) = part.failed(selection) else {
-            return self.troubles.push(missing.clone());
+            return self.problems.push(missing.clone());
         };
         self.failed = self.failed.saturating_add(failed);
         self.only_counted = true;
@@ -173,11 +173,11 @@ impl<'a> Counting<'a> {
     /// What follows from the sums.
     pub fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
         let limits = self.gate.limits;
-        if self.troubles.is_empty() {
-            self.troubles.extend(self.nothing_matched());
+        if self.problems.is_empty() {
+            self.problems.extend(self.nothing_matched());
         }
-        if self.troubles.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
-            self.troubles.push(Trouble::new(
+        if self.problems.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
+            self.problems.push(Problem::new(
                 Cause::Incomplete,
                 format!("gate `{}`: there is no evidence at all to decide it by", self.gate.id),
             ));
@@ -188,20 +188,20 @@ impl<'a> Counting<'a> {
         }
         // A share of a part of the evidence says nothing.
         if let (Some(least), true, Known::Sum(count)) =
-            (limits.min_pass_rate, self.troubles.is_empty(), self.matched)
+            (limits.min_pass_rate, self.problems.is_empty(), self.matched)
         {
             let total = count.passed.saturating_add(self.failed);
             if !least.is_met_by(count.passed, total) {
                 breaches.push(Breach::TooFew { passed: count.passed, total, least });
             }
         }
-        let state = match (breaches.is_empty(), self.troubles.is_empty()) {
+        let state = match (breaches.is_empty(), self.problems.is_empty()) {
             (false, _) => State::Breached,
             (true, false) => State::Undecided,
             (true, true) => State::Held,
         };
         self.findings.sort_by(|a, b| Finding::by_urgency(a, b));
-        let forgiven = forgiven(&self.troubles, demands, now);
+        let forgiven = forgiven(&self.problems, demands, now);
         Ruling {
             gate: self.gate,
             state,
@@ -213,7 +213,7 @@ impl<'a> Counting<'a> {
             },
             breaches,
             forgiven,
-            troubles: self.troubles,
+            problems: self.problems,
             findings: self.findings,
             only_counted: self.only_counted,
             summed: self.summed,
@@ -222,14 +222,14 @@ impl<'a> Counting<'a> {
     }
 
     /// What is wrong if the evidence is valid but the gate may be looking past it.
-    fn nothing_matched(&self) -> Vec<Trouble> {
+    fn nothing_matched(&self) -> Vec<Problem> {
         let gate = self.gate;
-        let mut troubles = Vec::new();
+        let mut problems = Vec::new();
         match self.identified {
             _ if !gate.needs_existence() => {}
             Known::Sum(0) if self.quiet => {}
-            Known::Sum(0) => troubles.push(
-                Trouble::new(
+            Known::Sum(0) => problems.push(
+                Problem::new(
                     Cause::Empty,
                     format!(
                         "gate `{}`: nothing that was evaluated matches {}",
@@ -243,7 +243,7 @@ impl<'a> Counting<'a> {
                 ),
             ),
             Known::Sum(_) => {}
-            Known::Unknown => troubles.push(Trouble::new(
+            Known::Unknown => problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
                     "gate `{}`: the evidence does not tell whether anything matches {}",
@@ -254,7 +254,7 @@ impl<'a> Counting<'a> {
         }
         match self.matched {
             _ if !gate.needs_passes() => {}
-            Known::Unknown => troubles.push(Trouble::new(
+            Known::Unknown => problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
                     "gate `{}`: the evidence does not tell how many checks of {} passed",
@@ -266,7 +266,7 @@ impl<'a> Counting<'a> {
                 let evaluated = count.passed.saturating_add(count.failed);
                 let least = gate.limits.min_evaluated.unwrap_or(1);
                 if evaluated < least {
-                    troubles.push(Trouble::new(
+                    problems.push(Problem::new(
                         Cause::Empty,
                         format!(
                             "gate `{}`: {} evaluated where min_evaluated is {}",
@@ -278,6 +278,6 @@ impl<'a> Counting<'a> {
                 }
             }
         }
-        troubles
+        problems
     }
 }

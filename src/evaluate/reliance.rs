@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::evidence::{MOST_AHEAD, Part};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::policy::{Demands, FailOpen, Gate};
 use crate::text;
 
@@ -14,18 +14,18 @@ pub fn shortcomings(
     gate: &Gate,
     demands: &Demands,
     now: DateTime<Utc>,
-) -> Vec<Trouble> {
+) -> Vec<Problem> {
     let nothing_allowed = demands.min_evaluated == 0 || gate.allows_nothing();
-    let mut troubles: Vec<_> = part
-        .troubles
+    let mut problems: Vec<_> = part
+        .problems
         .iter()
-        .filter(|trouble| !(trouble.cause == Cause::Empty && nothing_allowed))
+        .filter(|problem| !(problem.cause == Cause::Empty && nothing_allowed))
         .cloned()
         .collect();
     let too_few = part.window.is_none() && part.evaluated < demands.min_evaluated;
-    if troubles.is_empty() && too_few && !nothing_allowed {
-        troubles.push(
-            Trouble::new(
+    if problems.is_empty() && too_few && !nothing_allowed {
+        problems.push(
+            Problem::new(
                 Cause::Empty,
                 format!(
                     "{name}: {} evaluated where evidence.min_evaluated is {}",
@@ -36,10 +36,10 @@ pub fn shortcomings(
             .help("check that the scope is right and that the platform has discovered resources"),
         );
     }
-    if let Some(max_age) = demands.max_age.filter(|_| part.troubles.is_empty()) {
-        troubles.extend(staleness(name, part.as_of, max_age, now));
+    if let Some(max_age) = demands.max_age.filter(|_| part.problems.is_empty()) {
+        problems.extend(staleness(name, part.as_of, max_age, now));
     }
-    troubles
+    problems
 }
 
 fn staleness(
@@ -47,36 +47,36 @@ fn staleness(
     as_of: Option<DateTime<Utc>>,
     max_age: std::time::Duration,
     now: DateTime<Utc>,
-) -> Option<Trouble> {
+) -> Option<Problem> {
     let limit = humantime::format_duration(max_age);
     let Some(as_of) = as_of else {
-        return Some(Trouble::new(
+        return Some(Problem::new(
             Cause::Stale,
             format!("{name}: the platform did not say when it evaluated; max_age is {limit}"),
         ));
     };
     if as_of - now > MOST_AHEAD {
         let message = format!("{name}: the evidence is of {as_of}, which is yet to come");
-        return Some(Trouble::new(Cause::Stale, message).help("check the clocks of both sides"));
+        return Some(Problem::new(Cause::Stale, message).help("check the clocks of both sides"));
     }
     // A little ahead is as fresh as can be.
     let age = (now - as_of).to_std().unwrap_or_default();
     (age > max_age).then(|| {
         let age = humantime::format_duration(std::time::Duration::from_secs(age.as_secs()));
-        Trouble::new(Cause::Stale, format!("{name}: the evidence is {age} old; max_age is {limit}"))
+        Problem::new(Cause::Stale, format!("{name}: the evidence is {age} old; max_age is {limit}"))
             .help("let the run evaluate anew (`run: {when: always}`), or raise max_age")
     })
 }
 
-/// The exception that covers every trouble, if there is one for each.
+/// The exception that covers every problem, if there is one for each.
 pub fn forgiven<'a>(
-    troubles: &[Trouble],
+    problems: &[Problem],
     demands: &'a Demands,
     now: DateTime<Utc>,
 ) -> Option<&'a FailOpen> {
     let exception = |cause| {
         demands.fail_open.iter().find(|exception| exception.cause == cause && exception.holds(now))
     };
-    let first = exception(troubles.first()?.cause)?;
-    troubles.iter().all(|trouble| exception(trouble.cause).is_some()).then_some(first)
+    let first = exception(problems.first()?.cause)?;
+    problems.iter().all(|problem| exception(problem.cause).is_some()).then_some(first)
 }

@@ -1,7 +1,7 @@
 //! What an export works with, and what became of it.
 
 use super::{Cases, Rules, Target, Ticket};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::progress::Progress;
 use crate::sources::bigid::Case;
 use crate::stop::Stop;
@@ -37,7 +37,7 @@ pub struct Outcome {
     /// Cases that the rules leave out.
     pub left_out: u64,
     /// Why not everything was done.
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
 }
 
 /// One case.

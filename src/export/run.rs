@@ -9,7 +9,7 @@ use futures_util::stream;
 
 use super::job::{Action, Job, Outcome, Row};
 use super::{Creation, Draft, Ledger, Mark, Rules, Seen, Ticket, writeback};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::sources::bigid::Case;
 
 /// How long one run waits for a lost ticket to show, however long the target may take.
@@ -27,7 +27,7 @@ const MOST_RECENT: usize = 50;
 pub async fn export(job: &Job<'_>, ledger: &mut Ledger) -> Outcome {
     let all = match job.cases.all().await {
         Ok(all) => all,
-        Err(trouble) => return Outcome { troubles: vec![trouble], ..Outcome::default() },
+        Err(problem) => return Outcome { problems: vec![problem], ..Outcome::default() },
     };
     let (selected, others) = sorted(all, job.rules);
     let mut march = March {
@@ -37,7 +37,7 @@ pub async fn export(job: &Job<'_>, ledger: &mut Ledger) -> Outcome {
         asked: 0,
         halted: false,
         unproven: BTreeSet::new(),
-        troubles: Vec::new(),
+        problems: Vec::new(),
     };
     march.look_at_known(&selected).await;
     let mut rows = Vec::new();
@@ -47,11 +47,11 @@ pub async fn export(job: &Job<'_>, ledger: &mut Ledger) -> Outcome {
         rows.push(march.row(case.clone()).await);
     }
     march.await_index(&mut rows).await;
-    let March { ledger, mut troubles, unproven, .. } = march;
+    let March { ledger, mut problems, unproven, .. } = march;
     if job.mode.apply {
-        troubles.extend(writeback::write_back(job, ledger, &unproven, &mut rows, &others).await);
+        problems.extend(writeback::write_back(job, ledger, &unproven, &mut rows, &others).await);
     }
-    Outcome { rows, left_out: others.len() as u64, troubles }
+    Outcome { rows, left_out: others.len() as u64, problems }
 }
 
 /// The cases to export, worst and oldest first, and the others.
@@ -77,7 +77,7 @@ struct March<'a, 'l> {
     halted: bool,
     /// Cases, by id, whose ticket could not be read back, or is closed.
     unproven: BTreeSet<String>,
-    troubles: Vec<Trouble>,
+    problems: Vec<Problem>,
 }
 
 /// What a search came to.
@@ -106,8 +106,8 @@ impl March<'_, '_> {
                 Ok(seen) => {
                     self.known.insert(case, seen);
                 }
-                Err(trouble) => {
-                    self.troubles.push(trouble);
+                Err(problem) => {
+                    self.problems.push(problem);
                     self.halted = true;
                     break;
                 }
@@ -187,7 +187,7 @@ impl March<'_, '_> {
             return Action::OverCap;
         }
         match self.search(mark, intent).await {
-            Err(trouble) => self.halt(trouble, Action::NotReached),
+            Err(problem) => self.halt(problem, Action::NotReached),
             Ok(Sight::Found(seen, others)) => self.found(mark, seen, &others, row),
             Ok(Sight::TooEarly) => self.too_early(intent, row),
             Ok(Sight::Absent) if self.asked >= self.job.rules.max_creates => Action::OverCap,
@@ -196,7 +196,7 @@ impl March<'_, '_> {
     }
 
     /// Looks for the ticket; more than once where one was asked for and may yet show.
-    async fn search(&self, mark: &Mark, intent: Option<DateTime<Utc>>) -> Result<Sight, Trouble> {
+    async fn search(&self, mark: &Mark, intent: Option<DateTime<Utc>>) -> Result<Sight, Problem> {
         let Job { target, mode, stop, .. } = self.job;
         let began = tokio::time::Instant::now();
         let mut pause = FIRST_PAUSE;
@@ -276,21 +276,21 @@ impl March<'_, '_> {
                 row.notes.extend(notes);
                 self.created(mark, &draft, ticket, row).await
             }
-            Creation::Refused(trouble) => {
-                self.nothing(mark, &trouble);
-                row.notes.push(trouble.message.clone());
+            Creation::Refused(problem) => {
+                self.nothing(mark, &problem);
+                row.notes.push(problem.message.clone());
                 // What is refused to this account is refused for every case.
-                self.halted |= trouble.cause == Cause::Denied;
-                self.troubles.push(trouble);
+                self.halted |= problem.cause == Cause::Denied;
+                self.problems.push(problem);
                 Action::Refused
             }
-            Creation::Unsent(trouble) => {
-                self.nothing(mark, &trouble);
-                self.halt(trouble, Action::NotReached)
+            Creation::Unsent(problem) => {
+                self.nothing(mark, &problem);
+                self.halt(problem, Action::NotReached)
             }
-            Creation::Lost(trouble) => {
-                row.notes.push(trouble.message.clone());
-                self.after_loss(mark, trouble, row).await
+            Creation::Lost(problem) => {
+                row.notes.push(problem.message.clone());
+                self.after_loss(mark, problem, row).await
             }
         }
     }
@@ -314,7 +314,7 @@ impl March<'_, '_> {
                 (!seen.marked).then(|| {
                     // Another one would be as hard to find again.
                     self.halted = true;
-                    Trouble::new(
+                    Problem::new(
                         Cause::Invalid,
                         format!("{title} did not keep the mark of {}", ticket.key),
                     )
@@ -324,22 +324,22 @@ impl March<'_, '_> {
                     )
                 })
             }
-            Ok(None) => Some(Trouble::new(
+            Ok(None) => Some(Problem::new(
                 Cause::Contradictory,
                 format!("{title} made {} and does not show it", ticket.key),
             )),
-            Err(trouble) => Some(trouble),
+            Err(problem) => Some(problem),
         };
-        if let Some(trouble) = doubt {
+        if let Some(problem) = doubt {
             self.unproven.insert(row.case.id.clone());
-            row.notes.push(trouble.message.clone());
-            self.troubles.push(trouble);
+            row.notes.push(problem.message.clone());
+            self.problems.push(problem);
         }
         Action::Created(ticket)
     }
 
     /// The answer was lost: only the search can tell, and this run does not ask again.
-    async fn after_loss(&mut self, mark: &Mark, trouble: Trouble, row: &mut Row) -> Action {
+    async fn after_loss(&mut self, mark: &Mark, problem: Problem, row: &mut Row) -> Action {
         let asked_at = Utc::now();
         // It may have waited for its turn since the first one.
         if let Err(sentence) = self.ledger.intend(mark) {
@@ -352,11 +352,11 @@ impl March<'_, '_> {
             }
             Ok(Sight::Absent | Sight::TooEarly) => {
                 self.halted = true;
-                self.troubles.push(trouble);
+                self.problems.push(problem);
                 self.too_early(Some(asked_at), row)
             }
             Err(blind) => {
-                self.troubles.push(trouble);
+                self.problems.push(problem);
                 self.halt(blind, Action::Undecided)
             }
         }
@@ -396,19 +396,19 @@ impl March<'_, '_> {
     fn undecided(&mut self, row: &mut Row, sentence: String, help: &str) -> Action {
         let case = row.case.alias.as_deref().unwrap_or(&row.case.id);
         let message = format!("case {case}: {sentence}");
-        self.troubles.push(Trouble::new(Cause::Incomplete, message).help(help));
+        self.problems.push(Problem::new(Cause::Incomplete, message).help(help));
         row.notes.push(sentence);
         Action::Undecided
     }
 
-    fn halt(&mut self, trouble: Trouble, action: Action) -> Action {
-        self.troubles.push(trouble);
+    fn halt(&mut self, problem: Problem, action: Action) -> Action {
+        self.problems.push(problem);
         self.halted = true;
         action
     }
 
-    fn nothing(&mut self, mark: &Mark, trouble: &Trouble) {
-        if let Err(sentence) = self.ledger.nothing(mark, &trouble.message) {
+    fn nothing(&mut self, mark: &Mark, problem: &Problem) {
+        if let Err(sentence) = self.ledger.nothing(mark, &problem.message) {
             self.unwritten(sentence);
         }
     }
@@ -417,6 +417,6 @@ impl March<'_, '_> {
     fn unwritten(&mut self, sentence: String) {
         self.halted = true;
         let help = "nothing more was done; make room, or mend its rights, and export again";
-        self.troubles.push(Trouble::new(Cause::Incomplete, sentence).help(help));
+        self.problems.push(Problem::new(Cause::Incomplete, sentence).help(help));
     }
 }

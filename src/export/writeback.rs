@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Job, Ledger, Mark, Row, Ticket};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::sources::bigid::Case;
 
 const ACKNOWLEDGED: &str = "acknowledged";
@@ -22,8 +22,8 @@ pub async fn write_back(
     unproven: &BTreeSet<String>,
     rows: &mut Vec<Row>,
     others: &[Case],
-) -> Vec<Trouble> {
-    let mut desk = Desk { job, ledger, troubles: Vec::new() };
+) -> Vec<Problem> {
+    let mut desk = Desk { job, ledger, problems: Vec::new() };
     if job.mode.resolve {
         desk.resolve(rows, others).await;
     }
@@ -41,13 +41,13 @@ pub async fn write_back(
             desk.acknowledge(row).await;
         }
     }
-    desk.troubles
+    desk.problems
 }
 
 struct Desk<'a, 'l> {
     job: &'a Job<'a>,
     ledger: &'l mut Ledger,
-    troubles: Vec<Trouble>,
+    problems: Vec<Problem>,
 }
 
 impl Desk<'_, '_> {
@@ -120,8 +120,8 @@ impl Desk<'_, '_> {
         let cases = self.job.cases;
         let now = match cases.all().await {
             Ok(now) => now,
-            Err(trouble) => {
-                self.troubles.push(trouble);
+            Err(problem) => {
+                self.problems.push(problem);
                 return;
             }
         };
@@ -147,7 +147,7 @@ impl Desk<'_, '_> {
                         let mark = Mark::of(&row.case.id);
                         if let Err(sentence) = self.ledger.wrote_back(&mark, ACKNOWLEDGED, &reason)
                         {
-                            self.troubles.push(Trouble::new(Cause::Incomplete, sentence));
+                            self.problems.push(Problem::new(Cause::Incomplete, sentence));
                         }
                     }
                 }
@@ -155,7 +155,7 @@ impl Desk<'_, '_> {
                 Err(refused) if refused.cause == Cause::Invalid => {
                     self.job.progress.note(&refused.message);
                 }
-                Err(trouble) => self.troubles.push(trouble),
+                Err(problem) => self.problems.push(problem),
             }
         }
     }
@@ -176,7 +176,7 @@ impl Desk<'_, '_> {
         let now = match cases.one(&case.id).await {
             Ok(Some(now)) => now,
             Ok(None) => return (None, Some("the case is not in BigID any more".to_owned())),
-            Err(trouble) => return (None, Some(self.trouble(trouble))),
+            Err(problem) => return (None, Some(self.problem(problem))),
         };
         let Some(grounds) = grounds(&now) else {
             let note = format!("it changed meanwhile and is `{}` now; it was left so", now.status);
@@ -184,8 +184,8 @@ impl Desk<'_, '_> {
         };
         let Ticket { key, url, .. } = ticket;
         let reason = format!("{grounds} {key} ({url}); compliance-gate, {}", self.job.run);
-        if let Err(trouble) = cases.set_status(&case.id, status, &reason).await {
-            return (None, Some(self.trouble(trouble)));
+        if let Err(problem) = cases.set_status(&case.id, status, &reason).await {
+            return (None, Some(self.problem(problem)));
         }
         match cases.one(&case.id).await {
             Ok(Some(after)) if after.status == status => {
@@ -193,22 +193,22 @@ impl Desk<'_, '_> {
                 let noted = self.ledger.wrote_back(&mark, status, &reason);
                 let note = noted
                     .err()
-                    .map(|sentence| self.trouble(Trouble::new(Cause::Incomplete, sentence)));
+                    .map(|sentence| self.problem(Problem::new(Cause::Incomplete, sentence)));
                 (Some(status.to_owned()), note)
             }
             Ok(after) => {
                 let is = after.map_or_else(|| "gone".to_owned(), |after| after.status);
                 let id = &case.id;
                 let message = format!("case {id}: BigID took `{status}`, and it is `{is}`");
-                (None, Some(self.trouble(Trouble::new(Cause::Contradictory, message))))
+                (None, Some(self.problem(Problem::new(Cause::Contradictory, message))))
             }
-            Err(trouble) => (None, Some(self.trouble(trouble))),
+            Err(problem) => (None, Some(self.problem(problem))),
         }
     }
 
-    fn trouble(&mut self, trouble: Trouble) -> String {
-        let note = trouble.message.clone();
-        self.troubles.push(trouble);
+    fn problem(&mut self, problem: Problem) -> String {
+        let note = problem.message.clone();
+        self.problems.push(problem);
         note
     }
 }

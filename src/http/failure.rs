@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::stop::Reason;
 
 /// Why a request brought no usable answer.
@@ -31,20 +31,20 @@ pub enum Failure {
 
 impl HttpError {
     /// As a reason why evidence cannot be relied on.
-    pub fn trouble(&self) -> Trouble {
-        let trouble = Trouble::new(self.cause(), self.to_string());
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(self.cause(), self.to_string());
         match &self.failure {
-            Failure::Denied(_) => trouble.help(
+            Failure::Denied(_) => problem.help(
                 "check that the token is the right one for this url, is not expired or revoked, \
                  and that its role is sufficient",
             ),
             Failure::Unreachable { .. } | Failure::Lost(_) => {
-                trouble.help("check that the platform is up and reachable from this machine")
+                problem.help("check that the platform is up and reachable from this machine")
             }
             Failure::Protocol(_) => {
-                trouble.help("check `url`; `-v` shows every request and its status")
+                problem.help("check `url`; `-v` shows every request and its status")
             }
-            Failure::Refused { .. } | Failure::Stopped(_) => trouble,
+            Failure::Refused { .. } | Failure::Stopped(_) => problem,
         }
     }
 

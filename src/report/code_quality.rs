@@ -112,14 +112,14 @@ fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
     if first.is_none() && !stops {
         return None;
     }
-    let troubles = digest::troubles(report);
-    let words = troubles.first().map_or_else(String::new, |trouble| {
-        let more = match troubles.len() - 1 {
+    let problems = digest::problems(report);
+    let words = problems.first().map_or_else(String::new, |problem| {
+        let more = match problems.len() - 1 {
             0 => String::new(),
-            more => format!(" And {}.", text::count(more as u64, "more trouble")),
+            more => format!(" And {}.", text::count(more as u64, "more problem")),
         };
-        let message = text::one_line(&trouble.message, 600);
-        format!(". {}: {message}. Next: {}.{more}", trouble.cause.word(), digest::next(trouble))
+        let message = text::one_line(&problem.message, 600);
+        format!(". {}: {message}. Next: {}.{more}", problem.cause.word(), digest::next(problem))
     });
     Some(Issue {
         description: format!("{}{words}", digest::headline(decision)),

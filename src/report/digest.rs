@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
 use crate::evidence::{Job, Part, Window};
-use crate::finding::{Cause, Finding, Severity, Trouble};
+use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Level, Mode};
 use crate::selection::Selection;
 use crate::text;
@@ -178,17 +178,17 @@ pub fn rule(finding: &Finding) -> String {
     }
 }
 
-/// Every trouble of the run once, those that gates have first.
-pub fn troubles<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
+/// Every problem of the run once, those that gates have first.
+pub fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
     let collected = report.outcomes.iter().flat_map(|outcome| {
         let parts = outcome.parts.iter();
-        outcome.troubles.iter().chain(parts.flat_map(|part| &part.troubles))
+        outcome.problems.iter().chain(parts.flat_map(|part| &part.problems))
     });
-    let ruled = report.decision.rulings.iter().flat_map(|ruling| &ruling.troubles);
+    let ruled = report.decision.rulings.iter().flat_map(|ruling| &ruling.problems);
     let mut seen = BTreeSet::new();
     ruled
         .chain(collected)
-        .filter(|trouble| seen.insert((trouble.cause, &*trouble.message)))
+        .filter(|problem| seen.insert((problem.cause, &*problem.message)))
         .collect()
 }
 
@@ -208,10 +208,10 @@ pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
 }
 
 /// Everything that keeps the listed findings from being all there are.
-pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Trouble> {
+pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
     let parts = report.outcomes.iter().flat_map(|outcome| &outcome.parts);
     let missing = parts.filter_map(|part| part.findings_missing.as_ref());
-    troubles(report).into_iter().chain(missing).collect()
+    problems(report).into_iter().chain(missing).collect()
 }
 
 /// Whether the listed findings are all there are. A host that closes what is not in the latest
@@ -240,9 +240,9 @@ pub fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
     lines
 }
 
-/// What to do next about a trouble: what it says itself, or what is true of all of its kind.
-pub fn next(trouble: &Trouble) -> String {
-    text::one_line(trouble.help.as_deref().unwrap_or(remedy(trouble.cause)), 500)
+/// What to do next about a problem: what it says itself, or what is true of all of its kind.
+pub fn next(problem: &Problem) -> String {
+    text::one_line(problem.help.as_deref().unwrap_or(remedy(problem.cause)), 500)
 }
 
 /// What usually helps.
@@ -289,7 +289,7 @@ pub fn part(part: &Part) -> String {
         None => format!("{} evaluated", text::count(part.evaluated, "check")),
     };
     let failed = match severities(part.failed_by_severity()) {
-        counts if counts.is_empty() && part.troubles.is_empty() => "none failed".to_owned(),
+        counts if counts.is_empty() && part.problems.is_empty() => "none failed".to_owned(),
         counts if counts.is_empty() => "what failed is not known".to_owned(),
         counts => format!("failed: {counts}"),
     };

@@ -171,14 +171,14 @@ fn gate(ruling: &Ruling<'_>, mode: Mode, out: &mut dyn Write) -> io::Result<()> 
 
 /// What could not be established, and what to do next.
 fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let troubles = digest::troubles(report);
-    if troubles.is_empty() {
+    let problems = digest::problems(report);
+    if problems.is_empty() {
         return Ok(());
     }
     writeln!(out, "<section>\n<h2>What is missing</h2>\n<ul>")?;
-    for trouble in troubles {
-        let (cause, message) = (trouble.cause.word(), prose(&trouble.message, 600));
-        let next = prose(&digest::next(trouble), 500);
+    for problem in problems {
+        let (cause, message) = (problem.cause.word(), prose(&problem.message, 600));
+        let next = prose(&digest::next(problem), 500);
         writeln!(out, "<li><b>{cause}</b>: {message}\n<p>Next: {next}</p></li>")?;
     }
     writeln!(out, "</ul>\n</section>")

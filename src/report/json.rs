@@ -12,7 +12,7 @@ use super::findings::{Entry, Findings};
 use super::{Format, Report, TOOL};
 use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
-use crate::finding::{Severity, Trouble};
+use crate::finding::{Problem, Severity};
 use crate::policy::{FailOpen, Mode};
 use crate::selection::{Field, Pattern, Selection};
 use crate::text::safe;
@@ -75,7 +75,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
         },
         breaches: ruling.breaches.iter().map(breach).collect(),
-        troubles: ruling.troubles.iter().map(trouble).collect(),
+        troubles: ruling.problems.iter().map(problem).collect(),
         forgiven: ruling.forgiven.map(exception),
         evidence: all_safe(&ruling.summed),
         findings_listed: !ruling.only_counted,
@@ -109,11 +109,11 @@ fn breach(breach: &Breach) -> v1::Breach {
     v1::Breach { limit, message: breach.to_string() }
 }
 
-fn trouble(trouble: &Trouble) -> v1::Trouble<'_> {
+fn problem(problem: &Problem) -> v1::Trouble<'_> {
     v1::Trouble {
-        cause: trouble.cause,
-        message: safe(&trouble.message),
-        help: trouble.help.as_deref().map(safe),
+        cause: problem.cause,
+        message: safe(&problem.message),
+        help: problem.help.as_deref().map(safe),
     }
 }
 
@@ -132,7 +132,7 @@ fn source(outcome: &Outcome) -> v1::Source<'_> {
         origin: safe(&outcome.origin),
         simulated: outcome.simulated,
         requests: outcome.requests,
-        troubles: outcome.troubles.iter().map(trouble).collect(),
+        troubles: outcome.problems.iter().map(problem).collect(),
         notes: all_safe(&outcome.notes),
         parts: outcome.parts.iter().map(part).collect(),
     }
@@ -149,8 +149,8 @@ fn part(part: &Part) -> v1::Part<'_> {
         failed_by_severity: by_severity(part.failed_by_severity()),
         as_of: part.as_of.map(digest::time),
         jobs: part.jobs.iter().map(job).collect(),
-        troubles: part.troubles.iter().map(trouble).collect(),
-        findings_missing: part.findings_missing.as_ref().map(trouble),
+        troubles: part.problems.iter().map(problem).collect(),
+        findings_missing: part.findings_missing.as_ref().map(problem),
         notes: all_safe(&part.notes),
     }
 }

@@ -128,21 +128,21 @@ fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
 
 /// What could not be established, and what to do next.
 fn missing(report: &Report<'_>, page: &mut Page) {
-    let troubles = digest::troubles(report);
-    if troubles.is_empty() {
+    let problems = digest::problems(report);
+    if problems.is_empty() {
         return;
     }
     page.heading("What is missing");
-    let row = |trouble: &&crate::finding::Trouble| {
-        let message = prose(&trouble.message, 600);
-        let next = prose(&digest::next(trouble), 500);
-        format!("- **{}**: {message}\n  - next: {next}", trouble.cause.word())
+    let row = |problem: &&crate::finding::Problem| {
+        let message = prose(&problem.message, 600);
+        let next = prose(&digest::next(problem), 500);
+        format!("- **{}**: {message}\n  - next: {next}", problem.cause.word())
     };
-    page.rows(troubles.iter().take(50).map(row), |left_out| {
-        format!("- {}", more(left_out, "trouble"))
+    page.rows(problems.iter().take(50).map(row), |left_out| {
+        format!("- {}", more(left_out, "problem"))
     });
-    if troubles.len() > 50 {
-        page.line(&format!("- {}", more(troubles.len() - 50, "trouble")));
+    if problems.len() > 50 {
+        page.line(&format!("- {}", more(problems.len() - 50, "problem")));
     }
 }
 

@@ -16,7 +16,7 @@ use flate2::write::GzEncoder;
 use super::digest;
 use super::findings::{Entry, Findings, Weight};
 use super::{Format, Report, TOOL};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::policy::Place;
 use crate::text;
 
@@ -89,12 +89,12 @@ fn write(
         let entries = findings.entries.iter().map(|entry| context.result(entry));
         entries.chain((left_out > 0).then(|| context.left_out(left_out)))
     });
-    let troubles = digest::gaps(report);
-    let causes = troubles.iter().map(|trouble| trouble.cause).collect();
+    let problems = digest::gaps(report);
+    let causes = problems.iter().map(|problem| problem.cause).collect();
     let run = wire::Run {
         tool: wire::Tool { driver: wire::Driver::of(rules.descriptors(), causes) },
         automation_details: wire::AutomationDetails { id: automation_id(report.environment) },
-        invocations: [invocation(report, &troubles)],
+        invocations: [invocation(report, &problems)],
         column_kind: "unicodeCodePoints",
         results,
     };
@@ -217,7 +217,7 @@ impl<'a> Context<'_, 'a> {
     }
 }
 
-fn invocation(report: &Report<'_>, troubles: &[&Trouble]) -> wire::Invocation {
+fn invocation(report: &Report<'_>, problems: &[&Problem]) -> wire::Invocation {
     let decision = report.decision;
     wire::Invocation {
         execution_successful: digest::is_whole(report),
@@ -225,18 +225,18 @@ fn invocation(report: &Report<'_>, troubles: &[&Trouble]) -> wire::Invocation {
         exit_code_description: digest::headline(decision),
         start_time_utc: digest::time(report.started),
         end_time_utc: digest::time(report.finished),
-        tool_execution_notifications: troubles
+        tool_execution_notifications: problems
             .iter()
-            .map(|trouble| notification(trouble))
+            .map(|problem| notification(problem))
             .collect(),
     }
 }
 
-fn notification(trouble: &Trouble) -> wire::Notification {
-    let message = text::one_line(&trouble.message, 600);
+fn notification(problem: &Problem) -> wire::Notification {
+    let message = text::one_line(&problem.message, 600);
     wire::Notification {
-        descriptor: wire::Reference { id: trouble.cause.word() },
+        descriptor: wire::Reference { id: problem.cause.word() },
         level: Level::Error,
-        message: Text::of(&format!("{message}. Next: {}.", digest::next(trouble))),
+        message: Text::of(&format!("{message}. Next: {}.", digest::next(problem))),
     }
 }

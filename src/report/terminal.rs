@@ -200,18 +200,18 @@ fn rule_with_resources(
 
 /// What could not be established, and what to do next.
 fn missing(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
-    let troubles = digest::troubles(report);
-    if troubles.is_empty() {
+    let problems = digest::problems(report);
+    if problems.is_empty() {
         return Ok(());
     }
     screen.heading("What is missing")?;
-    for trouble in troubles.iter().take(SHOWN) {
-        let message = text::one_line(&trouble.message, 600);
-        screen.item(2, RED, &format!("{}:", trouble.cause.word()), &message)?;
-        screen.item(6, BOLD, "next:", &digest::next(trouble))?;
+    for problem in problems.iter().take(SHOWN) {
+        let message = text::one_line(&problem.message, 600);
+        screen.item(2, RED, &format!("{}:", problem.cause.word()), &message)?;
+        screen.item(6, BOLD, "next:", &digest::next(problem))?;
     }
-    if troubles.len() > SHOWN {
-        let more = text::count((troubles.len() - SHOWN) as u64, "more trouble");
+    if problems.len() > SHOWN {
+        let more = text::count((problems.len() - SHOWN) as u64, "more problem");
         screen.item(2, BOLD, "and", &format!("{more}; `--json FILE` lists all."))?;
     }
     Ok(())

@@ -79,7 +79,7 @@ impl Desk {
         let reason = "ticket DP-1, pipeline 7";
         bigid::set_status(self.settings(), &self.run.http, id, status, reason)
             .await
-            .map_err(|trouble| trouble.cause)
+            .map_err(|problem| problem.cause)
     }
 
     async fn status_of(&self, id: &str) -> Option<String> {
@@ -195,9 +195,9 @@ async fn a_change_of_many_cases_is_counted_before_and_read_back_after() {
                 assert_eq!(changed.set.len(), planned.len() - left);
                 assert_eq!(desk.patches(), 1);
             }
-            (Err(trouble), Err((cause, words))) => {
-                assert_eq!(trouble.cause, cause, "{}", trouble.message);
-                assert!(trouble.message.contains(words), "{}", trouble.message);
+            (Err(problem), Err((cause, words))) => {
+                assert_eq!(problem.cause, cause, "{}", problem.message);
+                assert!(problem.message.contains(words), "{}", problem.message);
                 assert_eq!(desk.patches(), usize::from(cause == Cause::Protocol));
             }
             (changed, expected) => panic!("{changed:?} where {expected:?} was expected"),

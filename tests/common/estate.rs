@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate;
 use compliance_gate::evidence::{Cell, Job, Outcome, Part, Role, Tally, Window};
 use compliance_gate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble,
+    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
 use compliance_gate::policy::{
     Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
@@ -172,14 +172,14 @@ pub fn framework(name: &str, evaluated: u64, findings: Vec<Finding>) -> Part {
     }
 }
 
-pub fn outcome(source: &str, parts: Vec<Part>, troubles: Vec<Trouble>) -> Outcome {
+pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
     Outcome {
         source: source.to_owned(),
         origin: format!("https://{}.example.com", source.replace('/', "-")),
         simulated: false,
         requests: 31,
         parts,
-        troubles,
+        problems,
         notes: Vec::new(),
     }
 }
@@ -267,8 +267,8 @@ pub fn passed() -> Scene {
     scene
 }
 
-pub fn denied() -> Trouble {
-    Trouble::new(
+pub fn denied() -> Problem {
+    Problem::new(
         Cause::Denied,
         "opencomply: POST /main/schedule/api/v3/compliance/framework/baseline_security/run \
          answered 406: missing required permission",
@@ -278,12 +278,12 @@ pub fn denied() -> Trouble {
 
 pub fn inconclusive() -> Scene {
     let mut scene = blocked();
-    let trouble = Trouble::new(
+    let problem = Problem::new(
         Cause::JobFailed,
         "opencomply: job 136 of baseline_security: 3 runners failed: [controls[aws_s3_tls_only]: timeout]",
     )
     .help("look at the job on the platform, and run again");
-    scene.outcomes[1].parts[0].troubles.push(trouble);
+    scene.outcomes[1].parts[0].problems.push(problem);
     scene
 }
 
@@ -291,8 +291,8 @@ pub fn forgiven() -> Scene {
     let mut scene = passed();
     scene.outcomes[1].parts.clear();
     scene.outcomes[1]
-        .troubles
-        .push(Trouble::new(Cause::Unreachable, "opencomply: no answer after 5 attempts in 31s"));
+        .problems
+        .push(Problem::new(Cause::Unreachable, "opencomply: no answer after 5 attempts in 31s"));
     scene.policy.evidence.fail_open.push(FailOpen {
         cause: Cause::Unreachable,
         reason: "the platform moves this month (OPS-1412)".to_owned(),
@@ -305,7 +305,7 @@ pub fn interrupted() -> Scene {
     let mut scene = blocked();
     scene.at_least = Some(Verdict::Terminated);
     scene.outcomes[1].parts.clear();
-    scene.outcomes[1].troubles.push(Trouble::new(
+    scene.outcomes[1].problems.push(Problem::new(
         Cause::Interrupted,
         "opencomply: interrupted while job 136 was running",
     ));
@@ -366,7 +366,7 @@ pub fn hostile(text: &str) -> Scene {
     one.subject.resource_type = Some(text.into());
     one.subject.region = Some(text.into());
     one.subject.account = Some(Arc::new(Account { id: text.into(), name: Some(text.into()) }));
-    let trouble = Trouble::new(Cause::Protocol, text).help(text);
+    let problem = Problem::new(Cause::Protocol, text).help(text);
     let outcome = &mut scene.outcomes[1];
     outcome.origin = text.to_owned();
     outcome.notes = vec![text.to_owned()];
@@ -375,7 +375,7 @@ pub fn hostile(text: &str) -> Scene {
     outcome.parts[0].jobs[0].id = text.to_owned();
     outcome.parts[0].jobs[0].state = text.to_owned();
     let mut lost = framework(text, 7, Vec::new());
-    lost.troubles.push(trouble);
+    lost.problems.push(problem);
     outcome.parts.push(lost);
     scene.policy.gates.push(gate(text, &["opencomply"], 40, max(0)));
     scene.path = text.to_owned();

@@ -35,25 +35,25 @@ fn existence(selection: &Selection) -> Demand {
     Demand { selection: selection.clone(), need: Need::Existence }
 }
 
-/// The one part, which must be without trouble.
+/// The one part, which must be without problem.
 fn sound(collected: &Collected) -> &Part {
-    assert_eq!(collected.outcome.troubles, []);
+    assert_eq!(collected.outcome.problems, []);
     let [part] = &*collected.outcome.parts else { panic!("not one part") };
-    assert_eq!(part.troubles, [], "{:#?}", collected.requests);
+    assert_eq!(part.problems, [], "{:#?}", collected.requests);
     assert_eq!(part.findings_missing, None);
     part
 }
 
-/// Cause and words of the only trouble.
-fn trouble(collected: &Collected) -> (Cause, String) {
+/// Cause and words of the only problem.
+fn problem(collected: &Collected) -> (Cause, String) {
     let part = &collected.outcome.parts[0];
-    let [trouble] = &*part.troubles else { panic!("not one trouble: {:#?}", part.troubles) };
-    (trouble.cause, trouble.message.clone())
+    let [problem] = &*part.problems else { panic!("not one problem: {:#?}", part.problems) };
+    (problem.cause, problem.message.clone())
 }
 
 #[track_caller]
-fn assert_trouble(collected: &Collected, cause: Cause, has: &str) {
-    let (given, message) = trouble(collected);
+fn assert_problem(collected: &Collected, cause: Cause, has: &str) {
+    let (given, message) = problem(collected);
     assert_eq!(given, cause, "{message}");
     assert!(message.contains(has), "{message}");
 }
@@ -247,12 +247,12 @@ async fn open_in_a_filter_takes_remediated_failures_along() {
 async fn scope_values_that_match_nothing_are_named() {
     let settings = json!({"filters": {"scans": ["[Production] AWS", "[Prod] AWS"]}});
     let collected = collect(json!({}), settings, &[]).await;
-    assert_trouble(&collected, Cause::Incomplete, "filters.scans: `[Prod] AWS` matches no check");
+    assert_problem(&collected, Cause::Incomplete, "filters.scans: `[Prod] AWS` matches no check");
     assert!(!collected.outcome.parts[0].findings.is_empty());
 
     let settings = json!({"filters": {"system_compliance": "nits"}});
     let collected = collect(json!({}), settings, &[]).await;
-    assert_trouble(&collected, Cause::Incomplete, "filters.system_compliance: `nits`");
+    assert_problem(&collected, Cause::Incomplete, "filters.system_compliance: `nits`");
     // A single value's total is the evaluated total: no probe of its own.
     assert_eq!(collected.requests.len(), 4);
 }
@@ -273,11 +273,11 @@ async fn words_that_nobody_documented_are_counted_as_the_worst() {
 
     let filtered = json!({"filters": {"severities": ["high"]}});
     let collected = collect(scenario.clone(), filtered, &[]).await;
-    assert_trouble(&collected, Cause::Incomplete, "2 failed checks with a severity");
+    assert_problem(&collected, Cause::Incomplete, "2 failed checks with a severity");
 
     let filtered = json!({"filters": {"statuses": ["open"]}});
     let collected = collect(scenario, filtered, &[]).await;
-    assert_trouble(&collected, Cause::Incomplete, "4 failed checks with a status");
+    assert_problem(&collected, Cause::Incomplete, "4 failed checks with a status");
 }
 
 #[tokio::test]
@@ -304,12 +304,12 @@ async fn a_result_that_nobody_documented_is_no_pass() {
     ] {
         let origin = liar::start_with_result(result).await;
         let collected = collect_from(&origin, json!({"filters": filters}), &[]).await;
-        let [missing] = &*collected.outcome.troubles else { panic!("{:#?}", collected.outcome) };
+        let [missing] = &*collected.outcome.problems else { panic!("{:#?}", collected.outcome) };
         assert_eq!(missing.cause, Cause::Incomplete);
         assert!(missing.message.contains("3 checks neither failed nor passed"), "{missing:?}");
         // What failed counts all the same.
         assert!(!collected.outcome.parts[0].findings.is_empty(), "{filters}");
-        assert_eq!(collected.outcome.parts[0].troubles, []);
+        assert_eq!(collected.outcome.parts[0].problems, []);
     }
 }
 
@@ -333,9 +333,9 @@ async fn pages_that_do_not_add_up_are_refused() {
     ];
     for (lie, cause, has) in cases {
         let collected = collect(lie, json!({"page_limit": 20}), &[]).await;
-        assert_trouble(&collected, cause, has);
+        assert_problem(&collected, cause, has);
         let missing = collected.outcome.parts[0].findings_missing.as_ref();
-        assert_eq!(missing.map(|trouble| trouble.cause), Some(cause));
+        assert_eq!(missing.map(|problem| problem.cause), Some(cause));
     }
 }
 
@@ -356,7 +356,7 @@ async fn a_page_that_is_wrong_in_itself_stops_at_the_preflight() {
 async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
     let broken = json!({"path": "/v1", "kind": "truncated", "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[broken], json!({"page_limit": 20}), &[]).await;
-    assert_trouble(&collected, Cause::Protocol, "ends too early");
+    assert_problem(&collected, Cause::Protocol, "ends too early");
     let part = &collected.outcome.parts[0];
     assert_eq!(part.findings.len(), 20);
     assert!(part.findings_missing.is_some());
@@ -375,14 +375,14 @@ async fn a_passing_failure_on_the_way_is_nobodys_business() {
 async fn a_platform_that_asks_for_more_than_the_deadline_is_not_waited_for() {
     let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 4, "times": null});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
-    assert_trouble(&collected, Cause::Unreachable, "past the deadline");
+    assert_problem(&collected, Cause::Unreachable, "past the deadline");
     assert_eq!(collected.outcome.parts[0].findings.len(), 20);
 }
 
 #[tokio::test]
 async fn an_interrupt_hands_over_what_is_known() {
     let collected = collect_interrupted(4, json!({"page_limit": 20})).await;
-    assert_trouble(&collected, Cause::Interrupted, "interrupted");
+    assert_problem(&collected, Cause::Interrupted, "interrupted");
     let part = &collected.outcome.parts[0];
     assert_eq!((part.evaluated, part.findings_missing.is_some()), (1240, true));
     assert!(part.findings.len() < 64);
@@ -412,7 +412,7 @@ async fn a_platform_that_ignores_a_filter_is_caught() {
         let origin = liar::start(Some(ignored)).await;
         let demand = passes(&Selection::default());
         let collected = collect_from(&origin, json!({"filters": filters}), &[demand]).await;
-        assert_trouble(&collected, Cause::Contradictory, "a filter was ignored");
+        assert_problem(&collected, Cause::Contradictory, "a filter was ignored");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compliance_gate::evidence::Outcome;
-use compliance_gate::finding::Trouble;
+use compliance_gate::finding::Problem;
 use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
@@ -22,7 +22,7 @@ pub struct Collected {
     /// Empty if the preflight refused.
     pub outcome: Outcome,
     /// Why the preflight refused.
-    pub refused: Option<Trouble>,
+    pub refused: Option<Problem>,
     /// Every request the platform saw, if it was the simulator.
     pub requests: Vec<String>,
 }
@@ -107,7 +107,7 @@ async fn run(
     };
     let (outcome, refused) = match source.preflight(&run).await {
         Ok(ready) => (ready.collect().await, None),
-        Err(mut troubles) => (run.outcome(vec![], vec![], vec![]), troubles.pop()),
+        Err(mut problems) => (run.outcome(vec![], vec![], vec![]), problems.pop()),
     };
     Collected { outcome, refused, requests: Vec::new() }
 }

@@ -45,7 +45,7 @@ async fn the_documented_run_has_the_documented_figures() {
 async fn a_clean_estate_is_counted_without_downloading_its_passes() {
     let platform = Platform::named("clean").await;
     let part = Gate::documented().part(&platform).await;
-    assert_eq!((part.troubles.len(), part.findings.len()), (0, 0));
+    assert_eq!((part.problems.len(), part.findings.len()), (0, 0));
     assert!(part.evaluated > 0);
     assert_eq!(platform.requests("quick/scan"), 0);
     assert_eq!(platform.requests("benchmarks/controls"), 0);
@@ -70,9 +70,9 @@ async fn what_a_succeeded_job_hides_is_found() {
     ] {
         let platform = Platform::named(name).await;
         let part = Gate::documented().part(&platform).await;
-        assert_trouble(&part, cause, words);
+        assert_problem(&part, cause, words);
         if matches!(name, "inconclusive" | "timed-out-runners") {
-            assert_trouble(&part, cause, "not evaluated: ");
+            assert_problem(&part, cause, "not evaluated: ");
         }
         assert_eq!(platform.requests("cancel"), 0, "{name}");
     }
@@ -82,7 +82,7 @@ async fn what_a_succeeded_job_hides_is_found() {
 async fn a_severity_that_nobody_named_counts_as_unknown() {
     let platform = Platform::named("unknown-severity").await;
     let part = Gate::documented().part(&platform).await;
-    assert_eq!(part.troubles, []);
+    assert_eq!(part.problems, []);
     let unknown = part.failed_by_severity();
     assert_eq!(unknown[0].0, Severity::Unknown, "{unknown:?}");
     assert!(part.notes.iter().any(|note| note.contains("`severe`")), "{:?}", part.notes);
@@ -95,8 +95,8 @@ async fn an_empty_report_is_told_from_a_missing_one() {
     );
     let platform = Platform::with(&empty, "").await;
     let part = Gate::documented().part(&platform).await;
-    assert_trouble(&part, Cause::Empty, "evaluated nothing");
-    assert_eq!(part.troubles.len(), 1);
+    assert_problem(&part, Cause::Empty, "evaluated nothing");
+    assert_eq!(part.problems.len(), 1);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_framework_that_fails_does_not_hide_the_others() {
     gate.settings = gate.settings.replace("[baseline_security]", "[other, baseline_security]");
     let outcome = gate.outcome(&platform).await.unwrap();
     assert_eq!(outcome.parts[0].framework.as_deref(), Some("other"));
-    assert_trouble(&outcome.parts[0], Cause::Protocol, "answered 400");
+    assert_problem(&outcome.parts[0], Cause::Protocol, "answered 400");
     assert_documented(&outcome.parts[1]);
 }
 
@@ -123,7 +123,7 @@ async fn counts_stand_without_the_findings() {
                       "kind": "json"}"#;
     let platform = Platform::with(&quick, no_view).await;
     let part = Gate::documented().part(&platform).await;
-    assert_eq!(part.troubles, []);
+    assert_eq!(part.problems, []);
     assert_eq!(part.findings_missing.as_ref().unwrap().cause, Cause::Incomplete);
     assert_eq!(part.count(&Selection::default()).unwrap().failed, 152);
 
@@ -131,7 +131,7 @@ async fn counts_stand_without_the_findings() {
     let other = format!(r#""job": {{{QUICK}, "report": "views_of_another"}}"#);
     let platform = Platform::with(&other, "").await;
     let part = Gate::documented().part(&platform).await;
-    assert_eq!(part.troubles, []);
+    assert_eq!(part.problems, []);
     let missing = part.findings_missing.as_ref().unwrap();
     assert_eq!(missing.cause, Cause::Contradictory);
     assert!(missing.message.contains("job 136 is of job 135"), "{missing:?}");
@@ -152,7 +152,7 @@ async fn nothing_is_relied_on_that_no_report_recounts() {
         );
         let platform = Platform::with(&format!(r#""job": {{{QUICK}}}"#), &fault).await;
         let part = Gate::documented().part(&platform).await;
-        assert_trouble(&part, cause, "job-report");
+        assert_problem(&part, cause, "job-report");
     }
 }
 
@@ -167,12 +167,12 @@ async fn an_error_with_a_good_status_is_no_empty_list() {
     ] {
         let fault = format!(r#"{{"path": "{path}", "times": null, "kind": "message-200"}}"#);
         let platform = Platform::with(past, &fault).await;
-        let troubles = match Gate::documented().outcome(&platform).await {
-            Err(troubles) => troubles,
-            Ok(outcome) => outcome.parts[0].troubles.clone(),
+        let problems = match Gate::documented().outcome(&platform).await {
+            Err(problems) => problems,
+            Ok(outcome) => outcome.parts[0].problems.clone(),
         };
-        let causes: Vec<_> = troubles.iter().map(|trouble| trouble.cause).collect();
-        assert_eq!(causes, [Cause::Protocol], "{path}: {troubles:?}");
+        let causes: Vec<_> = problems.iter().map(|problem| problem.cause).collect();
+        assert_eq!(causes, [Cause::Protocol], "{path}: {problems:?}");
         assert_eq!(platform.starts(), 0, "{path}");
     }
 }
@@ -216,7 +216,7 @@ async fn an_integration_that_is_deleted_during_the_run_makes_it_inconclusive() {
     );
     let platform = Platform::with(&deleted, "").await;
     let part = Gate::documented().part(&platform).await;
-    assert_trouble(&part, Cause::Incomplete, "fails to get one of its integrations");
+    assert_problem(&part, Cause::Incomplete, "fails to get one of its integrations");
 }
 
 #[tokio::test]
@@ -258,13 +258,13 @@ async fn an_answer_that_is_not_what_was_promised_is_never_green() {
             let job = format!(r#""job": {{{QUICK}}}"#);
             let platform = Platform::with(&job, &fault).await;
             match Gate::documented().outcome(&platform).await {
-                Err(troubles) => assert_eq!(troubles[0].cause, Cause::Protocol, "{path} {kind}"),
+                Err(problems) => assert_eq!(problems[0].cause, Cause::Protocol, "{path} {kind}"),
                 Ok(outcome) => {
                     let part = &outcome.parts[0];
                     let started = path.contains("framework/") && kind == "truncated";
                     let missing = part.findings_missing.iter();
                     let causes: Vec<_> =
-                        part.troubles.iter().chain(missing).map(|trouble| trouble.cause).collect();
+                        part.problems.iter().chain(missing).map(|problem| problem.cause).collect();
                     if started {
                         // It was carried out, and found in the history.
                         assert_documented(part);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use compliance_gate::evidence::{self, Outcome, Part};
-use compliance_gate::finding::{Cause, Severity, Trouble};
+use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
@@ -142,7 +142,7 @@ impl Gate<'_> {
         (settings, Run { name, http, wanted, stop, progress })
     }
 
-    pub async fn outcome(&self, platform: &Platform) -> Result<Outcome, Vec<Trouble>> {
+    pub async fn outcome(&self, platform: &Platform) -> Result<Outcome, Vec<Problem>> {
         let (settings, run) = self.run(platform);
         let ready = settings.preflight(&run).await?;
         Ok(ready.collect().await)
@@ -150,7 +150,7 @@ impl Gate<'_> {
 
     pub async fn part(&self, platform: &Platform) -> Part {
         let outcome = self.outcome(platform).await.expect("preflight");
-        assert!(outcome.simulated && outcome.troubles.is_empty());
+        assert!(outcome.simulated && outcome.problems.is_empty());
         outcome.parts.into_iter().next().expect("a part")
     }
 }
@@ -213,7 +213,7 @@ pub fn select(words: &[(Field, &str)]) -> Selection {
 /// The figures of the vendor's page.
 #[track_caller]
 pub fn assert_documented(part: &Part) {
-    assert_eq!(part.troubles, []);
+    assert_eq!(part.problems, []);
     assert_eq!(part.evaluated, 561);
     assert_eq!(part.findings_missing, None);
     assert_eq!(part.findings.len(), 152);
@@ -227,11 +227,11 @@ pub fn assert_documented(part: &Part) {
 }
 
 #[track_caller]
-pub fn assert_trouble(part: &Part, cause: Cause, words: &str) {
+pub fn assert_problem(part: &Part, cause: Cause, words: &str) {
     let found = part
-        .troubles
+        .problems
         .iter()
-        .any(|trouble| trouble.cause == cause && trouble.message.contains(words));
-    assert!(found, "{cause:?} {words:?} not in {:#?}", part.troubles);
+        .any(|problem| problem.cause == cause && problem.message.contains(words));
+    assert!(found, "{cause:?} {words:?} not in {:#?}", part.problems);
     assert!(part.findings.is_empty(), "findings of evidence that cannot be relied on");
 }

@@ -69,7 +69,7 @@ async fn a_joined_run_that_its_owner_cancels_is_replaced() {
         Gate::documented().part(&platform).await
     };
     let (outcome, part) = tokio::join!(owner.outcome(&platform), guest);
-    assert_trouble(&outcome.unwrap().parts[0], Cause::Deadline, "job 136");
+    assert_problem(&outcome.unwrap().parts[0], Cause::Deadline, "job 136");
     assert_documented(&part);
     assert!(part.notes.iter().any(|note| note.contains("was cancelled")), "{:?}", part.notes);
     assert_eq!((job_ids(&part), roles(&part)), (vec!["137"], vec![evidence::Role::Started]));
@@ -116,7 +116,7 @@ async fn a_run_that_is_superseded_again_and_again_is_given_up() {
     );
     let platform = Platform::with(&rival, "").await;
     let part = Gate::documented().part(&platform).await;
-    assert_trouble(&part, Cause::Incomplete, "are ended by others");
+    assert_problem(&part, Cause::Incomplete, "are ended by others");
     assert_eq!(platform.starts(), 2);
 }
 
@@ -154,7 +154,7 @@ async fn a_recent_run_with_a_gap_is_not_used_again() {
         let platform = Platform::with(&past, "").await;
         let never = Gate { token: VIEWER, ..Gate::documented().mode("{when: never}") };
         let part = never.part(&platform).await;
-        assert_trouble(&part, cause, words);
+        assert_problem(&part, cause, words);
         assert!(part.notes.iter().any(|note| note.contains("no older one")), "{:?}", part.notes);
         assert_eq!((platform.starts(), platform.requests(" 406")), (0, 0));
     }
@@ -213,10 +213,10 @@ async fn never_starts_nothing_and_says_what_it_looked_at() {
     let platform = Platform::with(r#""history": [{"age": 7200}]"#, "").await;
     let never = |mode: &str| Gate { token: VIEWER, ..Gate::documented().mode(mode) };
     let part = never("{when: never, max_age: 1h}").part(&platform).await;
-    assert_trouble(&part, Cause::Incomplete, "job 135 ended 1h 59m");
+    assert_problem(&part, Cause::Incomplete, "job 135 ended 1h 59m");
     let platform = Platform::quick().await;
     let part = never("{when: never}").part(&platform).await;
-    assert_trouble(&part, Cause::Incomplete, "the history shows none");
+    assert_problem(&part, Cause::Incomplete, "the history shows none");
     assert_eq!(platform.starts(), 0);
     let platform = Platform::named("joinable").await;
     let part = never("{when: never}").part(&platform).await;

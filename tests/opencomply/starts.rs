@@ -36,7 +36,7 @@ async fn a_start_that_never_arrived_is_sent_once_more_and_no_more() {
     assert_eq!(platform.starts(), 2);
     let platform = Platform::with(&quick, &fault(9)).await;
     let part = Gate::documented().part(&platform).await;
-    assert_trouble(&part, Cause::Unreachable, "answered 502");
+    assert_problem(&part, Cause::Unreachable, "answered 502");
     assert_eq!(platform.starts(), 2);
 }
 
@@ -45,7 +45,7 @@ async fn a_stopped_gate_cancels_what_it_started_and_nothing_else() {
     let platform = Platform::named("stuck").await;
     let gate = Gate { deadline: Duration::from_millis(1500), ..Gate::documented() };
     let outcome = gate.outcome(&platform).await.unwrap();
-    assert_trouble(&outcome.parts[0], Cause::Deadline, "job 136 CREATED");
+    assert_problem(&outcome.parts[0], Cause::Deadline, "job 136 CREATED");
     assert!(
         outcome.notes.iter().any(|note| note.contains("job 136") && note.contains("was cancelled"))
     );
@@ -54,7 +54,7 @@ async fn a_stopped_gate_cancels_what_it_started_and_nothing_else() {
     let platform = Platform::named("joinable").await;
     let gate = Gate { deadline: Duration::from_millis(1500), ..Gate::documented() };
     let outcome = gate.outcome(&platform).await.unwrap();
-    assert_trouble(&outcome.parts[0], Cause::Deadline, "job 135");
+    assert_problem(&outcome.parts[0], Cause::Deadline, "job 135");
     assert_eq!(platform.requests("cancel"), 0);
 }
 
@@ -68,7 +68,7 @@ async fn an_interrupted_gate_returns_and_cancels() {
     };
     let (outcome, ()) = tokio::join!(gate.outcome(&platform), signal);
     let outcome = outcome.unwrap();
-    assert_trouble(&outcome.parts[0], Cause::Interrupted, "job 136");
+    assert_problem(&outcome.parts[0], Cause::Interrupted, "job 136");
     assert!(outcome.notes.iter().any(|note| note.contains("was cancelled")), "{:?}", outcome.notes);
 }
 
@@ -78,8 +78,8 @@ async fn all_that_is_wrong_is_told_before_anything_is_started() {
     let mut gate = Gate::over("[{provider_id: \"12281469004\"}, {name: nobody-knows}]");
     gate.settings = gate.settings.replace("baseline_security", "baseline_securty");
     gate.token = EDITOR;
-    let troubles = gate.outcome(&platform).await.unwrap_err();
-    let told: Vec<_> = troubles.iter().map(|trouble| (trouble.cause, &*trouble.message)).collect();
+    let problems = gate.outcome(&platform).await.unwrap_err();
+    let told: Vec<_> = problems.iter().map(|problem| (problem.cause, &*problem.message)).collect();
     assert!(told[0].0 == Cause::Denied && told[0].1.contains("`editor`"), "{told:?}");
     assert!(told[1].1.contains("did you mean `baseline_security`?"), "{told:?}");
     assert!(told[2].1.contains(&format!("did you mean `{AWS}`?")), "{told:?}");
@@ -91,18 +91,18 @@ async fn all_that_is_wrong_is_told_before_anything_is_started() {
 async fn a_platform_that_cannot_serve_says_so_once() {
     let platform = Platform::quick().await;
     let revoked = Gate { token: REVOKED, ..Gate::documented() };
-    let troubles = revoked.outcome(&platform).await.unwrap_err();
-    assert_eq!((troubles.len(), troubles[0].cause), (1, Cause::Denied), "{troubles:?}");
-    assert!(troubles[0].help.as_ref().unwrap().contains("`OPENCOMPLY_API_KEY`"), "{troubles:?}");
+    let problems = revoked.outcome(&platform).await.unwrap_err();
+    assert_eq!((problems.len(), problems[0].cause), (1, Cause::Denied), "{problems:?}");
+    assert!(problems[0].help.as_ref().unwrap().contains("`OPENCOMPLY_API_KEY`"), "{problems:?}");
 
     let platform = Platform::named("disabled").await;
     let part = Gate::documented().part(&platform).await;
-    assert_trouble(&part, Cause::Invalid, "compliance service is not enabled");
+    assert_problem(&part, Cause::Invalid, "compliance service is not enabled");
 
     let platform = Platform::with(r#""compliance": "not_routed""#, "").await;
-    let troubles = Gate::documented().outcome(&platform).await.unwrap_err();
-    assert_eq!((troubles.len(), troubles[0].cause), (1, Cause::Protocol), "{troubles:?}");
-    assert!(troubles[0].help.as_ref().unwrap().contains("without compliance"));
+    let problems = Gate::documented().outcome(&platform).await.unwrap_err();
+    assert_eq!((problems.len(), problems[0].cause), (1, Cause::Protocol), "{problems:?}");
+    assert!(problems[0].help.as_ref().unwrap().contains("without compliance"));
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_start_that_does_not_say_what_it_is_over_is_confirmed_by_its_status() 
     let many = format!(r#""silent_start": true, "extra_integrations": 23, "job": {{{QUICK}}}"#);
     let platform = Platform::with(&many, "").await;
     let part = Gate::over("all").part(&platform).await;
-    assert_trouble(&part, Cause::Incomplete, "the platform started a run without");
+    assert_problem(&part, Cause::Incomplete, "the platform started a run without");
 }
 
 #[tokio::test]
@@ -126,8 +126,8 @@ async fn the_types_of_a_framework_may_only_be_known_to_the_platform() {
     let platform = Platform::with(&hidden, "").await;
     assert_documented(&Gate::documented().part(&platform).await);
     let part = Gate::over("all").part(&platform).await;
-    assert_trouble(&part, Cause::Invalid, "github_account");
-    assert!(part.troubles[0].help.as_ref().unwrap().contains("`integrations`"));
+    assert_problem(&part, Cause::Invalid, "github_account");
+    assert!(part.problems[0].help.as_ref().unwrap().contains("`integrations`"));
 }
 
 #[tokio::test]

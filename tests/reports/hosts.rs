@@ -182,11 +182,11 @@ fn github_gets_ten_of_a_kind_and_the_tenth_says_what_is_missing() {
 fn a_message_is_cut_before_the_host_does() {
     let long = "word ".repeat(2_000);
     let mut scene = estate::inconclusive();
-    let troubles = &mut scene.outcomes[1].parts[0].troubles;
+    let problems = &mut scene.outcomes[1].parts[0].problems;
     for at in 0..30 {
-        let mut trouble = troubles[0].clone();
-        trouble.message = format!("{at} {long}");
-        troubles.push(trouble);
+        let mut problem = problems[0].clone();
+        problem.message = format!("{at} {long}");
+        problems.push(problem);
     }
     scene.policy.gates[0].id = long;
     for command in github(&log(&scene, &ci(Host::Github))) {

@@ -1,7 +1,7 @@
 //! The terminal: what someone reads who never saw the tool.
 
 use compliance_gate::evidence::Tally;
-use compliance_gate::finding::{Cause, Severity, Trouble};
+use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::policy::{FailOpen, Mode};
 
 use crate::estate::{self, Scene};
@@ -102,7 +102,7 @@ fn missing_evidence_comes_with_what_to_do_next() {
         ],
     );
     let mut silent = estate::inconclusive();
-    silent.outcomes[1].parts[0].troubles = vec![Trouble::new(Cause::Denied, "opencomply: 401")];
+    silent.outcomes[1].parts[0].problems = vec![Problem::new(Cause::Denied, "opencomply: 401")];
     assert_reads(&silent, &["denied: opencomply: 401\n", "next: `compliance-gate doctor`"]);
 }
 
@@ -214,7 +214,7 @@ fn findings_known_only_by_number_are_not_passed_over() {
     let split = [compliance_gate::selection::Field::Severity].into();
     part.tallies.push(Tally { cells, split, ..Tally::default() });
     part.findings.clear();
-    part.findings_missing = Some(Trouble::new(Cause::Incomplete, "the details are gone"));
+    part.findings_missing = Some(Problem::new(Cause::Incomplete, "the details are gone"));
     assert_reads(
         &scene,
         &[

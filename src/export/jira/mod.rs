@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Creation, Draft, Mark, Seen, Target, Ticket, unanswered, wording};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Http, HttpError, is_loopback};
 use crate::sources::Later;
 use crate::sources::bigid::Case;
@@ -61,8 +61,8 @@ impl<'a> Jira<'a> {
         Ticket { id: id.to_owned(), key: key.to_owned(), url: url.into() }
     }
 
-    fn protocol(&self, what: &str) -> Trouble {
-        Trouble::new(Cause::Protocol, format!("jira: {what}"))
+    fn protocol(&self, what: &str) -> Problem {
+        Problem::new(Cause::Protocol, format!("jira: {what}"))
     }
 
     async fn page(
@@ -91,7 +91,7 @@ impl<'a> Jira<'a> {
 
     /// A row that carries the mark; one that does not was never asked for, so the answer is to
     /// another question.
-    fn found(&self, issue: &Issue, mark: &Mark) -> Result<Seen, Trouble> {
+    fn found(&self, issue: &Issue, mark: &Mark) -> Result<Seen, Problem> {
         let seen = self.seen(issue, mark, None)?;
         if seen.marked {
             return Ok(seen);
@@ -103,7 +103,7 @@ impl<'a> Jira<'a> {
         Err(self.protocol(&what))
     }
 
-    fn seen(&self, issue: &Issue, mark: &Mark, draft: Option<&Draft>) -> Result<Seen, Trouble> {
+    fn seen(&self, issue: &Issue, mark: &Mark, draft: Option<&Draft>) -> Result<Seen, Problem> {
         let lacks = |field: &str| {
             self.protocol(&format!(
                 "issue {} came without `{field}`, which was asked for",
@@ -234,14 +234,14 @@ impl<'a> Jira<'a> {
         }
     }
 
-    fn refused(&self, refusal: &Refusal) -> Trouble {
+    fn refused(&self, refusal: &Refusal) -> Problem {
         let fields = refusal.errors.iter().map(|(field, why)| format!("`{field}`: {why}"));
         let said: Vec<_> = refusal.error_messages.iter().cloned().chain(fields).collect();
         let said = match said.is_empty() {
             true => "without a reason".to_owned(),
             false => text::one_line(&said.join("; "), 400),
         };
-        Trouble::new(Cause::Invalid, format!("jira: the issue was refused: {said}")).help(format!(
+        Problem::new(Cause::Invalid, format!("jira: the issue was refused: {said}")).help(format!(
             "check `project` and `issue_type`, and give fields that project {} demands under \
              `export.jira.fields`",
             self.settings.project
@@ -270,13 +270,13 @@ impl Target for Jira<'_> {
         &'a self,
         mark: &'a Mark,
         recent: &'a [Ticket],
-    ) -> Later<'a, Result<Vec<Seen>, Trouble>> {
+    ) -> Later<'a, Result<Vec<Seen>, Problem>> {
         Box::pin(async move {
             let mut found = Vec::new();
             let mut token: Option<String> = None;
             for _ in 0..MOST_PAGES {
                 let page = self.page(mark, recent, token.as_deref()).await;
-                let page = page.map_err(|error| error.trouble())?;
+                let page = page.map_err(|error| error.problem())?;
                 for issue in &page.issues {
                     found.push(self.found(issue, mark)?);
                 }
@@ -315,7 +315,7 @@ impl Target for Jira<'_> {
         ticket: &'a Ticket,
         mark: &'a Mark,
         draft: Option<&'a Draft>,
-    ) -> Later<'a, Result<Option<Seen>, Trouble>> {
+    ) -> Later<'a, Result<Option<Seen>, Problem>> {
         Box::pin(async move {
             let answer = self
                 .http
@@ -324,13 +324,13 @@ impl Target for Jira<'_> {
                 .accepting(&[404])
                 .send()
                 .await
-                .map_err(|error| error.trouble())?;
+                .map_err(|error| error.problem())?;
             if answer.status() == 404 {
                 // An error of Jira's own; a page of something else says nothing about the issue.
-                answer.json::<Refusal>().map_err(|error| error.trouble())?;
+                answer.json::<Refusal>().map_err(|error| error.problem())?;
                 return Ok(None);
             }
-            let issue: Issue = answer.json().map_err(|error| error.trouble())?;
+            let issue: Issue = answer.json().map_err(|error| error.problem())?;
             self.seen(&issue, mark, draft).map(Some)
         })
     }

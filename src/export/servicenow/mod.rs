@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{Creation, Draft, Mark, Seen, Target, Ticket, unanswered, wording};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Http, is_loopback};
 use crate::sources::Later;
 use crate::sources::bigid::Case;
@@ -58,8 +58,8 @@ impl<'a> ServiceNow<'a> {
         Ticket { id: id.to_owned(), key: number.unwrap_or(id).to_owned(), url: url.into() }
     }
 
-    fn protocol(&self, what: &str) -> Trouble {
-        Trouble::new(Cause::Protocol, format!("servicenow: {what}"))
+    fn protocol(&self, what: &str) -> Problem {
+        Problem::new(Cause::Protocol, format!("servicenow: {what}"))
     }
 
     /// What a query gives. Some instances answer 404 where there is nothing.
@@ -68,7 +68,7 @@ impl<'a> ServiceNow<'a> {
         table: &str,
         query: &str,
         fields: &str,
-    ) -> Result<Vec<Map<String, Value>>, Trouble> {
+    ) -> Result<Vec<Map<String, Value>>, Problem> {
         let answer = self
             .http
             .get("api/now/table/{}", &[table])
@@ -79,11 +79,11 @@ impl<'a> ServiceNow<'a> {
             .accepting(&[404])
             .send()
             .await
-            .map_err(|error| error.trouble())?;
+            .map_err(|error| error.problem())?;
         if answer.status() == 404 {
             return is_none(&answer).map(|()| Vec::new());
         }
-        answer.json::<Many>().map(|many| many.result).map_err(|error| error.trouble())
+        answer.json::<Many>().map(|many| many.result).map_err(|error| error.problem())
     }
 
     fn seen(
@@ -91,7 +91,7 @@ impl<'a> ServiceNow<'a> {
         row: &Map<String, Value>,
         mark: &Mark,
         draft: Option<&Draft>,
-    ) -> Result<Seen, Trouble> {
+    ) -> Result<Seen, Problem> {
         let id = row.get("sys_id").and_then(text_of).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| self.protocol("a row came without `sys_id`"))?;
         let number = row.get("number").and_then(text_of).filter(|number| !number.is_empty());
@@ -199,10 +199,10 @@ impl<'a> ServiceNow<'a> {
     }
 
     /// What it says, detail included: that names the field which a data policy demands.
-    fn refused(&self, answer: &Answer, cause: Cause) -> Trouble {
+    fn refused(&self, answer: &Answer, cause: Cause) -> Problem {
         let said = answer.json::<Refusal>().unwrap_or_default().error.unwrap_or_default();
         let said = text::one_line(&format!("{}: {}", said.message, said.detail), 400);
-        Trouble::new(
+        Problem::new(
             cause,
             format!("servicenow: the ticket was refused ({}): {said}", answer.status()),
         )
@@ -258,11 +258,11 @@ fn ignored(draft: &Draft, row: &Map<String, Value>, key: &str) -> Vec<String> {
 }
 
 /// Whether a 404 is the platform's own way to say that there is nothing.
-fn is_none(answer: &Answer) -> Result<(), Trouble> {
-    let refusal: Refusal = answer.json().map_err(|error| error.trouble())?;
+fn is_none(answer: &Answer) -> Result<(), Problem> {
+    let refusal: Refusal = answer.json().map_err(|error| error.problem())?;
     match refusal.error {
         Some(_) => Ok(()),
-        None => Err(Trouble::new(
+        None => Err(Problem::new(
             Cause::Protocol,
             "servicenow: it answered 404 in an unknown shape, which need not mean that there is \
              no such ticket",
@@ -291,7 +291,7 @@ impl Target for ServiceNow<'_> {
         &'a self,
         mark: &'a Mark,
         _recent: &'a [Ticket],
-    ) -> Later<'a, Result<Vec<Seen>, Trouble>> {
+    ) -> Later<'a, Result<Vec<Seen>, Problem>> {
         Box::pin(async move {
             let query = format!("correlation_id={}", correlation(mark));
             let fields = "sys_id,number,state,correlation_id";
@@ -328,7 +328,7 @@ impl Target for ServiceNow<'_> {
         ticket: &'a Ticket,
         mark: &'a Mark,
         draft: Option<&'a Draft>,
-    ) -> Later<'a, Result<Option<Seen>, Trouble>> {
+    ) -> Later<'a, Result<Option<Seen>, Problem>> {
         Box::pin(async move {
             let sent = draft.into_iter().flat_map(|draft| draft.fields.keys().map(String::as_str));
             let own = ["sys_id", "number", "state", "correlation_id"];
@@ -341,11 +341,11 @@ impl Target for ServiceNow<'_> {
                 .accepting(&[404])
                 .send()
                 .await
-                .map_err(|error| error.trouble())?;
+                .map_err(|error| error.problem())?;
             if answer.status() == 404 {
                 return is_none(&answer).map(|()| None);
             }
-            let one: One = answer.json().map_err(|error| error.trouble())?;
+            let one: One = answer.json().map_err(|error| error.problem())?;
             self.seen(&one.result, mark, draft).map(Some)
         })
     }

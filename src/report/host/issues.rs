@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use crate::evaluate::State;
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::report::Report;
 use crate::report::digest;
 use crate::report::findings::Weight;
@@ -13,7 +13,7 @@ use crate::text;
 const MOST: usize = 10;
 /// GitHub cuts a message at 4,096 characters.
 const MOST_CHARACTERS: usize = 4_000;
-/// Rules and troubles named in one.
+/// Rules and problems named in one.
 const RULES: usize = 5;
 const TROUBLES: usize = 3;
 
@@ -37,7 +37,7 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
             if ruling.state == State::Breached {
                 lines.extend(digest::worst_rules(ruling, RULES));
             }
-            lines.extend(ruling.troubles.iter().take(TROUBLES).map(in_words));
+            lines.extend(ruling.problems.iter().take(TROUBLES).map(in_words));
             let id = text::one_line(&ruling.gate.id, 80);
             Issue {
                 blocks: Weight::of(ruling, mode) == Weight::Blocks,
@@ -64,9 +64,9 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
 }
 
 /// A line that begins with our own words, whatever the message is.
-fn in_words(trouble: &Trouble) -> String {
-    let message = text::one_line(&trouble.message, 600);
-    format!("{}: {message}; next: {}", trouble.cause.word(), digest::next(trouble))
+fn in_words(problem: &Problem) -> String {
+    let message = text::one_line(&problem.message, 600);
+    format!("{}: {message}; next: {}", problem.cause.word(), digest::next(problem))
 }
 
 fn joined(lines: Vec<String>) -> String {

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, TestCaseStatus};
 
 use crate::evaluate::{Ruling, State};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Finding, Trouble};
+use crate::finding::{Finding, Problem};
 use crate::report::Report;
 use crate::report::digest;
 use crate::report::findings::{Findings, Rule, Weight};
@@ -24,7 +24,7 @@ pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
     let (kind, message) = match ruling.state {
         State::Held => return TestCaseStatus::success(),
         State::Breached => (NonSuccessKind::Failure, limits.clone()),
-        State::Undecided => (NonSuccessKind::Error, causes(&ruling.troubles)),
+        State::Undecided => (NonSuccessKind::Error, causes(&ruling.problems)),
     };
     let mut lines = vec![digest::standing(ruling, mode).to_owned(), limits, digest::scope(ruling)];
     if let Some(exception) = ruling.forgiven {
@@ -34,7 +34,7 @@ pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
             exception.expires
         ));
     }
-    lines.extend(ruling.troubles.iter().map(in_words));
+    lines.extend(ruling.problems.iter().map(in_words));
     lines.extend(digest::worst_rules(ruling, MOST_RULES));
     status(Weight::of(ruling, mode), kind, ruling.state.word(), &message, &lines)
 }
@@ -44,26 +44,26 @@ pub fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCase
     let usual = "evidence".to_owned();
     let part = |part: &Part| {
         let name = part.framework.as_ref().map(|framework| format!("evidence of {framework}"));
-        (name.unwrap_or_else(|| usual.clone()), piece(report, &part.troubles))
+        (name.unwrap_or_else(|| usual.clone()), piece(report, &part.problems))
     };
-    let whole = (outcome.parts.is_empty() || !outcome.troubles.is_empty())
-        .then(|| (usual.clone(), piece(report, &outcome.troubles)));
+    let whole = (outcome.parts.is_empty() || !outcome.problems.is_empty())
+        .then(|| (usual.clone(), piece(report, &outcome.problems)));
     whole.into_iter().chain(outcome.parts.iter().map(part)).collect()
 }
 
 /// A piece of evidence: red if what is wrong with it stops the pipeline.
-fn piece(report: &Report<'_>, troubles: &[Trouble]) -> TestCaseStatus {
-    let Some(weight) = troubles.iter().map(|trouble| weight_of(report, trouble)).max() else {
+fn piece(report: &Report<'_>, problems: &[Problem]) -> TestCaseStatus {
+    let Some(weight) = problems.iter().map(|problem| weight_of(report, problem)).max() else {
         return TestCaseStatus::success();
     };
-    let lines: Vec<_> = troubles.iter().map(in_words).collect();
-    status(weight, NonSuccessKind::Error, "inconclusive", &causes(troubles), &lines)
+    let lines: Vec<_> = problems.iter().map(in_words).collect();
+    status(weight, NonSuccessKind::Error, "inconclusive", &causes(problems), &lines)
 }
 
-/// What a trouble with the evidence means for the pipeline.
-fn weight_of(report: &Report<'_>, trouble: &Trouble) -> Weight {
+/// What a problem with the evidence means for the pipeline.
+fn weight_of(report: &Report<'_>, problem: &Problem) -> Weight {
     let decision = report.decision;
-    let concerned = decision.rulings.iter().filter(|ruling| ruling.troubles.contains(trouble));
+    let concerned = decision.rulings.iter().filter(|ruling| ruling.problems.contains(problem));
     concerned.map(|ruling| Weight::of(ruling, decision.mode)).max().unwrap_or(Weight::Warns)
 }
 
@@ -129,12 +129,12 @@ fn status(
     status
 }
 
-fn causes<'a>(troubles: impl IntoIterator<Item = &'a Trouble>) -> String {
-    let words: BTreeSet<_> = troubles.into_iter().map(|trouble| trouble.cause.word()).collect();
+fn causes<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> String {
+    let words: BTreeSet<_> = problems.into_iter().map(|problem| problem.cause.word()).collect();
     words.into_iter().collect::<Vec<_>>().join(", ")
 }
 
-fn in_words(trouble: &Trouble) -> String {
-    let message = text::one_line(&trouble.message, 1000);
-    format!("{}: {message}\nnext: {}", trouble.cause.word(), digest::next(trouble))
+fn in_words(problem: &Problem) -> String {
+    let message = text::one_line(&problem.message, 1000);
+    format!("{}: {message}\nnext: {}", problem.cause.word(), digest::next(problem))
 }

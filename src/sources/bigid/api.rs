@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::settings::{Encoding, Settings};
 use super::wire::{FIELDS, Page, Said};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::text;
 
@@ -105,8 +105,8 @@ pub fn understood(answer: &Answer) -> Result<(), HttpError> {
 ///
 /// # Errors
 /// As for a page.
-pub async fn visible(settings: &Settings, http: &Http) -> Result<Option<u64>, Trouble> {
+pub async fn visible(settings: &Settings, http: &Http) -> Result<Option<u64>, Problem> {
     let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), id: None };
-    let page = page(settings, http, one).await.map_err(|error| error.trouble())?;
+    let page = page(settings, http, one).await.map_err(|error| error.problem())?;
     Ok(page.data.total)
 }

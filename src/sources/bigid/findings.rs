@@ -7,7 +7,7 @@ use super::case::Case;
 use super::settings::Settings;
 use super::walk::{self, Estate};
 use crate::evidence::{Outcome, Part, Window};
-use crate::finding::{Cause, Finding, Fingerprint, Rule, Subject, Trouble};
+use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Subject};
 use crate::selection::{Field, Pattern};
 use crate::sources::Run;
 use crate::text;
@@ -30,8 +30,8 @@ pub async fn collect(settings: &Settings, run: &Run) -> Outcome {
             part.notes.extend(strangers);
             run.outcome(vec![part], doubts, Vec::new())
         }
-        Err(trouble) => {
-            let part = Part { troubles: vec![trouble], ..Part::default() };
+        Err(problem) => {
+            let part = Part { problems: vec![problem], ..Part::default() };
             run.outcome(vec![part], Vec::new(), Vec::new())
         }
     }
@@ -39,7 +39,7 @@ pub async fn collect(settings: &Settings, run: &Run) -> Outcome {
 
 /// What is to be said of the words that gates select by: a case that lacks such a word may be one
 /// of theirs; and a word that no case has may be a typo, or what everyone hopes for.
-fn words(cases: &[Case], run: &Run) -> (Vec<Trouble>, Vec<String>) {
+fn words(cases: &[Case], run: &Run) -> (Vec<Problem>, Vec<String>) {
     let (mut doubts, mut strangers) = (Vec::new(), Vec::new());
     for field in [Field::Rule, Field::ResourceType] {
         let demands = run.wanted.demands.iter();
@@ -50,7 +50,7 @@ fn words(cases: &[Case], run: &Run) -> (Vec<Trouble>, Vec<String>) {
         if silent > 0 && !patterns.is_empty() {
             let cases = text::count(silent, "unresolved case");
             let what = format!("{}: {cases} without the {field} that a gate selects by", run.name);
-            doubts.push(Trouble::new(Cause::Incomplete, what).help(
+            doubts.push(Problem::new(Cause::Incomplete, what).help(
                 "look at these cases in BigID, or let the gate select by severity and status",
             ));
         }

@@ -14,7 +14,7 @@
 use std::rc::Rc;
 
 use crate::evidence::Outcome;
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::Credentials;
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -59,7 +59,7 @@ pub const SYSTEM: System = System {
 ///
 /// # Errors
 /// If not all of them arrived, or one cannot be used.
-pub async fn cases(settings: &Settings, run: &Run) -> Result<Vec<Case>, Trouble> {
+pub async fn cases(settings: &Settings, run: &Run) -> Result<Vec<Case>, Problem> {
     let showing = |at: &str| run.progress.status(&run.name, "reading cases", at);
     Ok(walk::all(settings, &run.http, showing).await?.cases)
 }
@@ -72,7 +72,7 @@ pub async fn case(
     settings: &Settings,
     http: &crate::http::Http,
     id: &str,
-) -> Result<Option<Case>, Trouble> {
+) -> Result<Option<Case>, Problem> {
     walk::one(settings, http, id).await
 }
 
@@ -101,13 +101,13 @@ impl Source for Settings {
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
         Box::pin(async move {
             match api::visible(self, &run.http).await {
                 Ok(visible) => {
                     Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
                 }
-                Err(trouble) => Err(vec![token::advised(trouble, self)]),
+                Err(problem) => Err(vec![token::advised(problem, self)]),
             }
         })
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{SYSTEM, Settings};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Auth, Credentials, Failure, Http, HttpError, Lease, Renewal, Setup};
 use crate::progress::Progress;
 use crate::secret::{Secret, Token};
@@ -152,16 +152,16 @@ async fn exchange(http: &Http, scheme: Scheme) -> Result<Lease, HttpError> {
 }
 
 /// A refusal with what most often is behind it.
-pub fn advised(trouble: Trouble, settings: &Settings) -> Trouble {
-    if trouble.cause != Cause::Denied {
-        return trouble;
+pub fn advised(problem: Problem, settings: &Settings) -> Problem {
+    if problem.cause != Cause::Denied {
+        return problem;
     }
     let other = match settings.auth_scheme {
         Scheme::Raw => "bearer",
         Scheme::Bearer => "raw",
     };
     let variable = settings.connection.token_variables.first().map_or(SYSTEM.name, |name| name);
-    trouble.help(format!(
+    problem.help(format!(
         "check that the token is not expired or revoked (a session lives 24 hours) and may see \
          Data Posture cases; say with {variable}_KIND whether it is a `user`, `system` or `session` \
          token, since a user token has to be exchanged first; if your tenant wants it so, set \

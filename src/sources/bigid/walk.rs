@@ -16,7 +16,7 @@ use super::case::Case;
 use super::settings::{Paging, Settings};
 use super::wire::{FIELDS, IDENTITY, Page, Row};
 use super::words;
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, Http};
 use crate::text;
 
@@ -47,7 +47,7 @@ pub async fn all(
     settings: &Settings,
     http: &Http,
     showing: impl Fn(&str),
-) -> Result<Estate, Trouble> {
+) -> Result<Estate, Problem> {
     let mut notes = Vec::new();
     let mut projected = true;
     let mut again = true;
@@ -70,19 +70,19 @@ pub async fn all(
                 ));
             }
             Err(Broken::Lacks(field)) => {
-                return Err(trouble(http, Cause::Protocol, format!("no case has a `{field}`")));
+                return Err(problem(http, Cause::Protocol, format!("no case has a `{field}`")));
             }
             Err(Broken::Moved(_)) if again => {
                 again = false;
                 notes.push("the cases changed while they were read; they were read again".into());
             }
-            Err(Broken::Moved(trouble)) => {
-                return Err(trouble.help(
+            Err(Broken::Moved(problem)) => {
+                return Err(problem.help(
                     "run the gate again when nothing scans: twice in a row the cases changed while \
                      they were read, or the platform's figures disagree",
                 ));
             }
-            Err(Broken::For(trouble)) => return Err(trouble),
+            Err(Broken::For(problem)) => return Err(problem),
         }
     }
 }
@@ -91,13 +91,13 @@ pub async fn all(
 ///
 /// # Errors
 /// If the platform cannot be asked, or its answer cannot be used.
-pub async fn one(settings: &Settings, http: &Http, id: &str) -> Result<Option<Case>, Trouble> {
+pub async fn one(settings: &Settings, http: &Http, id: &str) -> Result<Option<Case>, Problem> {
     let only = Query { from: 0, limit: 1, fields: Some(&FIELDS), id: Some(id) };
     let found = match api::page(settings, http, only).await {
         Ok(page) => page.data.cases.into_iter().find(|row| row.id() == Some(id)),
         // It may not know such a filter.
         Err(error) if matches!(error.failure, Failure::Refused { .. }) => None,
-        Err(error) => return Err(error.trouble()),
+        Err(error) => return Err(error.problem()),
     };
     match found.filter(|row| row.lacks().is_none()) {
         Some(row) => Ok(Some(Case::of(id, &row, &settings.web))),
@@ -115,9 +115,9 @@ enum Broken {
     /// A field that was asked for is not there.
     Lacks(&'static str),
     /// The set moved, or the figures disagree, which looks the same.
-    Moved(Trouble),
+    Moved(Problem),
     /// Nothing that another walk would mend.
-    For(Trouble),
+    For(Problem),
 }
 
 async fn walk(
@@ -133,7 +133,7 @@ async fn walk(
         let query = Query { from: reader.rows, limit, fields, id: None };
         let page = api::page(settings, http, query)
             .await
-            .map_err(|error| Broken::For(super::token::advised(error.trouble(), settings)))?;
+            .map_err(|error| Broken::For(super::token::advised(error.problem(), settings)))?;
         if !reader.page(page, settings, http, projected)? {
             reader.end(http)?;
             return Ok(reader);
@@ -177,7 +177,7 @@ impl Reader {
         for (at, row) in page.data.cases.iter().enumerate() {
             let Some(id) = row.id() else {
                 let what = format!("page {}, cases[{at}] has no `_id` and no `id`", self.pages);
-                return Err(Broken::For(trouble(http, Cause::Protocol, what)));
+                return Err(Broken::For(problem(http, Cause::Protocol, what)));
             };
             if let Some(field) = row.lacks().filter(|_| projected) {
                 return Err(Broken::Lacks(field));
@@ -193,7 +193,7 @@ impl Reader {
         let count = self.cases.len() as u64;
         if let Some(total) = self.total.filter(|total| count > *total) {
             let what = format!("{count} cases arrived where {total} were promised");
-            return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
+            return Err(Broken::Moved(problem(http, Cause::Contradictory, what)));
         }
         if page.data.cases.is_empty() || self.total == Some(count) {
             return Ok(false);
@@ -203,7 +203,7 @@ impl Reader {
         }
         if self.pages >= MOST_PAGES {
             let what = format!("still going on after {} pages", self.pages);
-            return Err(Broken::For(trouble(http, Cause::Protocol, what)));
+            return Err(Broken::For(problem(http, Cause::Protocol, what)));
         }
         Ok(true)
     }
@@ -213,7 +213,7 @@ impl Reader {
         match (self.total, total) {
             (Some(first), Some(now)) if first != now => {
                 let what = format!("the total changed from {first} to {now} between two pages");
-                Err(Broken::Moved(trouble(http, Cause::Contradictory, what)))
+                Err(Broken::Moved(problem(http, Cause::Contradictory, what)))
             }
             (first, now) => {
                 self.total = first.or(now);
@@ -222,7 +222,7 @@ impl Reader {
         }
     }
 
-    fn stuck(&self, paging: Paging, http: &Http) -> Trouble {
+    fn stuck(&self, paging: Paging, http: &Http) -> Problem {
         let other = match paging {
             Paging::Skip => Paging::Offset,
             Paging::Offset => Paging::Skip,
@@ -233,7 +233,7 @@ impl Reader {
              `{parameter}`",
             self.pages
         );
-        trouble(http, Cause::Protocol, what)
+        problem(http, Cause::Protocol, what)
             .help(format!("set `paging: {}` for this source", other.parameter()))
     }
 
@@ -251,12 +251,12 @@ impl Reader {
             tokio::time::sleep(PACE).await;
             let query = Query { from, limit, fields, id: None };
             let page = api::page(settings, http, query).await;
-            let page = page.map_err(|error| Broken::For(error.trouble()))?;
+            let page = page.map_err(|error| Broken::For(error.problem()))?;
             let is_new = |row: &&Row| row.id().is_none_or(|id| !self.seen.contains(id));
             let is_late = |row: &Row| row.created_at.time().is_some_and(|time| time > as_of);
             if page.data.cases.iter().filter(is_new).any(|row| !is_late(row)) {
                 let what = "a case that was there was on none of the pages".to_owned();
-                return Err(Broken::Moved(trouble(http, Cause::Contradictory, what)));
+                return Err(Broken::Moved(problem(http, Cause::Contradictory, what)));
             }
             if page.data.cases.is_empty() {
                 break;
@@ -273,7 +273,7 @@ impl Reader {
             _ if count > 0 && !self.speaks => Err(Broken::Lacks("caseStatus")),
             Some(total) if total != count => {
                 let what = format!("{count} of {total} cases arrived before the last page");
-                Err(Broken::Moved(trouble(http, Cause::Incomplete, what)))
+                Err(Broken::Moved(problem(http, Cause::Incomplete, what)))
             }
             _ => Ok(()),
         }
@@ -330,6 +330,6 @@ fn named(word: Option<&str>) -> String {
     word.map_or_else(|| "none".to_owned(), |word| format!("`{}`", text::one_line(word, 40)))
 }
 
-fn trouble(http: &Http, cause: Cause, what: String) -> Trouble {
-    Trouble::new(cause, format!("{}: all-cases: {what}", http.source()))
+fn problem(http: &Http, cause: Cause, what: String) -> Problem {
+    Problem::new(cause, format!("{}: all-cases: {what}", http.source()))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::{api, settings::Settings, walk};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Failure, Http, HttpError};
 use crate::text;
 
@@ -21,25 +21,25 @@ pub async fn set_status(
     id: &str,
     status: &str,
     audit_reason: &str,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if id.is_empty() || !id.chars().all(is_plain) {
         let message =
             format!("{}: {id:?} is not the id of a case; nothing was sent", http.source());
-        return Err(Trouble::new(Cause::Protocol, message));
+        return Err(Problem::new(Cause::Protocol, message));
     }
     let body = json!({"caseStatus": status, "auditReason": audit_reason});
     match patch(http, id, &body).await {
         Ok(()) => Ok(()),
         Err(error) if is_uncertain(&error) => match walk::one(settings, http, id).await {
             Ok(Some(case)) if case.status == status => Ok(()),
-            Ok(_) => Err(error.trouble()),
-            Err(_) => Err(error.trouble().help(
+            Ok(_) => Err(error.problem()),
+            Err(_) => Err(error.problem().help(
                 "whether the status was set is not known, and the case could not be read back: \
                  look at it before you export again",
             )),
         },
-        Err(error) => Err(error.trouble()),
+        Err(error) => Err(error.problem()),
     }
 }
 
@@ -78,9 +78,9 @@ pub async fn set_status_of_policy(
     planned: &BTreeSet<String>,
     status: &str,
     audit_reason: &str,
-) -> Result<Changed, Trouble> {
+) -> Result<Changed, Problem> {
     let refuse = |what: String| {
-        Trouble::new(Cause::Invalid, format!("{}: {what}; nothing was sent", http.source()))
+        Problem::new(Cause::Invalid, format!("{}: {what}; nothing was sent", http.source()))
     };
     let Some(bulk) = &settings.bulk else {
         return Err(refuse("`bulk` is not set, so cases are changed one by one".to_owned()));
@@ -120,11 +120,11 @@ pub async fn set_status_of_policy(
     // Under which key the changed ids come back is not public, and a failure proves nothing:
     // what the cases say now does.
     match sent {
-        Err(error) if !is_uncertain(&error) => return Err(error.trouble()),
+        Err(error) if !is_uncertain(&error) => return Err(error.problem()),
         _ => {}
     }
-    let after = walk::all(settings, http, |_| ()).await.map_err(|trouble| {
-        trouble.help("the change was sent, and what came of it could not be read back")
+    let after = walk::all(settings, http, |_| ()).await.map_err(|problem| {
+        problem.help("the change was sent, and what came of it could not be read back")
     })?;
     compare(http, planned, status, &before, &after.cases)
 }
@@ -136,7 +136,7 @@ fn compare(
     status: &str,
     before: &[Case],
     after: &[Case],
-) -> Result<Changed, Trouble> {
+) -> Result<Changed, Problem> {
     let others = before.iter().filter(|case| !planned.contains(&case.id));
     let touched: Vec<_> = others
         .filter(|old| {
@@ -152,7 +152,7 @@ fn compare(
             text::count(touched.len() as u64, "case"),
             text::one_line(&touched.join(", "), 300)
         );
-        return Err(Trouble::new(Cause::Contradictory, message)
+        return Err(Problem::new(Cause::Contradictory, message)
             .help("take `bulk` out of the settings, and set these cases back in BigID"));
     }
     let has_it = |id: &String| after.iter().any(|case| case.id == *id && case.status == status);

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::walk::{Broken, List, PER_PAGE, Pace};
 use super::weigh::{self, Weighed};
 use crate::evidence::{Outcome, Part, Window};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::Call;
 use crate::selection::Field;
 use crate::sources::Run;
@@ -49,11 +49,11 @@ pub async fn outcome(settings: &Settings, run: &Run, pace: &Pace) -> Outcome {
         Ok(mut weighed) => {
             plans_in_force(settings, run, pace, window, &mut weighed).await;
             let notes = weighed.notes.sentences(window, weighed.entries);
-            doubts = weighed.troubles;
+            doubts = weighed.problems;
             Part { findings: weighed.findings, evaluated: weighed.entries, notes, ..part }
         }
-        Err(trouble) => {
-            Part { findings_missing: Some(trouble.clone()), troubles: vec![trouble], ..part }
+        Err(problem) => {
+            Part { findings_missing: Some(problem.clone()), problems: vec![problem], ..part }
         }
     };
     run.outcome(vec![part], doubts, Vec::new())
@@ -64,11 +64,11 @@ async fn read(
     run: &Run,
     pace: &Pace,
     window: Window,
-) -> Result<Weighed, Trouble> {
+) -> Result<Weighed, Problem> {
     let events = log(run, pace)
         .rows(|page| request(run, window, page, PER_PAGE), |entry| Event::read(entry, window.to))
         .await
-        .map_err(Broken::trouble)?;
+        .map_err(Broken::problem)?;
     Ok(weigh::weigh(&run.name, settings, &run.wanted.demands, window, events))
 }
 
@@ -86,12 +86,12 @@ async fn plans_in_force(
     }
     let plans = match plans::in_force(run, pace, window.to).await {
         Ok(plans) => plans,
-        Err(Broken::Refused(trouble)) if !settings.requires_active_plans() && !asked_for(run) => {
+        Err(Broken::Refused(problem)) if !settings.requires_active_plans() && !asked_for(run) => {
             let why =
-                format!("the maintenance plans in force now were not read: {}", trouble.message);
+                format!("the maintenance plans in force now were not read: {}", problem.message);
             return weighed.notes.plans.push(why);
         }
-        Err(broken) => return weighed.troubles.push(broken.trouble()),
+        Err(broken) => return weighed.problems.push(broken.problem()),
     };
     let found: Vec<_> =
         plans.iter().filter_map(|plan| plan.finding(settings, window, &weighed.plans)).collect();

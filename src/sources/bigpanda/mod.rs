@@ -15,7 +15,7 @@
 
 use chrono::Utc;
 
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::selection::Field;
 use crate::sources::{Connection, Later, Ready, Run, Source, System};
 
@@ -88,18 +88,18 @@ impl Source for Settings {
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
         Box::pin(async move {
             let ready = Readable { settings: self, run, pace: Pace::default() };
             let window = collect::window(self, Utc::now());
             let first = collect::request(run, window, 1, 1);
             match collect::log(run, &ready.pace).look(first).await {
                 Ok(()) => Ok(Box::new(ready) as Box<dyn Ready>),
-                Err(trouble) if trouble.cause == Cause::Denied => Err(vec![trouble.help(
+                Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(
                     "the token is a User API key whose role has the permission \"Audit Logs\", \
                      level View",
                 )]),
-                Err(trouble) => Err(vec![trouble]),
+                Err(problem) => Err(vec![problem]),
             }
         })
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::object::Fields;
 use super::wire::{self, Page};
-use crate::finding::{Cause, Fingerprint, Trouble};
+use crate::finding::{Cause, Fingerprint, Problem};
 use crate::http::{Call, Failure, HttpError};
 use crate::sources::Run;
 
@@ -63,14 +63,14 @@ pub struct List<'a> {
 /// Why a walk ended early.
 pub enum Broken {
     /// The platform does not offer the list to this token, or not at all.
-    Refused(Trouble),
-    Trouble(Trouble),
+    Refused(Problem),
+    Problem(Problem),
 }
 
 impl Broken {
-    pub fn trouble(self) -> Trouble {
+    pub fn problem(self) -> Problem {
         match self {
-            Self::Refused(trouble) | Self::Trouble(trouble) => trouble,
+            Self::Refused(problem) | Self::Problem(problem) => problem,
         }
     }
 }
@@ -78,8 +78,8 @@ impl Broken {
 impl From<HttpError> for Broken {
     fn from(error: HttpError) -> Self {
         match error.failure {
-            Failure::Denied(_) | Failure::Refused { .. } => Self::Refused(error.trouble()),
-            _ => Self::Trouble(error.trouble()),
+            Failure::Denied(_) | Failure::Refused { .. } => Self::Refused(error.problem()),
+            _ => Self::Problem(error.problem()),
         }
     }
 }
@@ -105,9 +105,9 @@ impl<'a> List<'a> {
                 Walked::Moved(how) => moved = how,
             }
         }
-        let trouble = self.trouble(Cause::Contradictory, &format!("{moved}, twice in a row"));
-        Err(Broken::Trouble(
-            trouble
+        let problem = self.problem(Cause::Contradictory, &format!("{moved}, twice in a row"));
+        Err(Broken::Problem(
+            problem
                 .help("run the gate again; if it stays, the platform's pages cannot be relied on"),
         ))
     }
@@ -116,9 +116,9 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// If it does not arrive, or is no page.
-    pub async fn look(&self, call: Call<'a>) -> Result<(), Trouble> {
-        let page = self.page(call, &Pages::default()).await.map_err(|error| error.trouble())?;
-        page.map(|_| ()).map_err(|what| self.trouble(Cause::Protocol, &what))
+    pub async fn look(&self, call: Call<'a>) -> Result<(), Problem> {
+        let page = self.page(call, &Pages::default()).await.map_err(|error| error.problem())?;
+        page.map(|_| ()).map_err(|what| self.problem(Cause::Protocol, &what))
     }
 
     async fn walk<T>(
@@ -131,7 +131,7 @@ impl<'a> List<'a> {
         loop {
             let number = pages.number + 1;
             let wrong = |what: String| {
-                Broken::Trouble(self.trouble(Cause::Protocol, &format!("page {number}: {what}")))
+                Broken::Problem(self.problem(Cause::Protocol, &format!("page {number}: {what}")))
             };
             self.run.progress.status(&self.run.name, self.title, &format!("page {number}"));
             let page = self.page(request(number), &pages).await?.map_err(wrong)?;
@@ -143,8 +143,8 @@ impl<'a> List<'a> {
                 Step::On if number < MOST_PAGES => {}
                 Step::On => {
                     let what = format!("there is no end after {MOST_PAGES} pages");
-                    let trouble = self.trouble(Cause::Incomplete, &what);
-                    return Err(Broken::Trouble(trouble.help("make `window` shorter")));
+                    let problem = self.problem(Cause::Incomplete, &what);
+                    return Err(Broken::Problem(problem.help("make `window` shorter")));
                 }
                 Step::End if pages.pushed => return Ok(Walked::Pushed(rows)),
                 Step::End => return Ok(Walked::Whole(rows)),
@@ -169,9 +169,9 @@ impl<'a> List<'a> {
         Ok(wire::page(answer, self.is_row))
     }
 
-    fn trouble(&self, cause: Cause, what: &str) -> Trouble {
-        let trouble = Trouble::new(cause, format!("{}: {}: {what}", self.run.name, self.title));
-        trouble.help("check `url`; `-v` shows every request and its status")
+    fn problem(&self, cause: Cause, what: &str) -> Problem {
+        let problem = Problem::new(cause, format!("{}: {}: {what}", self.run.name, self.title));
+        problem.help("check `url`; `-v` shows every request and its status")
     }
 }
 

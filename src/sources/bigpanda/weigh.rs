@@ -10,7 +10,7 @@ use super::notes::Notes;
 use super::object;
 use super::settings::Settings;
 use crate::evidence::Window;
-use crate::finding::{Cause, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Severity, Subject};
 use crate::selection::Demand;
 use crate::text;
 
@@ -26,7 +26,7 @@ const HELP: &str = "Ask who did it whether it was meant. If it was, wait until i
 pub struct Weighed {
     pub findings: Vec<Finding>,
     pub notes: Notes,
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
     /// Entries within the window, whatever became of them.
     pub entries: u64,
     /// Plans that the log speaks of, and whether only expected actors changed them.
@@ -160,11 +160,11 @@ impl Scales<'_> {
             taken_for.rule.as_deref().map_or("", |rule| &rule.id),
             demand.selection
         );
-        let trouble = Trouble::new(Cause::Incomplete, what).help(
+        let problem = Problem::new(Cause::Incomplete, what).help(
             "select the gravest action too (`rule: \"type.*\"` takes all), or select by severity",
         );
-        if !self.weighed.troubles.contains(&trouble) {
-            self.weighed.troubles.push(trouble);
+        if !self.weighed.problems.contains(&problem) {
+            self.weighed.problems.push(problem);
         }
     }
 

@@ -4,7 +4,7 @@
 //! did neither: their result is null, or a word that nobody documented (fact sheet §2.2).
 
 use super::collect::{Collection, contradictory};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::text;
 
 impl Collection<'_> {
@@ -12,7 +12,7 @@ impl Collection<'_> {
     ///
     /// # Errors
     /// If a total cannot be asked, or there are more results than checks.
-    pub(super) async fn add_up(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn add_up(&mut self) -> Result<(), Problem> {
         let mut failed = self.failures(self.all_failed).await?;
         if failed.checked_add(self.passed) != Some(self.part.evaluated) {
             // A scan that ended meanwhile has moved them.
@@ -39,22 +39,22 @@ impl Collection<'_> {
         Ok(())
     }
 
-    async fn failures(&self, known: Option<u64>) -> Result<u64, Trouble> {
+    async fn failures(&self, known: Option<u64>) -> Result<u64, Problem> {
         match known {
             Some(known) => Ok(known),
             None => self.total(&self.scope.clone().results(false)).await,
         }
     }
 
-    pub(super) async fn passes(&self) -> Result<u64, Trouble> {
+    pub(super) async fn passes(&self) -> Result<u64, Problem> {
         self.total(&self.scope.clone().results(true)).await
     }
 }
 
-fn neither_failed_nor_passed(source: &str, count: u64) -> Trouble {
+fn neither_failed_nor_passed(source: &str, count: u64) -> Problem {
     let checks = text::count(count, "check");
     let message = format!("{source}: {checks} neither failed nor passed; the result is another");
-    Trouble::new(Cause::Incomplete, message).help(
+    Problem::new(Cause::Incomplete, message).help(
         "run the gate again, for a scan may be under way; if it stays, look for checks on the \
          platform whose result is neither `pass` nor `fail`",
     )

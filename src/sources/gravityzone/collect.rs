@@ -11,7 +11,7 @@ use super::shared::{Key, Shared};
 use super::walk;
 use super::words::{SEVERITIES, Status};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::selection::Demand;
 use crate::sources::Run;
 use crate::text;
@@ -36,7 +36,7 @@ pub struct Collection<'a> {
     pub(super) part: Part,
     /// What is known to be missing. Not the part's own, so that failures beyond a limit still
     /// block.
-    pub(super) missing: Vec<Trouble>,
+    pub(super) missing: Vec<Problem>,
 }
 
 impl<'a> Collection<'a> {
@@ -66,11 +66,11 @@ impl<'a> Collection<'a> {
         self.part.findings = findings;
         self.part.notes.extend(notes);
         self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
-        self.part.troubles.extend(stopped);
+        self.part.problems.extend(stopped);
         self.run.outcome(vec![self.part], self.missing, Vec::new())
     }
 
-    async fn everything(&mut self) -> Result<(), Trouble> {
+    async fn everything(&mut self) -> Result<(), Problem> {
         self.part.evaluated = self.total(&self.scope).await?;
         // Before the failures are read, which may take minutes: totals of one moment add up.
         self.passed = self.passes().await?;
@@ -83,7 +83,7 @@ impl<'a> Collection<'a> {
 
     /// Every value of the scope must match something: a misspelt account beside a right one would
     /// silently be missing from the evidence.
-    async fn probe_scope(&mut self) -> Result<(), Trouble> {
+    async fn probe_scope(&mut self) -> Result<(), Problem> {
         let values: Vec<_> = self.scope.all_values().collect();
         let mut unmatched = Vec::new();
         for (filter, value) in &values {
@@ -97,7 +97,7 @@ impl<'a> Collection<'a> {
             };
             if matches == 0 {
                 unmatched.push(
-                    Trouble::new(
+                    Problem::new(
                         Cause::Incomplete,
                         format!(
                             "{}: filters.{}: `{value}` matches no check",
@@ -109,13 +109,13 @@ impl<'a> Collection<'a> {
                 );
             }
         }
-        self.part.troubles.extend(unmatched);
+        self.part.problems.extend(unmatched);
         Ok(())
     }
 
     /// A filter names known words only. Failures with another severity, or that count as open
     /// although their status is none of the known ones, would stay unseen.
-    async fn check_filters(&mut self) -> Result<(), Trouble> {
+    async fn check_filters(&mut self) -> Result<(), Problem> {
         let failed = self.scope.clone().results(false);
         if self.severities.is_some() {
             let any = failed.clone().statuses(self.statuses.clone());
@@ -137,21 +137,21 @@ impl<'a> Collection<'a> {
         field: &str,
         any: &Query,
         known: &Query,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, Problem> {
         let any = self.total(any).await?;
         let known = if any == 0 { 0 } else { self.total(known).await? };
         let name = &self.run.name;
         if known < any {
             let hidden = text::count(any - known, "failed check");
-            let trouble = Trouble::new(
+            let problem = Problem::new(
                 Cause::Incomplete,
                 format!(
                     "{name}: {hidden} with a {field} that GravityZone does not document, or none; \
                      filters.{key} leaves them out, and they could be the worst"
                 ),
             );
-            self.part.troubles.push(
-                trouble.help(format!("remove filters.{key}, and use `{field}` in the gates")),
+            self.part.problems.push(
+                problem.help(format!("remove filters.{key}, and use `{field}` in the gates")),
             );
         }
         if known > any {
@@ -162,7 +162,7 @@ impl<'a> Collection<'a> {
         Ok(any)
     }
 
-    async fn read_failures(&mut self) -> Result<(), Trouble> {
+    async fn read_failures(&mut self) -> Result<(), Problem> {
         let query = self
             .scope
             .clone()
@@ -175,8 +175,8 @@ impl<'a> Collection<'a> {
             *failed.entry(key).or_default() += 1;
             Ok(())
         });
-        let total = read.await.inspect_err(|trouble| {
-            self.part.findings_missing = Some(trouble.clone());
+        let total = read.await.inspect_err(|problem| {
+            self.part.findings_missing = Some(problem.clone());
         })?;
         if !self.filtered() {
             self.all_failed = Some(total);
@@ -189,14 +189,14 @@ impl<'a> Collection<'a> {
         self.severities.is_some() || self.statuses.is_some()
     }
 
-    pub(super) async fn total(&self, query: &Query) -> Result<u64, Trouble> {
+    pub(super) async fn total(&self, query: &Query) -> Result<u64, Problem> {
         walk::total(self.run, query, |_| Ok(())).await
     }
 }
 
 /// Two figures of the platform that must agree do not.
-pub(super) fn contradictory(message: String) -> Trouble {
-    Trouble::new(Cause::Contradictory, message).help(
+pub(super) fn contradictory(message: String) -> Problem {
+    Problem::new(Cause::Contradictory, message).help(
         "run the gate again: a scan that ended meanwhile moves the totals; if it stays, the \
          platform's figures cannot be relied on",
     )

@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Credentials;
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -87,18 +87,18 @@ impl Source for Settings {
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
         Box::pin(async move {
             let everything = query::Query::default();
             match walk::total(run, &everything, |_| Ok(())).await {
                 Ok(visible) => {
                     Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
                 }
-                Err(trouble) => Err(vec![match (trouble.cause, &trouble.help) {
-                    (Cause::Protocol, None) => trouble.help(
+                Err(problem) => Err(vec![match (problem.cause, &problem.help) {
+                    (Cause::Protocol, None) => problem.help(
                         "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
                     ),
-                    _ => trouble,
+                    _ => problem,
                 }]),
             }
         })

@@ -9,12 +9,12 @@ use super::query::Query;
 use super::walk;
 use super::words::SEVERITIES;
 use crate::evidence::Tally;
-use crate::finding::{Severity, Trouble};
+use crate::finding::{Problem, Severity};
 use crate::selection::{Demand, Field, Need, Selection};
 
 impl Collection<'_> {
     /// Totals where the platform can count, one walk over rows for all the rest.
-    pub(super) async fn answer_demands(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn answer_demands(&mut self) -> Result<(), Problem> {
         let demands = std::mem::take(&mut self.demands);
         let mut for_rows = Vec::new();
         for demand in &demands {
@@ -56,7 +56,7 @@ impl Collection<'_> {
         &mut self,
         selection: &Selection,
         query: &Query,
-    ) -> Result<Option<Tally>, Trouble> {
+    ) -> Result<Option<Tally>, Problem> {
         let filtered = self.filtered();
         let query = if filtered { query.clone() } else { query.clone().results(true) };
         let found = self.total_of(&query, selection).await?.filter(|found| *found > 0);
@@ -73,7 +73,7 @@ impl Collection<'_> {
         selection: &Selection,
         query: &Query,
         severities: Option<BTreeSet<Severity>>,
-    ) -> Result<Option<Tally>, Trouble> {
+    ) -> Result<Option<Tally>, Problem> {
         if !self.proven_on_failures(selection, query, severities.clone()).await? {
             return Ok(None);
         }
@@ -104,7 +104,7 @@ impl Collection<'_> {
         selection: &Selection,
         query: &Query,
         severities: Option<BTreeSet<Severity>>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, Problem> {
         if *selection == Selection::default() {
             return Ok(true);
         }
@@ -114,7 +114,7 @@ impl Collection<'_> {
     }
 
     /// One walk for all demands that only rows can answer.
-    async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Trouble> {
+    async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Problem> {
         let filtered = self.filtered();
         // What the filters leave out can still prove that a selection is no typo.
         let beyond = filtered && demands.iter().any(|demand| demand.need == Need::Existence);
@@ -146,7 +146,7 @@ impl Collection<'_> {
         &mut self,
         query: &Query,
         selection: &Selection,
-    ) -> Result<Option<u64>, Trouble> {
+    ) -> Result<Option<u64>, Problem> {
         let shared = &mut self.shared;
         let mut alike = true;
         let total = walk::total(self.run, query, |row| {

@@ -5,13 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::query::{Fault, Query};
 use super::wire::{Page, Record, Row};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Answer, HttpError};
 use crate::page::Walk;
 use crate::sources::Run;
 use crate::text;
 
-/// What is done with each check; what it refuses is trouble.
+/// What is done with each check; what it refuses is problem.
 pub trait Look: FnMut(&Row<'_>) -> Result<(), Fault> {}
 impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> Look for F {}
 
@@ -19,17 +19,17 @@ impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> Look for F {}
 ///
 /// # Errors
 /// If it cannot be asked, or the answer is not one to this query. `look` sees the one check.
-pub async fn total(run: &Run, query: &Query, look: impl Look) -> Result<u64, Trouble> {
-    let answer = query.request(&run.http, 1).send().await.map_err(trouble)?;
+pub async fn total(run: &Run, query: &Query, look: impl Look) -> Result<u64, Problem> {
+    let answer = query.request(&run.http, 1).send().await.map_err(problem)?;
     let mut reader = Reader::new(&run.name, query, 1);
-    let page = answer.json().map_err(trouble)?;
+    let page = answer.json().map_err(problem)?;
     reader.page(&page, look)?;
     if page.links.next.is_none() {
         reader.walk.end()?;
     }
     if page.data.is_empty() && reader.total > 0 {
         let what = format!("{}: {} checks, and a page without any", reader.what, reader.total);
-        return Err(Trouble::new(Cause::Contradictory, what));
+        return Err(Problem::new(Cause::Contradictory, what));
     }
     Ok(reader.total)
 }
@@ -45,24 +45,24 @@ pub async fn rows(
     page_limit: u64,
     doing: &str,
     mut look: impl Look,
-) -> Result<u64, Trouble> {
+) -> Result<u64, Problem> {
     let mut reader = Reader::new(&run.name, query, page_limit);
     run.progress.status(&run.name, doing, "");
-    let mut answer = query.request(&run.http, page_limit).send().await.map_err(trouble)?;
+    let mut answer = query.request(&run.http, page_limit).send().await.map_err(problem)?;
     while let Some(next) = reader.answer(&answer, &mut look)? {
         if let Some(promised) = reader.walk.pages_promised() {
             let at = format!("page {} of {promised}", reader.walk.pages());
             run.progress.status(&run.name, doing, &at);
         }
         // As given: the cursor holds the filters, and is ignored beside others (fact sheet §2.2).
-        answer = run.http.follow(&next).map_err(trouble)?.send().await.map_err(trouble)?;
+        answer = run.http.follow(&next).map_err(problem)?.send().await.map_err(problem)?;
     }
     reader.walk.end()?;
     Ok(reader.total)
 }
 
-fn trouble(error: HttpError) -> Trouble {
-    error.trouble()
+fn problem(error: HttpError) -> Problem {
+    error.problem()
 }
 
 /// Reads the pages of one walk.
@@ -90,8 +90,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn answer(&mut self, answer: &Answer, look: impl Look) -> Result<Option<String>, Trouble> {
-        let page = answer.json().map_err(trouble)?;
+    fn answer(&mut self, answer: &Answer, look: impl Look) -> Result<Option<String>, Problem> {
+        let page = answer.json().map_err(problem)?;
         self.page(&page, look)?;
         Ok(page.links.next.map(|next| next.0.into_owned()))
     }
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If it does not fit the pages before it, or holds a record that cannot be used.
-    pub fn page(&mut self, page: &Page<'_>, mut look: impl Look) -> Result<(), Trouble> {
+    pub fn page(&mut self, page: &Page<'_>, mut look: impl Look) -> Result<(), Problem> {
         // Records first: a placeholder also spoils the sums, and says more about what is wrong.
         for (at, record) in page.data.iter().enumerate() {
             self.record(record, &mut look).map_err(|fault| self.located(&fault, at, record))?;
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let next = page.links.next.as_ref().map(|next| &*next.0);
         if next.is_some_and(str::is_empty) {
             let what = "`links.next` is empty, where it should lead on or be null";
-            return Err(Trouble::new(Cause::Protocol, format!("{}: {what}", self.what)));
+            return Err(Problem::new(Cause::Protocol, format!("{}: {what}", self.what)));
         }
         self.walk.page(page.data.len() as u64, page.meta.total, next)?;
         self.elapsed(page)
@@ -118,11 +118,11 @@ impl<'a> Reader<'a> {
     /// `meta.elapsed` counts the checks shown so far, and on the last page all (fact sheet §2.2).
     /// The rows are counted anyway, so it may be missing on the way, but not at the end, where
     /// the API offers it as the proof of completeness.
-    fn elapsed(&self, page: &Page<'_>) -> Result<(), Trouble> {
+    fn elapsed(&self, page: &Page<'_>) -> Result<(), Problem> {
         match (page.meta.elapsed, &page.links.next) {
             (Some(elapsed), _) => self.walk.shown(elapsed),
             (None, Some(_)) => Ok(()),
-            (None, None) => Err(Trouble::new(
+            (None, None) => Err(Problem::new(
                 Cause::Protocol,
                 format!("{}: the last page has no `meta.elapsed`", self.what),
             )),
@@ -138,13 +138,13 @@ impl<'a> Reader<'a> {
         look(&row)
     }
 
-    fn located(&self, fault: &Fault, at: usize, record: &Record<'_>) -> Trouble {
+    fn located(&self, fault: &Fault, at: usize, record: &Record<'_>) -> Problem {
         let id = record
             .id()
             .map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
         let Fault { cause, what } = fault;
         let page = self.walk.pages() + 1;
-        Trouble::new(*cause, format!("{}: page {page}, data[{at}]{id} {what}", self.what))
+        Problem::new(*cause, format!("{}: page {page}, data[{at}]{id} {what}", self.what))
             .help("run the gate again; if it stays, report it to the platform's support")
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// Reads the pages as one walk of failures, and tells what came of it.
-    fn read(query: &Query, pages: &[String]) -> Result<u64, Trouble> {
+    fn read(query: &Query, pages: &[String]) -> Result<u64, Problem> {
         let query = query.clone().results(false);
         let mut reader = Reader::new("gravityzone", &query, 2);
         for text in pages {
@@ -210,25 +210,25 @@ mod tests {
         for (query, record, cause, has) in cases {
             let first = page(&[check("1"), check("2")], 3, Some(2), Some("?page_cursor=b"));
             let walk = [first, page(&[record], 3, Some(3), None)];
-            let trouble = read(query, &walk).unwrap_err();
-            assert_eq!(trouble.cause, cause, "{}", trouble.message);
-            assert!(trouble.message.contains(has), "{}", trouble.message);
+            let problem = read(query, &walk).unwrap_err();
+            assert_eq!(problem.cause, cause, "{}", problem.message);
+            assert!(problem.message.contains(has), "{}", problem.message);
         }
     }
 
     #[test]
     fn a_link_that_is_empty_leads_nowhere() {
-        let trouble = read(&Query::default(), &[page(&[check("1")], 1, Some(1), Some(""))]);
-        let trouble = trouble.unwrap_err();
-        assert_eq!(trouble.cause, Cause::Protocol);
-        assert!(trouble.message.contains("`links.next` is empty"), "{}", trouble.message);
+        let problem = read(&Query::default(), &[page(&[check("1")], 1, Some(1), Some(""))]);
+        let problem = problem.unwrap_err();
+        assert_eq!(problem.cause, Cause::Protocol);
+        assert!(problem.message.contains("`links.next` is empty"), "{}", problem.message);
     }
 
     #[test]
     fn elapsed_must_be_right_and_on_the_last_page_there() {
         for (elapsed, cause) in [(Some(2), Cause::Contradictory), (None, Cause::Protocol)] {
-            let trouble = read(&Query::default(), &[page(&[check("1")], 1, elapsed, None)]);
-            assert_eq!(trouble.unwrap_err().cause, cause);
+            let problem = read(&Query::default(), &[page(&[check("1")], 1, elapsed, None)]);
+            assert_eq!(problem.unwrap_err().cause, cause);
         }
     }
 }

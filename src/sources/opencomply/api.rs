@@ -9,7 +9,7 @@ use super::wire::{
     ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationItem, Listed, Me,
     Page, Runner, Started, Status, StoredResults,
 };
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Failure, Http, HttpError};
 use crate::stop::Reason;
 
@@ -22,7 +22,7 @@ pub enum Halt {
     /// Everything has to stop.
     Stopped(Reason),
     /// The evidence cannot be relied on.
-    Troubles(Vec<Trouble>),
+    Troubles(Vec<Problem>),
 }
 
 pub type Step<T> = Result<T, Halt>;
@@ -33,9 +33,9 @@ impl From<Reason> for Halt {
     }
 }
 
-impl From<Trouble> for Halt {
-    fn from(trouble: Trouble) -> Self {
-        Self::Troubles(vec![trouble])
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Self {
+        Self::Troubles(vec![problem])
     }
 }
 
@@ -43,40 +43,40 @@ impl From<HttpError> for Halt {
     fn from(error: HttpError) -> Self {
         match error.failure {
             Failure::Stopped(reason) => Self::Stopped(reason),
-            _ => Self::Troubles(vec![trouble(&error)]),
+            _ => Self::Troubles(vec![problem(&error)]),
         }
     }
 }
 
 /// What a refusal means here (fact sheet §1.4).
-pub fn trouble(error: &HttpError) -> Trouble {
-    let Trouble { cause, message, help } = error.trouble();
+pub fn problem(error: &HttpError) -> Problem {
+    let Problem { cause, message, help } = error.problem();
     match &error.failure {
-        Failure::Refused { status: 406, .. } => Trouble::new(Cause::Denied, message).help(
+        Failure::Refused { status: 406, .. } => Problem::new(Cause::Denied, message).help(
             "the role of the token is too low: starting runs needs `admin`, reading needs \
              `viewer`; a key has the role of the user who created it, and a change of role takes \
              up to five minutes to be seen",
         ),
         Failure::Refused { status: 400, said } if said.contains("compliance service is not") => {
-            Trouble::new(Cause::Invalid, message)
+            Problem::new(Cause::Invalid, message)
                 .help("enable compliance on the platform (COMPLIANCE_ENABLED), or check `url`")
         }
         // Known only to the platform where it does not list the types of a framework.
         Failure::Refused { status: 400, said } if said.contains("invalid integration type") => {
-            Trouble::new(Cause::Invalid, message).help(
+            Problem::new(Cause::Invalid, message).help(
                 "take the integrations of other types out of `integrations`, or list those that \
                  this framework allows",
             )
         }
-        Failure::Denied(said) if said.starts_with("401") => Trouble::new(cause, message).help(
+        Failure::Denied(said) if said.starts_with("401") => Problem::new(cause, message).help(
             "the platform does not know this token (`OPENCOMPLY_API_KEY`, or what `token_env` \
              names), or the user who created it is disabled; keys do not expire",
         ),
-        Failure::Protocol(said) if said.contains("HTML") => Trouble::new(cause, message).help(
+        Failure::Protocol(said) if said.contains("HTML") => Problem::new(cause, message).help(
             "check `url`; the platform's web page also answers where its chart was installed \
              without compliance (`opensecurity.compliance: true`)",
         ),
-        _ => Trouble { cause, message, help },
+        _ => Problem { cause, message, help },
     }
 }
 

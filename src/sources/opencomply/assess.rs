@@ -6,7 +6,7 @@ use super::trust::{self, Expected, Figures, Judged};
 use super::wire::Status;
 use super::worker::{Watched, Worker};
 use crate::evidence::Role;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Failure, HttpError};
 
 /// A job whose result can be relied on.
@@ -28,7 +28,7 @@ pub(super) enum Assessed {
     Sound(Vec<Sound>),
     /// Somebody else ended it before it was done; another one may do better.
     Lost(Lost),
-    Unsound(Vec<Trouble>),
+    Unsound(Vec<Problem>),
 }
 
 /// How a run got lost.
@@ -57,7 +57,7 @@ impl Worker<'_> {
     /// Only the stop signal: what else goes wrong is part of the judgement.
     pub async fn assess(&self) -> Step<Assessed> {
         let mut sound = Vec::new();
-        let mut troubles = Vec::new();
+        let mut problems = Vec::new();
         let unseen = Status::default();
         let judged: Vec<_> = self
             .attempt
@@ -74,7 +74,7 @@ impl Worker<'_> {
                 (expected, trust::judge(expected, status))
             })
             .collect();
-        troubles.extend(self.unconfirmed());
+        problems.extend(self.unconfirmed());
         let superseded = judged.iter().find(|(_, judged)| *judged == Judged::Superseded);
         if let Some((expected, _)) = superseded {
             return Ok(Assessed::Lost(Lost::Superseded(expected.job)));
@@ -89,40 +89,40 @@ impl Worker<'_> {
             match judged {
                 Judged::Sound(figures) => match self.proven(expected, figures).await? {
                     Ok(proven) => sound.push(proven),
-                    Err(trouble) => troubles.push(trouble),
+                    Err(problem) => problems.push(problem),
                 },
-                Judged::Unsound { troubles: mut found, runners_to_blame } => {
-                    if runners_to_blame && let Some(trouble) = found.first_mut() {
-                        self.name_runners(expected.job, trouble).await?;
+                Judged::Unsound { problems: mut found, runners_to_blame } => {
+                    if runners_to_blame && let Some(problem) = found.first_mut() {
+                        self.name_runners(expected.job, problem).await?;
                     }
-                    troubles.extend(found);
+                    problems.extend(found);
                 }
                 Judged::Superseded => {}
             }
         }
-        Ok(if troubles.is_empty() { Assessed::Sound(sound) } else { Assessed::Unsound(troubles) })
+        Ok(if problems.is_empty() { Assessed::Sound(sound) } else { Assessed::Unsound(problems) })
     }
 
     /// The jobs of which nobody has said what they are over: neither the answer that started them
     /// nor their status.
-    fn unconfirmed(&self) -> impl Iterator<Item = Trouble> {
+    fn unconfirmed(&self) -> impl Iterator<Item = Problem> {
         let silent =
             |job: &&Watched| job.status.as_ref().is_none_or(|status| status.integrations.is_none());
         let jobs = self.attempt.jobs.iter().filter(|_| self.attempt.unconfirmed).filter(silent);
         jobs.map(|job| {
             let what = format!("job {} does not say what it evaluated", job.member.job);
-            self.trouble(Cause::Incomplete, what)
+            self.problem(Cause::Incomplete, what)
         })
     }
 
     /// Adds the controls that were not evaluated to the sentence.
-    async fn name_runners(&self, job: u64, trouble: &mut Trouble) -> Step<()> {
+    async fn name_runners(&self, job: u64, problem: &mut Problem) -> Step<()> {
         let runners = match api::runners(&self.run.http, job).await {
             Err(error) => return only_stop(&error),
             Ok(runners) => runners,
         };
         if let Some(names) = trust::not_evaluated(&runners) {
-            trouble.message += &format!("; {names}");
+            problem.message += &format!("; {names}");
         }
         Ok(())
     }
@@ -130,12 +130,12 @@ impl Worker<'_> {
     /// Whether the report of a job that did not wait for all its results still agrees with what
     /// this job itself stored. What came too late is only in the findings listing; what an earlier
     /// job left behind is only in the report (fact sheet §3.2, §5.6).
-    async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Trouble>> {
+    async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Problem>> {
         let stored = match api::stored_failures(&self.run.http, expected.job).await {
             Ok(stored) => stored,
             Err(error) => {
                 only_stop(&error)?;
-                return Ok(Err(api::trouble(&error)));
+                return Ok(Err(api::problem(&error)));
             }
         };
         if stored.map(u64::try_from) == Some(Ok(failed)) {
@@ -143,7 +143,7 @@ impl Worker<'_> {
         }
         let stored = stored.map_or_else(|| "an unknown number of".to_owned(), |n| n.to_string());
         Ok(Err(expected
-            .trouble(
+            .problem(
                 Cause::Contradictory,
                 format_args!(
                     "SUCCEEDED without waiting for all its results to be stored: the findings \
@@ -158,17 +158,17 @@ impl Worker<'_> {
         &self,
         expected: Expected<'_>,
         figures: Figures,
-    ) -> Step<Result<Sound, Trouble>> {
+    ) -> Step<Result<Sound, Problem>> {
         let job = expected.job;
         if figures.sank_too_long
-            && let Err(trouble) = self.all_stored(expected, figures.failed).await?
+            && let Err(problem) = self.all_stored(expected, figures.failed).await?
         {
-            return Ok(Err(trouble));
+            return Ok(Err(problem));
         }
         let counts = match api::by_control(&self.run.http, job).await {
             Ok(Some(report)) => counts::recount(expected, &figures, report),
             Ok(None) if figures.evaluated() == 0 => Err(missing(expected)),
-            Ok(None) => Err(expected.trouble(
+            Ok(None) => Err(expected.problem(
                 Cause::Contradictory,
                 format_args!(
                     "has no report, although its status counts {} checks",
@@ -179,16 +179,16 @@ impl Worker<'_> {
                 only_stop(&error)?;
                 // Every job that succeeded has this report, and whoever may read its status may
                 // read it (fact sheet §5.1): without it nothing recounts.
-                Err(api::trouble(&error))
+                Err(api::problem(&error))
             }
         };
         Ok(counts.map(|counts| Sound { job, figures, counts }))
     }
 }
 
-fn missing(expected: Expected<'_>) -> Trouble {
+fn missing(expected: Expected<'_>) -> Problem {
     expected
-        .trouble(Cause::Incomplete, "SUCCEEDED, but there is no report of it")
+        .problem(Cause::Incomplete, "SUCCEEDED, but there is no report of it")
         .help("run the gate again; if it stays, look at the summarizer on the platform")
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::trust::{Expected, Figures, add, count};
 use super::wire::{ByControl, JobSummary};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::text;
 
 /// Checks of one control.
@@ -26,10 +26,10 @@ pub fn recount(
     expected: Expected<'_>,
     figures: &Figures,
     report: ByControl,
-) -> Result<Vec<ControlCount>, Trouble> {
+) -> Result<Vec<ControlCount>, Problem> {
     let contradiction = |what: String| {
         expected
-            .trouble(Cause::Contradictory, format_args!("and its report by control differ: {what}"))
+            .problem(Cause::Contradictory, format_args!("and its report by control differ: {what}"))
             .help("run the gate again; if it stays, the platform's report of this job is broken")
     };
     let other = report.job_summary.and_then(|about| of_another(expected, &about));
@@ -80,7 +80,7 @@ pub fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> 
 mod tests {
     use super::*;
 
-    fn report(text: &str) -> Result<Vec<ControlCount>, Trouble> {
+    fn report(text: &str) -> Result<Vec<ControlCount>, Problem> {
         let integrations = ["i1".to_owned(), "i2".to_owned()].into();
         let expected =
             Expected { place: "here", job: 136, framework: "a", integrations: &integrations };
@@ -131,8 +131,8 @@ mod tests {
             (r#"{"job_summary":{"framework_id":"b"}}"#.to_owned(), "of framework `b`"),
             (r#"{"job_summary":{"integration_ids":["i9"]}}"#.to_owned(), "integration i9"),
         ] {
-            let trouble = report(&text).unwrap_err();
-            assert!(trouble.message.contains(words), "{text}\n{trouble:?}");
+            let problem = report(&text).unwrap_err();
+            assert!(problem.message.contains(words), "{text}\n{problem:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::api;
 use super::wire::{FrameworkItem, IntegrationItem, Page};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Http, HttpError};
 use crate::sources::{Listing, Table};
 
@@ -90,11 +90,11 @@ pub async fn integrations(http: &Http) -> Result<Vec<Integration>, HttpError> {
 }
 
 /// All integrations, if they are as many as the platform says there are.
-pub(super) async fn all_integrations(http: &Http) -> Result<Vec<Integration>, Trouble> {
+pub(super) async fn all_integrations(http: &Http) -> Result<Vec<Integration>, Problem> {
     let Page { items, total } =
-        api::integrations(http).await.map_err(|error| api::trouble(&error))?;
+        api::integrations(http).await.map_err(|error| api::problem(&error))?;
     if let Some(total) = total.filter(|total| i64::try_from(items.len()) != Ok(*total)) {
-        return Err(Trouble::new(
+        return Err(Problem::new(
             Cause::Contradictory,
             format!(
                 "the list of integrations on {} holds {} where its total_count is {total}",

@@ -20,7 +20,7 @@
 use futures_util::future::join_all;
 
 use crate::evidence::Outcome;
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
@@ -83,16 +83,16 @@ impl Source for Settings {
         true
     }
 
-    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
         Box::pin(
-            async move { inventory::table(http, what).await.map_err(|error| api::trouble(&error)) },
+            async move { inventory::table(http, what).await.map_err(|error| api::problem(&error)) },
         )
     }
 
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
         Box::pin(async move {
             let plan = preflight::plan(self, run).await?;
             Ok(Box::new(Prepared { settings: self, run, plan }) as Box<dyn Ready>)
@@ -112,7 +112,7 @@ impl Ready for Prepared<'_> {
         self.plan.lines.clone()
     }
 
-    fn doubts(&self) -> Vec<Trouble> {
+    fn doubts(&self) -> Vec<Problem> {
         self.plan.scopes.iter().flat_map(|scope| scope.doubts.iter().cloned()).collect()
     }
 

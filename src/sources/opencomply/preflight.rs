@@ -6,7 +6,7 @@ use super::inventory::{self, Framework, Integration};
 use super::scope::{self, Scope};
 use super::settings::{RunMode, Settings};
 use super::wire::Me;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Http;
 use crate::sources::Run;
 use crate::text;
@@ -26,19 +26,19 @@ pub struct Plan {
 ///
 /// # Errors
 /// Everything that is wrong, not just the first.
-pub async fn plan(settings: &Settings, run: &Run) -> Result<Plan, Vec<Trouble>> {
+pub async fn plan(settings: &Settings, run: &Run) -> Result<Plan, Vec<Problem>> {
     let http = &run.http;
     // Alone and first: a token that is refused would be refused three times.
-    let me = api::me(http).await.map_err(|error| vec![api::trouble(&error)])?;
+    let me = api::me(http).await.map_err(|error| vec![api::problem(&error)])?;
     let (role, frameworks, integrations) = futures_util::future::join3(
         async { check_role(&run.name, &me, settings.run) },
         known_frameworks(http, &run.name, &settings.frameworks),
         inventory::all_integrations(http),
     )
     .await;
-    let mut troubles: Vec<_> = role.err().into_iter().collect();
+    let mut problems: Vec<_> = role.err().into_iter().collect();
     let frameworks = frameworks.unwrap_or_else(|all| {
-        troubles.extend(all);
+        problems.extend(all);
         Vec::new()
     });
     let mut plan = Plan { lines: vec![user_line(&me)], me, scopes: Vec::new(), notes: Vec::new() };
@@ -49,18 +49,18 @@ pub async fn plan(settings: &Settings, run: &Run) -> Result<Plan, Vec<Trouble>> 
                 Ok(chosen) => {
                     let scoped = scope::scopes(place, &frameworks, &chosen, &settings.integrations);
                     plan.scopes = scoped.unwrap_or_else(|all| {
-                        troubles.extend(all);
+                        problems.extend(all);
                         Vec::new()
                     });
                 }
-                Err(all) => troubles.extend(all),
+                Err(all) => problems.extend(all),
             }
         }
-        Err(trouble) => troubles.push(trouble),
+        Err(problem) => problems.push(problem),
     }
-    troubles.dedup();
-    if !troubles.is_empty() {
-        return Err(troubles);
+    problems.dedup();
+    if !problems.is_empty() {
+        return Err(problems);
     }
     plan.lines.extend(plan.scopes.iter().map(|scope| scope_line(scope, &frameworks)));
     plan.lines.extend(plan.notes.iter().cloned());
@@ -88,7 +88,7 @@ fn scope_line(scope: &Scope, frameworks: &[Framework]) -> String {
     )
 }
 
-fn check_role(source: &str, me: &Me, mode: RunMode) -> Result<(), Trouble> {
+fn check_role(source: &str, me: &Me, mode: RunMode) -> Result<(), Problem> {
     let Some(role) = me.role.as_deref().filter(|role| !role.is_empty()) else {
         // Not stated: the platform will tell when it is asked for more.
         return Ok(());
@@ -96,7 +96,7 @@ fn check_role(source: &str, me: &Me, mode: RunMode) -> Result<(), Trouble> {
     if matches!(mode, RunMode::Never { .. }) || role.eq_ignore_ascii_case("admin") {
         return Ok(());
     }
-    Err(Trouble::new(
+    Err(Problem::new(
         Cause::Denied,
         format!("{source}: the token has the role `{role}`; starting a run needs `admin`"),
     )
@@ -112,9 +112,9 @@ async fn known_frameworks(
     http: &Http,
     source: &str,
     wanted: &[String],
-) -> Result<Vec<Framework>, Vec<Trouble>> {
+) -> Result<Vec<Framework>, Vec<Problem>> {
     let named = inventory::frameworks_named(http, wanted).await;
-    let named = named.map_err(|error| vec![api::trouble(&error)])?;
+    let named = named.map_err(|error| vec![api::problem(&error)])?;
     let is_known = |id: &&String| named.iter().any(|framework| framework.id == **id);
     let unknown: Vec<_> = wanted.iter().filter(|id| !is_known(id)).collect();
     if unknown.is_empty() {
@@ -122,10 +122,10 @@ async fn known_frameworks(
         return Ok(wanted.iter().filter_map(find).collect());
     }
     // Only now is the whole list worth its price: it knows what was meant.
-    let all = inventory::frameworks(http).await.map_err(|error| vec![api::trouble(&error)])?;
+    let all = inventory::frameworks(http).await.map_err(|error| vec![api::problem(&error)])?;
     let place = format!("{source}: ");
     let missing = |id: &String| {
-        Trouble::new(
+        Problem::new(
             Cause::Invalid,
             format!(
                 "{place}framework `{id}` does not exist on {}{}",
@@ -179,8 +179,8 @@ mod tests {
         assert!(check_role("opencomply", &me("admin"), RunMode::Always).is_ok());
         assert!(check_role("opencomply", &me("viewer"), never).is_ok());
         assert!(check_role("opencomply", &Me::default(), RunMode::Always).is_ok());
-        let trouble = check_role("opencomply", &me("editor"), RunMode::Always).unwrap_err();
-        assert_eq!(trouble.cause, Cause::Denied);
-        assert!(trouble.message.contains("`editor`") && trouble.message.contains("`admin`"));
+        let problem = check_role("opencomply", &me("editor"), RunMode::Always).unwrap_err();
+        assert_eq!(problem.cause, Cause::Denied);
+        assert!(problem.message.contains("`editor`") && problem.message.contains("`admin`"));
     }
 }

@@ -10,7 +10,7 @@ use super::rules::Rules;
 use super::trust::Expected;
 use super::worker::Worker;
 use crate::evidence::{Cell, Tally};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::http::Failure;
 use crate::selection::{Field, Selection};
 use crate::stop::Reason;
@@ -62,7 +62,7 @@ impl Worker<'_> {
                 let help = "check that the integrations are discovered and that the framework has \
                             controls for them";
                 let what = format!("job {id} evaluated nothing");
-                self.part.troubles.push(self.trouble(Cause::Empty, what).help(help));
+                self.part.problems.push(self.problem(Cause::Empty, what).help(help));
             }
             let unknown = || job.counts.iter().filter(|count| count.severity == Severity::Unknown);
             let failed = unknown().fold(0_u64, |sum, count| sum.saturating_add(count.failed));
@@ -142,7 +142,7 @@ impl Worker<'_> {
     }
 
     /// Reads one job's resources, and says why its findings are not all there, if so.
-    async fn seen(&self, job: &Sound, reader: &mut Reader<'_>) -> Step<Result<Seen, Trouble>> {
+    async fn seen(&self, job: &Sound, reader: &mut Reader<'_>) -> Step<Result<Seen, Problem>> {
         let id = job.job;
         let answer = match api::resource_view(&self.run.http, id).await {
             Ok(answer) => answer,
@@ -151,14 +151,14 @@ impl Worker<'_> {
                 if !matches!(error.failure, Failure::Stopped(Reason::Deadline)) {
                     only_stop(&error)?;
                 }
-                let api_trouble = api::trouble(&error);
+                let api_problem = api::problem(&error);
                 // Refused with the job done: this one document is missing (fact sheet §5).
-                let cause = match api_trouble.cause {
+                let cause = match api_problem.cause {
                     Cause::Protocol => Cause::Incomplete,
                     cause => cause,
                 };
-                let what = format!("the findings of job {id} are missing: {}", api_trouble.message);
-                return Ok(Err(self.trouble(cause, what).help(
+                let what = format!("the findings of job {id} are missing: {}", api_problem.message);
+                return Ok(Err(self.problem(cause, what).help(
                     "the counts stand, and gates that need only those are decided; for the rest \
                      run the gate again",
                 )));
@@ -168,7 +168,7 @@ impl Worker<'_> {
             Ok(seen) => seen,
             Err(what) => {
                 let what = format!("the findings of job {id} cannot be read: {what}");
-                return Ok(Err(self.trouble(Cause::Protocol, what)));
+                return Ok(Err(self.problem(Cause::Protocol, what)));
             }
         };
         let expected = Expected {
@@ -180,19 +180,19 @@ impl Worker<'_> {
         let other = seen.about.as_ref().and_then(|about| counts::of_another(expected, about));
         if let Some(other) = other {
             let what = format!("the view of the resources of job {id} {other}");
-            return Ok(Err(self.trouble(Cause::Contradictory, what)));
+            return Ok(Err(self.problem(Cause::Contradictory, what)));
         }
         if let Some(integration) = &seen.foreign {
             let what = format!(
                 "the findings of job {id} are also of integration {integration}, which was not \
                  asked for"
             );
-            return Ok(Err(self.trouble(Cause::Contradictory, what)));
+            return Ok(Err(self.problem(Cause::Contradictory, what)));
         }
         if let Err(what) = job.figures.agree(&seen.failed) {
             let what = format!("the findings of job {id} do not recount: {what}");
             return Ok(Err(self
-                .trouble(Cause::Contradictory, what)
+                .problem(Cause::Contradictory, what)
                 .help("run the gate again; if it stays, the platform's report is broken")));
         }
         Ok(Ok(seen))

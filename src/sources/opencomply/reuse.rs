@@ -15,7 +15,7 @@ use super::history::History;
 use super::past::{Member, PastRun};
 use super::worker::{Attempt, Worker};
 use crate::evidence::{MOST_AHEAD, Role};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Failure;
 
 /// Runs that say nothing and are looked past, newest first.
@@ -33,7 +33,7 @@ pub(super) enum Earlier {
     /// The newest run that says anything cannot be relied on.
     Unfit {
         newest: u64,
-        troubles: Vec<Trouble>,
+        problems: Vec<Problem>,
     },
     /// There is no run that says anything; why those that were looked at do not.
     None(Vec<String>),
@@ -42,7 +42,7 @@ pub(super) enum Earlier {
 /// What one run says.
 enum Says {
     Sound(Vec<Sound>),
-    Unfit(Vec<Trouble>),
+    Unfit(Vec<Problem>),
     Nothing(String),
 }
 
@@ -57,12 +57,12 @@ impl Worker<'_> {
             (Earlier::Unfit { newest, .. }, Some(run)) if run.is_after(newest) => {
                 self.join_and_wait(&run).await
             }
-            (Earlier::Unfit { newest, troubles }, _) => {
+            (Earlier::Unfit { newest, problems }, _) => {
                 self.part.notes.push(format!(
                     "job {newest} is of the newest run over these integrations; no older one is \
                      used in its place"
                 ));
-                Err(Halt::Troubles(troubles))
+                Err(Halt::Troubles(problems))
             }
             (Earlier::None(looked_past), None) => {
                 Err(self.none_to_rely_on(&history, &looked_past).into())
@@ -75,12 +75,12 @@ impl Worker<'_> {
         self.watch(attempt).await?;
         match self.assess().await? {
             Assessed::Sound(sound) => Ok(sound),
-            Assessed::Unsound(troubles) => Err(Halt::Troubles(troubles)),
+            Assessed::Unsound(problems) => Err(Halt::Troubles(problems)),
             Assessed::Lost(lost) => Err(self.no_end(Some(&lost)).into()),
         }
     }
 
-    fn none_to_rely_on(&self, history: &History, looked_past: &[String]) -> Trouble {
+    fn none_to_rely_on(&self, history: &History, looked_past: &[String]) -> Problem {
         let mut named: Vec<_> = looked_past.iter().take(NAMED).cloned().collect();
         if looked_past.len() > NAMED {
             named.push(format!("and {} more", looked_past.len() - NAMED));
@@ -89,7 +89,7 @@ impl Worker<'_> {
             [] => format!("{} none", history.shows()),
             named => named.join("; "),
         };
-        self.trouble(
+        self.problem(
             Cause::Incomplete,
             format_args!(
                 "there is no run over exactly these integrations to rely on, and `run: {{when: \
@@ -121,7 +121,7 @@ impl Worker<'_> {
                             .extend(looked_past.iter().map(|why| format!("not used: {why}")));
                         return Ok(Earlier::Sound(sound));
                     }
-                    Says::Unfit(troubles) => return Ok(Earlier::Unfit { newest, troubles }),
+                    Says::Unfit(problems) => return Ok(Earlier::Unfit { newest, problems }),
                     Says::Nothing(why) => looked_past.push(why),
                 }
                 self.attempt = Attempt::default();
@@ -165,7 +165,7 @@ impl Worker<'_> {
                 self.unfit(&label, &format!("did not all succeed, and {lost}"))
             }
             Assessed::Lost(lost) => Says::Nothing(lost.to_string()),
-            Assessed::Unsound(troubles) => Says::Unfit(troubles),
+            Assessed::Unsound(problems) => Says::Unfit(problems),
         })
     }
 
@@ -179,7 +179,7 @@ impl Worker<'_> {
                 }
                 Err(error) => match error.failure {
                     Failure::Refused { .. } | Failure::Protocol(_) => {
-                        return Ok(Some(Says::Unfit(vec![api::trouble(&error)])));
+                        return Ok(Some(Says::Unfit(vec![api::problem(&error)])));
                     }
                     _ => return Err(error.into()),
                 },
@@ -190,7 +190,7 @@ impl Worker<'_> {
 
     fn unfit(&self, label: &str, why: &str) -> Says {
         let what = format!("{label} {why}");
-        Says::Unfit(vec![self.trouble(Cause::Incomplete, what).help(START_ONE)])
+        Says::Unfit(vec![self.problem(Cause::Incomplete, what).help(START_ONE)])
     }
 }
 

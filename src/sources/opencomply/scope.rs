@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inventory::{Framework, Integration};
 use super::settings::{Entry, Integrations};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::text;
 
 /// One framework over its integrations.
@@ -14,7 +14,7 @@ pub struct Scope {
     /// By the platform's id.
     pub integrations: BTreeMap<String, Integration>,
     /// Why a run could not be relied on, known without starting one.
-    pub doubts: Vec<Trouble>,
+    pub doubts: Vec<Problem>,
 }
 
 impl Scope {
@@ -38,7 +38,7 @@ pub fn select(
     wanted: &Integrations,
     all: &[Integration],
     notes: &mut Vec<String>,
-) -> Result<Vec<Integration>, Vec<Trouble>> {
+) -> Result<Vec<Integration>, Vec<Problem>> {
     match wanted {
         Integrations::All => {
             // Put away on purpose, or not anybody's cloud: leaving them out loses no evidence.
@@ -50,15 +50,15 @@ pub fn select(
         }
         Integrations::Listed(entries) => {
             let mut chosen: Vec<Integration> = Vec::new();
-            let mut troubles = Vec::new();
+            let mut problems = Vec::new();
             for entry in entries {
                 match resolve(place, entry, all) {
                     Ok(one) if chosen.iter().any(|other| other.id == one.id) => {}
                     Ok(one) => chosen.push(one.clone()),
-                    Err(trouble) => troubles.push(trouble),
+                    Err(problem) => problems.push(problem),
                 }
             }
-            if troubles.is_empty() { Ok(chosen) } else { Err(troubles) }
+            if problems.is_empty() { Ok(chosen) } else { Err(problems) }
         }
     }
 }
@@ -68,7 +68,7 @@ fn resolve<'a>(
     place: &str,
     entry: &Entry,
     all: &'a [Integration],
-) -> Result<&'a Integration, Trouble> {
+) -> Result<&'a Integration, Problem> {
     let is = |wanted: &Option<String>, given: &str| {
         wanted.as_deref().is_none_or(|wanted| wanted == given)
     };
@@ -85,7 +85,7 @@ fn resolve<'a>(
     let in_use: Vec<_> = matching.iter().filter(|one| !one.is("ARCHIVED")).copied().collect();
     match (&*in_use, &*matching) {
         ([one], _) | ([], [one]) => Ok(one),
-        ([], []) => Err(Trouble::new(
+        ([], []) => Err(Problem::new(
             Cause::Invalid,
             format!("{place}: no integration has {entry}{}", nearest_integration(entry, all)),
         )
@@ -93,7 +93,7 @@ fn resolve<'a>(
         (several, matching) => {
             let several = if several.is_empty() { matching } else { several };
             let shown: Vec<_> = several.iter().map(|one| format!("{one} = {}", one.id)).collect();
-            Err(Trouble::new(
+            Err(Problem::new(
                 Cause::Invalid,
                 format!(
                     "{place}: {} integrations have {entry}: {}",
@@ -132,34 +132,34 @@ pub fn scopes(
     frameworks: &[Framework],
     chosen: &[Integration],
     wanted: &Integrations,
-) -> Result<Vec<Scope>, Vec<Trouble>> {
+) -> Result<Vec<Scope>, Vec<Problem>> {
     let covers = |framework: &Framework, integration: &Integration| {
         framework.plugins.as_ref().is_none_or(|types| types.contains(&integration.kind))
     };
-    let mut troubles = Vec::new();
+    let mut problems = Vec::new();
     let mut scopes = Vec::new();
     for framework in frameworks {
         let covered: Vec<_> = chosen.iter().filter(|one| covers(framework, one)).collect();
         if covered.is_empty() {
-            troubles.push(covers_none(place, framework, wanted));
+            problems.push(covers_none(place, framework, wanted));
         }
         scopes.push(scope(place, framework, &covered));
     }
     if matches!(wanted, Integrations::Listed(_)) && !frameworks.is_empty() {
         let uncovered =
             chosen.iter().filter(|one| !frameworks.iter().any(|framework| covers(framework, one)));
-        troubles.extend(uncovered.map(|one| {
-            Trouble::new(
+        problems.extend(uncovered.map(|one| {
+            Problem::new(
                 Cause::Invalid,
                 format!("{place}: integration {one} is covered by none of the frameworks"),
             )
             .help("add a framework for its type, or take it out of `integrations`")
         }));
     }
-    if troubles.is_empty() { Ok(scopes) } else { Err(troubles) }
+    if problems.is_empty() { Ok(scopes) } else { Err(problems) }
 }
 
-fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Trouble {
+fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Problem {
     let types = framework.plugins.as_deref().unwrap_or_default();
     let types = match types {
         [] => "types that the platform does not name".to_owned(),
@@ -169,7 +169,7 @@ fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Tro
         Integrations::All => "there is no such integration in use",
         Integrations::Listed(_) => "`integrations` lists none of them",
     };
-    Trouble::new(
+    Problem::new(
         Cause::Invalid,
         format!("{place}: framework `{}` covers {types}, and {what}", framework.id),
     )
@@ -184,7 +184,7 @@ fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope 
             "SAMPLE_INTEGRATION" => ("SAMPLE_INTEGRATION", "anything but sample data"),
             state => (state, "what there is in it now"),
         };
-        Trouble::new(
+        Problem::new(
             Cause::Incomplete,
             format!(
                 "{place}: framework `{}`: integration {integration} is {state}; a run would not \
@@ -241,7 +241,7 @@ mod tests {
     fn an_entry_is_literal_and_means_one() {
         let all = estate();
         let found = |entry: &Entry| {
-            resolve("here", entry, &all).map(|one| &*one.id).map_err(|trouble| trouble.message)
+            resolve("here", entry, &all).map(|one| &*one.id).map_err(|problem| problem.message)
         };
         assert_eq!(found(&by_provider("122814690049")), Ok("i1"));
         // The platform's own filter would find this inside the longer id.
@@ -295,10 +295,10 @@ mod tests {
             assert_eq!(scope.doubts[0].cause, Cause::Incomplete);
             assert!(scope.doubts[0].message.contains("210987654321"), "{:?}", scope.doubts);
         }
-        let troubles = scopes("here", &[aws, none], &chosen, &listed).unwrap_err();
-        let messages: Vec<_> = troubles.iter().map(|trouble| &*trouble.message).collect();
+        let problems = scopes("here", &[aws, none], &chosen, &listed).unwrap_err();
+        let messages: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
         assert!(messages[0].contains("`none` covers github_account"), "{messages:?}");
         assert!(messages[1].contains("f8b4c7a2"), "{messages:?}");
-        assert!(troubles.iter().all(|trouble| trouble.cause == Cause::Invalid));
+        assert!(problems.iter().all(|problem| problem.cause == Cause::Invalid));
     }
 }

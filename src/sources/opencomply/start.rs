@@ -10,7 +10,7 @@ use super::past::{Member, PastRun};
 use super::wire::{Started, StartedJob};
 use super::worker::{Attempt, Worker};
 use crate::evidence::Role;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Failure;
 use crate::poll;
 use crate::text;
@@ -51,7 +51,7 @@ impl Worker<'_> {
             return Ok(Some(attempt));
         }
         if self.lost_starts >= SENDS || matches!(lost.failure, Failure::Protocol(_)) {
-            return Err(api::trouble(&lost).into());
+            return Err(api::problem(&lost).into());
         }
         Ok(None)
     }
@@ -91,12 +91,12 @@ impl Worker<'_> {
     }
 
     /// The jobs of the answer, if they cover what was asked for.
-    fn accept(&mut self, answer: Started) -> Result<Attempt, Trouble> {
+    fn accept(&mut self, answer: Started) -> Result<Attempt, Problem> {
         let jobs = answer.jobs.unwrap_or_default();
         self.unfinished.extend(jobs.iter().filter_map(|job| job.job_id).map(|id| id.0));
         if jobs.is_empty() {
             return Err(self
-                .trouble(
+                .problem(
                     Cause::Invalid,
                     "the platform started nothing: none of these integrations matched",
                 )
@@ -118,15 +118,15 @@ impl Worker<'_> {
         Ok(Attempt::new(Role::Started, members))
     }
 
-    fn members(&self, jobs: Vec<StartedJob>) -> Result<Vec<Member>, Trouble> {
+    fn members(&self, jobs: Vec<StartedJob>) -> Result<Vec<Member>, Problem> {
         let mut members: Vec<Member> = Vec::new();
         for job in jobs {
             let Some(id) = job.job_id.map(|id| id.0).filter(|id| *id > 0) else {
-                return Err(self.trouble(Cause::Protocol, "a started job has no `job_id`"));
+                return Err(self.problem(Cause::Protocol, "a started job has no `job_id`"));
             };
             let framework = job.benchmark_id.as_deref().unwrap_or(&self.scope.framework);
             if !framework.eq_ignore_ascii_case(&self.scope.framework) {
-                return Err(self.trouble(
+                return Err(self.problem(
                     Cause::Contradictory,
                     format_args!(
                         "the platform started job {id} for framework `{}` instead",
@@ -144,7 +144,7 @@ impl Worker<'_> {
         Ok(members)
     }
 
-    fn check_coverage(&self, covered: &BTreeSet<String>, what: &str) -> Result<(), Trouble> {
+    fn check_coverage(&self, covered: &BTreeSet<String>, what: &str) -> Result<(), Problem> {
         let named = |ids: BTreeSet<&String>| {
             let labels: Vec<_> = ids.into_iter().map(|id| self.scope.label(id)).collect();
             text::one_line(&labels.join(", "), 600)
@@ -152,14 +152,14 @@ impl Worker<'_> {
         let missing: BTreeSet<_> = self.wanted.difference(covered).collect();
         if !missing.is_empty() {
             return Err(self
-                .trouble(Cause::Incomplete, format_args!("{what} without {}", named(missing)))
+                .problem(Cause::Incomplete, format_args!("{what} without {}", named(missing)))
                 .help(
                     "run the gate again; if it stays, look at those integrations on the platform",
                 ));
         }
         let extra: BTreeSet<_> = covered.difference(&self.wanted).collect();
         if !extra.is_empty() {
-            return Err(self.trouble(
+            return Err(self.problem(
                 Cause::Contradictory,
                 format_args!("{what} also over {}, which was not asked for", named(extra)),
             ));

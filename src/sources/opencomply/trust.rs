@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::wire::{Runner, RunnerCounts, Status};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::text;
 
 /// Seconds after which the platform stops waiting for results to be stored (fact sheet §3.2).
@@ -25,8 +25,8 @@ pub struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    pub fn trouble(&self, cause: Cause, what: impl std::fmt::Display) -> Trouble {
-        Trouble::new(cause, format!("{}: job {} {what}", self.place, self.job))
+    pub fn problem(&self, cause: Cause, what: impl std::fmt::Display) -> Problem {
+        Problem::new(cause, format!("{}: job {} {what}", self.place, self.job))
     }
 }
 
@@ -37,7 +37,7 @@ pub enum Judged {
     /// Another run deleted this one's runners (fact sheet §2.4).
     Superseded,
     Unsound {
-        troubles: Vec<Trouble>,
+        problems: Vec<Problem>,
         runners_to_blame: bool,
     },
 }
@@ -93,7 +93,7 @@ pub fn add<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, number: u64) {
 pub fn judge(expected: Expected<'_>, status: &Status) -> Judged {
     if status.state() != "SUCCEEDED" {
         return Judged::Unsound {
-            troubles: vec![did_not_succeed(expected, status)],
+            problems: vec![did_not_succeed(expected, status)],
             runners_to_blame: false,
         };
     }
@@ -101,11 +101,11 @@ pub fn judge(expected: Expected<'_>, status: &Status) -> Judged {
     if status.with_incidents == Some(true) && runners.total_count == Some(0) {
         return Judged::Superseded;
     }
-    let mut troubles = Vec::new();
+    let mut problems = Vec::new();
     if status.with_incidents != Some(true) {
-        troubles.push(
+        problems.push(
             expected
-                .trouble(
+                .problem(
                     Cause::Incomplete,
                     "ran without incidents; controls that could not be evaluated do not show in \
                      such a run",
@@ -115,19 +115,19 @@ pub fn judge(expected: Expected<'_>, status: &Status) -> Judged {
     }
     let blame = judge_runners(expected, &runners, status);
     let runners_to_blame = blame.is_some();
-    troubles.extend(blame);
-    troubles.extend(is_of_another(expected, status));
+    problems.extend(blame);
+    problems.extend(is_of_another(expected, status));
     match figures(expected, status) {
-        Ok(figures) if troubles.is_empty() => Judged::Sound(figures),
-        Ok(_) => Judged::Unsound { troubles, runners_to_blame },
-        Err(trouble) => {
-            troubles.push(trouble);
-            Judged::Unsound { troubles, runners_to_blame }
+        Ok(figures) if problems.is_empty() => Judged::Sound(figures),
+        Ok(_) => Judged::Unsound { problems, runners_to_blame },
+        Err(problem) => {
+            problems.push(problem);
+            Judged::Unsound { problems, runners_to_blame }
         }
     }
 }
 
-fn did_not_succeed(expected: Expected<'_>, status: &Status) -> Trouble {
+fn did_not_succeed(expected: Expected<'_>, status: &Status) -> Problem {
     let mut what = format!("ended as {}", status.state());
     if let Some(step) = status.step_failed.as_deref().filter(|step| !step.is_empty()) {
         what += &format!(" at step {step}");
@@ -136,7 +136,7 @@ fn did_not_succeed(expected: Expected<'_>, status: &Status) -> Trouble {
         what += &format!(": {}", text::one_line(message, 400));
     }
     expected
-        .trouble(Cause::JobFailed, what)
+        .problem(Cause::JobFailed, what)
         .help("look at the job on the platform; when its cause is mended, run the gate again")
 }
 
@@ -146,7 +146,7 @@ fn judge_runners(
     expected: Expected<'_>,
     runners: &RunnerCounts,
     status: &Status,
-) -> Option<Trouble> {
+) -> Option<Problem> {
     let message = status.failure_message.as_deref().unwrap_or_default().trim();
     let (Some(total), Some(succeeded), Some(failed), Some(timed_out)) = (
         runners.total_count,
@@ -154,17 +154,17 @@ fn judge_runners(
         runners.runners_failed,
         runners.runners_timed_out,
     ) else {
-        return Some(expected.trouble(
+        return Some(expected.problem(
             Cause::Protocol,
             "has no runner counts, without which it is not known whether all was evaluated",
         ));
     };
     if [total, succeeded, failed, timed_out].into_iter().any(|count| count < 0) {
-        return Some(expected.trouble(Cause::Protocol, "has a negative runner count"));
+        return Some(expected.problem(Cause::Protocol, "has a negative runner count"));
     }
     let ended = succeeded.saturating_add(failed).saturating_add(timed_out);
     if ended > total {
-        return Some(expected.trouble(
+        return Some(expected.problem(
             Cause::Contradictory,
             format_args!("counts {ended} runners that ended, of {total}"),
         ));
@@ -172,7 +172,7 @@ fn judge_runners(
     if succeeded == total {
         return (!message.is_empty()).then(|| {
             let message = text::one_line(message, 400);
-            expected.trouble(
+            expected.problem(
                 Cause::Incomplete,
                 format_args!("SUCCEEDED, but with a failure message: {message}"),
             )
@@ -192,17 +192,17 @@ fn judge_runners(
     if !message.is_empty() {
         what += &format!(" ({})", text::one_line(message, 400));
     }
-    Some(expected.trouble(Cause::Incomplete, what).help(
+    Some(expected.problem(Cause::Incomplete, what).help(
         "for controls that were not evaluated the platform shows old results, or none; mend what \
          made the runners fail and run the gate again",
     ))
 }
 
-fn is_of_another(expected: Expected<'_>, status: &Status) -> Option<Trouble> {
+fn is_of_another(expected: Expected<'_>, status: &Status) -> Option<Problem> {
     // Null for frameworks that are not roots (fact sheet §3.1).
     let named = status.frameworks.iter().flatten().find_map(|name| name.framework_id.as_deref());
     if let Some(other) = named.filter(|name| !name.eq_ignore_ascii_case(expected.framework)) {
-        return Some(expected.trouble(
+        return Some(expected.problem(
             Cause::Contradictory,
             format_args!("is of framework `{}`", text::one_line(other, 100)),
         ));
@@ -210,7 +210,7 @@ fn is_of_another(expected: Expected<'_>, status: &Status) -> Option<Trouble> {
     let given: BTreeSet<String> =
         status.integrations.as_ref()?.iter().filter_map(|one| one.integration_id.clone()).collect();
     (given != *expected.integrations).then(|| {
-        expected.trouble(
+        expected.problem(
             Cause::Contradictory,
             format_args!(
                 "evaluated {} where it should have evaluated {}",
@@ -226,7 +226,7 @@ fn joined(ids: &BTreeSet<String>) -> String {
     text::one_line(&format!("the integrations [{}]", ids.join(", ")), 500)
 }
 
-fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures, Trouble> {
+fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures, Problem> {
     let incidents = status.incidents.clone().unwrap_or_default();
     let summary = incidents.summary.unwrap_or_default();
     let passed = count(expected, "incidents.summary.ok", summary.ok)?;
@@ -240,7 +240,7 @@ fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures, Trouble> 
     let explained = breakdown.values().fold(0_u64, |sum, number| sum.saturating_add(*number));
     if explained > failed {
         return Err(expected
-            .trouble(
+            .problem(
                 Cause::Contradictory,
                 format_args!(
                     "counts {failed} alarms, but {explained} in their breakdown by severity"
@@ -252,13 +252,13 @@ fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures, Trouble> 
     Ok(Figures { passed, failed, breakdown, sank_too_long })
 }
 
-pub fn count(expected: Expected<'_>, field: &str, number: Option<i64>) -> Result<u64, Trouble> {
+pub fn count(expected: Expected<'_>, field: &str, number: Option<i64>) -> Result<u64, Problem> {
     match number.map(u64::try_from) {
         Some(Ok(number)) => Ok(number),
         Some(Err(_)) => {
-            Err(expected.trouble(Cause::Protocol, format_args!("has a negative `{field}`")))
+            Err(expected.problem(Cause::Protocol, format_args!("has a negative `{field}`")))
         }
-        None => Err(expected.trouble(Cause::Protocol, format_args!("has no `{field}`"))),
+        None => Err(expected.problem(Cause::Protocol, format_args!("has no `{field}`"))),
     }
 }
 
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_platform_may_leave_out_is_no_trouble() {
+    fn what_the_platform_may_leave_out_is_no_problem() {
         for change in [
             &[("/frameworks", "null")][..],
             &[("/integrations", "null")],
@@ -438,13 +438,13 @@ mod tests {
             (&[("/incidents/alarms_breakdown/low", "-6")], Cause::Protocol, "negative"),
         ];
         for (change, cause, words) in TROUBLES {
-            let Judged::Unsound { troubles, .. } = judged(change) else {
+            let Judged::Unsound { problems, .. } = judged(change) else {
                 panic!("sound: {change:?}")
             };
-            let found = troubles
+            let found = problems
                 .iter()
-                .any(|trouble| trouble.cause == *cause && trouble.message.contains(words));
-            assert!(found, "{change:?}\n{troubles:?}");
+                .any(|problem| problem.cause == *cause && problem.message.contains(words));
+            assert!(found, "{change:?}\n{problems:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::api::{self, Halt, Step};
 use super::wire::{self, Status};
 use super::worker::{Attempt, Watched, Worker};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Failure, HttpError};
 use crate::poll;
 
@@ -119,7 +119,7 @@ impl Worker<'_> {
             Some(id) if id == job => self.saw(job, status),
             Some(0) | None => {
                 return Err(self
-                    .trouble(
+                    .problem(
                         Cause::Incomplete,
                         format_args!("the platform does not know job {job} any more"),
                     )
@@ -129,15 +129,15 @@ impl Worker<'_> {
             Some(other) => {
                 let what =
                     format!("the platform was asked for job {job} and answered with {other}");
-                return Err(self.trouble(Cause::Protocol, what).into());
+                return Err(self.problem(Cause::Protocol, what).into());
             }
         }
         self.hint_at(index);
         Ok(())
     }
 
-    fn integration_gone(&self, job: u64, error: &HttpError) -> Trouble {
-        self.trouble(
+    fn integration_gone(&self, job: u64, error: &HttpError) -> Problem {
+        self.problem(
             Cause::Incomplete,
             format_args!(
                 "the platform cannot tell the state of job {job}, since it fails to get one of its \

@@ -15,7 +15,7 @@ use super::settings::{RunMode, Settings};
 use super::share::Way;
 use super::wire::{self, Status};
 use crate::evidence::{Job, Part, Role};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::sources::Run;
 use crate::stop::Reason;
 
@@ -121,7 +121,7 @@ impl<'a> Worker<'a> {
             }
         } else {
             // Nothing that a run could bring would be relied on.
-            self.part.troubles = self.scope.doubts.clone();
+            self.part.problems = self.scope.doubts.clone();
             self.part.notes.push("no run was started, since it would be inconclusive".to_owned());
         }
         Done { part: self.part, unfinished: self.unfinished }
@@ -153,7 +153,7 @@ impl<'a> Worker<'a> {
             self.watch(attempt).await?;
             let lost = match self.assess().await? {
                 Assessed::Sound(sound) => return Ok(sound),
-                Assessed::Unsound(troubles) => return Err(Halt::Troubles(troubles)),
+                Assessed::Unsound(problems) => return Err(Halt::Troubles(problems)),
                 Assessed::Lost(lost) => lost,
             };
             self.part.notes.push(format!("{lost}; its result is not used"));
@@ -169,9 +169,9 @@ impl<'a> Worker<'a> {
     }
 
     /// Runs of this framework do not get to their end.
-    pub fn no_end(&self, lost: Option<&Lost>) -> Trouble {
+    pub fn no_end(&self, lost: Option<&Lost>) -> Problem {
         let lost = lost.map_or_else(String::new, |lost| format!(": {lost}"));
-        self.trouble(
+        self.problem(
             Cause::Incomplete,
             format_args!("its runs are ended by others before they are done{lost}"),
         )
@@ -181,8 +181,8 @@ impl<'a> Worker<'a> {
         )
     }
 
-    pub fn trouble(&self, cause: Cause, what: impl std::fmt::Display) -> Trouble {
-        Trouble::new(cause, format!("{}: {what}", self.place))
+    pub fn problem(&self, cause: Cause, what: impl std::fmt::Display) -> Problem {
+        Problem::new(cause, format!("{}: {what}", self.place))
     }
 
     /// Shows where this framework stands, and remembers it.
@@ -197,7 +197,7 @@ impl<'a> Worker<'a> {
 
     fn give_up(&mut self, halt: Halt) {
         let reason = match halt {
-            Halt::Troubles(troubles) => return self.part.troubles.extend(troubles),
+            Halt::Troubles(problems) => return self.part.problems.extend(problems),
             Halt::Stopped(reason) => reason,
         };
         let seen = match &*self.seen {
@@ -205,10 +205,10 @@ impl<'a> Worker<'a> {
             seen => format!("; last seen: {seen}"),
         };
         let hangs = self.attempt.jobs.iter().any(|job| job.hint_given);
-        self.part.troubles.push(match reason {
+        self.part.problems.push(match reason {
             Reason::Deadline => {
                 let hint = if hangs { format!("; {}", super::watch::HANGS) } else { String::new() };
-                self.trouble(
+                self.problem(
                     Cause::Deadline,
                     format_args!(
                         "the deadline passed before its evidence was complete{seen}{hint}"
@@ -216,7 +216,7 @@ impl<'a> Worker<'a> {
                 )
                 .help("raise `deadline`, or find out on the platform what the job waits for")
             }
-            Reason::Interrupt(_) => self.trouble(
+            Reason::Interrupt(_) => self.problem(
                 Cause::Interrupted,
                 format_args!("interrupted before its evidence was complete{seen}"),
             ),

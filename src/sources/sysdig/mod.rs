@@ -15,7 +15,7 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -121,14 +121,14 @@ impl Source for Settings {
         matches!(self.asked, Asked::Posture(_))
     }
 
-    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Trouble>> {
+    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
         Box::pin(posture::list(http, what))
     }
 
     fn preflight<'a>(
         &'a self,
         run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Trouble>>> {
+    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
         match &self.asked {
             Asked::Posture(settings) => Box::pin(posture::preflight(settings, run)),
             Asked::Images(images, detail) => Box::pin(images::preflight(images, *detail, run)),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::units::Whole;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Call, HttpError};
 use crate::page::Walk;
 
@@ -39,7 +39,7 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     ///
     /// # Errors
     /// If it cannot be asked, or the answer has no total.
-    pub async fn total(&self) -> Result<u64, Trouble> {
+    pub async fn total(&self) -> Result<u64, Problem> {
         let page: Page<serde::de::IgnoredAny> = self.page(1, 1).await?;
         self.stated(page.total)
     }
@@ -48,9 +48,9 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     ///
     /// # Errors
     /// If a page does not arrive, or the pages do not add up in two walks.
-    pub async fn rows<T: DeserializeOwned>(&self, key: Key<T>) -> Result<Vec<T>, Trouble> {
+    pub async fn rows<T: DeserializeOwned>(&self, key: Key<T>) -> Result<Vec<T>, Problem> {
         match self.walk(key, |_| false).await {
-            Err(trouble) if moved(&trouble) => self.walk(key, |_| false).await,
+            Err(problem) if moved(&problem) => self.walk(key, |_| false).await,
             result => result,
         }
     }
@@ -63,10 +63,10 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         &self,
         key: Key<T>,
         enough: impl FnMut(&T) -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Problem> {
         match self.walk(key, enough).await {
             // Another walk would tell no more of what is there.
-            Err(trouble) if moved(&trouble) => Ok(()),
+            Err(problem) if moved(&problem) => Ok(()),
             result => result.map(|_| ()),
         }
     }
@@ -75,7 +75,7 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         &self,
         key: Key<T>,
         mut enough: impl FnMut(&T) -> bool,
-    ) -> Result<Vec<T>, Trouble> {
+    ) -> Result<Vec<T>, Problem> {
         let mut rows = Vec::new();
         let mut earlier: HashSet<String> = HashSet::new();
         let mut guard = Walk::new(self.what.clone(), SIZE);
@@ -107,9 +107,9 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
             let next = more.then(|| (number + 1).to_string());
             guard.page(distinct, total, next.as_deref())?;
             if !more {
-                guard.end().map_err(|trouble| match repeated {
-                    true => Self::repeated(&trouble),
-                    false => trouble,
+                guard.end().map_err(|problem| match repeated {
+                    true => Self::repeated(&problem),
+                    false => problem,
                 })?;
                 break;
             }
@@ -117,41 +117,41 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         Ok(rows)
     }
 
-    async fn page<T: DeserializeOwned>(&self, number: u64, size: u64) -> Result<Page<T>, Trouble> {
+    async fn page<T: DeserializeOwned>(&self, number: u64, size: u64) -> Result<Page<T>, Problem> {
         let call = (self.call)()
             .parameter("pageNumber", &number.to_string())
             .parameter("pageSize", &size.to_string());
-        let answer = call.send().await.map_err(|error: HttpError| error.trouble())?;
-        answer.json().map_err(|error| error.trouble())
+        let answer = call.send().await.map_err(|error: HttpError| error.problem())?;
+        answer.json().map_err(|error| error.problem())
     }
 
-    fn stated(&self, total: Option<Whole>) -> Result<u64, Trouble> {
+    fn stated(&self, total: Option<Whole>) -> Result<u64, Problem> {
         total.map(|total| total.0).ok_or_else(|| {
             let message = format!("{}: a page has no `totalCount`", self.what);
-            Trouble::new(Cause::Protocol, message)
+            Problem::new(Cause::Protocol, message)
         })
     }
 
-    fn nameless(&self, page: u64, at: usize) -> Trouble {
+    fn nameless(&self, page: u64, at: usize) -> Problem {
         let message =
             format!("{}: page {page}, data[{at}] has nothing to be told apart by", self.what);
-        Trouble::new(Cause::Protocol, message)
+        Problem::new(Cause::Protocol, message)
     }
 
-    fn repeated(trouble: &Trouble) -> Trouble {
-        let message = format!("{}, and some of them came twice", trouble.message);
-        Trouble::new(trouble.cause, message)
+    fn repeated(problem: &Problem) -> Problem {
+        let message = format!("{}, and some of them came twice", problem.message);
+        Problem::new(problem.cause, message)
             .help("run the gate again; if it stays, report it to the platform's support")
     }
 
     /// A row that comes again on a later page has pushed another one out of sight.
-    fn shifted(&self, page: u64) -> Trouble {
+    fn shifted(&self, page: u64) -> Problem {
         let message = format!("{}: page {page} repeats a row of an earlier page", self.what);
-        Trouble::new(Cause::Contradictory, message)
+        Problem::new(Cause::Contradictory, message)
             .help("run the gate again; the set changes while it is read")
     }
 }
 
-fn moved(trouble: &Trouble) -> bool {
-    matches!(trouble.cause, Cause::Contradictory | Cause::Incomplete)
+fn moved(problem: &Problem) -> bool {
+    matches!(problem.cause, Cause::Contradictory | Cause::Incomplete)
 }

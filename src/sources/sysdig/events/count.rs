@@ -10,7 +10,7 @@ use super::super::filter::Filter;
 use super::super::settings::Events;
 use super::wire::{Counts, Group};
 use crate::evidence::{Part, Window};
-use crate::finding::{Cause, Severity, Trouble};
+use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, HttpError};
 use crate::sources::Run;
 use crate::text;
@@ -30,12 +30,12 @@ pub async fn read(
     run: &Run,
     window: Window,
     part: &mut Part,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     run.progress.status(&run.name, "counting events", "");
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     for span in super::spans(window) {
         let numbers = of_span(run, &super::scope(settings), span).await?;
-        for (number, count) in numbers.map_err(|error| error.trouble())? {
+        for (number, count) in numbers.map_err(|error| error.problem())? {
             // Filtered here and not there: a number that nobody documented stays in sight.
             if count > 0 && settings.asks_for(number) {
                 let severity = settings.severity_table.severity(number);
@@ -47,7 +47,7 @@ pub async fn read(
     part.evaluated = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
     let message = format!("{}: events were only counted, by severity", run.name);
     part.findings_missing = Some(
-        Trouble::new(Cause::Incomplete, message)
+        Problem::new(Cause::Incomplete, message)
             .help("set `events.detail: findings` for gates that select by anything but severity"),
     );
     part.tallies.push(demands::by_severity(&counts));
@@ -64,7 +64,7 @@ pub async fn hidden(
     settings: &Events,
     window: Window,
     part: &mut Part,
-) -> Result<Option<Trouble>, Trouble> {
+) -> Result<Option<Problem>, Problem> {
     let mut hidden: u64 = 0;
     for span in super::spans(window) {
         match of_span(run, &super::scope(settings), span).await? {
@@ -78,7 +78,7 @@ pub async fn hidden(
                 ));
                 return Ok(None);
             }
-            Err(error) => return Err(error.trouble()),
+            Err(error) => return Err(error.problem()),
         }
     }
     Ok((hidden > 0).then(|| {
@@ -88,7 +88,7 @@ pub async fn hidden(
             run.name,
             text::count(hidden, "event")
         );
-        Trouble::new(Cause::Incomplete, message)
+        Problem::new(Cause::Incomplete, message)
             .help("remove events.severities, and use `severity` in the gates")
     }))
 }
@@ -110,7 +110,7 @@ async fn of_span(
     run: &Run,
     filter: &Filter,
     span: Window,
-) -> Result<Result<Numbers, HttpError>, Trouble> {
+) -> Result<Result<Numbers, HttpError>, Problem> {
     let call = run.http.get("api/v1/secureEvents/count", &[]);
     let call = call.parameter("from", &super::nanos(span.from));
     let call = call.parameter("to", &super::nanos(span.to));
@@ -120,7 +120,7 @@ async fn of_span(
         Err(error) => return Ok(Err(error)),
     };
     of_groups(&counts).map(Ok).map_err(|what| {
-        Trouble::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", run.name))
+        Problem::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", run.name))
     })
 }
 

@@ -13,7 +13,7 @@ use super::super::settings::{Events, values};
 use super::wire::{Event, Label, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble,
+    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
 use crate::sources::Run;
 use crate::text;
@@ -43,7 +43,7 @@ pub async fn read(
     filter: &Filter,
     window: Window,
     part: &mut Part,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     let mut walk =
         Walk { settings, run, filter, seen: HashSet::new(), false_positives: 0, pages: 0 };
     for span in super::spans(window) {
@@ -58,7 +58,7 @@ pub async fn read(
 }
 
 impl Walk<'_> {
-    async fn span(&mut self, span: Window, part: &mut Part) -> Result<(), Trouble> {
+    async fn span(&mut self, span: Window, part: &mut Part) -> Result<(), Problem> {
         let mut cursor: Option<String> = None;
         let mut cursors = BTreeSet::new();
         let (mut idle, mut total) = (0, None);
@@ -70,7 +70,7 @@ impl Walk<'_> {
             if let Some(returned) = told.returned.filter(|returned| returned.0 != length) {
                 let what =
                     format!("a page says it holds {} events, and holds {length}", returned.0);
-                return Err(self.trouble(Cause::Incomplete, &what));
+                return Err(self.problem(Cause::Incomplete, &what));
             }
             if cursor.is_none() {
                 total = told.total.map(|total| total.0);
@@ -104,20 +104,20 @@ impl Walk<'_> {
 
     /// Nothing is older: then all that the platform counts has arrived. What it counts are the
     /// events of the span, or else of all time, so that those of newer spans may be among them.
-    fn end(&self, total: Option<u64>, is_full: bool) -> Result<(), Trouble> {
+    fn end(&self, total: Option<u64>, is_full: bool) -> Result<(), Problem> {
         let arrived = self.seen.len() as u64;
         if let Some(total) = total.filter(|total| *total > arrived) {
             let what = format!("the platform counts {total} events, but {arrived} arrived");
-            return Err(self.trouble(Cause::Contradictory, &what));
+            return Err(self.problem(Cause::Contradictory, &what));
         }
         if is_full {
             let what = "a full page does not say where the events before it are";
-            return Err(self.trouble(Cause::Incomplete, what));
+            return Err(self.problem(Cause::Incomplete, what));
         }
         Ok(())
     }
 
-    async fn page(&mut self, span: Window, cursor: Option<&str>) -> Result<Page, Trouble> {
+    async fn page(&mut self, span: Window, cursor: Option<&str>) -> Result<Page, Problem> {
         self.pages += 1;
         let at = format!("page {}", self.pages);
         self.run.progress.status(&self.run.name, "reading events", &at);
@@ -134,13 +134,13 @@ impl Walk<'_> {
             true => call,
             false => call.parameter("filter", &self.filter.to_string()),
         };
-        let answer = call.send().await.map_err(|error| error.trouble())?;
-        answer.json().map_err(|error| error.trouble())
+        let answer = call.send().await.map_err(|error| error.problem())?;
+        answer.json().map_err(|error| error.problem())
     }
 
     /// Takes in an event; whether it is older than the span. The last of a page tells for all that
     /// follow, for the newest comes first.
-    fn row(&mut self, row: &Event, span: Window, part: &mut Part) -> Result<bool, Trouble> {
+    fn row(&mut self, row: &Event, span: Window, part: &mut Part) -> Result<bool, Problem> {
         let Some(id) = row.id.as_ref().map(|id| &id.0).filter(|id| !id.is_empty()) else {
             return Err(self.protocol("an event has no `id`"));
         };
@@ -155,7 +155,7 @@ impl Walk<'_> {
         }
         if at.signed_duration_since(span.to) > ROUNDING {
             let what = format!("event {} is newer than what was asked for", text::one_line(id, 60));
-            return Err(self.trouble(Cause::Contradictory, &what));
+            return Err(self.problem(Cause::Contradictory, &what));
         }
         if !self.seen.insert(id.clone()) {
             return Ok(false);
@@ -174,13 +174,13 @@ impl Walk<'_> {
 
     /// A filter that the platform ignores must not go unnoticed: it would block for what nobody
     /// asked for. What an event does not say is not held against it.
-    fn is_asked_for(&self, row: &Event, number: Option<u64>) -> Result<(), Trouble> {
+    fn is_asked_for(&self, row: &Event, number: Option<u64>) -> Result<(), Problem> {
         let refuse = |field: &str, has: &str| {
             let has = text::one_line(has, 60);
             let what = format!(
                 "an event has the {field} `{has}`, which was not asked for: a filter was ignored"
             );
-            Err(self.trouble(Cause::Contradictory, &what))
+            Err(self.problem(Cause::Contradictory, &what))
         };
         if let Some(number) = number.filter(|number| !self.settings.asks_for(Some(*number))) {
             return refuse("severity", &number.to_string());
@@ -200,12 +200,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn protocol(&self, what: &str) -> Trouble {
-        self.trouble(Cause::Protocol, what)
+    fn protocol(&self, what: &str) -> Problem {
+        self.problem(Cause::Protocol, what)
     }
 
-    fn trouble(&self, cause: Cause, what: &str) -> Trouble {
-        Trouble::new(cause, format!("{}: secureEvents: {what}", self.run.name))
+    fn problem(&self, cause: Cause, what: &str) -> Problem {
+        Problem::new(cause, format!("{}: secureEvents: {what}", self.run.name))
     }
 }
 

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::filter::Filter;
 use super::settings::{Detail, Events, LONGEST_SPAN, values};
 use crate::evidence::{Outcome, Part, Window};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
 use crate::sources::{Later, Ready, Run};
@@ -30,11 +30,11 @@ pub const SELECTORS: &[Field] =
 pub async fn preflight<'a>(
     settings: &'a Events,
     run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Trouble>> {
+) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
     match run.http.get("api/v1/secureEvents/status", &[]).send().await {
         // Whoever does not know the question may know the feed.
         Ok(_) | Err(HttpError { failure: Failure::Refused { .. }, .. }) => {}
-        Err(error) => return Err(vec![error.trouble()]),
+        Err(error) => return Err(vec![error.problem()]),
     }
     Ok(Box::new(Reachable { settings, run }) as Box<dyn Ready>)
 }
@@ -65,7 +65,7 @@ impl Ready for Reachable<'_> {
 }
 
 /// What is left out without a trace goes to `missing`, so that what was found still counts.
-async fn part(settings: &Events, run: &Run, missing: &mut Vec<Trouble>) -> Part {
+async fn part(settings: &Events, run: &Run, missing: &mut Vec<Problem>) -> Part {
     let to = Utc::now();
     let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
     let window = Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to };
@@ -74,7 +74,7 @@ async fn part(settings: &Events, run: &Run, missing: &mut Vec<Trouble>) -> Part 
         Detail::Findings => findings(settings, run, window, &mut part, missing).await,
         Detail::Count => count::read(settings, run, window, &mut part).await,
     };
-    part.troubles.extend(filled.err());
+    part.problems.extend(filled.err());
     part
 }
 
@@ -83,8 +83,8 @@ async fn findings(
     run: &Run,
     window: Window,
     part: &mut Part,
-    missing: &mut Vec<Trouble>,
-) -> Result<(), Trouble> {
+    missing: &mut Vec<Problem>,
+) -> Result<(), Problem> {
     // Numbers are quoted in practice (fact sheet §6).
     let numbers: Vec<_> =
         settings.numbers().iter().flatten().map(|number| number.to_string()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::settings::{By, Image};
 use super::wire::{Anchored, Evaluation};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::sources::Run;
 use crate::text;
@@ -56,7 +56,7 @@ pub fn name(image: &Image) -> String {
 
 /// # Errors
 /// If it is not there, was not analysed, or nothing is known of it.
-pub async fn find(image: &Image, run: &Run) -> Result<Found, Trouble> {
+pub async fn find(image: &Image, run: &Run) -> Result<Found, Problem> {
     let name = name(image);
     let address = match &image.by {
         By::Digest(digest) => Address::Digest(digest.clone()),
@@ -69,7 +69,7 @@ pub async fn find(image: &Image, run: &Run) -> Result<Found, Trouble> {
         None => call,
     };
     let answer = call.send().await.map_err(|error| missing(run, &name, &error))?;
-    let evaluation = read(&answer).map_err(|error| error.trouble())?;
+    let evaluation = read(&answer).map_err(|error| error.problem())?;
     let evaluation = evaluation.filter(|evaluation| evaluation.status.is_some());
     let evaluation = evaluation.ok_or_else(|| no_data(run, &name))?;
     let (given, asked) = match &address {
@@ -84,7 +84,7 @@ pub async fn find(image: &Image, run: &Run) -> Result<Found, Trouble> {
             run.name,
             text::one_line(given, 100)
         );
-        return Err(Trouble::new(Cause::Contradictory, message));
+        return Err(Problem::new(Cause::Contradictory, message));
     }
     Ok(Found { name, address, tag: image.tag.clone(), evaluation })
 }
@@ -94,14 +94,14 @@ fn read(answer: &Answer) -> Result<Option<Evaluation>, HttpError> {
     if answer.is_empty() { Ok(None) } else { answer.json() }
 }
 
-async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Trouble> {
+async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Problem> {
     let tag = image.tag.as_deref().unwrap_or_default();
     let call = run.http.get("api/scanning/v1/anchore/images", &[]);
     let call = call.parameter("history", "false").parameter("fulltag", tag);
     let answer = call.send().await.map_err(|error| missing(run, name, &error))?;
     let images: Option<Vec<Anchored>> = match answer.is_empty() {
         true => None,
-        false => answer.json().map_err(|error| error.trouble())?,
+        false => answer.json().map_err(|error| error.problem())?,
     };
     let has_tag = |one: &Anchored| {
         let details = one.details.iter().flatten();
@@ -126,14 +126,14 @@ async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Troub
         (Some(one), Some(other)) => {
             let message =
                 format!("{}: tag {name} stands for several images ({one}, {other})", run.name);
-            Err(Trouble::new(Cause::Contradictory, message)
+            Err(Problem::new(Cause::Contradictory, message)
                 .help("name the image by its `digest`, which the build knows"))
         }
     }
 }
 
 /// What an error means for an image: not there, not analysed yet, or something else.
-pub fn missing(run: &Run, name: &str, error: &HttpError) -> Trouble {
+pub fn missing(run: &Run, name: &str, error: &HttpError) -> Problem {
     match &error.failure {
         Failure::Refused { status: 404, said } => {
             let said = said.to_lowercase();
@@ -142,27 +142,27 @@ pub fn missing(run: &Run, name: &str, error: &HttpError) -> Trouble {
             }
             not_there(run, name)
         }
-        _ => error.trouble(),
+        _ => error.problem(),
     }
 }
 
-fn not_analysed(run: &Run, name: &str, why: &str) -> Trouble {
+fn not_analysed(run: &Run, name: &str, why: &str) -> Problem {
     let why = text::one_line(why, 200);
     let message = format!("{}: image {name} is not analysed yet ({why})", run.name);
-    Trouble::new(Cause::Incomplete, message)
+    Problem::new(Cause::Incomplete, message)
         .help("wait until the platform has scanned it, and run the gate again")
 }
 
-fn not_there(run: &Run, name: &str) -> Trouble {
+fn not_there(run: &Run, name: &str) -> Problem {
     let message = format!("{}: the platform has no scan of image {name}", run.name);
-    Trouble::new(Cause::Incomplete, message).help(
+    Problem::new(Cause::Incomplete, message).help(
         "check the name, and that the image was sent to the scanner; an instance without the \
          legacy scanner knows no image at all",
     )
 }
 
-fn no_data(run: &Run, name: &str) -> Trouble {
+fn no_data(run: &Run, name: &str) -> Problem {
     let message = format!("{}: the platform has no evaluation of image {name}", run.name);
-    Trouble::new(Cause::Incomplete, message)
+    Problem::new(Cause::Incomplete, message)
         .help("check that a policy applies to it; no data is not a pass")
 }

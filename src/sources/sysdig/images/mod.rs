@@ -10,7 +10,7 @@
 //! wrong with another.
 
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Subject, Trouble};
+use crate::finding::{Cause, Problem, Subject};
 use crate::selection::Field;
 use crate::sources::{Later, Ready, Run};
 use crate::text;
@@ -36,15 +36,15 @@ pub async fn preflight<'a>(
     images: &'a [Image],
     vulnerabilities: Option<Detail>,
     run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Trouble>> {
+) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
     let mut found = Vec::new();
     for image in images {
         run.progress.status(&run.name, "reading evaluations", &find::name(image));
         let one = find::find(image, run).await;
-        if let Err(trouble) = &one
-            && !matches!(trouble.cause, Cause::Incomplete | Cause::Contradictory)
+        if let Err(problem) = &one
+            && !matches!(problem.cause, Cause::Incomplete | Cause::Contradictory)
         {
-            return Err(vec![trouble.clone()]);
+            return Err(vec![problem.clone()]);
         }
         found.push(one);
     }
@@ -55,7 +55,7 @@ pub async fn preflight<'a>(
 struct Images<'a> {
     run: &'a Run,
     vulnerabilities: Option<Detail>,
-    found: Vec<Result<Found, Trouble>>,
+    found: Vec<Result<Found, Problem>>,
 }
 
 impl Ready for Images<'_> {
@@ -69,7 +69,7 @@ impl Ready for Images<'_> {
             .collect()
     }
 
-    fn doubts(&self) -> Vec<Trouble> {
+    fn doubts(&self) -> Vec<Problem> {
         self.found.iter().filter_map(|found| found.as_ref().err().cloned()).collect()
     }
 
@@ -82,8 +82,8 @@ impl Ready for Images<'_> {
             let mut parts = Vec::new();
             for found in &found {
                 match found {
-                    Err(trouble) => parts.push(crate::evidence::Part {
-                        troubles: vec![trouble.clone()],
+                    Err(problem) => parts.push(crate::evidence::Part {
+                        problems: vec![problem.clone()],
                         ..Default::default()
                     }),
                     Ok(found) => {

@@ -7,7 +7,7 @@ use super::super::demands::Counted;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{Cause, Control, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::finding::{Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject};
 use crate::sources::Run;
 use crate::text;
 
@@ -68,7 +68,7 @@ impl Reading<'_> {
                     "{source}: the evaluation of image {} has `{field}` {}, but lists {listed}",
                     self.found.name, stated.0
                 );
-                self.part.troubles.push(Trouble::new(Cause::Contradictory, message));
+                self.part.problems.push(Problem::new(Cause::Contradictory, message));
             }
         }
     }
@@ -79,7 +79,7 @@ impl Reading<'_> {
             self.found.name,
             text::one_line(status, 40)
         );
-        self.part.troubles.push(Trouble::new(Cause::Incomplete, message));
+        self.part.problems.push(Problem::new(Cause::Incomplete, message));
     }
 
     fn policy(&mut self, source: &str, policy: &PolicyResult) {
@@ -232,7 +232,7 @@ mod tests {
     fn stops_and_warnings_are_findings_and_go_is_a_pass() {
         let part = read(json!({"status": "fail", "nStop": 1, "nWarn": 2, "at": 1_700_000_000,
             "results": rules(&["stop", "warn", "go", "warn"])}));
-        assert_eq!(part.troubles, []);
+        assert_eq!(part.problems, []);
         assert_eq!((part.evaluated, part.findings.len()), (4, 3));
         let severities: Vec<_> = part.failed_by_severity();
         assert_eq!(severities, [(Severity::High, 1), (Severity::Low, 2)]);
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn a_verdict_counts_also_where_no_rule_is_named() {
         let part = read(json!({"status": "pass", "at": 1_700_000_000, "results": []}));
-        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (1, 0, 0));
+        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (1, 0, 0));
         let part = read(json!({"status": "fail", "results": null}));
-        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (1, 1, 0));
+        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (1, 1, 0));
         assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
     }
 
@@ -255,21 +255,21 @@ mod tests {
         let mut results = rules(&["go"]);
         results.as_array_mut().unwrap().push(silent(json!("PASS"), json!([])));
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!((part.evaluated, part.findings.len(), part.troubles.len()), (2, 0, 0));
+        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (2, 0, 0));
 
         // It says nothing at all, as one that does not apply.
         let results = json!([silent(json!(null), json!(null))]);
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!((part.evaluated, part.troubles.len()), (1, 0));
+        assert_eq!((part.evaluated, part.problems.len()), (1, 0));
 
         let results = json!([silent(json!("error"), json!([]))]);
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!(part.troubles[0].cause, Cause::Incomplete);
-        assert!(part.troubles[0].message.contains("by policy `NIST` is `error`"));
+        assert_eq!(part.problems[0].cause, Cause::Incomplete);
+        assert!(part.problems[0].message.contains("by policy `NIST` is `error`"));
     }
 
     #[test]
-    fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_trouble() {
+    fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_problem() {
         let cases = [
             (json!({"status": "notApplicable"}), Cause::Incomplete),
             (
@@ -280,7 +280,7 @@ mod tests {
         ];
         for (evaluation, cause) in cases {
             let part = read(evaluation.clone());
-            let causes: Vec<_> = part.troubles.iter().map(|trouble| trouble.cause).collect();
+            let causes: Vec<_> = part.problems.iter().map(|problem| problem.cause).collect();
             assert_eq!(causes, [cause], "{evaluation}");
         }
     }

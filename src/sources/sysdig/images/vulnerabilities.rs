@@ -8,7 +8,7 @@ use super::super::settings::Detail;
 use super::find::{self, Found};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
 use crate::evidence::Part;
-use crate::finding::{Cause, Finding, Fingerprint, Rule, Severity, Subject, Trouble};
+use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Severity, Subject};
 use crate::selection::{Field, Pattern};
 use crate::sources::Run;
 use crate::text;
@@ -26,13 +26,13 @@ pub async fn part(run: &Run, found: &Found, detail: Detail) -> Part {
         notes: vec![format!("vulnerabilities of image {}", found.name)],
         ..Part::default()
     };
-    if let Err(trouble) = fill(run, found, detail, &mut part).await {
-        part.troubles.push(trouble);
+    if let Err(problem) = fill(run, found, detail, &mut part).await {
+        part.problems.push(problem);
     }
     part
 }
 
-async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Result<(), Trouble> {
+async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Result<(), Problem> {
     run.progress.status(&run.name, "reading vulnerabilities", &found.name);
     let counts = summary(run, found).await?;
     let total: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
@@ -53,12 +53,12 @@ async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Resu
     Ok(())
 }
 
-async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Trouble> {
+async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Problem> {
     let call = found.address.get(&run.http, "vulnSummary", "vulnSummaryDirect");
     let answer = call.send().await.map_err(|error| find::missing(run, &found.name, &error))?;
     let kinds: Option<Summary> = match answer.is_empty() {
         true => None,
-        false => answer.json().map_err(|error| error.trouble())?,
+        false => answer.json().map_err(|error| error.problem())?,
     };
     let kinds = kinds.filter(|kinds| KINDS.iter().any(|kind| kinds.contains_key(*kind)));
     let kinds = kinds.ok_or_else(|| {
@@ -66,7 +66,7 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Tr
             "{}: the platform has no summary of the vulnerabilities of image {}",
             run.name, found.name
         );
-        Trouble::new(Cause::Incomplete, message).help("no data is not a pass")
+        Problem::new(Cause::Incomplete, message).help("no data is not a pass")
     })?;
     let mut counts = BTreeMap::new();
     // A kind that nobody knows counts as well; only what stands for all would count twice.
@@ -81,7 +81,7 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Tr
     Ok(counts)
 }
 
-fn uncounted(run: &Run, found: &Found, kind: &str, severity: &str) -> Trouble {
+fn uncounted(run: &Run, found: &Found, kind: &str, severity: &str) -> Problem {
     let message = format!(
         "{}: the summary of the vulnerabilities of image {} has null for `{}` of `{}`",
         run.name,
@@ -89,7 +89,7 @@ fn uncounted(run: &Run, found: &Found, kind: &str, severity: &str) -> Trouble {
         text::one_line(severity, 40),
         text::one_line(kind, 40)
     );
-    Trouble::new(Cause::Protocol, message)
+    Problem::new(Cause::Protocol, message)
 }
 
 fn severity(word: &str) -> Severity {
@@ -106,7 +106,7 @@ async fn read(
     kind: &str,
     total: u64,
     part: &mut Part,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     let mut offset: u64 = 0;
     loop {
         let (direct, cached) = (format!("vulnDirect/{kind}"), format!("vuln/{kind}"));
@@ -114,7 +114,7 @@ async fn read(
         let call = call.parameter("offset", &offset.to_string());
         let answer = call.parameter("limit", &PAGE.to_string()).send().await;
         let answer = answer.map_err(|error| find::missing(run, &found.name, &error))?;
-        let page: Vulnerabilities = answer.json().map_err(|error| error.trouble())?;
+        let page: Vulnerabilities = answer.json().map_err(|error| error.problem())?;
         let rows = page.vulns.unwrap_or_default();
         offset = offset.saturating_add(rows.len() as u64);
         let more = page.can_load_more == Some(true);
@@ -123,7 +123,7 @@ async fn read(
                 "{}: the vulnerabilities of image {} go on for ever, without any",
                 run.name, found.name
             );
-            return Err(Trouble::new(Cause::Protocol, message));
+            return Err(Problem::new(Cause::Protocol, message));
         }
         for row in &rows {
             part.findings.push(finding(run, found, row)?);
@@ -134,7 +134,7 @@ async fn read(
                  more; the same ones may come again and again",
                 run.name, found.name
             );
-            return Err(Trouble::new(Cause::Contradictory, message));
+            return Err(Problem::new(Cause::Contradictory, message));
         }
         if !more {
             return Ok(());
@@ -142,11 +142,11 @@ async fn read(
     }
 }
 
-fn finding(run: &Run, found: &Found, row: &Vulnerability) -> Result<Finding, Trouble> {
+fn finding(run: &Run, found: &Found, row: &Vulnerability) -> Result<Finding, Problem> {
     let Some(id) = row.vuln.as_deref().filter(|id| !id.is_empty()) else {
         let message =
             format!("{}: a vulnerability of image {} has no `vuln`", run.name, found.name);
-        return Err(Trouble::new(Cause::Protocol, message));
+        return Err(Problem::new(Cause::Protocol, message));
     };
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let package = row.package_name.clone().or_else(|| row.package.clone()).unwrap_or_default();
@@ -186,7 +186,7 @@ fn compare(
     found: &Found,
     counts: &BTreeMap<Severity, u64>,
     part: &Part,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     let listed: BTreeMap<_, _> = part.failed_by_severity().into_iter().collect();
     if listed == *counts {
         return Ok(());
@@ -203,7 +203,7 @@ fn compare(
         words(counts),
         words(&listed)
     );
-    Err(Trouble::new(Cause::Contradictory, message)
+    Err(Problem::new(Cause::Contradictory, message)
         .help("run the gate again; the scan may be changing at this moment"))
 }
 
@@ -213,7 +213,7 @@ fn count(run: &Run, found: &Found, counts: &BTreeMap<Severity, u64>, part: &mut 
         run.name, found.name
     );
     part.findings_missing = Some(
-        Trouble::new(Cause::Incomplete, message)
+        Problem::new(Cause::Incomplete, message)
             .help("set `vulnerabilities: findings` for gates that select by anything but severity"),
     );
     part.tallies.push(demands::by_severity(counts));

@@ -12,7 +12,7 @@ use super::plan::{Plan, Planned};
 use super::read::{self, Check, Depth, Reading, State, Terms};
 use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Finding, Subject, Trouble};
+use crate::finding::{Cause, Finding, Problem, Subject};
 use crate::selection::Field;
 use crate::sources::Run;
 use crate::text;
@@ -34,7 +34,7 @@ pub struct Collection<'a> {
     part: Part,
     /// What is known to be missing. Not the part's own, so that failures beyond a limit still
     /// block.
-    missing: Vec<Trouble>,
+    missing: Vec<Problem>,
 }
 
 impl<'a> Collection<'a> {
@@ -53,14 +53,14 @@ impl<'a> Collection<'a> {
 
     /// Asks, and hands over what was found, whole or not.
     pub async fn outcome(mut self) -> Outcome {
-        self.missing.append(&mut self.plan.troubles);
+        self.missing.append(&mut self.plan.problems);
         let stopped = self.everything().await.err();
-        self.part.troubles.extend(stopped);
+        self.part.problems.extend(stopped);
         self.tell();
         self.run.outcome(vec![self.part], self.missing, Vec::new())
     }
 
-    async fn everything(&mut self) -> Result<(), Trouble> {
+    async fn everything(&mut self) -> Result<(), Problem> {
         let (as_of, notes) = freshness::newest(self.run, &self.plan.scope).await?;
         self.part.as_of = as_of;
         self.part.notes.extend(notes);
@@ -92,7 +92,7 @@ impl<'a> Collection<'a> {
         &mut self,
         depth: Depth,
         within: Option<&HashSet<String>>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Problem> {
         let (run, total) = (self.run, self.plan.controls.len());
         let terms = Terms { depth, within, accepted: self.settings.accepted, now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
@@ -111,8 +111,8 @@ impl<'a> Collection<'a> {
             );
             match reading {
                 Ok(reading) => self.take(planned, reading),
-                Err(trouble) => {
-                    stopped = Err(trouble);
+                Err(problem) => {
+                    stopped = Err(problem);
                     break;
                 }
             }
@@ -191,7 +191,7 @@ impl<'a> Collection<'a> {
 
     /// A gate whose identity selectors match nothing that failed: is it a typo, or did all pass?
     /// Rows of passes are read until each has been met once.
-    async fn prove_existence(&mut self) -> Result<(), Trouble> {
+    async fn prove_existence(&mut self) -> Result<(), Problem> {
         let run = self.run;
         for planned in self.plan.controls.values() {
             for target in planned.targets.values() {
@@ -244,22 +244,22 @@ impl<'a> Collection<'a> {
             let count = text::count(self.not_evaluated.len() as u64, "resource");
             let message =
                 format!("{name}: {count} could not be evaluated: {}", some(&self.not_evaluated, 3));
-            self.missing.push(Trouble::new(Cause::Incomplete, message).help(
+            self.missing.push(Problem::new(Cause::Incomplete, message).help(
                 "mend the configuration that the platform complains about, or leave those \
                  resources out with a zone",
             ));
         }
         if self.plan.requirements == 0 {
-            part.troubles.push(
-                Trouble::new(Cause::Empty, format!("{name}: there are no requirements at all"))
+            part.problems.push(
+                Problem::new(Cause::Empty, format!("{name}: there are no requirements at all"))
                     .help(
                         "check that a policy applies to a zone, and that the token's team sees it",
                     ),
             );
-        } else if part.evaluated == 0 && part.troubles.is_empty() && self.missing.is_empty() {
+        } else if part.evaluated == 0 && part.problems.is_empty() && self.missing.is_empty() {
             let requirements = text::count(self.plan.requirements, "requirement");
             let message = format!("{name}: nothing was evaluated under {requirements}");
-            part.troubles.push(Trouble::new(Cause::Empty, message).help(
+            part.problems.push(Problem::new(Cause::Empty, message).help(
                 "controls that are all manual, or have no resources, prove nothing; check the \
                  scope of the zones",
             ));

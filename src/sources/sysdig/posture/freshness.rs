@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::wire::{ViewPolicy, Views, given};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::sources::Run;
 use crate::text;
@@ -24,10 +24,10 @@ pub async fn views(http: &crate::http::Http) -> Result<Views, HttpError> {
 pub async fn newest(
     run: &Run,
     scope: &BTreeSet<(String, String)>,
-) -> Result<(Option<DateTime<Utc>>, Vec<String>), Trouble> {
+) -> Result<(Option<DateTime<Utc>>, Vec<String>), Problem> {
     match views(&run.http).await {
         Ok(views) => Ok(oldest_of_newest(&views, scope)),
-        Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.trouble()),
+        Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.problem()),
         Err(error) => Ok((None, vec![format!("age not known: {error}")])),
     }
 }

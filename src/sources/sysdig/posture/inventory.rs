@@ -7,7 +7,7 @@ use super::super::filter::Filter;
 use super::super::pages::List;
 use super::super::settings::{Inventory, Value, values};
 use super::wire::{InventoryItem, given};
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Call;
 use crate::sources::{OneOrMore, Run};
 use crate::text;
@@ -19,7 +19,7 @@ use crate::text;
 pub async fn hashes(
     run: &Run,
     inventory: &Inventory,
-) -> Result<(HashSet<String>, Option<Trouble>), Trouble> {
+) -> Result<(HashSet<String>, Option<Problem>), Problem> {
     let filters = filters(inventory);
     let filter = filters
         .into_iter()
@@ -43,14 +43,14 @@ pub async fn hashes(
              out of them",
             run.name
         );
-        Trouble::new(Cause::Incomplete, message)
+        Problem::new(Cause::Incomplete, message)
     });
     Ok((found, doubt))
 }
 
 /// Every value of a list must match something: a misspelt account beside a right one would
 /// silently be missing from the evidence.
-async fn probe(run: &Run, filters: &[(&str, Option<&OneOrMore<Value>>)]) -> Result<(), Trouble> {
+async fn probe(run: &Run, filters: &[(&str, Option<&OneOrMore<Value>>)]) -> Result<(), Problem> {
     for (field, asked) in filters {
         let asked: Vec<_> = values(*asked).collect();
         // A single one has been seen to match.
@@ -87,7 +87,7 @@ fn list<'a>(run: &'a Run, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
     List { what: format!("{}: inventory/resources", run.name), call }
 }
 
-fn nothing(run: &Run, filter: &Filter) -> Trouble {
+fn nothing(run: &Run, filter: &Filter) -> Problem {
     let message = format!("{}: posture.inventory: `{filter}` matches no resource", run.name);
-    Trouble::new(Cause::Invalid, message).help("check the filters against the platform's inventory")
+    Problem::new(Cause::Invalid, message).help("check the filters against the platform's inventory")
 }

@@ -10,7 +10,7 @@
 
 use super::settings::Posture;
 use crate::evidence::Outcome;
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Later, Listing, Ready, Run, Table};
@@ -44,7 +44,7 @@ pub const SELECTORS: &[Field] = &[
 pub async fn preflight<'a>(
     settings: &'a Posture,
     run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Trouble>> {
+) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
     run.progress.status(&run.name, "reading requirements", "");
     let plan = plan::plan(settings, run).await?;
     Ok(Box::new(Planned { settings, run, plan }) as Box<dyn Ready>)
@@ -70,8 +70,8 @@ impl Ready for Planned<'_> {
         lines
     }
 
-    fn doubts(&self) -> Vec<Trouble> {
-        self.plan.troubles.clone()
+    fn doubts(&self) -> Vec<Problem> {
+        self.plan.problems.clone()
     }
 
     fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
@@ -84,12 +84,12 @@ impl Ready for Planned<'_> {
 }
 
 /// The policies, by zone: what `framework` selects, and what `policies` and `zones` filter by.
-pub async fn list(http: &Http, what: Listing) -> Result<Table, Trouble> {
+pub async fn list(http: &Http, what: Listing) -> Result<Table, Problem> {
     if what != Listing::Frameworks {
         let message = "Sysdig Secure has no list of integrations";
-        return Err(Trouble::new(crate::finding::Cause::Invalid, message));
+        return Err(Problem::new(crate::finding::Cause::Invalid, message));
     }
-    let views = freshness::views(http).await.map_err(|error| error.trouble())?;
+    let views = freshness::views(http).await.map_err(|error| error.problem())?;
     let mut rows = Vec::new();
     for view in views.data.iter().flatten() {
         for policy in view.policies.iter().flatten() {

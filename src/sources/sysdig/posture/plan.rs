@@ -12,7 +12,7 @@ use super::super::pages::List;
 use super::super::settings::{Posture, values};
 use super::endpoint::Endpoint;
 use super::wire::{self, Requirement, given};
-use crate::finding::{Cause, Control, Rule, Severity, Trouble};
+use crate::finding::{Cause, Control, Problem, Rule, Severity};
 use crate::http::Call;
 use crate::sources::Run;
 use crate::text;
@@ -31,7 +31,7 @@ pub struct Plan {
     /// Zones and policies by name.
     pub scope: BTreeSet<(String, String)>,
     /// What makes the results unreliable.
-    pub troubles: Vec<Trouble>,
+    pub problems: Vec<Problem>,
 }
 
 /// A control.
@@ -68,7 +68,7 @@ pub struct Target {
 ///
 /// # Errors
 /// If they do not arrive, or a filter matches nothing.
-pub async fn plan(settings: &Posture, run: &Run) -> Result<Plan, Vec<Trouble>> {
+pub async fn plan(settings: &Posture, run: &Run) -> Result<Plan, Vec<Problem>> {
     let numbers = settings.severity_numbers().unwrap_or_default();
     let filter = scope(settings).numbers("severity", numbers.iter().copied());
     let rows: Vec<Requirement> = list(run, &filter).rows(key).await.map_err(|one| vec![one])?;
@@ -82,7 +82,7 @@ pub async fn plan(settings: &Posture, run: &Run) -> Result<Plan, Vec<Trouble>> {
     }
     if !numbers.is_empty() {
         let hidden = hidden(settings, run, rows.len() as u64).await;
-        plan.troubles.extend(hidden.map_err(|one| vec![one])?);
+        plan.problems.extend(hidden.map_err(|one| vec![one])?);
     }
     Ok(plan)
 }
@@ -119,7 +119,7 @@ async fn unmatched(
     settings: &Posture,
     run: &Run,
     rows: &[Requirement],
-) -> Result<Vec<Trouble>, Trouble> {
+) -> Result<Vec<Problem>, Problem> {
     let policy = |row: &Requirement| row.policy_name.clone();
     let zone = |row: &Requirement| row.zone.as_ref().and_then(|zone| zone.name.clone());
     let seen = |name: fn(&Requirement) -> Option<String>| -> BTreeSet<String> {
@@ -155,7 +155,7 @@ async fn unmatched(
                 run.name,
                 text::one_line(name, 80)
             );
-            return Err(Trouble::new(Cause::Contradictory, message));
+            return Err(Problem::new(Cause::Contradictory, message));
         }
     }
     Ok(unmatched)
@@ -165,9 +165,9 @@ fn has(asked: &[&str], name: &str) -> bool {
     asked.iter().any(|value| value.eq_ignore_ascii_case(name))
 }
 
-fn nothing(run: &Run, key: &str, value: &str, alone: u64) -> Trouble {
+fn nothing(run: &Run, key: &str, value: &str, alone: u64) -> Problem {
     let together = if alone == 0 { "" } else { " together with the other filters" };
-    Trouble::new(
+    Problem::new(
         Cause::Invalid,
         format!("{}: posture.{key}: `{value}` matches no requirement{together}", run.name),
     )
@@ -179,7 +179,7 @@ fn nothing(run: &Run, key: &str, value: &str, alone: u64) -> Trouble {
 
 /// Requirements that the severity filter leaves out although their severity is none that the
 /// platform documents: they could be the worst.
-async fn hidden(settings: &Posture, run: &Run, found: u64) -> Result<Option<Trouble>, Trouble> {
+async fn hidden(settings: &Posture, run: &Run, found: u64) -> Result<Option<Problem>, Problem> {
     let any = list(run, &scope(settings)).total().await?;
     if any == found {
         return Ok(None);
@@ -192,13 +192,13 @@ async fn hidden(settings: &Posture, run: &Run, found: u64) -> Result<Option<Trou
              posture.severities leaves them out, and they could be the worst",
             run.name
         );
-        Trouble::new(Cause::Incomplete, message)
+        Problem::new(Cause::Incomplete, message)
             .help("remove posture.severities, and use `severity` in the gates")
     }))
 }
 
 impl Plan {
-    fn requirement(&mut self, source: &str, row: &Requirement) -> Result<(), Trouble> {
+    fn requirement(&mut self, source: &str, row: &Requirement) -> Result<(), Problem> {
         self.requirements += 1;
         let policy = given(&row.policy_name).unwrap_or("(a policy without a name)");
         let zone = row.zone.as_ref().and_then(|zone| given(&zone.name)).unwrap_or_default();
@@ -209,7 +209,7 @@ impl Plan {
         let failing = controls.iter().filter(|control| control.pass != Some(true)).count() as u64;
         let stated = row.failed_controls.map_or(0, |count| count.0);
         if failing < stated || (row.pass == Some(false) && failing == 0) {
-            self.troubles.push(Trouble::new(
+            self.problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
                     "{source}: requirement `{}` of `{}` failed with {}, but lists {failing} of them",
@@ -232,14 +232,14 @@ impl Plan {
         control: &wire::Control,
         policy: &str,
         requirement: &str,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), Problem> {
         let Some(id) = control.id.as_ref().map(|id| &id.0).filter(|id| !id.is_empty()) else {
             let message = format!(
                 "{source}: requirement `{}` of `{}` has a control without an id",
                 text::one_line(requirement, 80),
                 text::one_line(policy, 80)
             );
-            return Err(Trouble::new(Cause::Protocol, message));
+            return Err(Problem::new(Cause::Protocol, message));
         };
         if control.is_manual == Some(true) {
             self.manual.insert(given(&control.name).unwrap_or(id).to_owned());
@@ -247,7 +247,7 @@ impl Plan {
         }
         let mut target = Target::of(control, policy, requirement, id).map_err(|what| {
             let message = format!("{source}: the resource endpoint of control {id} {what}");
-            Trouble::new(Cause::Protocol, message)
+            Problem::new(Cause::Protocol, message)
         })?;
         target.quiet &= !row.counts_more_than_its_controls();
         let planned = self.controls.entry(id.clone()).or_insert_with(|| Planned {

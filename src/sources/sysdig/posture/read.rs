@@ -10,7 +10,7 @@ use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource, given};
-use crate::finding::{Account, Cause, Control, Fingerprint, Subject, Trouble};
+use crate::finding::{Account, Cause, Control, Fingerprint, Problem, Subject};
 use crate::sources::Run;
 use crate::text;
 
@@ -75,14 +75,14 @@ pub struct Reading {
     /// Checks there are at least, whatever their result.
     pub evaluated: u64,
     /// What is missing; the checks that are there count all the same.
-    pub doubts: Vec<Trouble>,
+    pub doubts: Vec<Problem>,
 }
 
 /// Reads the resources of a control.
 ///
 /// # Errors
 /// If a list does not arrive whole, or a row cannot be used.
-pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Trouble> {
+pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Problem> {
     let Terms { depth, within, accepted, now } = terms;
     let mut merged = Merged::new();
     let mut doubts = Vec::new();
@@ -125,7 +125,7 @@ async fn evaluated_at(
     target: &Target,
     depth: Depth,
     rows: &[Resource],
-) -> Result<u64, Trouble> {
+) -> Result<u64, Problem> {
     let evaluated = rows.iter().filter(|row| row.config_error().is_none());
     let all_read =
         depth == Depth::Everything || target.endpoint.as_ref().is_some_and(Endpoint::tells_errors);
@@ -172,7 +172,7 @@ pub async fn look(
     planned: &Planned,
     target: &Target,
     mut found: impl FnMut(&Check) -> bool,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     let Some(endpoint) = &target.endpoint else { return Ok(()) };
     let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
     let enough = |row: &Resource| {
@@ -255,7 +255,7 @@ fn check(
     }
 }
 
-fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Trouble {
+fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Problem {
     let name = given(&row.name).or(given(&row.hash)).unwrap_or("without a name");
     let message = format!(
         "{}: a resource of control {} ({}) {what}",
@@ -263,7 +263,7 @@ fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Trouble
         planned.id,
         text::one_line(name, 80)
     );
-    Trouble::new(Cause::Protocol, message)
+    Problem::new(Cause::Protocol, message)
 }
 
 #[cfg(test)]

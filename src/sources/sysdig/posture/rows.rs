@@ -7,7 +7,7 @@ use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::read::Depth;
 use super::wire::Resource;
-use crate::finding::{Cause, Trouble};
+use crate::finding::{Cause, Problem};
 use crate::http::Call;
 use crate::sources::Run;
 use crate::text;
@@ -15,7 +15,7 @@ use crate::text;
 /// Rows, and what is wrong with them if something is: what they show counts all the same.
 pub struct Rows {
     pub rows: Vec<Resource>,
-    pub doubt: Option<Trouble>,
+    pub doubt: Option<Problem>,
 }
 
 /// Reads rows; once more if fewer of them failed than the control counts.
@@ -27,7 +27,7 @@ pub async fn read(
     planned: &Planned,
     target: &Target,
     depth: Depth,
-) -> Result<Rows, Trouble> {
+) -> Result<Rows, Problem> {
     let Some(endpoint) = &target.endpoint else {
         let message = format!(
             "{}: control {} (`{}`) says where none of its resources are",
@@ -35,7 +35,7 @@ pub async fn read(
             planned.id,
             text::one_line(planned.rule(), 80)
         );
-        return Err(Trouble::new(Cause::Incomplete, message));
+        return Err(Problem::new(Cause::Incomplete, message));
     };
     let counted = target.failing();
     let mut rows = ask(run, endpoint, target, depth).await?;
@@ -52,7 +52,7 @@ async fn ask(
     endpoint: &Endpoint,
     target: &Target,
     depth: Depth,
-) -> Result<Vec<Resource>, Trouble> {
+) -> Result<Vec<Resource>, Problem> {
     // A filter by result would hide a host that was not evaluated.
     if depth == Depth::Everything || endpoint.tells_errors() {
         return list(run, endpoint.clone()).rows(Resource::key).await;
@@ -74,7 +74,7 @@ async fn ask(
 ///
 /// # Errors
 /// If it cannot be asked.
-pub async fn total(run: &Run, endpoint: &Endpoint) -> Result<u64, Trouble> {
+pub async fn total(run: &Run, endpoint: &Endpoint) -> Result<u64, Problem> {
     list(run, endpoint.clone()).total().await
 }
 
@@ -86,7 +86,7 @@ pub async fn until(
     run: &Run,
     endpoint: &Endpoint,
     enough: impl FnMut(&Resource) -> bool,
-) -> Result<(), Trouble> {
+) -> Result<(), Problem> {
     list(run, endpoint.clone()).until(Resource::key, enough).await
 }
 
@@ -104,7 +104,7 @@ fn not_passed(rows: &[Resource]) -> u64 {
     rows.iter().filter(counts).count() as u64
 }
 
-fn unexplained(run: &Run, planned: &Planned, counted: u64, listed: u64) -> Trouble {
+fn unexplained(run: &Run, planned: &Planned, counted: u64, listed: u64) -> Problem {
     let message = format!(
         "{}: control {} (`{}`) failed on {}, but {listed} of them {} listed",
         run.name,
@@ -113,6 +113,6 @@ fn unexplained(run: &Run, planned: &Planned, counted: u64, listed: u64) -> Troub
         text::count(counted, "resource"),
         if listed == 1 { "is" } else { "are" }
     );
-    Trouble::new(Cause::Contradictory, message)
+    Problem::new(Cause::Contradictory, message)
         .help("run the gate again; the results may be changing at this moment")
 }

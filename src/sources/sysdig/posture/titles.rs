@@ -3,7 +3,7 @@
 use super::super::units::Id;
 use super::plan::Plan;
 use super::wire::{Catalogue, given};
-use crate::finding::Trouble;
+use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::sources::Run;
 use crate::text;
@@ -16,13 +16,13 @@ const MOST_PAGES: usize = 200;
 ///
 /// # Errors
 /// If everything has to stop.
-pub async fn complete(run: &Run, plan: &mut Plan, notes: &mut Vec<String>) -> Result<(), Trouble> {
+pub async fn complete(run: &Run, plan: &mut Plan, notes: &mut Vec<String>) -> Result<(), Problem> {
     let nameless = plan.controls.values().filter(|planned| planned.name.is_none()).count();
     if nameless == 0 {
         return Ok(());
     }
     match search(run, plan).await {
-        Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.trouble()),
+        Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.problem()),
         Err(error) => {
             let count = text::count(nameless as u64, "control");
             notes.push(format!("{count} without a name: {error}"));

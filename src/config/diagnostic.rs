@@ -9,12 +9,12 @@ use crate::text;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Diagnostic {
     place: Option<Place>,
     message: String,
 }
 
-impl Problem {
+impl Diagnostic {
     pub(super) fn at(place: Place, message: impl Into<String>) -> Self {
         Self { place: Some(place), message: message.into() }
     }
@@ -106,34 +106,34 @@ fn is_block_scalar_severity(line: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     path: String,
-    problems: Vec<(Problem, Option<String>)>,
+    diagnostics: Vec<(Diagnostic, Option<String>)>,
 }
 
 impl ConfigError {
-    pub(super) fn new(path: &str, text: &str, problems: Vec<Problem>) -> Self {
-        let problems = problems.into_iter().map(|problem| {
-            let snippet = problem.place.and_then(|place| snippet(text, place));
-            (problem, snippet)
+    pub(super) fn new(path: &str, text: &str, diagnostics: Vec<Diagnostic>) -> Self {
+        let diagnostics = diagnostics.into_iter().map(|diagnostic| {
+            let snippet = diagnostic.place.and_then(|place| snippet(text, place));
+            (diagnostic, snippet)
         });
-        Self { path: path.to_owned(), problems: problems.collect() }
+        Self { path: path.to_owned(), diagnostics: diagnostics.collect() }
     }
 
     pub(super) fn whole_file(path: &str, message: String) -> Self {
-        Self { path: path.to_owned(), problems: vec![(Problem::somewhere(message), None)] }
+        Self { path: path.to_owned(), diagnostics: vec![(Diagnostic::somewhere(message), None)] }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (problem, snippet)) in self.problems.iter().enumerate() {
+        for (index, (diagnostic, snippet)) in self.diagnostics.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            match problem.place {
+            match diagnostic.place {
                 Some(Place { line, column }) => write!(f, "{}:{line}:{column}: ", self.path)?,
                 None => write!(f, "{}: ", self.path)?,
             }
-            f.write_str(&text::one_line(&problem.message, 1000))?;
+            f.write_str(&text::one_line(&diagnostic.message, 1000))?;
             if let Some(snippet) = snippet {
                 write!(f, "\n{snippet}")?;
             }
