@@ -11,6 +11,7 @@ FROM ${RUST_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock README.md ./
 COPY benches benches
+COPY crates crates
 COPY fixtures fixtures
 COPY schemas schemas
 COPY src src

@@ -31,7 +31,6 @@
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
 //! | [`page`], [`poll`] | guards for any pager; asking until it is done |
 //! | [`secret`], [`stop`], [`progress`], [`text`] | tokens; deadline and interrupt; stderr; text from outside |
-//! | [`simulator`] | the embedded platforms (feature `simulator`); shares no type with the sources |
 //!
 //! A room uses only what stands to its right:
 //!
@@ -41,10 +40,11 @@
 //!                               config → sources → poll, page → http → secret → progress → stop
 //!                                        sources → evidence → selection → finding → text
 //! cli, report → ci → secret
-//! command → simulator → (nothing of ours but fixtures)
 //! ```
 //!
-//! `tests/arrows.rs` walks the `use` lines and names an arrow that points the wrong way.
+//! `tests/arrows.rs` walks the `use` lines and names an arrow that points the wrong way. The embedded
+//! platforms are a crate of their own, `crates/simulator` (feature `simulator`), which shares no type
+//! with this one.
 
 pub mod ci;
 pub mod cli;
@@ -63,8 +63,6 @@ pub mod progress;
 pub mod report;
 pub mod secret;
 pub mod selection;
-#[cfg(feature = "simulator")]
-pub mod simulator;
 pub mod sources;
 pub mod stop;
 pub mod text;

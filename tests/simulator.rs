@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use compliance_gate::simulator::{Scenario, Simulator};
+use compliance_gate_simulator::{Scenario, Simulator};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -862,7 +862,7 @@ async fn the_simulator_listens_on_loopback_only() {
     assert!(error.to_string().contains("loopback"), "{error}");
     let listener = tokio::net::TcpListener::bind(everywhere).await.unwrap();
     let error =
-        compliance_gate::simulator::serve(listener, Scenario::default(), |_| {}).await.unwrap_err();
+        compliance_gate_simulator::serve(listener, Scenario::default(), |_| {}).await.unwrap_err();
     assert!(error.to_string().contains("loopback"), "{error}");
 }
 

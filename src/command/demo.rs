@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use compliance_gate_simulator::Simulator;
+
 use crate::ci::Ci;
 use crate::cli::DemoArguments;
 use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
 use crate::report::{self, Sinks};
 use crate::secret::Variables;
-use crate::simulator::Simulator;
 use crate::sources::SYSTEMS;
 
 /// The policy that the demo writes down, runs, and leaves for reading.

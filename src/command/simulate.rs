@@ -1,8 +1,9 @@
 //! `compliance-gate simulate`: embedded platforms on this machine.
 
+use compliance_gate_simulator::{self as simulator, Scenario};
+
 use crate::cli::SimulateArguments;
 use crate::command::{Usage, listen, print};
-use crate::simulator::{self, Scenario};
 use crate::verdict::Verdict;
 
 pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {

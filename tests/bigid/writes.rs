@@ -12,10 +12,10 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::Wanted;
-use compliance_gate::simulator::{Scenario, Simulator};
 use compliance_gate::sources::bigid::{self, Case, Settings};
 use compliance_gate::sources::{self, Run, Source};
 use compliance_gate::stop::Stop;
+use compliance_gate_simulator::{Scenario, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

@@ -11,9 +11,9 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Demand, Wanted};
-use compliance_gate::simulator::{Access, Scenario, Simulator};
 use compliance_gate::sources::{self, Run};
 use compliance_gate::stop::{Signal, Stop};
+use compliance_gate_simulator::{Access, Scenario, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

@@ -11,11 +11,11 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Field, Pattern, Selection, Wanted};
-use compliance_gate::simulator::opencomply::settings::Role;
-use compliance_gate::simulator::{Scenario, Simulator};
 use compliance_gate::sources::opencomply::Settings;
 use compliance_gate::sources::{Run, Source};
 use compliance_gate::stop::{Signal, Stop};
+use compliance_gate_simulator::opencomply::settings::Role;
+use compliance_gate_simulator::{Scenario, Simulator};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 

@@ -1,0 +1,201 @@
+//! BigID Data Posture: `/api/v1/actionable-insights/…` (BP §A).
+//!
+//! Cases are kept in memory, so that one whose status was changed has that status from then on.
+
+mod auth;
+mod cases;
+mod query;
+pub mod settings;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{get, patch};
+use serde_json::{Value, json};
+
+use crate::clock::Clock;
+use crate::hostile::Hostility;
+use crate::reply;
+
+use auth::Tokens;
+use cases::{Estate, STATUSES};
+use query::Asked;
+use settings::Patch;
+pub use settings::Settings;
+
+struct Platform {
+    settings: Settings,
+    tokens: Tokens,
+    estate: Mutex<Estate>,
+    clock: Clock,
+    /// Answers of `all-cases` so far.
+    answers: AtomicU32,
+    /// Cases inserted between pages so far.
+    inserted: AtomicU32,
+    /// Cases exchanged between pages so far.
+    swapped: AtomicU32,
+}
+
+/// The routes of the platform.
+pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+    let platform = Arc::new(Platform {
+        tokens: Tokens::new(&settings),
+        estate: Mutex::new(Estate::new(&settings, Hostility(hostile))),
+        clock: Clock::start(),
+        settings,
+        answers: AtomicU32::new(0),
+        inserted: AtomicU32::new(0),
+        swapped: AtomicU32::new(0),
+    });
+    let cases = Router::new()
+        .route("/all-cases", get(all_cases))
+        .route("/case-status/{id}", patch(one))
+        // `cases:{actionType}` (BP §A3).
+        .route("/{action}", patch(bulk))
+        .layer(from_fn_with_state(Arc::clone(&platform), authenticate));
+    Router::new()
+        .route("/api/v1/refresh-access-token", get(auth::refresh))
+        .nest("/api/v1/actionable-insights", cases)
+        .with_state(platform)
+}
+
+async fn authenticate(
+    State(platform): State<Arc<Platform>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match platform.tokens.refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
+    }
+}
+
+/// What the vendor's page shows for a bad request (BP §A5).
+fn refused(status: StatusCode, error: impl Into<String>) -> Response {
+    reply::json_with(status, &json!({ "error": error.into() }))
+}
+
+type Pairs = Query<Vec<(String, String)>>;
+
+/// `GET /actionable-insights/all-cases` (BP §A2).
+async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
+    if let Some(trouble) = platform.trouble() {
+        return trouble;
+    }
+    let settings = &platform.settings;
+    let asked = match Asked::new(&pairs, settings) {
+        Ok(asked) => asked,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, error),
+    };
+    let mut estate = platform.estate();
+    if asked.from > 0 && platform.inserted.load(Ordering::Relaxed) < settings.inserts {
+        estate.insert(u64::from(platform.inserted.fetch_add(1, Ordering::Relaxed)));
+    }
+    if asked.from > 0 && platform.swapped.load(Ordering::Relaxed) < settings.swaps {
+        estate.swap(u64::from(platform.swapped.fetch_add(1, Ordering::Relaxed)));
+    }
+    let found: Vec<_> = estate.cases().filter(|case| asked.takes(case)).collect();
+    let total = (found.len() as u64).saturating_add_signed(settings.total_offset);
+    let page: Vec<Value> = found
+        .iter()
+        .skip(asked.from)
+        .take(asked.limit)
+        .map(|case| asked.project(estate.render(case, &platform.clock, settings)))
+        .collect();
+    let mut data = json!({ "cases": page });
+    if asked.total && !settings.omit_total {
+        data["totalCount"] = total.into();
+    }
+    reply::json(&json!({ "status": "success", "statusCode": 200, "message": null, "data": data }))
+}
+
+/// `PATCH /actionable-insights/case-status/{caseId}` (BP §A3).
+async fn one(
+    State(platform): State<Arc<Platform>>,
+    Path(id): Path<String>,
+    body: axum::body::Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let Some(status) = body["caseStatus"].as_str().filter(|word| STATUSES.contains(word)) else {
+        return refused(StatusCode::BAD_REQUEST, "caseStatus is invalid");
+    };
+    let server_error = || {
+        let body = json!({ "status": "error", "message": "Server error", "errors": [{}] });
+        reply::json_with(StatusCode::INTERNAL_SERVER_ERROR, &body)
+    };
+    if platform.settings.patch == Patch::Fails {
+        return server_error();
+    }
+    if !platform.estate().set(&id, status, platform.clock.now()) {
+        return refused(StatusCode::NOT_FOUND, format!("Case {id} was not found"));
+    }
+    match platform.settings.patch {
+        Patch::AppliesAndFails => server_error(),
+        _ => reply::json(&json!({ "status": "success", "statusCode": 200, "message": null })),
+    }
+}
+
+/// `PATCH /actionable-insights/cases:{actionType}` (BP §A3). The value of `actionType` and the key
+/// of the ids in the answer are not public.
+async fn bulk(
+    State(platform): State<Arc<Platform>>,
+    Path(action): Path<String>,
+    body: axum::body::Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let change = &body["additionalProperties"];
+    let known = action.strip_prefix("cases:") == Some(platform.settings.bulk_action.as_str())
+        && body["subType"] == "updateCases"
+        && change["field"] == "caseStatus";
+    if !known {
+        return refused(StatusCode::NOT_FOUND, "no such action");
+    }
+    let Some(status) = change["newValue"].as_str().filter(|word| STATUSES.contains(word)) else {
+        return refused(StatusCode::BAD_REQUEST, "newValue is invalid");
+    };
+    let everything = change["allCases"] == true;
+    let filters = change["casesFilters"].as_array().cloned().unwrap_or_default();
+    if filters.is_empty() && !everything {
+        return refused(StatusCode::BAD_REQUEST, "casesFilters is empty");
+    }
+    let mut estate = platform.estate();
+    let mut ids: Vec<String> = estate
+        .cases()
+        .filter(|case| everything || filters.iter().all(|filter| case.is_in(filter)))
+        .map(|case| case.id.clone())
+        .collect();
+    ids.truncate(ids.len().saturating_sub(platform.settings.bulk_loses));
+    for id in &ids {
+        estate.set(id, status, platform.clock.now());
+    }
+    reply::json(&json!({ "status": "success", "statusCode": 200, "data": { "caseIds": ids } }))
+}
+
+impl Platform {
+    fn estate(&self) -> MutexGuard<'_, Estate> {
+        self.estate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the first answers are instead of cases (BP §A5).
+    fn trouble(&self) -> Option<Response> {
+        let answers = self.answers.fetch_add(1, Ordering::Relaxed);
+        let settings = &self.settings;
+        if answers < settings.throttled {
+            return Some(reply::typed(StatusCode::TOO_MANY_REQUESTS, "text/plain", "slow down"));
+        }
+        if answers < settings.throttled.saturating_add(settings.gateway_pages) {
+            let mut page = reply::nginx(StatusCode::BAD_GATEWAY);
+            *page.status_mut() = StatusCode::OK;
+            return Some(page);
+        }
+        settings
+            .failure
+            .as_ref()
+            .map(|message| reply::json(&json!({ "success": false, "message": message })))
+    }
+}

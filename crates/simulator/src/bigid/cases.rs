@@ -1,0 +1,232 @@
+//! The cases: made once, then kept, since their status can be changed.
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Clock;
+use crate::hostile::Hostility;
+use crate::ids::mix;
+
+use super::settings::{Ids, Settings};
+
+/// The statuses that a case can be given (BP §A4).
+pub(crate) const STATUSES: [&str; 7] =
+    ["open", "acknowledged", "silenced", "ignored", "resolved", "remediated", "closed"];
+
+const OVER: [&str; 3] = ["resolved", "remediated", "closed"];
+
+/// Policies: name, description, and the framework they are from.
+const POLICIES: [(&str, &str, Option<&str>); 6] = [
+    ("Passwords", "Passwords and secrets must not lie in plain files.", None),
+    ("PCI card numbers", "Card numbers belong into the vault and nowhere else.", Some("PCI DSS")),
+    ("Health records", "Health records need an owner and encryption.", Some("HIPAA")),
+    (
+        "Open access to personal data",
+        "Personal data must not be readable by everyone.",
+        Some("GDPR"),
+    ),
+    ("Unencrypted backups", "Backups that hold sensitive data are encrypted.", None),
+    ("Stale personal data", "Personal data that nobody used for years is deleted.", Some("GDPR")),
+];
+
+/// Data sources: name, name for people, type, owner.
+const DATA_SOURCES: [(&str, &str, &str, &str); 5] = [
+    ("s3-customer-exports", "Customer exports", "s3-v2", "data-platform@example.com"),
+    ("mysql-orders", "Orders", "rdb-mysql", "orders@example.com"),
+    ("sharepoint-hr", "HR documents", "sharepoint-online-v2", "hr@example.com"),
+    ("gdrive-finance", "Finance drive", "google-drive-v2", "finance@example.com"),
+    ("snowflake-analytics", "Analytics", "snowflake", "analytics@example.com"),
+];
+
+/// The age of the oldest case, in seconds.
+const OLDEST: u64 = 300 * 24 * 3600;
+
+/// One case.
+pub(crate) struct Case {
+    pub(crate) id: String,
+    number: u64,
+    status: Option<String>,
+    severity: Option<String>,
+    /// When the status was set, in milliseconds since the start, if it was.
+    updated: Option<i64>,
+    salt: u64,
+}
+
+pub(crate) struct Estate {
+    cases: Vec<Case>,
+    hostility: Hostility,
+}
+
+impl Estate {
+    pub(crate) fn new(settings: &Settings, hostility: Hostility) -> Self {
+        let counted = [
+            ("open", settings.open),
+            ("acknowledged", settings.acknowledged),
+            ("silenced", settings.silenced),
+        ];
+        let counted = counted.into_iter().flat_map(|(status, severities)| {
+            severities.each().map(move |severity| (Some(status), Some(severity)))
+        });
+        let over = (0..settings.resolved).map(|number| {
+            let severities = ["high", "medium", "low", "critical"];
+            (Some(*pick(&OVER, number)), Some(*pick(&severities, mix(number))))
+        });
+        let odd = settings.odd.iter().map(|odd| (odd.status.as_deref(), odd.severity.as_deref()));
+        let mut cases: Vec<Case> = counted
+            .chain(over)
+            .chain(odd)
+            .zip(1..)
+            .map(|((status, severity), number)| Case::new(number, status, severity))
+            .collect();
+        // Ids say nothing about the status, so that a page holds a mixture.
+        cases.sort_by(|a, b| a.id.cmp(&b.id));
+        Self { cases, hostility }
+    }
+
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter()
+    }
+
+    /// A new open case, in front of all others.
+    pub(crate) fn insert(&mut self, number: u64) {
+        let mut case = Case::new(1_000_000 + number, Some("open"), Some("low"));
+        case.id = format!("{:024x}", 1_000_000 - number);
+        self.cases.insert(0, case);
+    }
+
+    /// The first case goes, and a new one comes behind all others.
+    pub(crate) fn swap(&mut self, number: u64) {
+        let mut case = Case::new(2_000_000 + number, Some("open"), Some("low"));
+        case.id = format!("f{number:023x}");
+        self.cases.remove(0);
+        self.cases.push(case);
+    }
+
+    /// Changes the status of a case; false if there is none.
+    pub(crate) fn set(&mut self, id: &str, status: &str, now: i64) -> bool {
+        let case = self.cases.iter_mut().find(|case| case.id == id);
+        case.is_some_and(|case| {
+            case.status = Some(status.to_owned());
+            case.updated = Some(now);
+            true
+        })
+    }
+
+    /// The case as the platform writes it (BP §A2).
+    pub(crate) fn render(
+        &self,
+        case: &Case,
+        clock: &Clock,
+        settings: &Settings,
+    ) -> Map<String, Value> {
+        let text = |plain: &'static str| self.hostility.text(plain);
+        let (policy, description, compliance) = case.policy();
+        let (source, display, kind, owner) = case.data_source();
+        let age = i64::try_from(case.salt % OLDEST).unwrap_or_default();
+        let opened = clock.stamp(-1000 * age);
+        let updated = case.updated.map_or_else(|| opened.clone(), |at| clock.stamp(at));
+        let status = case.status.clone();
+        let objects = if case.is_over() { 0 } else { 1 + case.salt % 240 };
+        let mut dates = Map::from_iter([("open".to_owned(), opened.clone().into())]);
+        if let (Some(status), Some(_)) = (&status, case.updated) {
+            dates.insert(status.clone(), updated.clone().into());
+        }
+        let label = format!("{policy} in {display}");
+        let value = json!({
+            "id": case.id, "_id": case.id,
+            "caseId": format!("SPC-{}", case.number),
+            "caseLabel": self.hostility.title(&label),
+            "caseStatus": status, "caseType": "dataSourcePolicyCase",
+            "severityLevel": case.severity,
+            "policyName": text(policy), "policyDescription": text(description),
+            "policyOwner": "data-protection@example.com", "policyType": "catalog",
+            "policyLastTriggered": clock.stamp(-3_600_000), "compliance": compliance,
+            "dataSourceName": text(source), "dataSourceDisplayName": text(display),
+            "dataSourceType": kind, "dataSourceOwner": owner,
+            "assignee": if case.salt.is_multiple_of(3) { "" } else { owner },
+            "numberOfAffectedObjects": objects,
+            "caseStatusUpdateDates": dates, "created_at": opened, "updated_at": updated,
+            // What makes whole cases large.
+            "controls": [{"framework": compliance, "requirements": [{"text": "x".repeat(2000)}]}],
+        });
+        let Value::Object(mut fields) = value else { return Map::new() };
+        match settings.ids {
+            Ids::Both => {}
+            Ids::Id => drop(fields.remove("_id")),
+            Ids::Mongo => drop(fields.remove("id")),
+            Ids::Neither => fields.retain(|name, _| name != "id" && name != "_id"),
+        }
+        fields.retain(|name, _| !settings.absent_fields.contains(name));
+        for (name, value) in &mut fields {
+            if settings.null_fields.contains(name) {
+                *value = Value::Null;
+            }
+        }
+        fields
+    }
+}
+
+impl Case {
+    fn new(number: u64, status: Option<&str>, severity: Option<&str>) -> Self {
+        let salt = mix(number);
+        Self {
+            id: format!("{:08x}{salt:016x}", 0x6600_0000 + (mix(salt) & 0xff_ffff)),
+            number,
+            status: status.map(str::to_owned),
+            severity: severity.map(str::to_owned),
+            updated: None,
+            salt,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.updated.is_none() && self.status.as_deref().is_some_and(|word| OVER.contains(&word))
+    }
+
+    fn policy(&self) -> (&'static str, &'static str, Option<&'static str>) {
+        *pick(&POLICIES, self.salt >> 8)
+    }
+
+    fn data_source(&self) -> (&'static str, &'static str, &'static str, &'static str) {
+        *pick(&DATA_SOURCES, self.salt >> 24)
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        match name {
+            "_id" | "id" => Some(&self.id),
+            "caseStatus" => self.status.as_deref(),
+            "severityLevel" => self.severity.as_deref(),
+            "policyName" => Some(self.policy().0),
+            "dataSourceName" => Some(self.data_source().0),
+            "dataSourceType" => Some(self.data_source().2),
+            _ => None,
+        }
+    }
+
+    /// Whether it meets a condition of `filter` (BP §A2). Nobody meets an operator that is unknown.
+    pub(crate) fn meets(&self, condition: &Value) -> bool {
+        let given = condition["field"].as_str().and_then(|name| self.field(name));
+        let value = &condition["value"];
+        match condition["operator"].as_str() {
+            Some("equal" | "equals") => given.is_some_and(|given| value == given),
+            Some("in") => value.as_array().is_some_and(|values| {
+                values.iter().any(|value| Some(value) == given.map(Value::from).as_ref())
+            }),
+            Some("contains") => {
+                given.zip(value.as_str()).is_some_and(|(given, part)| given.contains(part))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is within a filter of a bulk change (BP §A3).
+    pub(crate) fn is_in(&self, filter: &Value) -> bool {
+        self.meets(&json!({
+            "field": filter["filterField"], "operator": "in", "value": filter["filterValues"],
+        }))
+    }
+}
+
+/// One of the items; there always is one.
+fn pick<T>(items: &[T], salt: u64) -> &T {
+    &items[usize::try_from(salt % items.len() as u64).unwrap_or_default()]
+}

@@ -1,0 +1,141 @@
+//! OpenComply behind its nginx: the scheduler, compliance, integration and auth services.
+//!
+//! The routing table is at the end of this file; each handler lives in the room of its subject.
+
+mod auth;
+mod cancel;
+mod controls;
+pub mod course;
+mod estate;
+mod findings;
+mod frameworks;
+mod history;
+mod integrations;
+mod jobs;
+mod reports;
+mod request;
+mod results;
+mod run;
+pub mod settings;
+mod status;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
+
+use crate::clock::Clock;
+use crate::hostile::Hostility;
+use crate::reply::Refusal;
+
+use auth::{admin, authenticate, viewer};
+use estate::Estate;
+use jobs::Jobs;
+pub use settings::Settings;
+
+/// One simulated installation.
+struct Platform {
+    settings: Settings,
+    clock: Clock,
+    hostility: Hostility,
+    estate: Estate,
+    jobs: Mutex<Jobs>,
+}
+
+impl Platform {
+    fn new(settings: Settings, hostile: bool) -> Self {
+        let estate = Estate::new(&settings);
+        let jobs = Jobs::with_history(&settings, &estate);
+        Self {
+            settings,
+            clock: Clock::start(),
+            hostility: Hostility(hostile),
+            estate,
+            jobs: Mutex::new(jobs),
+        }
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every compliance endpoint of the scheduler begins with this check (OC §1.4).
+    fn require_compliance(&self) -> Result<(), Refusal> {
+        match self.settings.compliance {
+            settings::Compliance::Enabled => Ok(()),
+            _ => Err(Refusal::bad_request("compliance service is not enabled")),
+        }
+    }
+}
+
+type Shared = axum::extract::State<Arc<Platform>>;
+
+/// The routes of the installation (OC §1.1, roles in §1.3).
+pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+    let routed = settings.compliance != settings::Compliance::NotRouted;
+    let platform = Arc::new(Platform::new(settings, hostile));
+    let mut services = vec![
+        ("/main/schedule", scheduler()),
+        ("/main/integration", integration()),
+        ("/main/auth", viewer(Router::new().route("/api/v1/me", get(auth::me)))),
+    ];
+    if routed {
+        services.push(("/main/compliance", compliance()));
+    }
+    services
+        .into_iter()
+        .fold(Router::new(), |router, (prefix, service)| {
+            router.nest(prefix, echo(service, &platform))
+        })
+        .with_state(platform)
+}
+
+/// What echo and the nginx before it add to every service (OC §1.4).
+fn echo(service: Router<Arc<Platform>>, platform: &Arc<Platform>) -> Router<Arc<Platform>> {
+    service
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
+        .method_not_allowed_fallback(async || {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
+        .layer(from_fn_with_state(Arc::clone(platform), authenticate))
+}
+
+fn scheduler() -> Router<Arc<Platform>> {
+    let admins = Router::new()
+        .route("/api/v3/compliance/framework/{id}/run", post(run::run))
+        .route("/api/v3/compliance/benchmark/{id}/run", post(run::run))
+        .route("/api/v3/jobs/cancel/byid", put(cancel::by_id))
+        .route("/api/v3/jobs/cancel", post(cancel::by_selector));
+    let viewers = Router::new()
+        .route("/api/v3/job/compliance/{id}", get(status::status))
+        .route("/api/v3/jobs/compliance/{id}/runners", get(status::runners))
+        .route("/api/v3/jobs/compliance", post(history::jobs))
+        .route("/api/v3/benchmark/{id}/run-history", post(history::run_history))
+        .route("/api/v1/compliance/status/{id}", get(history::latest));
+    admin(admins).merge(viewer(viewers))
+}
+
+fn compliance() -> Router<Arc<Platform>> {
+    let admins = Router::new().route("/api/v1/benchmarks/controls", get(frameworks::controls));
+    let viewers = Router::new()
+        .route("/api/v1/frameworks", post(frameworks::frameworks))
+        .route("/api/v1/benchmarks", get(frameworks::benchmarks))
+        .route("/api/v1/benchmarks/{id}", get(frameworks::benchmark))
+        .route("/api/v1/benchmarks/controls/{id}", get(frameworks::control))
+        .route("/api/v1/compliance_result", post(results::list))
+        .route("/api/v3/quick/scan/{id}", get(reports::scan))
+        .route("/api/v3/job-report/{id}/details/by-control", get(reports::by_control))
+        .route("/api/v3/job-report/{id}/summary", get(reports::summary));
+    admin(admins).merge(viewer(viewers))
+}
+
+fn integration() -> Router<Arc<Platform>> {
+    viewer(
+        Router::new()
+            .route("/api/v1/integrations", get(integrations::all))
+            .route("/api/v1/integrations/list", post(integrations::filtered))
+            .route("/api/v1/integrations/{id}", get(integrations::one)),
+    )
+}

@@ -1,0 +1,290 @@
+//! The report of a job: per control, per resource, and as a score (OC §5.1 to §5.4).
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::hostile::Hostility;
+use crate::ids::uuid;
+use crate::reply::{self, Answer, Refusal, nullable};
+
+use super::course::{Report, Standing, State as JobState};
+use super::findings::{Count, Finding, Results};
+use super::jobs::Job;
+use super::request::{Pairs, values};
+use super::{Platform, Shared};
+
+impl Platform {
+    fn reported(&self, id: &str) -> Result<(Job, Standing), Refusal> {
+        let unknown =
+            || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get compliance job");
+        let id: u64 = id.parse().map_err(|_| unknown())?;
+        let (job, standing) = self.job(id, self.clock.now()).ok_or_else(unknown)?;
+        match standing.state {
+            JobState::Timeout => Err(Refusal::bad_request("job has been timed out")),
+            JobState::Created | JobState::RunnersInProgress | JobState::SummarizerInProgress => {
+                Err(Refusal::bad_request("job is in progress"))
+            }
+            _ => Ok((job, standing)),
+        }
+    }
+
+    fn job_summary(&self, job: &Job, results: &Results<'_>) -> Value {
+        let ids: BTreeSet<&str> = results.iter().map(|each| each.integration.id.as_str()).collect();
+        json!({
+            "job_id": job.id,
+            "auditable": job.with_incidents,
+            "framework_id": job.framework,
+            "job_started_at": self.clock.stamp(job.created + i64::from(job.course.pace.created)),
+            "integration_ids": nullable(ids.into_iter().collect()),
+        })
+    }
+}
+
+/// Keys are absent when their count is zero (OC §5.1).
+fn summary_of(counts: impl Iterator<Item = Count>) -> Value {
+    let (alarms, oks) =
+        counts.fold((0, 0), |(alarms, oks), count| (alarms + count.alarms, oks + count.oks));
+    let mut summary = Map::new();
+    if alarms > 0 {
+        summary.insert("alarm".to_owned(), json!(alarms));
+    }
+    if oks > 0 {
+        summary.insert("ok".to_owned(), json!(oks));
+    }
+    Value::Object(summary)
+}
+
+/// `GET …/job-report/{id}/details/by-control` (OC §5.1): without a report it is 200 `null`.
+pub(crate) async fn by_control(
+    State(platform): Shared,
+    Path(id): Path<String>,
+    Query(pairs): Pairs,
+) -> Answer {
+    let (job, standing) = platform.reported(&id)?;
+    let Some(results) = platform.report(&job, &standing) else {
+        return Ok(reply::json(&Value::Null));
+    };
+    let wanted = values(&pairs, "controls");
+    let counts = results.by_control();
+    let controls: Map<String, Value> = counts
+        .iter()
+        .filter(|(id, _)| wanted.is_empty() || wanted.contains(id))
+        .map(|(id, (control, count))| {
+            let severity = control.severity_word(&results.plan.framework, job.with_incidents);
+            let entry = json!({"severity": severity, "alarms": count.alarms, "oks": count.oks});
+            ((*id).to_owned(), entry)
+        })
+        .collect();
+    let failed = counts.values().filter(|(_, count)| count.alarms > 0).count();
+    Ok(reply::json(&json!({
+        "es_id": uuid(&format!("by-control of {}", job.id)),
+        "es_index": "compliance_job_report_control_summary",
+        "controls": if controls.is_empty() { Value::Null } else { Value::Object(controls) },
+        "control_score": {"total_controls": counts.len(), "failed_controls": failed},
+        "compliance_summary": summary_of(counts.values().map(|(_, count)| *count)),
+        "job_summary": platform.job_summary(&job, &results),
+    })))
+}
+
+/// `GET …/quick/scan/{id}?view=…` (OC §5.2, §5.3). It is not paged.
+pub(crate) async fn scan(
+    State(platform): Shared,
+    Path(id): Path<String>,
+    Query(pairs): Pairs,
+) -> Answer {
+    let (job, standing) = platform.reported(&id)?;
+    let (by_control, by_resource) = match values(&pairs, "view").first().copied() {
+        None | Some("control") => (true, false),
+        Some("resource") => (false, true),
+        Some("both") => (true, true),
+        Some(_) => return Err(Refusal::bad_request("view is not valid")),
+    };
+    let missing = || Refusal::bad_request("summary not found");
+    let results = platform.report(&job, &standing).ok_or_else(missing)?;
+    if by_control && job.course.report == Report::WithoutControlView {
+        return Err(missing());
+    }
+    let wanted = values(&pairs, "controls");
+    let view = View {
+        results: &results,
+        with_incidents: job.with_incidents,
+        hostility: platform.hostility,
+    };
+    let mut about = platform.job_summary(&job, &results);
+    if job.course.report == Report::ViewsOfAnother {
+        about["job_id"] = json!(job.id - 1);
+    }
+    Ok(reply::json(&Scan {
+        controls: by_control.then(|| view.controls(&wanted)),
+        integrations: by_resource.then(|| view.integrations()),
+        audit_summary: summary_of(results.by_control().into_values().map(|(_, count)| count)),
+        job_summary: about,
+    }))
+}
+
+#[derive(Serialize)]
+struct Scan<'a> {
+    controls: Option<BTreeMap<&'a str, ControlView<'a>>>,
+    integrations: Option<BTreeMap<&'a str, IntegrationView<'a>>>,
+    audit_summary: Value,
+    job_summary: Value,
+}
+
+#[derive(Serialize)]
+struct ControlView<'a> {
+    severity: &'a str,
+    control_summary: BTreeMap<&'static str, usize>,
+    results: BTreeMap<&'static str, Vec<ResourceRow<'a>>>,
+}
+
+#[derive(Serialize)]
+struct ResourceRow<'a> {
+    resource_id: Cow<'static, str>,
+    resource_type: &'a str,
+    reason: Cow<'static, str>,
+}
+
+#[derive(Default, Serialize)]
+struct IntegrationView<'a> {
+    resource_types: BTreeMap<&'a str, TypeView<'a>>,
+}
+
+#[derive(Default, Serialize)]
+struct TypeView<'a> {
+    resources: BTreeMap<Cow<'static, str>, ResourceView<'a>>,
+}
+
+#[derive(Default, Serialize)]
+struct ResourceView<'a> {
+    resource_name: Cow<'static, str>,
+    control_summary: BTreeMap<&'static str, usize>,
+    results: BTreeMap<&'static str, Vec<ControlRow<'a>>>,
+}
+
+#[derive(Serialize)]
+struct ControlRow<'a> {
+    severity: &'a str,
+    control_id: &'a str,
+    reason: Cow<'static, str>,
+}
+
+/// The same results, seen from two sides.
+struct View<'a> {
+    results: &'a Results<'a>,
+    with_incidents: bool,
+    hostility: Hostility,
+}
+
+impl<'a> View<'a> {
+    fn severity(&self, finding: &Finding<'a>) -> &'a str {
+        let framework = &self.results.plan.framework;
+        finding.control.severity_word(framework, self.with_incidents)
+    }
+
+    fn controls(&self, wanted: &[&str]) -> BTreeMap<&'a str, ControlView<'a>> {
+        let mut views: BTreeMap<&str, ControlView<'_>> = BTreeMap::new();
+        for finding in self.results.iter() {
+            let id = finding.control.id.as_str();
+            if !wanted.is_empty() && !wanted.contains(&id) {
+                continue;
+            }
+            let view = views.entry(id).or_insert_with(|| ControlView {
+                severity: self.severity(&finding),
+                control_summary: BTreeMap::new(),
+                results: BTreeMap::new(),
+            });
+            *view.control_summary.entry(status(&finding)).or_default() += 1;
+            view.results.entry(status(&finding)).or_default().push(ResourceRow {
+                resource_id: self.hostility.text(finding.resource_id()),
+                resource_type: finding.control.template.resource_type,
+                reason: self.hostility.text(finding.reason()),
+            });
+        }
+        views
+    }
+
+    fn integrations(&self) -> BTreeMap<&'a str, IntegrationView<'a>> {
+        let mut views: BTreeMap<&str, IntegrationView<'_>> = BTreeMap::new();
+        for finding in self.results.iter() {
+            let view = views
+                .entry(&finding.integration.id)
+                .or_default()
+                .resource_types
+                .entry(finding.control.template.resource_type)
+                .or_default()
+                .resources
+                .entry(self.hostility.text(finding.resource_id()))
+                .or_insert_with(|| ResourceView {
+                    resource_name: self.hostility.text(finding.resource_name()),
+                    ..ResourceView::default()
+                });
+            *view.control_summary.entry(status(&finding)).or_default() += 1;
+            view.results.entry(status(&finding)).or_default().push(ControlRow {
+                severity: self.severity(&finding),
+                control_id: &finding.control.id,
+                reason: self.hostility.text(finding.reason()),
+            });
+        }
+        views
+    }
+}
+
+/// The only two statuses that a report keeps (OC §5.3).
+fn status(finding: &Finding<'_>) -> &'static str {
+    if finding.failed { "alarm" } else { "ok" }
+}
+
+/// `GET …/job-report/{id}/summary` (OC §5.4).
+pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> Answer {
+    let (job, standing) = platform.reported(&id)?;
+    let results = platform
+        .report(&job, &standing)
+        .ok_or_else(|| Refusal::bad_request("summary does not exist"))?;
+    let framework = &results.plan.framework;
+    if !framework.root {
+        return Err(Refusal::internal());
+    }
+    let counts = results.by_control();
+    // Controls that were never evaluated are in the totals here.
+    let mut by_severity: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for control in &results.plan.controls {
+        let failed = counts.get(control.id.as_str()).is_some_and(|(_, count)| count.alarms > 0);
+        let severity = control.severity_word(framework, job.with_incidents);
+        let entry = by_severity.entry(severity).or_default();
+        entry[0] += 1;
+        entry[1] += usize::from(failed);
+    }
+    by_severity.entry("low").or_default()[0] += framework.manual_controls;
+    let sum = |at: usize| by_severity.values().map(|entry| entry[at]).sum::<usize>();
+    let scores: Map<String, Value> = by_severity
+        .iter()
+        .map(|(severity, [total, failed])| {
+            let score = json!({"total_controls": total, "failed_controls": failed});
+            ((*severity).to_owned(), score)
+        })
+        .collect();
+    let integrations = &platform.estate.integrations;
+    let ids: Vec<&str> = job.integrations.iter().map(|at| integrations[*at].id.as_str()).collect();
+    Ok(reply::json(&json!({
+        "job_id": job.id,
+        "with_incidents": job.with_incidents,
+        "job_details": {
+            "status": job.state_word(&standing),
+            "created_at": platform.clock.stamp(job.created),
+            "updated_at": platform.clock.stamp(job.created + standing.updated),
+            "framework": {"id": job.framework, "title": platform.hostility.text(framework.title.as_str())},
+            "integration_ids": nullable(ids),
+            "job_score": {
+                "total_controls": sum(0),
+                "failed_controls": sum(1),
+                "control_view": {"by_severity": scores},
+            },
+            "results": summary_of(counts.into_values().map(|(_, count)| count)),
+        },
+    })))
+}
