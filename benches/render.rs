@@ -1,7 +1,7 @@
 //! How long a decision and each report take, for a usual estate and for a very large one.
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on should say so")]
 
-#[path = "../tests/common/estate.rs"]
+#[path = "../tests/it/common/estate.rs"]
 mod estate;
 
 use std::hint::black_box;

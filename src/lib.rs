@@ -42,7 +42,7 @@
 //! cli, report → ci → secret
 //! ```
 //!
-//! `tests/arrows.rs` walks the `use` lines and names an arrow that points the wrong way. The embedded
+//! `tests/it/layering.rs` walks the `use` lines and names an arrow that points the wrong way. The embedded
 //! platforms are a crate of their own, `crates/simulator` (feature `simulator`), which shares no type
 //! with this one.
 

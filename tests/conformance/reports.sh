@@ -4,7 +4,7 @@
 #   tests/conformance/reports.sh [FOLDER]
 #
 # FOLDER holds reports as *.xml (JUnit), *.sarif and *.json; by default the samples that
-# `cargo test --test reports` writes. The public schemas are read from ../shared/schemas, or from
+# `cargo test` writes. The public schemas are read from ../shared/schemas, or from
 # below the folder that SHARED names; without them that part is left out, and said. The judges are
 # installed, pinned, below target/conformance.
 set -euo pipefail

@@ -1,0 +1,11 @@
+//! The export, by the real binary: never a second ticket for a case, never a case closed without
+//! proof, whatever breaks on the way.
+
+mod bigid;
+mod interrupted;
+mod jira;
+mod policy;
+mod servicenow;
+mod setup;
+mod web;
+mod writeback;

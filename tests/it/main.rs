@@ -1,0 +1,19 @@
+//! The tests that look at the product from outside, as one program: it is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
+
+mod bigid;
+mod bigpanda;
+mod cli;
+mod common;
+mod config;
+mod decisions;
+mod export;
+mod gravityzone;
+mod hosts;
+mod layering;
+mod opencomply;
+mod patterns;
+mod reports;
+mod simulator;
+mod sysdig;
+mod transport;

@@ -1,0 +1,135 @@
+//! The page, as a browser takes it apart.
+
+use crate::common::estate;
+
+/// Every tag, with its attributes.
+fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut tags = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        let end = rest.find('>').expect("every tag ends");
+        let (tag, after) = rest.split_at(end);
+        rest = &after[1..];
+        let tag = tag.trim_end_matches('/');
+        let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let mut pairs = Vec::new();
+        while let Some((key, value)) = attributes.split_once("=\"") {
+            let (value, after) = value.split_once('"').expect("values are quoted");
+            pairs.push((key.trim().to_owned(), value.to_owned()));
+            attributes = after;
+        }
+        assert_eq!(attributes.trim(), "", "in <{tag}>");
+        tags.push((name.to_owned(), pairs));
+        for raw in ["style", "script"] {
+            if name == raw {
+                rest = &rest[rest.find(&format!("</{raw}>")).expect("it ends")..];
+            }
+        }
+    }
+    tags
+}
+
+/// Balanced, only what we write, and nothing that loads, runs or leads anywhere.
+pub fn assert_inert(html: &str) {
+    const KNOWN: &[&str] = &[
+        "html", "head", "title", "style", "body", "header", "h1", "h2", "h3", "p", "b", "code",
+        "em", "small", "span", "main", "section", "ul", "li", "svg", "rect", "text", "table",
+        "thead", "tbody", "tr", "th", "td", "button", "footer", "script",
+    ];
+    const ATTRIBUTES: &[&str] = &[
+        "lang",
+        "charset",
+        "http-equiv",
+        "content",
+        "name",
+        "class",
+        "aria-hidden",
+        "aria-label",
+        "role",
+        "viewBox",
+        "preserveAspectRatio",
+        "x",
+        "y",
+        "width",
+        "height",
+        "rx",
+        "text-anchor",
+        "scope",
+        "type",
+        "data-rank",
+        "data-of",
+    ];
+    let body = html.strip_prefix("<!doctype html>").expect("no quirks");
+    let mut open: Vec<String> = Vec::new();
+    for (name, attributes) in tags(body) {
+        for (key, _) in &attributes {
+            assert!(ATTRIBUTES.contains(&&**key), "{key} of <{name}>");
+        }
+        match name.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop().as_deref(), Some(name)),
+            None if name == "meta" => {}
+            None => {
+                assert!(KNOWN.contains(&&*name), "<{name}>");
+                let empty = matches!(&*name, "rect");
+                if !empty {
+                    open.push(name);
+                }
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    text.split_once(from).unwrap().1.split_once(to).unwrap().0
+}
+
+#[test]
+fn the_browser_may_run_only_what_the_hashes_name() {
+    use base64::Engine;
+    use sha2::Digest;
+    let html = estate::blocked().render("html");
+    assert_inert(&html);
+    let policy = between(&html, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    for element in ["style", "script"] {
+        let text = between(&html, &format!("<{element}>"), &format!("</{element}>"));
+        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(text));
+        assert!(policy.contains(&format!("{element}-src 'sha256-{hash}'")), "{element}: {policy}");
+        for word in ["http:", "https:", "//", "@import", "url(", "fetch", "eval", "innerHTML"] {
+            assert!(!text.contains(word), "{word} in the {element}");
+        }
+    }
+    assert_eq!(html.matches("<script").count(), 1);
+}
+
+#[test]
+fn every_run_can_be_opened_and_says_what_happened() {
+    for (scene, words) in [
+        (estate::passed(), "Passed: all 3 gates hold"),
+        (estate::blocked(), "Blocked: 1 of 4 gates is breached"),
+        (estate::inconclusive(), "Inconclusive: compliance could not be established"),
+        (estate::forgiven(), "Warned: nothing blocks"),
+        (estate::interrupted(), "Terminated: the CI host ended the run"),
+        (estate::window(), "Passed: the one gate holds"),
+    ] {
+        let html = scene.render("html");
+        assert_inert(&html);
+        assert!(between(&html, "<h1>", "</h1>").starts_with(words), "{words}");
+    }
+    let blocked = estate::blocked().render("html");
+    assert_eq!(blocked.matches("<tr><td").count(), 64);
+    assert_eq!(blocked.matches("<svg class=\"bar\"").count(), 4);
+    assert!(blocked.contains("Failed checks by severity: 2 critical, 12 high, 30 medium, 20 low"));
+    assert!(estate::inconclusive().render("html").contains("Next: look at the job"));
+}
+
+#[test]
+fn rows_that_are_left_out_are_counted() {
+    assert!(!estate::big(5_000).render("html").contains("more finding"));
+    let html = estate::big(5_002).render("html");
+    assert_eq!(html.matches("<tr><td").count(), 5_000);
+    assert!(html.contains("and 2 more findings; the JSON report"));
+}

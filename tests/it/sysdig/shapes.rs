@@ -1,0 +1,265 @@
+//! The Sysdig source against answers that the simulator, which is honest, does not give.
+
+use crate::common::proxy::{Fault, Proxy, Rule};
+use crate::common::{Ended, Folder, Platform};
+use serde_json::{Value, json};
+
+/// What is answered instead to every request that holds these words; the first of them counts.
+type Answers<'a> = &'a [(&'static str, u16, Value)];
+
+/// Runs one gate. Answers stand in front of a healthy platform.
+fn run(settings: &str, gate: &str, answers: Answers<'_>) -> Ended {
+    run_and_count(settings, gate, answers, "").0
+}
+
+/// Also tells how many requests held `words`.
+fn run_and_count(settings: &str, gate: &str, answers: Answers<'_>, words: &str) -> (Ended, usize) {
+    let platform = Platform::start("healthy");
+    let rules = answers.iter().map(|(path, status, body)| {
+        let body = body.to_string();
+        let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}", body.len());
+        let answer = format!("{head}\r\nConnection: close\r\n\r\n{body}");
+        Rule { path, skip: 0, times: usize::MAX, fault: Fault::Answer(answer) }
+    });
+    let proxy = Proxy::start(&platform.origin, rules.collect());
+    let folder = Folder::new();
+    let origin = &proxy.origin;
+    folder.write(
+        "compliance-gate.yaml",
+        &format!(
+            "version: 1\ndeadline: 60s\nsources:\n  sysdig:\n    url: {origin}\n    {settings}\n\
+             gates:\n  - {{id: g, source: sysdig, {gate}}}\n"
+        ),
+    );
+    let ended = folder.run(&["run"]);
+    let count = proxy.heads().iter().filter(|head| head.contains(words)).count();
+    (ended, count)
+}
+
+const POSTURE: &str = "posture: {}";
+
+fn row(hash: Value, passed: bool) -> Value {
+    json!({"hash": hash, "name": "a", "type": "Bucket", "passed": passed, "account": 1111})
+}
+
+fn page(rows: &[Value], total: u64) -> Value {
+    json!({"data": rows, "totalCount": total})
+}
+
+/// One requirement with one control, which passes; `more` goes into both.
+fn requirement(more: &Value) -> Value {
+    let endpoint = "/api/cspm/v1/cloud/resources?controlId=1&filter=policyId=1 and zones.id=1";
+    let mut control =
+        json!({"id": 1, "name": "c", "severity": "High", "resourceApiEndpoint": endpoint});
+    let mut requirement = json!({
+        "requirementId": 1, "name": "r", "pass": true, "severity": "High", "policyId": 1,
+        "policyName": "P", "zone": {"id": 1, "name": "Z"}, "failedControls": 0,
+    });
+    for (name, value) in more.as_object().unwrap() {
+        control[name] = value.clone();
+        requirement[name] = value.clone();
+    }
+    requirement["controls"] = json!([control]);
+    page(&[requirement], 1)
+}
+
+#[test]
+fn a_row_that_comes_twice_does_not_stand_for_another() {
+    let twice = page(&[row(json!("a"), false), row(json!("a"), false)], 2);
+    let past_the_end = page(&[], 2);
+    let answers = [("pageNumber=2", 200, past_the_end), ("/cloud/resources", 200, twice)];
+    run(POSTURE, "max: 1000", &answers)
+        .exits(3)
+        .says("1 of 2 rows arrived before the last page, and some of them came twice");
+    // What is counted once and listed twice is whole.
+    let twice = page(&[row(json!("a"), false), row(json!("a"), false)], 1);
+    let one = requirement(&json!({"objectsCount": 1, "acceptedCount": 0, "pass": false}));
+    let answers = [("/requirements", 200, one), ("/cloud/resources", 200, twice)];
+    run(POSTURE, "max: 1", &answers).exits(0);
+}
+
+#[test]
+fn failures_that_are_counted_and_not_listed_are_missed() {
+    let counts = json!({"objectsCount": 40, "acceptedCount": 0, "passingCount": 2, "pass": false});
+    let counted = requirement(&counts);
+    for (rows, says) in [
+        (vec![], "failed on 40 resources, but 0 of them are listed"),
+        (vec![row(json!(7), false)], "but 1 of them is listed"),
+    ] {
+        let answers = [
+            ("/requirements", 200, counted.clone()),
+            ("/cloud/resources", 200, page(&rows, rows.len() as u64)),
+        ];
+        let (ended, asked) = run_and_count(POSTURE, "max: 5", &answers, "/cloud/resources");
+        ended.exits(3).says(says);
+        // It is read once more before anything is said.
+        assert_eq!(asked, 2);
+        // What is listed still blocks. Ids and accounts may be numbers.
+        run(POSTURE, "max: 0", &answers).exits(if rows.is_empty() { 3 } else { 1 });
+    }
+}
+
+#[test]
+fn a_control_is_only_quiet_if_its_requirement_agrees() {
+    let failing = [row(json!("a"), false)];
+    let zeros = json!({"objectsCount": 0, "acceptedCount": 0, "passingCount": 3, "pass": true});
+    for (high, asked, code) in [(0, 0, 0), (2, 1, 1)] {
+        let mut counts = zeros.clone();
+        counts["highSeverityCount"] = high.into();
+        let answers = [
+            ("/requirements", 200, requirement(&counts)),
+            ("/cloud/resources", 200, page(&failing, 1)),
+        ];
+        let (ended, count) = run_and_count(POSTURE, "max: 0", &answers, "/cloud/resources");
+        ended.exits(code);
+        assert_eq!(count, asked);
+    }
+}
+
+#[test]
+fn where_passes_are_not_counted_the_list_has_a_total() {
+    let answers = [
+        ("/requirements", 200, requirement(&json!({"pass": true}))),
+        ("pass%3Dfalse", 200, page(&[], 0)),
+        ("accepted%3Dtrue", 200, page(&[], 0)),
+        ("/cloud/resources", 200, page(&[row(json!("a"), true)], 3)),
+    ];
+    run(POSTURE, "max: 0", &answers).exits(0).says("3 checks evaluated");
+}
+
+#[test]
+fn a_resource_without_a_hash_does_not_leave_the_inventory_unnoticed() {
+    let items = [json!({"id": 1, "hash": null}), json!({"id": 2, "hash": 17})];
+    let settings = "posture: {inventory: {account: a}}";
+    let answers = [
+        ("/inventory/", 200, page(&items, 2)),
+        ("/requirements", 200, requirement(&json!({"pass": false}))),
+        ("/cloud/resources", 200, page(&[row(json!(17), false)], 1)),
+    ];
+    run(settings, "max: 1", &answers).exits(3).says("1 resource without a `hash`");
+    run(settings, "max: 0", &answers).exits(1);
+}
+
+const EVENTS: &str = "events: {window: 24h}";
+
+fn event(id: u64, seconds_ago: i64, severity: u64) -> Value {
+    let at = chrono::Utc::now() - chrono::TimeDelta::seconds(seconds_ago);
+    json!({
+        "id": id, "timestamp": at.to_rfc3339(), "severity": severity, "source": "syscall",
+        "content": {"ruleName": "Shell"},
+    })
+}
+
+#[test]
+fn pages_of_events_hold_what_they_say() {
+    let feed = |page: Value, data: &[Value]| {
+        [("/secureEvents?", 200, json!({"page": page, "data": data}))]
+    };
+    let full: Vec<_> = (0..999).map(|id| event(id, 60, 4)).collect();
+    let one = [event(1, 60, 4)];
+    let cases = [
+        (feed(json!({"total": 7, "prev": null}), &[]), "counts 7 events, but 0 arrived"),
+        (feed(json!({"total": 7, "prev": null}), &one), "counts 7 events, but 1 arrived"),
+        (feed(json!({"returned": 7, "prev": null}), &one), "says it holds 7 events, and holds 1"),
+        (feed(Value::Null, &full), "a full page does not say"),
+        (feed(json!({"prev": null}), &[event(1, -3600, 4)]), "newer than what was asked for"),
+    ];
+    for (answers, says) in cases {
+        run(EVENTS, "max: 1000", &answers).exits(3).says(says);
+    }
+    for (page, data) in [
+        (json!({"total": 0, "returned": 0, "prev": "x", "next": "y"}), &[][..]),
+        (json!({"total": "1", "returned": "1", "prev": null}), &one[..]),
+        (Value::Null, &one[..]),
+    ] {
+        run(EVENTS, "max: 1", &feed(page, data)).exits(0);
+    }
+}
+
+/// A total may also be that of all time; older events then show that the window is quiet.
+#[test]
+fn a_total_beyond_the_window_does_not_make_a_quiet_day_red() {
+    let answers = [
+        ("cursor=", 200, json!({"page": {"prev": null}, "data": [event(1, 200_000, 4)]})),
+        ("/secureEvents?", 200, json!({"page": {"total": 30, "prev": "x"}, "data": []})),
+    ];
+    run(EVENTS, "max: 0", &answers).exits(0);
+}
+
+#[test]
+fn a_filter_that_the_platform_ignores_is_caught() {
+    let feed = json!({"page": {"prev": null}, "data": [event(1, 60, 7)]});
+    for (filter, says) in [
+        ("severities: [high]", "the severity `7`, which was not asked for"),
+        ("rules: [Other]", "the rule `Shell`, which was not asked for"),
+        ("sources: [k8s_audit]", "the source `syscall`, which was not asked for"),
+    ] {
+        let settings = format!("events: {{window: 24h, {filter}}}");
+        run(&settings, "max: 0", &[("/secureEvents?", 200, feed.clone())]).exits(3).says(says);
+    }
+    let settings = "events: {window: 24h, severities: [informational], rules: [shell]}";
+    run(settings, "max: 1", &[("/secureEvents?", 200, feed)]).exits(0);
+}
+
+fn counts(numbers: Value) -> Value {
+    json!({"policyEvents": {"countBySeverity": numbers}, "total": 0})
+}
+
+#[test]
+fn a_number_that_nobody_documented_is_not_filtered_away() {
+    let settings = "events: {window: 24h, severities: [high]}";
+    let quiet = json!({"page": {"total": 0, "prev": "x"}, "data": []});
+    let red = json!({"page": {"prev": null}, "data": [event(1, 60, 2)]});
+    let with = |feed: &Value, status, count: &Value| {
+        [("/secureEvents/count", status, count.clone()), ("/secureEvents?", 200, feed.clone())]
+    };
+    let odd = counts(json!({"7": 5, "9": 1}));
+    let says = "1 event with a severity that the platform does not document";
+    run(settings, "max: 0", &with(&quiet, 200, &odd)).exits(3).says(says);
+    run(settings, "max: 0", &with(&red, 200, &odd)).exits(1);
+    run(settings, "max: 0", &with(&quiet, 200, &counts(json!({"7": 5})))).exits(0);
+    // A platform that cannot count is not held to it.
+    run(settings, "max: 0", &with(&quiet, 404, &json!({}))).exits(0).says("are not known");
+}
+
+#[test]
+fn events_are_counted_by_the_numbers_that_were_asked_for() {
+    let settings = "events: {window: 24h, detail: count, severities: [high]}";
+    let high = "severity: high, max: 0";
+    for (answer, code) in [
+        (counts(json!({"7": 5})), 0),
+        (counts(json!({"2": 5})), 1),
+        (counts(json!({"9": 1})), 1),
+        (counts(json!({"2": null})), 3),
+        (json!({"scanningEvents": {"countBySeverity": {"2": 0}}}), 3),
+    ] {
+        run(settings, high, &[("/secureEvents/count", 200, answer)]).exits(code);
+    }
+}
+
+#[test]
+fn every_kind_of_vulnerability_counts() {
+    let settings = "images: [{tag: \"registry.example.com/shop/api:1.4\"}]\n    vulnerabilities: ";
+    let count = format!("{settings}count");
+    for (summary, code) in [
+        (json!({"os": {}, "non-os": {}}), 0),
+        (json!({"os": {}, "non-os": {}, "kernel": {"Critical": 5}}), 1),
+        (json!({"os": {}, "all": {"Critical": 5}}), 0),
+        (json!({"os": {"Critical": null}, "non-os": {}}), 3),
+    ] {
+        let gate = "severity: critical, max: 0";
+        run(&count, gate, &[("/vulnSummary", 200, summary)]).exits(code);
+    }
+}
+
+#[test]
+fn vulnerabilities_that_come_again_and_again_are_not_read_for_ever() {
+    let settings =
+        "images: [{tag: \"registry.example.com/shop/api:1.4\"}]\n    vulnerabilities: findings";
+    let found = |id: u64| json!({"vuln": format!("CVE-2024-{id}"), "severity": "Low"});
+    let rows: Vec<_> = (0..5).map(found).collect();
+    let answers = [("/vuln/os", 200, json!({"vulns": rows, "canLoadMore": true}))];
+    let (ended, asked) = run_and_count(settings, "max: 1000", &answers, "/vuln/os");
+    ended.exits(3).says("come again and again");
+    assert!(asked < 10, "{asked}");
+}

@@ -1,0 +1,300 @@
+//! Networks that break, platforms that die, answers that are not what the API promises: each ends
+//! in its own code, within the deadline, with the reports written.
+
+use std::time::Duration;
+
+use crate::common::proxy::{Fault, Proxy, Rule};
+use crate::common::{Ended, Folder, Platform, gravityzone, opencomply};
+
+const GATES: &str = "  - {id: budget, source: opencomply, max: 160}\n";
+const DEADLINE: &str = "version: 1\ndeadline: 7s";
+const CSPM: &str = "  - {id: cspm, source: gravityzone, max: 100000}\n";
+
+fn rule(path: &'static str, skip: usize, times: usize, fault: Fault) -> Vec<Rule> {
+    vec![Rule { path, skip, times, fault }]
+}
+
+/// Runs against a healthy OpenComply behind a proxy with these rules.
+fn behind(rules: Vec<Rule>, settings: &str) -> (Ended, Folder, Platform, Proxy) {
+    let platform = Platform::start("healthy");
+    let proxy = Proxy::start(&platform.origin, rules);
+    let folder = Folder::new();
+    let policy =
+        opencomply(&proxy.origin, GATES).replace("    poll:", &format!("{settings}    poll:"));
+    folder.write("compliance-gate.yaml", &policy);
+    let ended = folder.run(&["run", "--json", "gate.json", "--junit", "gate.xml"]);
+    (ended, folder, platform, proxy)
+}
+
+fn json_answer(status: &str, headers: &str, body: &str) -> Fault {
+    Fault::Answer(format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn html_answer(status: &str, body: &str) -> Fault {
+    Fault::Answer(format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: \
+         close\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+const STATUS: &str = "/job/compliance/";
+const ALWAYS: usize = usize::MAX;
+
+#[test]
+fn what_passes_is_retried() {
+    let faults = [
+        Fault::Reset,
+        Fault::LoseAnswer,
+        Fault::CutBody,
+        html_answer("502 Bad Gateway", "<html><title>502</title></html>"),
+        html_answer("504 Gateway Time-out", "<html><title>504</title></html>"),
+        json_answer("500 Internal Server Error", "", r#"{"message":"Internal Server Error"}"#),
+        json_answer("429 Too Many Requests", "retry-after: 1\r\n", "{}"),
+        json_answer("429 Too Many Requests", "", "{}"),
+        json_answer("503 Service Unavailable", "", "{}"),
+    ];
+    std::thread::scope(|scope| {
+        for fault in faults {
+            scope.spawn(move || {
+                let (ended, ..) = behind(rule(STATUS, 0, 2, fault), "");
+                ended.exits(0);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_no_gate_needs_does_not_use_up_the_deadline() {
+    std::thread::scope(|scope| {
+        for (path, missing) in [("/benchmarks/controls", false), ("/quick/scan/", true)] {
+            scope.spawn(move || {
+                let platform = Platform::start("healthy");
+                let proxy = Proxy::start(&platform.origin, rule(path, 0, ALWAYS, Fault::Stall));
+                let folder = Folder::new();
+                let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
+                folder.write("compliance-gate.yaml", &policy);
+                folder.run(&["run", "--json", "gate.json"]).exits(0);
+                let part = &folder.json("gate.json")["sources"][0]["parts"][0];
+                assert_eq!(part["evaluated"], 561, "{part}");
+                assert_eq!(part["findings_missing"]["cause"] == "deadline", missing, "{part}");
+            });
+        }
+    });
+}
+
+#[test]
+fn what_stays_ends_in_its_own_code() {
+    let cases = [
+        (json_answer("503 Service Unavailable", "", "{}"), 5, "503"),
+        (json_answer("500 Internal Server Error", "", r#"{"message":"x"}"#), 5, "500"),
+        (
+            json_answer("429 Too Many Requests", "retry-after: 86400\r\n", "{}"),
+            5,
+            "past the deadline",
+        ),
+        (html_answer("502 Bad Gateway", "<html></html>"), 5, "502"),
+        (Fault::Reset, 5, "after 6 tries"),
+        (html_answer("401 Unauthorized", "<html><title>401</title></html>"), 4, "401"),
+        (
+            json_answer("406 Not Acceptable", "", r#"{"message":"missing required permission"}"#),
+            4,
+            "missing required permission",
+        ),
+        (html_answer("200 OK", "<!doctype html><title>app</title>"), 3, "HTML page"),
+        (json_answer("200 OK", "", ""), 3, "empty"),
+        (json_answer("200 OK", "", r#"{"job_id":136,"job_status":"SUCC"#), 3, "ends too early"),
+        (json_answer("200 OK", "", r#"{"job_id":136,"job_status":7}"#), 3, "job_status"),
+        (
+            json_answer(
+                "200 OK",
+                "",
+                r#"{"job_id":136,"job_status":"SUCCEEDED","incidents":{"summary":{"ok":"409"}}}"#,
+            ),
+            3,
+            "incidents.summary.ok",
+        ),
+        (
+            json_answer("302 Found", "location: https://elsewhere.example.com/\r\n", ""),
+            3,
+            "not followed",
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (fault, code, words) in cases {
+            scope.spawn(move || {
+                let (ended, folder, ..) = behind(rule(STATUS, 1, ALWAYS, fault), "");
+                let ended = ended.exits(code).says(words).does_not_say("test-token");
+                assert!(ended.took < Duration::from_secs(60));
+                assert_eq!(folder.json("gate.json")["exit_code"], code);
+                assert!(folder.read("gate.xml").contains("<error"));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_stalled_answer_ends_with_the_request_timeout() {
+    for fault in [Fault::Stall, Fault::StallBody] {
+        let (ended, ..) = behind(rule("/me", 0, ALWAYS, fault), "    request_timeout: 300ms\n");
+        let ended = ended.exits(5).says("within 300ms");
+        assert!(ended.took < Duration::from_secs(40), "took {:?}", ended.took);
+    }
+    let (ended, ..) = behind(rule("/me", 0, 1, Fault::StallBody), "    request_timeout: 300ms\n");
+    ended.exits(0);
+}
+
+#[test]
+fn a_lost_start_is_found_and_not_sent_again() {
+    for fault in [Fault::LoseAnswer, Fault::CutBody] {
+        let (ended, _, platform, _) = behind(rule("/baseline_security/run HTTP", 0, 1, fault), "");
+        ended.exits(0).says("561 checks evaluated");
+        assert_eq!(platform.count("/baseline_security/run "), 1);
+    }
+}
+
+#[test]
+fn a_start_that_never_arrived_is_sent_once_more() {
+    let (ended, _, platform, proxy) =
+        behind(rule("/baseline_security/run HTTP", 0, 1, Fault::Reset), "");
+    ended.exits(0);
+    assert_eq!(platform.count("/baseline_security/run "), 1);
+    let sent =
+        proxy.heads().iter().filter(|head| head.contains("/baseline_security/run HTTP")).count();
+    assert_eq!(sent, 2);
+    let (ended, ..) = behind(rule("/baseline_security/run HTTP", 0, ALWAYS, Fault::Reset), "");
+    ended.exits(5);
+}
+
+#[test]
+fn a_platform_that_dies_while_polling_ends_the_run() {
+    let mut platform = Platform::of(r#"{"opencomply": {"job": {"ends": "NEVER"}}}"#);
+    let folder = Folder::new();
+    let policy =
+        opencomply(&platform.origin, GATES).replace("version: 1", "version: 1\ndeadline: 60s");
+    folder.write("compliance-gate.yaml", &policy);
+    std::thread::scope(|scope| {
+        let run =
+            scope.spawn(|| folder.run(&["run", "--json", "gate.json", "--sarif", "gate.sarif"]));
+        platform.wait_for(STATUS);
+        platform.kill();
+        let ended = run.join().unwrap().exits(5);
+        assert!(ended.took < Duration::from_secs(60), "took {:?}", ended.took);
+    });
+    assert_eq!(folder.json("gate.json")["verdict"], "unreachable");
+    assert_eq!(
+        folder.json("gate.sarif")["runs"][0]["invocations"][0]["executionSuccessful"],
+        false
+    );
+}
+
+#[test]
+fn a_platform_that_dies_between_pages_ends_the_run() {
+    for fault in [Fault::Reset, Fault::CutBody] {
+        let platform = Platform::start("estate");
+        let proxy = Proxy::start(&platform.origin, rule("page_cursor", 2, ALWAYS, fault));
+        let folder = Folder::new();
+        folder.write(
+            "compliance-gate.yaml",
+            &gravityzone(&proxy.origin, "    page_limit: 50\n", CSPM),
+        );
+        folder.run(&["run", "--json", "gate.json"]).exits(5).says("cspm/checks");
+        assert_eq!(folder.json("gate.json")["evidence_complete"], false);
+    }
+}
+
+#[test]
+fn a_page_that_leads_elsewhere_is_not_followed() {
+    let platform = Platform::of(r#"{"gravityzone": {"foreign_next": "http://127.0.0.1:9"}}"#);
+    let folder = Folder::new();
+    folder.write(
+        "compliance-gate.yaml",
+        &gravityzone(&platform.origin, "    page_limit: 20\n", CSPM),
+    );
+    folder.run(&["run"]).exits(3).says("another origin");
+}
+
+#[test]
+fn tokens_go_to_their_platform_and_nowhere_else() {
+    let platform = Platform::start("healthy");
+    let echo =
+        json_answer("400 Bad Request", "", r#"{"message":"bad token test-token-of-opencomply"}"#);
+    let proxy = Proxy::start(&platform.origin, rule("run-history", 0, ALWAYS, echo));
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", &opencomply(&proxy.origin, GATES));
+    folder
+        .run(&["-v", "run", "--json", "gate.json", "--junit", "gate.xml", "--sarif", "gate.sarif"])
+        .exits(3)
+        .says("bad token ***")
+        .does_not_say("test-token");
+    for report in ["gate.json", "gate.xml", "gate.sarif"] {
+        assert!(!folder.read(report).contains("test-token"), "{report}");
+    }
+    let heads = proxy.heads();
+    assert!(
+        heads.iter().all(|head| head.contains("Bearer test-token-of-opencomply")
+            || head.contains("bearer test-token-of-opencomply")),
+        "{heads:?}"
+    );
+    assert!(heads.iter().all(|head| !head.contains("gravityzone")));
+}
+
+#[cfg(unix)]
+mod signals {
+    use super::*;
+    use std::process::Command;
+    use std::time::Instant;
+
+    fn interrupted(signal: &str, code: i32, scenario: &str) -> (Folder, Platform) {
+        let platform = Platform::start(scenario);
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &opencomply(&platform.origin, GATES));
+        let started = Instant::now();
+        let child =
+            folder.command(&["run", "--json", "gate.json", "--junit", "gate.xml"]).spawn().unwrap();
+        platform.wait_for(STATUS);
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let ended = Ended::of(child.wait_with_output().unwrap(), started).exits(code);
+        assert!(ended.took < Duration::from_secs(20));
+        assert_eq!(folder.json("gate.json")["exit_code"], code);
+        assert!(folder.read("gate.xml").contains("<error"));
+        (folder, platform)
+    }
+
+    #[test]
+    fn an_interrupt_cancels_what_was_started() {
+        for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+            let (_, platform) = interrupted(signal, code, "stuck");
+            assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel 200"), 1);
+        }
+    }
+
+    #[test]
+    fn an_interrupt_leaves_alone_what_was_joined() {
+        let (_, platform) = interrupted("-INT", 130, "joinable");
+        assert_eq!(platform.count("cancel"), 0);
+    }
+
+    #[test]
+    fn a_second_signal_exits_at_once() {
+        let platform = Platform::start("stuck");
+        let proxy = Proxy::start(&platform.origin, rule("cancel", 0, ALWAYS, Fault::Stall));
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &opencomply(&proxy.origin, GATES));
+        let mut child = folder.command(&["run"]).spawn().unwrap();
+        platform.wait_for(STATUS);
+        let kill =
+            || Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        kill();
+        std::thread::sleep(Duration::from_millis(500));
+        let second = Instant::now();
+        kill();
+        let code = child.wait().unwrap().code();
+        assert_eq!(code, Some(130));
+        assert!(second.elapsed() < Duration::from_secs(2));
+    }
+}
