@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::ci::{Choice, Host};
+use crate::host::Choice;
 use crate::report;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
@@ -117,10 +117,9 @@ pub struct RunArguments {
         long,
         value_name = "HOST",
         env = "COMPLIANCE_GATE_CI",
-        default_value = Choice::AUTO,
-        value_parser = PossibleValuesParser::new(
-            std::iter::once(Choice::AUTO).chain(Host::ALL.map(Host::word))
-        ).try_map(|word| Choice::parse(&word)),
+        default_value = "auto",
+        value_parser = PossibleValuesParser::new(Choice::words())
+            .try_map(|word| Choice::parse(&word)),
     )]
     pub ci: Choice,
 }

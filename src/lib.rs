@@ -25,7 +25,7 @@
 //! | [`evaluate`] | pure: policy and evidence → a ruling on each gate |
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file a format |
-//! | [`ci`] | which CI host this is, from its variables |
+//! | [`host`] | the table of CI hosts: what each reads, and what it calls the run; one file per host |
 //! | [`export`] | open cases to tickets, each of them once |
 //! | [`sources`] | the contract of a source, the table of systems; one folder a system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
@@ -39,14 +39,13 @@
 //!                               config → export → sources
 //!                               config → sources → poll, page → http → secret → progress → stop
 //!                                        sources → evidence → selection → finding → text
-//! cli, report → ci → secret
+//! cli, command → host → report, secret
 //! ```
 //!
 //! `tests/it/layering.rs` walks the `use` lines and names an arrow that points the wrong way. The embedded
 //! platforms are a crate of their own, `crates/simulator` (feature `simulator`), which shares no type
 //! with this one.
 
-pub mod ci;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -55,6 +54,7 @@ pub mod evidence;
 pub mod export;
 pub mod finding;
 pub mod gate;
+pub mod host;
 pub mod http;
 pub mod page;
 pub mod policy;

@@ -15,16 +15,17 @@ mod code_quality;
 mod digest;
 mod dotenv;
 mod findings;
-pub mod host;
 mod html;
+pub mod issues;
 mod json;
 mod junit;
-mod markdown;
-mod outputs;
+pub mod markdown;
+pub mod outputs;
 mod sarif;
 mod sinks;
 pub mod terminal;
 
+pub use digest::capital;
 pub use sinks::Sinks;
 
 /// The table of formats.
@@ -39,7 +40,7 @@ pub const FORMATS: &[Format] = &[
 ];
 
 /// The tool's name in reports, and the beginning of every name that it makes up there.
-const TOOL: &str = "compliance-gate";
+pub const TOOL: &str = "compliance-gate";
 
 /// All that a report can tell.
 #[derive(Clone, Copy, Debug)]

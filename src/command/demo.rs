@@ -4,10 +4,10 @@ use std::path::Path;
 
 use compliance_gate_simulator::Simulator;
 
-use crate::ci::Ci;
 use crate::cli::DemoArguments;
 use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
+use crate::host::{Choice, Ci, Host};
 use crate::report::{self, Sinks};
 use crate::secret::Variables;
 use crate::sources::SYSTEMS;
@@ -54,7 +54,8 @@ pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usa
     let tokens = SYSTEMS.iter().filter_map(|system| system.token_variables.first());
     let variables: Variables = tokens.map(|name| ((*name).to_owned(), "demo".to_owned())).collect();
     let context = Context { variables, ..*context };
-    let code = run::gate(&config, sinks, &context, &Ci::NONE, listen()?, None).await;
+    let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
+    let code = run::gate(&config, sinks, &context, ci, listen()?, None).await;
     let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
     print(&format!("\nReports: {}\n", written.join(", ")))?;
     Ok(code)

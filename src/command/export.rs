@@ -17,6 +17,7 @@ use crate::export::servicenow::ServiceNow;
 use crate::export::{self, Action, Busy, Cases, Job, Ledger, Mode, Outcome, Row, Target};
 use crate::finding::{Cause, Problem};
 use crate::gate::{self, Gate};
+use crate::host::{Choice, Ci};
 use crate::http::{Auth, Credentials, Http, Setup};
 use crate::progress::Progress;
 use crate::secret::{Token, Variables};
@@ -228,19 +229,10 @@ impl Cases for BigId<'_> {
     }
 }
 
-/// The run of the pipeline, in the words of its host, for whoever audits it.
+/// The run of the pipeline as its host names it, for audits.
 fn run_id(arguments: &ExportArguments, variables: &Variables) -> String {
-    let set =
-        |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    let github = || {
-        let (server, repository) = (set("GITHUB_SERVER_URL")?, set("GITHUB_REPOSITORY")?);
-        Some(format!("{server}/{repository}/actions/runs/{}", set("GITHUB_RUN_ID")?))
-    };
-    let named = arguments.run_id.clone().filter(|id| !id.is_empty()).or_else(github);
-    // GitLab, Jenkins, Azure.
-    let hosts = ["CI_PIPELINE_URL", "CI_JOB_URL", "BUILD_URL", "BUILD_BUILDID"];
-    let id = named.or_else(|| hosts.into_iter().find_map(set).map(str::to_owned));
-    id.map_or_else(
+    let named = arguments.run_id.clone().filter(|id| !id.is_empty());
+    named.or_else(|| Ci::new(Choice::Auto, variables).run()).map_or_else(
         || format!("run by hand at {}", chrono::Utc::now().format("%Y-%m-%d %H:%M:%S UTC")),
         |id| format!("run {}", text::one_line(&id, 300)),
     )

@@ -8,7 +8,6 @@ use anstream::AutoStream;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use crate::ci::Ci;
 use crate::cli::RunArguments;
 use crate::command::{Context, Usage, listen, load};
 use crate::config::{self, Config};
@@ -16,14 +15,15 @@ use crate::evaluate::{self, Decision};
 use crate::evidence::Outcome;
 use crate::finding::{Cause, Problem};
 use crate::gate::{Gate, NotSetUp};
+use crate::host::Ci;
 use crate::policy::Mode;
 use crate::progress::Progress;
-use crate::report::{self, Format, Report, Sinks, host};
+use crate::report::{self, Format, Report, Sinks};
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
 
 pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
-    let ci = Ci::of(arguments.ci, &context.variables);
+    let ci = Ci::new(arguments.ci, &context.variables);
     let warn_exit_code = arguments.warn_exit_code;
     // A report on stdout has it to itself.
     let is_stdout = |(_, path): &(&str, PathBuf)| path == Path::new("-");
@@ -33,11 +33,11 @@ pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage
     };
     match begin(arguments) {
         Ok((config, sinks, signal)) => {
-            Ok(gate(&config, sinks, context, &ci, signal, warn_exit_code).await)
+            Ok(gate(&config, sinks, context, ci, signal, warn_exit_code).await)
         }
         Err(usage) => {
             let progress = context.progress();
-            let notes = host::refuse(&usage.to_string(), &ci, &mut plain);
+            let notes = ci.refuse(&usage.to_string(), &mut plain);
             notes.iter().for_each(|note| progress.note(note));
             Err(usage)
         }
@@ -78,7 +78,7 @@ pub async fn gate(
     config: &Config,
     mut sinks: Sinks,
     context: &Context,
-    ci: &Ci,
+    ci: Ci<'_>,
     signal: watch::Receiver<Option<Signal>>,
     warn_exit_code: Option<u8>,
 ) -> u8 {
@@ -108,7 +108,7 @@ pub async fn gate(
     let places = sinks.places();
     write(&mut sinks, &told, &mut decision, &progress);
     let report = told.report(&decision);
-    let printed = host::print(&report, ci, &mut people, &mut plain).and_then(|()| people.flush());
+    let printed = ci.print(&report, &mut people, &mut plain).and_then(|()| people.flush());
     if let Err(error) = printed {
         let sentence = format!("failed to print the result: {error}");
         progress.error(&sentence);
@@ -116,7 +116,7 @@ pub async fn gate(
         write(&mut sinks, &told, &mut decision, &progress);
     }
     let report = told.report(&decision);
-    for note in host::publish(&report, ci, &places, &mut plain) {
+    for note in ci.publish(&report, &places, &mut plain) {
         progress.note(&note);
     }
     report.exit_code

@@ -14,7 +14,6 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("evidence", &["finding", "selection"]),
     ("progress", &["text"]),
     ("secret", &[]),
-    ("ci", &["secret"]),
     ("verdict", &["finding", "stop"]),
     ("http", &["finding", "progress", "secret", "stop", "text"]),
     ("page", &["finding", "text"]),
@@ -37,10 +36,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("export", &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"]),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
-    (
-        "report",
-        &["ci", "evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"],
-    ),
+    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
+    ("host", &["report", "secret", "text"]),
     ("config", &["export", "finding", "policy", "report", "selection", "sources", "text"]),
     (
         "gate",
@@ -49,11 +46,11 @@ const ROOMS: &[(&str, &[&str])] = &[
             "stop",
         ],
     ),
-    ("cli", &["ci", "report"]),
+    ("cli", &["host", "report"]),
     (
         "command",
         &[
-            "ci", "cli", "config", "evaluate", "evidence", "export", "finding", "gate", "http",
+            "cli", "config", "evaluate", "evidence", "export", "finding", "gate", "host", "http",
             "policy", "progress", "report", "secret", "sources", "stop", "text", "verdict",
         ],
     ),

@@ -4,18 +4,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use compliance_gate::ci::{Ci, Host};
+use compliance_gate::host::{Choice, Ci};
 use compliance_gate::policy::Gate;
-use compliance_gate::report::{FORMATS, host};
+use compliance_gate::report::FORMATS;
+use compliance_gate::secret::Variables;
 
 use crate::common::estate::{self, Scene};
 
-fn ci(host: Host) -> Ci {
-    Ci { host, ..Ci::NONE }
+/// Runs with a job of this host that has these variables.
+fn on<T>(host: &str, set: &[(&str, &Path)], run: impl FnOnce(Ci<'_>) -> T) -> T {
+    let variable = |(name, path): &(&str, &Path)| ((*name).into(), path.to_str().unwrap().into());
+    let variables: Variables = set.iter().map(variable).collect();
+    run(Ci::new(Choice::parse(host).unwrap(), &variables))
 }
 
-/// The log of a job, colours taken out.
-fn log(scene: &Scene, ci: &Ci) -> String {
+/// The log of a job, without colours.
+fn log(scene: &Scene, host: &str) -> String {
+    on(host, &[], |ci| log_of(scene, ci))
+}
+
+fn log_of(scene: &Scene, ci: Ci<'_>) -> String {
     // Both writers end in one log; the one for people is flushed before the other is used.
     let log = std::sync::Mutex::new(Vec::new());
     let mut people = anstream::StripStream::new(Vec::new());
@@ -30,8 +38,8 @@ fn log(scene: &Scene, ci: &Ci) -> String {
         }
     }
     scene.tell(|report| {
-        host::print(report, ci, &mut people, &mut Shared(&log)).unwrap();
-        let notes = host::publish(report, ci, &[], &mut Shared(&log));
+        ci.print(report, &mut people, &mut Shared(&log)).unwrap();
+        let notes = ci.publish(report, &[], &mut Shared(&log));
         assert_eq!(notes, Vec::<String>::new());
     });
     let mut log = String::from_utf8(log.into_inner().unwrap()).unwrap();
@@ -112,26 +120,26 @@ fn azure(log: &str) -> Vec<Command> {
 /// As many commands as the scene asks for, all ours, and no text that would be one when the
 /// host prints it.
 pub fn assert_only_our_commands(scene: &Scene) {
-    let log = |host| log(scene, &ci(host));
-    for command in github(&log(Host::Github)) {
+    let log = |host| log(scene, host);
+    for command in github(&log("github")) {
         assert!(["group", "endgroup", "error", "warning"].contains(&&*command.name), "{command:?}");
         for text in command.properties.values().chain([&command.data]) {
             assert!(lines(text).all(|line| github_command(line).is_none()), "{text:?}");
         }
     }
-    for command in azure(&log(Host::Azure)) {
+    for command in azure(&log("azure")) {
         let ours = ["group", "endgroup", "task.logissue", "task.setvariable"];
         assert!(ours.contains(&&*command.name), "{command:?}");
         for text in command.properties.values().chain([&command.data]) {
             assert!(lines(text).all(|line| azure_command(line).is_none()), "{text:?}");
         }
     }
-    for plain in [Host::None, Host::Jenkins, Host::Bitbucket, Host::Circleci, Host::Gitlab] {
+    for plain in Choice::words().filter(|host| !["auto", "github", "azure"].contains(host)) {
         let log = log(plain);
         assert_eq!(github(&log), [], "{plain:?}");
         assert_eq!(azure(&log), [], "{plain:?}");
         let sections = log.matches("\u{1b}[0K").count();
-        assert_eq!(sections, if plain == Host::Gitlab { 2 } else { 0 });
+        assert_eq!(sections, if plain == "gitlab" { 2 } else { 0 });
     }
 }
 
@@ -150,7 +158,7 @@ fn gates(number: usize) -> Scene {
 
 #[test]
 fn github_shows_each_gate_that_does_not_hold_at_its_line() {
-    let commands = github(&log(&estate::blocked(), &ci(Host::Github)));
+    let commands = github(&log(&estate::blocked(), "github"));
     let names: Vec<_> = commands.iter().map(|command| &*command.name).collect();
     assert_eq!(names, ["group", "endgroup", "error", "warning"]);
     let error = &commands[2];
@@ -159,14 +167,14 @@ fn github_shows_each_gate_that_does_not_hold_at_its_line() {
     assert_eq!(error.properties["title"], "compliance-gate: no-critical-or-high: BREACHED");
     assert!(error.data.contains("12 failed checks where max is 0: 12 too many"), "{error:?}");
     assert!(error.data.contains("critical: S3 buckets do not allow public writes"), "{error:?}");
-    let passed = log(&estate::passed(), &ci(Host::Github));
+    let passed = log(&estate::passed(), "github");
     assert_eq!(github(&passed).len(), 2);
 }
 
 #[test]
 fn github_gets_ten_of_a_kind_and_the_tenth_says_what_is_missing() {
     let errors = |number| {
-        let commands = github(&log(&gates(number), &ci(Host::Github)));
+        let commands = github(&log(&gates(number), "github"));
         let errors = commands.into_iter().filter(|command| command.name == "error");
         errors.map(|command| command.properties["title"].clone()).collect::<Vec<_>>()
     };
@@ -189,7 +197,7 @@ fn a_message_is_cut_before_the_host_does() {
         problems.push(problem);
     }
     scene.policy.gates[0].id = long;
-    for command in github(&log(&scene, &ci(Host::Github))) {
+    for command in github(&log(&scene, "github")) {
         assert!(command.data.chars().count() <= 4_096, "{}", command.data.len());
     }
 }
@@ -197,8 +205,8 @@ fn a_message_is_cut_before_the_host_does() {
 #[test]
 fn azure_gets_issues_outputs_and_a_summary() {
     let folder = tempfile::tempdir().unwrap();
-    let ci = Ci { scratch: Some(folder.path().to_owned()), ..ci(Host::Azure) };
-    let commands = azure(&log(&estate::blocked(), &ci));
+    let set = [("AGENT_TEMPDIRECTORY", folder.path())];
+    let commands = azure(&on("azure", &set, |ci| log_of(&estate::blocked(), ci)));
     let issue = commands.iter().find(|command| command.name == "task.logissue").unwrap();
     assert_eq!(issue.properties["type"], "error");
     assert_eq!(issue.properties["linenumber"], "20");
@@ -232,9 +240,9 @@ fn github_outputs(text: &str) -> BTreeMap<String, String> {
     outputs
 }
 
-fn publish(scene: &Scene, ci: &Ci, reports: &[&Path]) -> Vec<String> {
+fn publish(scene: &Scene, host: &str, set: &[(&str, &Path)], reports: &[&Path]) -> Vec<String> {
     let reports: Vec<_> = reports.iter().map(|path| (&FORMATS[0], path.to_path_buf())).collect();
-    scene.tell(|report| host::publish(report, ci, &reports, &mut Vec::new()))
+    scene.tell(|report| on(host, set, |ci| ci.publish(report, &reports, &mut Vec::new())))
 }
 
 #[test]
@@ -242,12 +250,12 @@ fn github_gets_outputs_that_no_text_can_end_early() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("output");
     std::fs::write(&path, "earlier=1").unwrap();
-    let ci = Ci { outputs: Some(path.clone()), ..ci(Host::Github) };
+    let set = [("GITHUB_OUTPUT", &*path)];
     let report = folder.path().join("a\nverdict=passed\nb.xml");
     std::fs::write(&report, "").unwrap();
     let mut scene = estate::blocked();
     scene.policy.gates[0].id = "a\nverdict=passed $(b) \"; c".to_owned();
-    assert_eq!(publish(&scene, &ci, &[&report]), Vec::<String>::new());
+    assert_eq!(publish(&scene, "github", &set, &[&report]), Vec::<String>::new());
     let text = std::fs::read_to_string(&path).unwrap();
     let outputs = github_outputs(&text);
     assert_eq!(outputs.len(), 6, "{text}");
@@ -259,7 +267,7 @@ fn github_gets_outputs_that_no_text_can_end_early() {
     assert_eq!(outputs["junit"], report.to_str().unwrap());
     // The next run's delimiters are others.
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(publish(&scene, &ci, &[]), Vec::<String>::new());
+    assert_eq!(publish(&scene, "github", &set, &[]), Vec::<String>::new());
     let again = std::fs::read_to_string(&path).unwrap();
     assert!(!github_outputs(&again).contains_key("junit"));
     let delimiter =
@@ -273,8 +281,8 @@ fn outputs_never_say_more_than_was_established() {
     let outputs = |scene: &Scene| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("output");
-        let ci = Ci { outputs: Some(path.clone()), ..ci(Host::Github) };
-        assert_eq!(publish(scene, &ci, &[]), Vec::<String>::new());
+        let set = [("GITHUB_OUTPUT", &*path)];
+        assert_eq!(publish(scene, "github", &set, &[]), Vec::<String>::new());
         let outputs = github_outputs(&std::fs::read_to_string(path).unwrap());
         format!("{} {}", outputs["verdict"], outputs["evidence-complete"])
     };
@@ -288,11 +296,11 @@ fn outputs_never_say_more_than_was_established() {
 fn a_summary_stays_within_what_github_takes_whatever_was_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("summary");
-    let ci = Ci { summary: Some(path.clone()), ..ci(Host::Github) };
+    let set = [("GITHUB_STEP_SUMMARY", &*path)];
     let scene = estate::big(25_001);
     for there in [0, 1, 500_000, 900 * 1024 - 5_000] {
         std::fs::write(&path, "x".repeat(there)).unwrap();
-        assert_eq!(publish(&scene, &ci, &[]), Vec::<String>::new());
+        assert_eq!(publish(&scene, "github", &set, &[]), Vec::<String>::new());
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.len() <= 900 * 1024 && text.len() > there + 1_000, "{}", text.len());
         let ours = text[there..].trim_start();
@@ -301,7 +309,7 @@ fn a_summary_stays_within_what_github_takes_whatever_was_there() {
     }
     for full in [900 * 1024, 1024 * 1024, 2 * 1024 * 1024] {
         std::fs::write(&path, "x".repeat(full)).unwrap();
-        let notes = publish(&scene, &ci, &[]);
+        let notes = publish(&scene, "github", &set, &[]);
         assert!(notes[0].contains("failed to write the step summary: earlier steps"), "{notes:?}");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), full as u64);
     }
@@ -310,16 +318,16 @@ fn a_summary_stays_within_what_github_takes_whatever_was_there() {
 #[test]
 fn a_file_that_cannot_be_written_is_a_note() {
     let folder = tempfile::tempdir().unwrap();
-    let nowhere = Some(folder.path().join("no/such"));
-    let ci = Ci { summary: nowhere.clone(), outputs: nowhere.clone(), ..ci(Host::Github) };
-    assert_eq!(publish(&estate::passed(), &ci, &[]).len(), 2);
-    let ci = Ci { scratch: nowhere, ..self::ci(Host::Azure) };
-    assert_eq!(publish(&estate::passed(), &ci, &[]).len(), 1);
+    let nowhere = folder.path().join("no/such");
+    let set = [("GITHUB_STEP_SUMMARY", &*nowhere), ("GITHUB_OUTPUT", &*nowhere)];
+    assert_eq!(publish(&estate::passed(), "github", &set, &[]).len(), 2);
+    let set = [("AGENT_TEMPDIRECTORY", &*nowhere)];
+    assert_eq!(publish(&estate::passed(), "azure", &set, &[]).len(), 1);
 }
 
 #[test]
 fn gitlab_folds_what_was_looked_at() {
-    let log = log(&estate::passed(), &ci(Host::Gitlab));
+    let log = log(&estate::passed(), "gitlab");
     let time = estate::now().timestamp();
     let start = format!("section_start:{time}:compliance_gate_evidence[collapsed=true]\r\u{1b}[0K");
     let end = format!("section_end:{time}:compliance_gate_evidence\r\u{1b}[0K");
@@ -343,25 +351,30 @@ fn later_jobs_get_plain_variables() {
 #[test]
 fn a_run_that_could_not_begin_is_told_too() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| Some(folder.path().join(name));
     let error =
         "gates.yaml:3:1\n::set-output name=x::y\n##[error]z\n</pre><script>\n::stop-commands::x";
-    let ci = Ci { outputs: path("o"), summary: path("s"), ..ci(Host::Github) };
-    let mut plain = Vec::new();
-    assert_eq!(host::refuse(error, &ci, &mut plain), Vec::<String>::new());
-    let commands = github(&String::from_utf8(plain).unwrap());
+    let (outputs, summary) = (folder.path().join("o"), folder.path().join("s"));
+    let set = [("GITHUB_OUTPUT", &*outputs), ("GITHUB_STEP_SUMMARY", &*summary)];
+    let refused = |host, set: &[(&str, &Path)]| {
+        let mut plain = Vec::new();
+        let notes = on(host, set, |ci| ci.refuse(error, &mut plain));
+        assert_eq!(notes, Vec::<String>::new());
+        String::from_utf8(plain).unwrap()
+    };
+    let commands = github(&refused("github", &set));
     assert_eq!(commands.len(), 1);
     assert_eq!(commands[0].name, "error");
-    let outputs = github_outputs(&std::fs::read_to_string(folder.path().join("o")).unwrap());
+    let outputs = github_outputs(&std::fs::read_to_string(&outputs).unwrap());
     assert_eq!((&*outputs["verdict"], &*outputs["exit-code"]), ("invalid", "2"));
     assert_eq!(outputs["evidence-complete"], "false");
-    let summary = std::fs::read_to_string(folder.path().join("s")).unwrap();
+    let summary = std::fs::read_to_string(&summary).unwrap();
     assert!(summary.starts_with("### ❌ Invalid: nothing was started"), "{summary}");
     assert_eq!(summary.matches("</pre>").count(), 1);
     assert!(!summary.contains("<script"), "{summary}");
-    for host in [Host::None, Host::Gitlab, Host::Jenkins] {
-        let mut plain = Vec::new();
-        assert_eq!(host::refuse(error, &self::ci(host), &mut plain), Vec::<String>::new());
-        assert!(plain.is_empty());
+    let commands = azure(&refused("azure", &[]));
+    assert_eq!(commands[0].name, "task.logissue");
+    assert!(commands[0].data.starts_with("compliance-gate: nothing was started\ngates.yaml:3:1\n"));
+    for host in ["none", "gitlab", "jenkins"] {
+        assert_eq!(refused(host, &[]), "");
     }
 }

@@ -1,4 +1,4 @@
-//! What hosts show beside the policy and on a job's page: a gate that does not hold, each once.
+//! What CI hosts show beside the policy and on a job's page: each gate that does not hold, once.
 
 use std::cmp::Reverse;
 
@@ -15,7 +15,7 @@ const MOST: usize = 10;
 const MOST_CHARACTERS: usize = 4_000;
 /// Rules and problems named in one.
 const RULES: usize = 5;
-const TROUBLES: usize = 3;
+const PROBLEMS: usize = 3;
 
 /// Text on several lines, each of which is safe to show.
 pub struct Issue {
@@ -23,13 +23,21 @@ pub struct Issue {
     pub blocks: bool,
     pub title: String,
     pub message: String,
-    /// Of the policy.
+    /// Nothing if the policy could not be read.
+    pub place: Option<Place>,
+}
+
+/// A line of the policy file.
+pub struct Place {
+    pub file: String,
     pub line: u64,
 }
 
-/// The worst first; of each kind at most ten, the last of which then says how many are missing.
+/// The worst first. At most ten of each kind; the last of ten then says how many are left out.
 pub fn of(report: &Report<'_>) -> Vec<Issue> {
     let mode = report.decision.mode;
+    let file = text::one_line(report.policy, 1000);
+    let place = |line: u64| Some(Place { file: file.clone(), line });
     let rulings = report.decision.rulings.iter().filter(|ruling| ruling.state != State::Held);
     let mut issues: Vec<_> = rulings
         .map(|ruling| {
@@ -37,13 +45,13 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
             if ruling.state == State::Breached {
                 lines.extend(digest::worst_rules(ruling, RULES));
             }
-            lines.extend(ruling.problems.iter().take(TROUBLES).map(in_words));
+            lines.extend(ruling.problems.iter().take(PROBLEMS).map(in_words));
             let id = text::one_line(&ruling.gate.id, 80);
             Issue {
                 blocks: Weight::of(ruling, mode) == Weight::Blocks,
                 title: format!("{id}: {}", digest::standing(ruling, mode)),
                 message: joined(lines),
-                line: ruling.gate.place.line.max(1),
+                place: place(ruling.gate.place.line.max(1)),
             }
         })
         .collect();
@@ -53,7 +61,7 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
         blocks: false,
         title: "warning".to_owned(),
         message: text::one_line(warning, MOST_CHARACTERS),
-        line: 1,
+        place: place(1),
     }));
     let (mut blocking, mut warning): (Vec<_>, Vec<_>) =
         issues.into_iter().partition(|issue| issue.blocks);
@@ -61,6 +69,17 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
     cut(&mut warning);
     blocking.append(&mut warning);
     blocking
+}
+
+/// A run that could not start.
+pub fn refused(error: &str) -> Issue {
+    let error = text::clean(error, "\n");
+    Issue {
+        blocks: true,
+        title: "nothing was started".to_owned(),
+        message: text::shorten(&error, MOST_CHARACTERS).into_owned(),
+        place: None,
+    }
 }
 
 /// A line that begins with our own words, whatever the message is.
@@ -80,7 +99,7 @@ fn cut(issues: &mut Vec<Issue>) {
     if left_out <= 1 {
         return;
     }
-    issues.truncate(MOST - 1);
+    let place = issues.drain(MOST - 1..).next().and_then(|issue| issue.place);
     let blocks = issues.first().is_some_and(|issue| issue.blocks);
     let number = text::count(left_out as u64, "more gate");
     let words = if blocks { "that stop the pipeline" } else { "that need attention" };
@@ -88,6 +107,6 @@ fn cut(issues: &mut Vec<Issue>) {
         blocks,
         title: format!("and {number}"),
         message: format!("{number} {words} are not shown here; the log and the reports have all."),
-        line: 1,
+        place,
     });
 }

@@ -1,0 +1,21 @@
+//! GitLab: a collapsed section in the job's log. Later jobs decide by the report `--dotenv`, merge
+//! requests show `--junit` and `--code-quality`.
+
+use super::{Host, is_true, value};
+
+pub const HOST: Host = Host {
+    name: "gitlab",
+    detect: |variables| is_true(variables, "GITLAB_CI"),
+    run: |variables| value(variables, "CI_PIPELINE_URL").or_else(|| value(variables, "CI_JOB_URL")),
+    commit: |variables| value(variables, "CI_COMMIT_SHA"),
+    fold: Some(fold),
+    ..Host::NONE
+};
+
+fn fold(title: &str, time: i64) -> (String, String) {
+    let name = format!("compliance_gate_{}", title.to_lowercase());
+    (
+        format!("section_start:{time}:{name}[collapsed=true]\r\u{1b}[0K{title}\n"),
+        format!("section_end:{time}:{name}\r\u{1b}[0K\n"),
+    )
+}

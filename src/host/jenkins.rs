@@ -1,0 +1,11 @@
+//! Jenkins: plain text; its plugins read `--junit` and `--sarif`.
+
+use super::{Host, value};
+
+pub const HOST: Host = Host {
+    name: "jenkins",
+    detect: |variables| value(variables, "JENKINS_URL").is_some(),
+    run: |variables| value(variables, "BUILD_URL"),
+    commit: |variables| value(variables, "GIT_COMMIT"),
+    ..Host::NONE
+};
