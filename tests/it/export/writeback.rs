@@ -2,6 +2,7 @@
 
 use super::bigid;
 use super::setup::Office;
+use crate::common::Ended;
 
 #[test]
 fn bigid_is_told_nothing_that_was_not_asked_for() {
@@ -29,6 +30,19 @@ fn an_exported_case_is_acknowledged_once_with_its_ticket_and_run() {
     office.run(&["jira", "--apply", "--acknowledge"]).exits(0).says("no case is selected");
     assert_eq!(office.bigid.changes().len(), 2);
     office.has_issues(2);
+}
+
+#[test]
+fn the_reason_names_the_run_as_its_ci_host_does() {
+    let office = Office::new(1);
+    let mut command = office.command(&["jira", "--apply", "--acknowledge"]);
+    command
+        .env_remove("COMPLIANCE_GATE_RUN_ID")
+        .env("GITLAB_CI", "true")
+        .env("CI_PIPELINE_URL", "https://gitlab.example.com/shop/-/pipelines/17");
+    Ended::wait(command).exits(0);
+    let reason = &office.bigid.changes()[0].reason;
+    assert!(reason.ends_with("run https://gitlab.example.com/shop/-/pipelines/17"), "{reason}");
 }
 
 /// An earlier run made the tickets, and was interrupted or not asked to acknowledge.
