@@ -243,7 +243,7 @@ fn unanswered(error: &crate::http::HttpError) -> Creation {
             Creation::Refused(Problem { cause: Cause::Invalid, ..problem })
         }
         Failure::Unreachable { .. } | Failure::Stopped(_) => Creation::Unsent(problem),
-        Failure::Refused { .. } | Failure::Lost(_) | Failure::Protocol(_) => {
+        Failure::Refused { .. } | Failure::Unconfirmed(_) | Failure::Protocol(_) => {
             Creation::Lost(problem)
         }
     }

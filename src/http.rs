@@ -1,5 +1,5 @@
-//! One HTTP client for all sources: authentication, timeouts, the one retry loop, size caps, and
-//! nothing that could carry a token to a place it is not meant for.
+//! One HTTP client for all sources: authentication, timeouts, the one retry loop, size caps. It
+//! sends a token only to the origin that the token belongs to.
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -28,7 +28,7 @@ pub use auth::{Auth, Credentials, Lease, Renewal};
 pub use call::Call;
 pub use failure::{Failure, HttpError};
 
-/// A lease is renewed this long before it ends, so that none ends on the way.
+/// A lease is renewed this long before it expires, so that none expires in transit.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
 
 /// What is common to all requests of one source.
@@ -38,7 +38,7 @@ pub struct Http {
     base: Url,
     lease: RefCell<Option<Lease>>,
     renewal: Option<Renewal>,
-    /// Every token that was ever sent: none of them may come back in a text.
+    /// Every token that was sent so far: none of them may appear in a text.
     secrets: RefCell<Vec<Secret>>,
     timeout: Duration,
     stop: Stop,
@@ -47,17 +47,17 @@ pub struct Http {
     simulated: Cell<bool>,
 }
 
-/// What is needed to speak to one source.
+/// What a client for one source needs.
 pub struct Setup<'a> {
     /// The source's name in the policy, for messages.
     pub source: &'a str,
     pub base: &'a Url,
     pub credentials: Credentials,
-    /// Headers that every request carries besides.
+    /// Further headers of every request.
     pub headers: HeaderMap,
     /// The longest a single request may take, from the first byte sent to the last received.
     pub timeout: Duration,
-    /// A PEM file with certificate authorities to trust besides the system's.
+    /// A PEM file with certificate authorities to trust in addition to the system's.
     pub ca_file: Option<&'a Path>,
 }
 
@@ -65,7 +65,7 @@ impl Http {
     /// # Errors
     /// A sentence, if the CA file or the token cannot be used.
     pub fn new(setup: Setup<'_>, stop: Stop, progress: Rc<Progress>) -> Result<Self, String> {
-        // Fails only if it was done before.
+        // An error means that a provider was installed before, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut secrets = Vec::new();
         let (lease, renewal) = match setup.credentials {
@@ -149,18 +149,18 @@ impl Http {
         call
     }
 
-    /// A POST with a JSON body that changes something: sent once, and again only where it is
-    /// certain that the platform did not see it.
+    /// A POST with a JSON body that changes something: repeated only where the platform certainly
+    /// did not receive it.
     pub fn command(&self, path: &str, arguments: &[&str], body: &impl Serialize) -> Call<'_> {
-        self.query(path, arguments, body).only_if_unseen()
+        self.query(path, arguments, body).unless_received()
     }
 
-    /// A PATCH with a JSON body: sent as `command` is, since it changes something.
+    /// A PATCH with a JSON body: repeated under the same condition as `command`.
     pub fn patch(&self, path: &str, arguments: &[&str], body: &impl Serialize) -> Call<'_> {
         self.command(path, arguments, body).method(Method::PATCH)
     }
 
-    /// A GET of a link that the platform gave.
+    /// A GET of a link from an answer.
     ///
     /// # Errors
     /// If the link is not a URL, or leads to another origin: the token is not sent there.
@@ -170,7 +170,7 @@ impl Http {
             source: self.source.clone(),
             endpoint: "the next page".to_owned(),
             failure: Failure::Protocol(format!(
-                "its link leads to another origin ({}); it was not followed",
+                "the link leads to another origin ({}); it was not followed",
                 text::one_line(link, 200)
             )),
         })
@@ -186,13 +186,13 @@ impl Http {
         call
     }
 
-    /// Keeps a token out of every text that comes back, besides those that are sent as headers.
+    /// Masks a token in every answer, in addition to the tokens that are sent as headers.
     pub fn keep_secret(&self, secret: &Secret) {
         self.secrets.borrow_mut().push(secret.clone());
     }
 
-    /// Drops a lease that the platform no longer takes, so that the next request brings a new one.
-    /// Returns whether there can be one. For platforms that refuse a token with status 200.
+    /// Drops a lease that the platform no longer accepts, so that the next request renews it.
+    /// Returns whether leases can be renewed. For platforms that refuse a token with status 200.
     pub fn forget_lease(&self) -> bool {
         if self.renewal.is_some() {
             *self.lease.borrow_mut() = None;
@@ -200,12 +200,12 @@ impl Http {
         self.renewal.is_some()
     }
 
-    /// The header of a lease that is still good; a new one where there is none.
+    /// The header with a valid lease; renews the lease first where it is missing or expires soon.
     async fn authorization(&self) -> Result<Option<(HeaderName, HeaderValue)>, HttpError> {
         let soon = Instant::now() + LEASE_MARGIN;
-        let good = |lease: &Lease| lease.until.is_none_or(|until| until > soon);
+        let is_valid = |lease: &Lease| lease.until.is_none_or(|until| until > soon);
         if let Some(renewal) = &self.renewal
-            && !self.lease.borrow().as_ref().is_some_and(good)
+            && !self.lease.borrow().as_ref().is_some_and(is_valid)
         {
             let lease = renewal().await?;
             self.secrets.borrow_mut().extend(lease.auth.secrets());
@@ -221,8 +221,8 @@ impl Http {
         })
     }
 
-    /// The body without the tokens. What went wrong is told without any of them; in an answer that
-    /// is evidence, a token is looked for only where it cannot be mistaken for a word.
+    /// The body with tokens masked: every token in an error, and in evidence only those that cannot
+    /// be an ordinary word by chance.
     fn redact(&self, status: StatusCode, body: Vec<u8>) -> Vec<u8> {
         self.secrets
             .borrow()
@@ -234,7 +234,7 @@ impl Http {
     fn url(&self, path: &str, arguments: &[&str]) -> Url {
         let mut url = self.base.clone();
         let mut arguments = arguments.iter();
-        // Refused only by URLs that cannot be a base, which the settings do not let in.
+        // Fails only for URLs that cannot be a base, which the settings refuse.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty();
             segments.extend(path.split('/').map(|segment| match segment {

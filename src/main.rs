@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The variables of this process. One that is not Unicode is none of ours.
+/// The variables of this process. Non-Unicode variables are ignored.
 fn variables() -> Variables {
     let unicode = |(name, value): (OsString, OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))

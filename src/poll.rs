@@ -1,14 +1,14 @@
-//! Waiting for something that takes its time: looking again and again, and not in step with
-//! everybody else.
+//! Repeated requests until something has happened, with random pauses so that many pipelines do
+//! not send them at the same moment.
 
 use std::time::Duration;
 
 use crate::stop::{self, Reason, Stop};
 
-/// Looks until there is something, with a jittered pause between two looks.
+/// Repeats `look` until it returns a value, with a jittered pause after each try.
 ///
 /// # Errors
-/// What a look refuses, and the reason to stop.
+/// The first error of `look`, or the reason to stop.
 pub async fn until<T, E: From<Reason>>(
     stop: &Stop,
     interval: Duration,
@@ -22,7 +22,7 @@ pub async fn until<T, E: From<Reason>>(
     }
 }
 
-/// One pause between two looks.
+/// One jittered pause.
 ///
 /// # Errors
 /// The reason to stop, if it came first.
@@ -30,10 +30,10 @@ pub async fn pause(stop: &Stop, interval: Duration) -> Result<(), Reason> {
     stop.sleep(stop::jittered(interval)).await
 }
 
-/// Waits a random moment, shorter than `span`: for those who would otherwise all act at once.
+/// Waits a random time shorter than `span`, for pipelines that would otherwise act at once.
 ///
 /// # Errors
 /// The reason to stop, if it came first.
-pub async fn moment(stop: &Stop, span: Duration) -> Result<(), Reason> {
-    stop.sleep(span.mul_f64(stop::chance())).await
+pub async fn random_pause(stop: &Stop, span: Duration) -> Result<(), Reason> {
+    stop.sleep(span.mul_f64(stop::random_fraction())).await
 }

@@ -1,5 +1,4 @@
-//! What a waiting person sees on stderr: one live line on a terminal, a plain line now and then
-//! in CI.
+//! Progress on stderr: one live line on a terminal, a plain line now and then in CI.
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::text;
 
-/// How much is said on stderr.
+/// How much is printed on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     Quiet,
@@ -25,15 +24,14 @@ pub struct Progress {
 
 #[derive(Default)]
 struct Shown {
-    /// The last status of each source, and when it was printed.
+    /// The last printed status of each source, and when it was printed.
     plain: std::collections::BTreeMap<String, (String, Instant)>,
-    /// Whether the cursor stands behind a live line.
+    /// Whether the cursor is at the end of a live line.
     live_line: bool,
 }
 
 impl Progress {
-    /// In CI an unchanged status is repeated this often, so that hosts that end silent jobs do
-    /// not end this one.
+    /// In CI an unchanged status is repeated this often, because some hosts end silent jobs.
     const REMINDER: Duration = Duration::from_secs(60);
 
     pub fn new(verbosity: Verbosity) -> Self {
@@ -41,8 +39,8 @@ impl Progress {
         Self { verbosity, live, shown: RefCell::default() }
     }
 
-    /// Says where a source stands. `state` is worth a line of its own when it changes; `detail`
-    /// moves all the time.
+    /// Shows the status of a source. A new `state` is printed as a new line; `detail` changes all
+    /// the time.
     pub fn status(&self, source: &str, state: &str, detail: &str) {
         if self.verbosity == Verbosity::Quiet {
             return;
@@ -68,7 +66,7 @@ impl Progress {
         }
     }
 
-    /// Says something that should stay on the screen.
+    /// Prints a line that stays on the screen.
     pub fn note(&self, line: &str) {
         if self.verbosity > Verbosity::Quiet {
             self.clear();
@@ -76,20 +74,20 @@ impl Progress {
         }
     }
 
-    /// Says what went wrong, also to those who want to hear nothing else.
+    /// Prints an error, also with `-q`.
     pub fn error(&self, line: &str) {
         self.clear();
         write(&format!("error: {}\n", text::one_line(line, 1000)));
     }
 
-    /// Says what only a person who looks for a fault wants to see.
+    /// Prints a line with `-v` only.
     pub fn trace(&self, line: &str) {
         if self.verbosity == Verbosity::Verbose {
             write(&format!("{}\n", text::one_line(line, 1000)));
         }
     }
 
-    /// Takes the live line away, before something else is printed.
+    /// Removes the live line before something else is printed.
     pub fn clear(&self) {
         let mut shown = self.shown.borrow_mut();
         if std::mem::take(&mut shown.live_line) {
@@ -98,7 +96,7 @@ impl Progress {
     }
 }
 
-/// Progress that cannot be shown is not worth failing for.
+/// A failure to print progress is ignored.
 fn write(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());

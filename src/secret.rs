@@ -1,4 +1,4 @@
-//! Tokens: read from the pipeline's variables or files, shown to nobody.
+//! Tokens: read from the pipeline's variables or files, and masked in every text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// The variables of this process, as a value: rooms that decide by them can be tested, and the
-/// demo can hand the gate its own.
+/// The variables of this process, as a value: modules that depend on them can be tested, and the
+/// demo can set its own.
 pub type Variables = BTreeMap<String, String>;
 
-/// A token. Prints as `***`, and takes itself out of texts that others wrote.
+/// A token. Prints as `***`.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -19,12 +19,12 @@ pub struct Secret(SecretString);
 pub struct Token {
     pub variable: String,
     pub secret: Secret,
-    /// What kind of token the pipeline says it is: the value of `<variable>_KIND`.
+    /// The kind of token that the pipeline states: the value of `<variable>_KIND`.
     pub kind: Option<String>,
 }
 
 impl Token {
-    /// Reads the token from the one of these variables that is set.
+    /// Reads the token from whichever of these variables is set.
     ///
     /// # Errors
     /// A sentence, if none or several are set, or the token is unusable.
@@ -42,13 +42,13 @@ impl Token {
                 names.join(" or "),
                 names.iter().map(|name| format!("{name}_FILE")).collect::<Vec<_>>().join(" or ")
             )),
-            _ => Err(format!("{} are both set; keep the one that is meant", names.join(" and "))),
+            _ => Err(format!("{} are both set; keep one of them", names.join(" and "))),
         }
     }
 }
 
 impl Secret {
-    /// A secret that was had from a platform, if it can be sent as a header.
+    /// A secret, if it can be sent as a header.
     pub fn new(text: String) -> Option<Self> {
         let sendable = !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
         sendable.then(|| Self(text.into()))
@@ -76,12 +76,12 @@ impl Secret {
         if token.contains(['\n', '\r']) {
             return Err(format!("the token in {variable} has a newline in it; store it without"));
         }
-        // Copied as a header has it. A token itself has no space, so nothing else can be meant.
+        // Copied from a header, with the scheme. A token itself has no space, so this is safe.
         let bare = token.strip_prefix("Bearer ").map(|bare| bare.trim_start().to_owned());
         Self::new(bare.unwrap_or(token)).ok_or_else(|| {
             format!(
-                "the token in {variable} has a space, a control character or a letter beyond ASCII \
-                 in it; check that it was copied whole and alone"
+                "the token in {variable} contains a space, a control character or a character beyond \
+                 ASCII; check that it was copied completely and without other text"
             )
         })
     }
@@ -98,18 +98,18 @@ impl Secret {
         Ok(token.to_owned())
     }
 
-    /// The token itself, for the one header it is meant for.
+    /// The token itself, for the header or body that needs it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether no word that a platform has a use for could be this token by chance. Only such a
-    /// token is taken out of evidence: a token `viewer` must not turn a role into `***`.
+    /// Whether the token is too long to be an ordinary word by chance. Only such a token is masked
+    /// in evidence: a token `viewer` must not turn a role into `***`.
     pub fn is_unmistakable(&self) -> bool {
         self.expose().len() >= 12
     }
 
-    /// The text with every copy of the token replaced: platforms have been seen to echo it.
+    /// The text with every copy of the token replaced. Some platforms echo it.
     pub fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
         let token = self.expose().as_bytes();
         if memchr::memmem::find(&bytes, token).is_none() {

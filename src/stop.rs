@@ -1,4 +1,4 @@
-//! When to stop: the deadline, or an interrupt, whichever comes first.
+//! When to stop: at the deadline or at an interrupt, whichever comes first.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Why everything has to stop.
+/// Why the run has to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     Deadline,
@@ -18,12 +18,12 @@ pub enum Reason {
 pub enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// What CI hosts send when a job is cancelled.
+    /// Sent by CI hosts when a job is cancelled.
     Terminate,
 }
 
-/// Handed to everything that waits. Whoever waits returns when it fires; nobody is dropped in
-/// flight.
+/// Given to everything that waits. Waiting code returns when it fires, and is never dropped
+/// halfway.
 #[derive(Clone, Debug)]
 pub struct Stop {
     deadline: Instant,
@@ -54,7 +54,7 @@ impl Stop {
         let interrupt = async {
             match signal.wait_for(Option::is_some).await.map(|signal| *signal) {
                 Ok(Some(signal)) => signal,
-                // Nobody is left who could send one.
+                // All senders are gone.
                 _ => std::future::pending().await,
             }
         };
@@ -68,7 +68,7 @@ impl Stop {
     /// The future's value, unless this fires first.
     ///
     /// # Errors
-    /// The reason, if it fired; the future is dropped then, so give it only what may be lost.
+    /// The reason, if it fired. The future is dropped then.
     pub async fn race<T>(&self, future: impl Future<Output = T>) -> Result<T, Reason> {
         tokio::select! {
             biased;
@@ -86,13 +86,13 @@ impl Stop {
     }
 }
 
-/// Between 75 % and 125 % of a duration, so that three hundred pipelines do not ask in step.
+/// Between 75 % and 125 % of a duration, so that pipelines that start together spread out.
 pub fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(0.75 + 0.5 * chance())
+    duration.mul_f64(0.75 + 0.5 * random_fraction())
 }
 
-/// A number in [0, 1) that differs from process to process; not for anything secret.
-pub fn chance() -> f64 {
+/// A random number in [0, 1); not for anything secret.
+pub fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0);
     f64::from(u32::try_from(bits >> 32).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
 }

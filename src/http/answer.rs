@@ -1,4 +1,4 @@
-//! A good answer, and how it is read.
+//! A successful answer, and how its body is read.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde_json::error::Category;
 
 use super::{Failure, HttpError};
 
-/// A whole answer with a status below 300, or one that is accepted.
+/// A complete answer with a status below 300, or with one that the call accepts.
 #[derive(Debug)]
 pub struct Answer {
     pub(super) source: String,
@@ -17,8 +17,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether the platform said that there is nothing: 204, and no body.
-    pub fn says_nothing(&self) -> bool {
+    /// Whether the status is 204 and the body is empty.
+    pub fn is_no_content(&self) -> bool {
         self.status == StatusCode::NO_CONTENT && self.is_empty()
     }
 
@@ -27,12 +27,12 @@ impl Answer {
         self.status.as_u16()
     }
 
-    /// Whether the body holds nothing.
+    /// Whether the body is empty.
     pub fn is_empty(&self) -> bool {
         self.body.trim_ascii().is_empty()
     }
 
-    /// The error that this answer is, although its status is a good one.
+    /// An error for this answer, whose status reports success.
     pub fn failed(&self, failure: Failure) -> HttpError {
         HttpError { source: self.source.clone(), endpoint: self.endpoint.clone(), failure }
     }
@@ -53,8 +53,13 @@ impl Answer {
                     .to_owned(),
             ));
         }
-        serde_json::from_slice(&self.body).map_err(|error| {
-            // Only now is it worth knowing where: the path costs time on every good answer.
+        // One check of the whole body is faster than one for each string.
+        let read = match std::str::from_utf8(&self.body) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(&self.body),
+        };
+        read.map_err(|error| {
+            // The path is found in a second pass, since tracking it would slow every answer down.
             let deserializer = &mut serde_json::Deserializer::from_slice(&self.body);
             let path = serde_path_to_error::deserialize::<_, T>(deserializer)
                 .err()

@@ -1,4 +1,4 @@
-//! How a token travels, and what it is exchanged for.
+//! How a token is sent, and what it is exchanged for.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,17 +10,17 @@ use tokio::time::Instant;
 use super::HttpError;
 use crate::secret::Secret;
 
-/// How the token travels.
+/// How the token is sent.
 #[derive(Clone, Debug)]
 pub enum Auth {
     /// No token in a header: for a service that takes it in the body.
     None,
     /// `Authorization: Bearer <token>`
     Bearer(Secret),
-    /// A header of its own, the token alone.
+    /// A separate header with the token alone.
     Header(HeaderName, Secret),
-    /// `Authorization: Basic <user:password, encoded>`: what stands behind `Basic`, and the
-    /// password or token in it.
+    /// `Authorization: Basic <user:password, encoded>`: the encoded pair, and the password or token
+    /// in it.
     Basic(Secret, Secret),
 }
 
@@ -28,7 +28,7 @@ impl Auth {
     /// An account and its password, or its token.
     ///
     /// # Errors
-    /// A sentence, if the account's name cannot be sent so.
+    /// A sentence, if the account's name cannot be part of such a pair.
     pub fn basic(user: &str, password: Secret) -> Result<Self, String> {
         if user.contains(|c: char| c == ':' || c.is_control()) {
             return Err("the account's name has a `:` or a control character in it".to_owned());
@@ -39,7 +39,7 @@ impl Auth {
             .ok_or_else(|| "the token cannot be sent as a header".to_owned())
     }
 
-    /// What must not come back in any text.
+    /// What must not appear in any text.
     pub(super) fn secrets(&self) -> Vec<Secret> {
         match self {
             Self::None => Vec::new(),
@@ -62,21 +62,21 @@ impl Auth {
     }
 }
 
-/// A token that was had in exchange for another one, and until when it is good.
+/// A token that was obtained in exchange for another one, and until when it is valid.
 #[derive(Clone, Debug)]
 pub struct Lease {
     pub auth: Auth,
     pub until: Option<Instant>,
 }
 
-/// Exchanges the pipeline's token for a new lease. Asked before the first request, shortly before
-/// a lease ends, and once after a 401.
+/// Exchanges the pipeline's token for a new lease: before the first request, shortly before a
+/// lease expires, and once after a 401.
 pub type Renewal = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Lease, HttpError>>>>>;
 
-/// What a source is shown.
+/// How requests to a source are authenticated.
 pub enum Credentials {
     /// The pipeline's token as it is.
     Fixed(Auth),
-    /// A lease that the pipeline's token, which no text may bring back, is exchanged for.
+    /// A lease. The pipeline's token, which is exchanged for it, must not appear in any text.
     Leased(Secret, Renewal),
 }

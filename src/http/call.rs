@@ -1,4 +1,4 @@
-//! One request: the one retry loop, and where a redirect may lead.
+//! One request: the one retry loop, and which redirects are followed.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::raw::{Lost, Raw, exchange};
+use super::raw::{FailedTry, Raw, exchange};
 use super::{Answer, Failure, Http, HttpError};
 use crate::stop::{self, Reason};
 
-/// Tries of a request that may be repeated. With the pauses between them a platform has about
-/// fifteen seconds to come back, plus what it asks for with `Retry-After`.
+/// Tries of a request that may be repeated. The pauses between them give a platform about fifteen
+/// seconds to recover, and longer where it sends `Retry-After`.
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Statuses that a platform gives while it cannot answer just now.
-const PASSING: [StatusCode; 6] = [
+/// Statuses of a platform that cannot answer at the moment.
+const TRANSIENT: [StatusCode; 6] = [
     StatusCode::REQUEST_TIMEOUT,
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::INTERNAL_SERVER_ERROR,
@@ -28,28 +28,28 @@ const PASSING: [StatusCode; 6] = [
 
 const MOST_REDIRECTS: usize = 5;
 
-/// How long one request may take, and what is still tried, once everything has to stop.
-const LAST_WORD: Duration = Duration::from_secs(5);
+/// How long a request may take after the deadline or an interrupt.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Patience {
-    /// After every passing failure.
-    Repeat,
-    /// Only where the platform cannot have acted on it.
-    OnlyIfUnseen,
-    /// Never, and within `LAST_WORD`, also after the stop signal.
-    LastWord,
+enum Repeat {
+    /// After every transient failure.
+    Always,
+    /// Only where the platform certainly did not receive it.
+    UnlessReceived,
+    /// Never. It is sent after the deadline or an interrupt, within `SHUTDOWN_TIMEOUT`.
+    DuringShutdown,
 }
 
-/// What follows from a try.
+/// What to do after a try.
 enum Next {
-    Done(Raw),
-    Elsewhere(Raw),
-    /// A new lease is worth one more try.
-    Renewed,
-    Again(Lost),
-    Refused(Failure),
+    Return(Raw),
+    Redirect(Raw),
+    /// Try once more with a new lease.
+    RenewLease,
+    Retry(FailedTry),
+    Fail(Failure),
 }
 
 /// One request, not sent yet.
@@ -59,21 +59,21 @@ pub struct Call<'a> {
     url: Url,
     pub(super) body: Option<Vec<u8>>,
     pub(super) content_type: &'static str,
-    patience: Patience,
+    repeat: Repeat,
     accepted: &'static [u16],
 }
 
 impl<'a> Call<'a> {
     pub(super) fn new(http: &'a Http, method: Method, url: Url) -> Self {
         let content_type = "application/json";
-        let (patience, accepted) = (Patience::Repeat, &[][..]);
-        Self { http, method, url, body: None, content_type, patience, accepted }
+        let (repeat, accepted) = (Repeat::Always, &[][..]);
+        Self { http, method, url, body: None, content_type, repeat, accepted }
     }
 
-    /// Something that changes the platform: sent again only where it is certain not to have been
-    /// seen.
-    pub(super) fn only_if_unseen(mut self) -> Self {
-        self.patience = Patience::OnlyIfUnseen;
+    /// For requests that change something: repeated only where the platform certainly did not
+    /// receive them.
+    pub(super) fn unless_received(mut self) -> Self {
+        self.repeat = Repeat::UnlessReceived;
         self
     }
 
@@ -89,24 +89,25 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Gives these statuses back as answers, to be read: what a platform refuses may matter.
+    /// Returns answers with these statuses instead of an error.
     #[must_use]
     pub fn accepting(mut self, statuses: &'static [u16]) -> Self {
         self.accepted = statuses;
         self
     }
 
-    /// One try of five seconds that the stop signal does not cut short: for cleaning up.
+    /// One try of at most five seconds that neither the deadline nor an interrupt cuts short: for
+    /// cleaning up.
     #[must_use]
-    pub fn last_word(mut self) -> Self {
-        self.patience = Patience::LastWord;
+    pub fn during_shutdown(mut self) -> Self {
+        self.repeat = Repeat::DuringShutdown;
         self
     }
 
-    /// Sends the request, and again while that may help.
+    /// Sends the request, and repeats it while that may help.
     ///
     /// # Errors
-    /// If no answer with a status below 300, or one that is accepted, arrived whole.
+    /// If no complete answer arrived with a status below 300 or with one that is accepted.
     pub async fn send(self) -> Result<Answer, HttpError> {
         let endpoint = format!("{} {}", self.method, self.url.path());
         let fail = |failure| HttpError {
@@ -121,98 +122,101 @@ impl<'a> Call<'a> {
             let tried = self.attempt(&url, authorization).await;
             let next = match tried.map_err(|reason| fail(Failure::Stopped(reason)))? {
                 Ok(raw) => self.next(raw, may_renew),
-                Err(lost) => Next::Again(lost),
+                Err(failed) => Next::Retry(failed),
             };
             match next {
-                Next::Done(Raw { status, body, html, .. }) => {
+                Next::Return(Raw { status, body, html, .. }) => {
                     let source = self.http.source.clone();
                     return Ok(Answer { source, endpoint, status, body, html });
                 }
-                Next::Elsewhere(raw) => {
+                Next::Redirect(raw) => {
                     redirects += 1;
                     url = self.redirected(&url, &raw, redirects).map_err(&fail)?;
                 }
-                Next::Renewed => {
+                Next::RenewLease => {
                     may_renew = !self.http.forget_lease();
                 }
-                Next::Again(lost) => {
+                Next::Retry(failed) => {
                     self.http
                         .progress
-                        .trace(&format!("{}: {endpoint} {}", self.http.source, lost.what));
-                    self.wait(lost, tries).await.map_err(&fail)?;
+                        .trace(&format!("{}: {endpoint} {}", self.http.source, failed.what));
+                    self.wait(failed, tries).await.map_err(&fail)?;
                     tries += 1;
                 }
-                Next::Refused(failure) => return Err(fail(failure)),
+                Next::Fail(failure) => return Err(fail(failure)),
             }
         }
     }
 
-    /// What an answer asks for.
+    /// What to do after this answer.
     fn next(&self, raw: Raw, may_renew: bool) -> Next {
         match raw.status {
-            status if status.is_success() && raw.is_gateway_page() => Next::Again(Lost::seen(
-                format!("answered {} with a gateway's error page", status.as_u16()),
-            )),
-            status if status.is_success() || self.accepted.contains(&status.as_u16()) => {
-                Next::Done(raw)
+            status if status.is_success() && raw.is_gateway_page() => {
+                Next::Retry(FailedTry::received(format!(
+                    "answered {} with a gateway's error page",
+                    status.as_u16()
+                )))
             }
-            status if status.is_redirection() => Next::Elsewhere(raw),
-            StatusCode::UNAUTHORIZED if may_renew => Next::Renewed,
-            status if PASSING.contains(&status) => Next::Again(Lost {
-                seen: status != StatusCode::TOO_MANY_REQUESTS,
+            status if status.is_success() || self.accepted.contains(&status.as_u16()) => {
+                Next::Return(raw)
+            }
+            status if status.is_redirection() => Next::Redirect(raw),
+            StatusCode::UNAUTHORIZED if may_renew => Next::RenewLease,
+            status if TRANSIENT.contains(&status) => Next::Retry(FailedTry {
+                received: status != StatusCode::TOO_MANY_REQUESTS,
                 pause: raw.pause,
-                what: format!("answered {}", raw.said_with_status()),
+                what: format!("answered {}", raw.status_and_message()),
             }),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Next::Refused(Failure::Denied(raw.said_with_status()))
+                Next::Fail(Failure::Denied(raw.status_and_message()))
             }
-            status => Next::Refused(Failure::Refused {
+            status => Next::Fail(Failure::Refused {
                 status: status.as_u16(),
-                said: raw.said_with_status(),
+                said: raw.status_and_message(),
             }),
         }
     }
 
-    /// Waits until the next try may help.
+    /// Waits until the next try.
     ///
     /// # Errors
-    /// If there is to be none.
-    async fn wait(&self, lost: Lost, tries: u32) -> Result<(), Failure> {
-        let again = match self.patience {
-            Patience::Repeat => true,
-            Patience::OnlyIfUnseen => !lost.seen,
-            Patience::LastWord => false,
+    /// If there is no further try.
+    async fn wait(&self, failed: FailedTry, tries: u32) -> Result<(), Failure> {
+        let again = match self.repeat {
+            Repeat::Always => true,
+            Repeat::UnlessReceived => !failed.received,
+            Repeat::DuringShutdown => false,
         };
-        let pause = lost.pause.unwrap_or_else(|| {
+        let pause = failed.pause.unwrap_or_else(|| {
             stop::jittered((FIRST_PAUSE * 2_u32.pow(tries - 1)).min(LONGEST_PAUSE))
         });
         let in_time = pause < self.http.stop.remaining();
         if again && tries < TRIES && in_time {
             return self.http.stop.sleep(pause).await.map_err(|reason| match reason {
-                Reason::Deadline => Failure::Unreachable { tries, what: lost.what },
+                Reason::Deadline => Failure::Unreachable { tries, what: failed.what },
                 Reason::Interrupt(_) => Failure::Stopped(reason),
             });
         }
-        let what = match (in_time, lost.pause) {
+        let what = match (in_time, failed.pause) {
             (false, Some(pause)) => format!(
                 "{} and asked to wait {}, which is past the deadline",
-                lost.what,
+                failed.what,
                 humantime::format_duration(pause)
             ),
-            _ => lost.what,
+            _ => failed.what,
         };
-        Err(match self.patience {
-            Patience::OnlyIfUnseen if lost.seen => Failure::Lost(what),
+        Err(match self.repeat {
+            Repeat::UnlessReceived if failed.received => Failure::Unconfirmed(what),
             _ => Failure::Unreachable { tries, what },
         })
     }
 
-    /// One request. The outer error: everything has to stop.
+    /// One try. The outer error: the deadline or an interrupt came first.
     async fn attempt(
         &self,
         url: &Url,
         authorization: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Result<Raw, Lost>, Reason> {
+    ) -> Result<Result<Raw, FailedTry>, Reason> {
         let http = self.http;
         http.requests.set(http.requests.get() + 1);
         let mut request = http.client.request(self.method.clone(), url.clone());
@@ -225,16 +229,16 @@ impl<'a> Call<'a> {
         let exchange = exchange(request, http);
         let limited = |limit: Duration| async move {
             tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
-                Err(Lost::seen(format!(
-                    "gave no whole answer within {}",
+                Err(FailedTry::received(format!(
+                    "sent no complete answer within {}",
                     humantime::format_duration(limit)
                 )))
             })
         };
-        let outcome = match self.patience {
-            Patience::Repeat => http.stop.race(limited(http.timeout)).await?,
-            // Its answer says what has to be cancelled: worth a few seconds more than the stop.
-            Patience::OnlyIfUnseen => {
+        let outcome = match self.repeat {
+            Repeat::Always => http.stop.race(limited(http.timeout)).await?,
+            // The answer names what has to be cancelled, so it is awaited for a few seconds more.
+            Repeat::UnlessReceived => {
                 if let Some(reason) = http.stop.reason() {
                     return Err(reason);
                 }
@@ -242,12 +246,16 @@ impl<'a> Call<'a> {
                 tokio::pin!(answer);
                 match http.stop.race(&mut answer).await {
                     Ok(outcome) => outcome,
-                    Err(_) => tokio::time::timeout(LAST_WORD, answer).await.unwrap_or_else(|_| {
-                        Err(Lost::seen("gave no answer before everything had to stop".to_owned()))
-                    }),
+                    Err(_) => {
+                        tokio::time::timeout(SHUTDOWN_TIMEOUT, answer).await.unwrap_or_else(|_| {
+                            Err(FailedTry::received(
+                                "sent no answer before the run had to stop".to_owned(),
+                            ))
+                        })
+                    }
                 }
             }
-            Patience::LastWord => limited(LAST_WORD.min(http.timeout)).await,
+            Repeat::DuringShutdown => limited(SHUTDOWN_TIMEOUT.min(http.timeout)).await,
         };
         if let Ok(raw) = &outcome {
             http.simulated.set(http.simulated.get() || raw.simulated);
@@ -257,13 +265,13 @@ impl<'a> Call<'a> {
         Ok(outcome)
     }
 
-    /// Where a redirect leads, if it may be followed: a GET that stays on its origin.
+    /// The target of a redirect that may be followed: of a GET, and within its origin.
     fn redirected(&self, from: &Url, raw: &Raw, redirects: usize) -> Result<Url, Failure> {
         let status = raw.status.as_u16();
         let target = raw.location.as_deref().and_then(|location| from.join(location).ok());
         let Some(target) = target else {
             return Err(Failure::Protocol(format!(
-                "it answered {status}, a redirect that leads nowhere"
+                "it answered {status}, a redirect without a usable location"
             )));
         };
         let origin = self.http.origin();
@@ -273,9 +281,9 @@ impl<'a> Call<'a> {
                 "a redirect to {elsewhere}, which was not followed; the token goes only to {origin}"
             )
         } else if self.method != Method::GET {
-            "a redirect, which only a GET may follow".to_owned()
+            "a redirect, which is only followed for a GET".to_owned()
         } else if redirects > MOST_REDIRECTS {
-            format!("a redirect for the {redirects}th time in a row, which goes in a circle")
+            format!("{redirects} redirects in a row")
         } else {
             return Ok(target);
         };

@@ -1,4 +1,7 @@
-//! Why a request brought no usable answer, in words.
+//! Why a request brought no usable answer.
+//!
+//! A failure's text continues a sentence that begins with the source and the endpoint:
+//! `bigid: GET /api/v1/x` + `answered 503`.
 
 use std::fmt;
 
@@ -17,15 +20,15 @@ pub struct HttpError {
 pub enum Failure {
     /// 401 or 403.
     Denied(String),
-    /// Another status of 400 and above that will not pass by itself.
+    /// Another status of 400 and above that a retry would not change.
     Refused { status: u16, said: String },
     /// No usable answer after all tries.
     Unreachable { tries: u32, what: String },
-    /// A command that the platform may or may not have acted on.
-    Lost(String),
+    /// A command that the platform may or may not have carried out.
+    Unconfirmed(String),
     /// An answer that is not what the API promises.
     Protocol(String),
-    /// Everything has to stop.
+    /// The deadline or an interrupt came first.
     Stopped(Reason),
 }
 
@@ -38,7 +41,7 @@ impl HttpError {
                 "check that the token is the right one for this url, is not expired or revoked, \
                  and that its role is sufficient",
             ),
-            Failure::Unreachable { .. } | Failure::Lost(_) => {
+            Failure::Unreachable { .. } | Failure::Unconfirmed(_) => {
                 problem.help("check that the platform is up and reachable from this machine")
             }
             Failure::Protocol(_) => {
@@ -51,7 +54,7 @@ impl HttpError {
     fn cause(&self) -> Cause {
         match self.failure {
             Failure::Denied(_) => Cause::Denied,
-            Failure::Unreachable { .. } | Failure::Lost(_) => Cause::Unreachable,
+            Failure::Unreachable { .. } | Failure::Unconfirmed(_) => Cause::Unreachable,
             Failure::Refused { .. } | Failure::Protocol(_) => Cause::Protocol,
             Failure::Stopped(Reason::Deadline) => Cause::Deadline,
             Failure::Stopped(Reason::Interrupt(_)) => Cause::Interrupted,
@@ -66,7 +69,7 @@ impl fmt::Display for HttpError {
             Failure::Denied(said) | Failure::Refused { said, .. } => {
                 write!(f, "{source}: {endpoint} answered {said}")
             }
-            Failure::Unreachable { tries: 1, what } | Failure::Lost(what) => {
+            Failure::Unreachable { tries: 1, what } | Failure::Unconfirmed(what) => {
                 write!(f, "{source}: {endpoint} {what}")
             }
             Failure::Unreachable { tries, what } => {

@@ -1,4 +1,4 @@
-//! An answer as it arrives: its bytes, and what its status and headers ask for.
+//! An answer as it arrives: its bytes, its status, and the headers that matter.
 
 use std::time::Duration;
 
@@ -14,8 +14,11 @@ use crate::text;
 /// MB" (opencomply fact sheet §5).
 const MOST_BYTES: usize = 256 << 20;
 
-/// An answer as it arrived, its body whole and without the token.
-pub struct Raw {
+/// The longest announced length for which memory is reserved before the bytes arrive.
+const MOST_ANNOUNCED: usize = 8 << 20;
+
+/// A complete answer, its body masked.
+pub(super) struct Raw {
     pub status: StatusCode,
     pub body: Vec<u8>,
     pub html: bool,
@@ -26,7 +29,7 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Whether a page with a good status is the error page of a gateway that will pass: BigID's gives
+    /// Whether a page with status 2xx is the error page of a gateway with a passing fault: BigID's sends
     /// `502 Bad Gateway` with status 200 (bigid fact sheet §A5).
     pub fn is_gateway_page(&self) -> bool {
         let head = self.body.get(..self.body.len().min(1024)).unwrap_or_default();
@@ -36,12 +39,12 @@ impl Raw {
             })
     }
 
-    /// The status, and what the platform said of it in the shapes that are known: `errors[]`,
-    /// `message`, `error`, `details[]`, else the first characters.
-    pub fn said_with_status(&self) -> String {
+    /// The status, and the platform's message from the known shapes: `errors[]`, `message`,
+    /// `error`, `details[]`, else the first characters of the body.
+    pub fn status_and_message(&self) -> String {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Words {
+        enum Message {
             Text(String),
             Item {
                 message: Option<String>,
@@ -51,68 +54,74 @@ impl Raw {
             },
         }
         #[derive(Deserialize)]
-        struct Said {
-            errors: Option<Vec<Words>>,
+        struct Body {
+            errors: Option<Vec<Message>>,
             #[serde(alias = "errorMessage")]
-            message: Option<Words>,
-            error: Option<Words>,
-            details: Option<Vec<Words>>,
+            message: Option<Message>,
+            error: Option<Message>,
+            details: Option<Vec<Message>>,
         }
         let status = self.status.as_u16();
         if self.html {
             return format!("{status} with an HTML page");
         }
-        let words = serde_json::from_slice::<Said>(&self.body)
+        let message = serde_json::from_slice::<Body>(&self.body)
             .ok()
-            .and_then(|said| {
+            .and_then(|body| {
                 let errors =
-                    said.errors.into_iter().flatten().chain(said.message).chain(said.error);
-                errors.chain(said.details.into_iter().flatten()).next()
+                    body.errors.into_iter().flatten().chain(body.message).chain(body.error);
+                errors.chain(body.details.into_iter().flatten()).next()
             })
-            .and_then(|words| match words {
-                Words::Text(text) => Some(text),
-                Words::Item { message, detail, reason, title } => {
+            .and_then(|message| match message {
+                Message::Text(text) => Some(text),
+                Message::Item { message, detail, reason, title } => {
                     message.or(detail).or(reason).or(title)
                 }
             })
             .unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
-        match text::one_line(&words, 200) {
-            words if words.is_empty() => status.to_string(),
-            words => format!("{status}: {words}"),
+        match text::one_line(&message, 200) {
+            message if message.is_empty() => status.to_string(),
+            message => format!("{status}: {message}"),
         }
     }
 }
 
-/// When a limit of requests is lifted: seconds since 1970.
+/// When a rate limit ends: seconds since 1970.
 const RATE_LIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// A try that may be worth another.
-pub struct Lost {
-    /// Whether the platform may have acted on the request.
-    pub seen: bool,
+/// A try that failed, and that another try may repair.
+pub(super) struct FailedTry {
+    /// Whether the platform may have received the request.
+    pub received: bool,
     /// How long the platform asked to wait.
     pub pause: Option<Duration>,
     /// What happened, to follow the endpoint's name.
     pub what: String,
 }
 
-impl Lost {
-    pub fn seen(what: String) -> Self {
-        Self { seen: true, pause: None, what }
+impl FailedTry {
+    pub fn received(what: String) -> Self {
+        Self { received: true, pause: None, what }
     }
 }
 
-pub async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, Lost> {
-    let lost = |error: reqwest::Error| Lost {
-        seen: !error.is_connect(),
+pub(super) async fn exchange(
+    request: reqwest::RequestBuilder,
+    http: &Http,
+) -> Result<Raw, FailedTry> {
+    let failed = |error: reqwest::Error| FailedTry {
+        received: !error.is_connect(),
         pause: None,
         what: format!("failed: {}", innermost(&error)),
     };
-    let mut response = request.send().await.map_err(lost)?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+    let mut response = request.send().await.map_err(failed)?;
+    // A body of the announced length needs no larger buffer. The announcement is not trusted beyond
+    // a few megabytes.
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(announced.unwrap_or(0).min(MOST_ANNOUNCED));
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > MOST_BYTES {
-            return Err(Lost::seen(format!("sent more than {} MiB", MOST_BYTES >> 20)));
+            return Err(FailedTry::received(format!("sent more than {} MiB", MOST_BYTES >> 20)));
         }
         body.extend_from_slice(&chunk);
     }
@@ -123,7 +132,7 @@ pub async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<R
     let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
     let now = Utc::now();
     let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
-    // Sent with every answer, it asks for a pause only together with a refusal.
+    // Some platforms send it with every answer; only with a refusal does it ask for a pause.
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
     let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
     Ok(Raw {
@@ -145,19 +154,20 @@ fn pause(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     Some((until.to_utc() - now).to_std().unwrap_or_default())
 }
 
-/// Reads `x-ratelimit-reset`: a moment, or, where the number is too small for one, seconds.
+/// Reads `x-ratelimit-reset`: seconds since 1970, or, where the number is too small for that, a
+/// number of seconds to wait.
 fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
     let number: u64 = value.trim().parse().ok()?;
     if number < 1_000_000_000 {
         return Some(Duration::from_secs(number));
     }
     let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
-    // A moment that has passed is of another clock: the usual pause is better than none.
+    // A moment in the past comes from a clock that differs; the usual pause applies then.
     (until - now).to_std().ok()
 }
 
-/// The cause at the bottom of an error, which is the one that tells something.
-pub fn innermost(error: &dyn std::error::Error) -> String {
+/// The innermost cause of an error, which is the informative one.
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

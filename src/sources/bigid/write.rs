@@ -51,7 +51,7 @@ async fn patch(http: &Http, id: &str, body: &Value) -> Result<(), HttpError> {
 
 /// Whether it may have been carried out all the same.
 fn is_uncertain(error: &HttpError) -> bool {
-    matches!(error.failure, Failure::Lost(_) | Failure::Protocol(_))
+    matches!(error.failure, Failure::Unconfirmed(_) | Failure::Protocol(_))
 }
 
 /// What became of a change of many cases.

@@ -157,7 +157,7 @@ impl<'a> List<'a> {
     /// One page; the inner error says what the answer is instead.
     async fn page(&self, call: Call<'a>, pages: &Pages) -> Result<Result<Page, String>, HttpError> {
         let answer = self.pace.send(self.run, call).await?;
-        if answer.says_nothing() {
+        if answer.is_no_content() {
             return Ok(Ok(Page::default()));
         }
         let answer: Value = answer.json()?;

@@ -178,7 +178,7 @@ pub async fn control(http: &Http, id: &str) -> Result<ControlWords, HttpError> {
 pub async fn cancel(http: &Http, jobs: &[u64]) -> Result<Vec<Cancelled>, HttpError> {
     let ids: Vec<_> = jobs.iter().map(u64::to_string).collect();
     let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": ids});
-    let call = http.command("main/schedule/api/v3/jobs/cancel", &[], &body).last_word();
+    let call = http.command("main/schedule/api/v3/jobs/cancel", &[], &body).during_shutdown();
     Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
 }
 

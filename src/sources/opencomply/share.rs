@@ -76,7 +76,7 @@ impl Worker<'_> {
     /// its own, which makes that rare; what is left, `gives_way` settles.
     async fn random_moment(&self) -> Step<()> {
         let span = self.settings.interval.min(LONGEST_SPAN).max(SHORTEST_SPAN);
-        Ok(poll::moment(&self.run.stop, span).await?)
+        Ok(poll::random_pause(&self.run.stop, span).await?)
     }
 
     pub fn join(&mut self, run: &PastRun) -> Attempt {

@@ -35,7 +35,11 @@ impl Worker<'_> {
                 return Ok(stays.then_some(attempt));
             }
             // An answer that cannot be read says no more than none.
-            Err(error) if matches!(error.failure, Failure::Lost(_) | Failure::Protocol(_)) => error,
+            Err(error)
+                if matches!(error.failure, Failure::Unconfirmed(_) | Failure::Protocol(_)) =>
+            {
+                error
+            }
             Err(error) => return Err(error.into()),
         };
         self.lost_starts += 1;
