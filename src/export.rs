@@ -1,81 +1,96 @@
-//! Open cases to tickets: each of them once, whatever happens on the way (fact sheet BigID §C).
+//! Creates tickets for open cases of BigID, one ticket per case.
 //!
 //! ```text
-//! plan → ledger? → ticket of the platform's own? → search, compared exactly → intent to the ledger
-//!      → create → ticket to the ledger → read back → (status of the case, read back) → ledger
+//! ledger → ticket that BigID created → search, compared exactly → intent to the ledger → create
+//!        → ticket to the ledger → read back → (status of the case, read back) → ledger
 //! ```
 //!
-//! Neither system has a key that is unique, and the search of one of them lags behind. So three
-//! things together keep a case from having two tickets: a line in the ledger *before* a ticket is
-//! asked for, a search for a mark that only this case has, and never asking twice where the
-//! answer was lost: the search decides, and until it can, the case is left alone.
+//! Neither ticket system has a unique key, and Jira's search lags behind. Three things together
+//! keep a case from getting two tickets: a line in the ledger *before* a ticket is requested, a
+//! search for a mark that only this case has, and no repeated request where the answer was lost.
+//! After a lost answer the search decides; until it can, the case is left alone.
 //!
-//! ```text
-//! export.rs      the contract: cases, targets, rules      ledger.rs     what was done, on disk
-//! job.rs         what it works with, what became of it    writeback.rs  what BigID is told of it
-//! run.rs         the march from case to ticket            wording.rs    what stands in a ticket
-//! jira/, servicenow/   the targets
-//! ```
+//! The ledger is a file that a pull request can change. Its lines save requests and prevent second
+//! tickets. Nothing is written to BigID because of a line alone: the ticket must carry the mark of
+//! the case.
+//!
+//! | module | its job |
+//! |---|---|
+//! | `job` | what an export works with, and its outcome |
+//! | `cases` | reading and changing cases of BigID |
+//! | `exporter` | finds or creates the ticket of each case |
+//! | `search` | looks for a ticket in a search that may lag behind |
+//! | `ledger` | the record of what was done, on disk |
+//! | `writeback` | changes the status of exported cases in BigID |
+//! | `content` | the texts of a ticket |
+//! | [`jira`], [`servicenow`] | the ticket systems |
+//!
+//! What is known of the APIs is in `docs/platforms/jira.md`, `docs/platforms/servicenow.md` and
+//! `docs/platforms/bigid.md`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Cause, Fingerprint, Problem, Severity};
+use crate::http::{Failure, HttpError};
 use crate::selection::Pattern;
-use crate::sources::Later;
-use crate::sources::bigid::{Case, Changed};
+use crate::sources::bigid::Case;
 
+mod cases;
+mod content;
+mod exporter;
 pub mod jira;
 mod job;
 mod ledger;
-mod run;
+mod search;
 pub mod servicenow;
-mod wording;
 mod writeback;
 
-pub use job::{Action, Job, Mode, Outcome, Row};
-pub use ledger::{Busy, Ledger};
-pub use run::export;
+pub(crate) use cases::Cases;
+pub(crate) use exporter::export;
+pub(crate) use job::{Action, CaseRow, Job, Mode, Outcome};
+pub(crate) use ledger::{Ledger, LedgerError};
 
-/// Which cases are exported, and how carefully.
+/// Which cases are exported, and within which limits.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The source that has the cases.
     pub source: String,
-    /// Only cases of these severities; an unknown one always counts.
+    /// Only cases of these severities; a case of unknown severity is always included.
     pub severity: Option<BTreeSet<Severity>>,
     /// Only cases of these policies.
     pub policy: Option<Vec<Pattern>>,
-    /// Only cases with these statuses, in the platform's words; else all that are open.
+    /// Only cases with these statuses, in the platform's vocabulary. Default: all open cases.
     pub status: Option<Vec<Pattern>>,
-    /// The most tickets that one run asks for.
+    /// The maximum number of tickets that one run requests.
     pub max_creates: u64,
-    /// Where it is written down what was done.
+    /// The file that records what was done.
     pub ledger: PathBuf,
-    /// The status that a case with a verified fix is given.
+    /// The status for a case with a verified fix.
     pub resolve_as: ResolveAs,
 }
 
 impl Rules {
     /// Whether a case should have a ticket.
-    pub fn select(&self, case: &Case) -> bool {
-        let meets = |patterns: &Option<Vec<Pattern>>, word: &str, otherwise: bool| {
+    pub(crate) fn select(&self, case: &Case) -> bool {
+        let matches_any = |patterns: &Option<Vec<Pattern>>, word: &str, default: bool| {
             patterns
                 .as_ref()
-                .map_or(otherwise, |patterns| patterns.iter().any(|each| each.matches(word)))
+                .map_or(default, |patterns| patterns.iter().any(|each| each.matches(word)))
         };
-        let severe = self.severity.as_ref().is_none_or(|severities| {
+        let severity_selected = self.severity.as_ref().is_none_or(|severities| {
             case.severity == Severity::Unknown || severities.contains(&case.severity)
         });
-        severe
-            && meets(&self.policy, &case.policy, true)
-            && meets(&self.status, &case.status, case.open)
+        severity_selected
+            && matches_any(&self.policy, &case.policy, true)
+            && matches_any(&self.status, &case.status, case.open)
     }
 }
 
-/// The platform's words for a case that is over.
+/// The platform's words for a finished case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -87,7 +102,7 @@ pub enum ResolveAs {
 }
 
 impl ResolveAs {
-    pub const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Resolved => "resolved",
             Self::Remediated => "remediated",
@@ -96,149 +111,122 @@ impl ResolveAs {
     }
 }
 
-/// Where the cases are.
-pub trait Cases {
-    /// All of them, whatever their status.
-    fn all(&self) -> Later<'_, Result<Vec<Case>, Problem>>;
-
-    /// One of them as it is now; `None` if there is none with this id.
-    fn one<'a>(&'a self, id: &'a str) -> Later<'a, Result<Option<Case>, Problem>>;
-
-    /// Sets the status of one of them.
-    fn set_status<'a>(
-        &'a self,
-        id: &'a str,
-        status: &'a str,
-        reason: &'a str,
-    ) -> Later<'a, Result<(), Problem>>;
-
-    /// Whether the user lets many of them be changed with one request.
-    fn allows_bulk(&self) -> bool;
-
-    /// Sets the status of all cases of a policy, which must be exactly the planned ones. Where it
-    /// refuses to, with the cause `Invalid`, nothing was sent.
-    fn set_status_of_policy<'a>(
-        &'a self,
-        policy: &'a str,
-        planned: &'a BTreeSet<String>,
-        status: &'a str,
-        reason: &'a str,
-    ) -> Later<'a, Result<Changed, Problem>>;
-}
-
-/// What a case is known by, in the ledger and in its ticket.
+/// What identifies a case in the ledger and in its ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// `bigid:<id>`: the id of the case's finding.
-    pub case: String,
-    /// `gate-` and 16 hex digits of the finding's fingerprint: a word for systems whose labels
-    /// take no others.
-    pub label: String,
+    pub(crate) case: String,
+    /// `gate-` and 16 hex digits of the finding's fingerprint, for systems whose labels allow no
+    /// other characters.
+    pub(crate) label: String,
 }
 
 impl Mark {
     const PREFIX: &str = "bigid:";
 
     /// The mark of the case with this id.
-    pub fn of(id: &str) -> Self {
+    pub(crate) fn of(id: &str) -> Self {
         let fingerprint = Fingerprint::of(&["bigid", id]).to_string();
         let digits: String = fingerprint.chars().take(16).collect();
         Self { case: format!("{}{id}", Self::PREFIX), label: format!("gate-{digits}") }
     }
 
-    /// The id of the case that the ledger knows by this name.
-    fn id(case: &str) -> Option<&str> {
-        case.strip_prefix(Self::PREFIX)
+    /// The id of the case that has this name in the ledger.
+    fn case_id(name: &str) -> Option<&str> {
+        name.strip_prefix(Self::PREFIX)
     }
 }
 
 /// A ticket in the target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ticket {
-    /// What the system goes by.
-    pub id: String,
-    /// What people call it: `SEC-7`, `INC0010001`.
-    pub key: String,
-    /// Where people see it.
-    pub url: String,
+pub(crate) struct Ticket {
+    /// The system's internal id.
+    pub(crate) id: String,
+    /// The number that people use: `SEC-7`, `INC0010001`.
+    pub(crate) key: String,
+    /// Its web page.
+    pub(crate) url: String,
 }
 
-/// A ticket as the target shows it.
+/// A ticket as the target shows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    pub ticket: Ticket,
+pub(crate) struct TicketState {
+    pub(crate) ticket: Ticket,
     /// Whether it carries the mark of its case.
-    pub marked: bool,
-    /// Whether nobody works on it any more.
-    pub closed: bool,
-    /// What it should hold and does not, a sentence each.
-    pub differences: Vec<String>,
+    pub(crate) marked: bool,
+    /// Whether the work on it has ended.
+    pub(crate) closed: bool,
+    /// Fields that differ from what was sent, one sentence per entry.
+    pub(crate) differences: Vec<String>,
 }
 
-/// A ticket to ask for.
+/// The content of a ticket to create.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
-    pub fields: serde_json::Map<String, serde_json::Value>,
-    /// What could not be filled in, a sentence each.
-    pub notes: Vec<String>,
+pub(crate) struct Draft {
+    pub(crate) fields: serde_json::Map<String, serde_json::Value>,
+    /// What could not be filled in, one sentence per entry.
+    pub(crate) notes: Vec<String>,
 }
 
-/// What became of asking for a ticket.
+/// The result of one request for a ticket.
 #[derive(Debug)]
-pub enum Creation {
-    /// It is there; with what was left out to get it.
+pub(crate) enum Creation {
+    /// The ticket exists; with a note for each field that was left out to get it.
     Created(Ticket, Vec<String>),
-    /// The target said no: there is no ticket.
+    /// The target refused: there is no ticket.
     Refused(Problem),
-    /// The target was never asked: there is no ticket.
+    /// The request never reached the target: there is no ticket.
     Unsent(Problem),
-    /// Nobody knows.
+    /// The answer was lost: whether there is a ticket is unknown.
     Lost(Problem),
 }
 
-/// A system that keeps tickets.
-pub trait Target {
-    /// The product's name, for people.
+/// A ticket system.
+pub(crate) trait Target {
+    /// The product's name in messages.
     fn title(&self) -> &'static str;
 
-    /// Which system, which instance, and where in it: what stands in the ledger.
-    fn place(&self) -> String;
+    /// System, instance and project or table. Ledger lines of other locations are ignored.
+    fn location(&self) -> String;
 
-    /// Whether it is on another machine than this one.
-    fn is_real(&self) -> bool;
+    /// Whether it runs on another machine.
+    fn is_remote(&self) -> bool;
 
-    /// How old a lost question must be before a search that finds nothing is believed.
-    fn settle(&self) -> std::time::Duration;
+    /// How long after a lost answer a search that finds nothing proves nothing.
+    fn settle(&self) -> Duration;
 
-    /// All tickets with this mark, oldest first. `recent` are tickets that the search may not show yet.
-    fn find<'a>(
-        &'a self,
-        mark: &'a Mark,
-        recent: &'a [Ticket],
-    ) -> Later<'a, Result<Vec<Seen>, Problem>>;
+    /// All tickets with this mark, oldest first. `recent` are tickets that the search may not show
+    /// yet.
+    ///
+    /// # Errors
+    /// If the search failed, or its answer cannot be relied on.
+    async fn find(&self, mark: &Mark, recent: &[Ticket]) -> Result<Vec<TicketState>, Problem>;
 
-    /// What a case's ticket should hold. What cannot be looked up is left out.
-    fn draft<'a>(&'a self, case: &'a Case, mark: &'a Mark) -> Later<'a, Draft>;
+    /// The content of a case's ticket. References that cannot be looked up are left out.
+    async fn draft(&self, case: &Case, mark: &Mark) -> Draft;
 
-    /// Asks for a ticket, once.
-    fn create<'a>(&'a self, draft: &'a Draft) -> Later<'a, Creation>;
+    /// Requests a ticket, once.
+    async fn create(&self, draft: &Draft) -> Creation;
 
-    /// A ticket as it is now, compared with what it was made of; `None` if there is none.
-    fn read<'a>(
-        &'a self,
-        ticket: &'a Ticket,
-        mark: &'a Mark,
-        draft: Option<&'a Draft>,
-    ) -> Later<'a, Result<Option<Seen>, Problem>>;
+    /// A ticket as it is now, compared with the draft it was created from; `None` if it does not
+    /// exist.
+    ///
+    /// # Errors
+    /// If it could not be read.
+    async fn read(
+        &self,
+        ticket: &Ticket,
+        mark: &Mark,
+        draft: Option<&Draft>,
+    ) -> Result<Option<TicketState>, Problem>;
 }
 
-/// What became of a question that brought no usable answer: whether there can be a ticket now.
-fn unanswered(error: &crate::http::HttpError) -> Creation {
-    use crate::http::Failure;
+/// What a failed create request means: whether there can be a ticket now.
+fn failed_creation(error: &HttpError) -> Creation {
     let problem = error.problem();
     match &error.failure {
         Failure::Denied(_) => Creation::Refused(problem),
-        // 408: the target gave up waiting for something that it may have had.
+        // After 408 the target may have received the whole request.
         Failure::Refused { status, .. } if (400..500).contains(status) && *status != 408 => {
             Creation::Refused(Problem { cause: Cause::Invalid, ..problem })
         }
@@ -254,11 +242,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_the_same_tomorrow() {
-        // Changing it would make a second ticket for every case there is.
+    fn a_mark_never_changes() {
+        // Another mark would create a second ticket for every exported case.
         let mark = Mark::of("66f1a2b3c4d5e6f708192a3b");
         assert_eq!(mark.case, "bigid:66f1a2b3c4d5e6f708192a3b");
         assert_eq!(mark.label, "gate-812f499cad0f85e0");
-        assert_eq!(Mark::id(&mark.case), Some("66f1a2b3c4d5e6f708192a3b"));
+        assert_eq!(Mark::case_id(&mark.case), Some("66f1a2b3c4d5e6f708192a3b"));
     }
 }

@@ -67,3 +67,4 @@ pub mod sources;
 pub mod stop;
 pub mod text;
 pub mod verdict;
+pub mod workspace;

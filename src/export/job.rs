@@ -1,6 +1,6 @@
-//! What an export works with, and what became of it.
+//! What an export works with, and its outcome.
 
-use super::{Cases, Rules, Target, Ticket};
+use super::{Cases, Rules, Ticket};
 use crate::finding::Problem;
 use crate::progress::Progress;
 use crate::sources::bigid::Case;
@@ -8,72 +8,78 @@ use crate::stop::Stop;
 
 /// What may be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// Tickets are made, and the rest is done too; else all of it is only planned.
-    pub apply: bool,
-    /// Exported cases are acknowledged.
-    pub acknowledge: bool,
-    /// Exported cases whose fix is verified are resolved.
-    pub resolve: bool,
+pub(crate) struct Mode {
+    /// Create tickets and write to BigID; otherwise everything is only planned.
+    pub(crate) apply: bool,
+    /// Acknowledge exported cases.
+    pub(crate) acknowledge: bool,
+    /// Resolve exported cases with a verified fix.
+    pub(crate) resolve: bool,
 }
 
 /// What an export works with.
-pub struct Job<'a> {
-    pub cases: &'a dyn Cases,
-    pub target: &'a dyn Target,
-    pub rules: &'a Rules,
-    pub mode: Mode,
-    /// The run of the pipeline, for whoever audits it.
-    pub run: &'a str,
-    pub stop: &'a Stop,
-    pub progress: &'a Progress,
+pub(crate) struct Job<'a, T> {
+    pub(crate) cases: Cases<'a>,
+    pub(crate) target: T,
+    pub(crate) rules: &'a Rules,
+    pub(crate) mode: Mode,
+    /// The pipeline run, for BigID's audit log.
+    pub(crate) run: &'a str,
+    pub(crate) stop: &'a Stop,
+    pub(crate) progress: &'a Progress,
 }
 
-/// What became of the cases.
+/// The result of an export.
 #[derive(Debug, Default)]
-pub struct Outcome {
-    /// Worst first.
-    pub rows: Vec<Row>,
-    /// Cases that the rules leave out.
-    pub left_out: u64,
+pub(crate) struct Outcome {
+    /// Worst case first.
+    pub(crate) rows: Vec<CaseRow>,
+    /// The number of cases that the rules leave out.
+    pub(crate) left_out: u64,
     /// Why not everything was done.
-    pub problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
-/// One case.
+/// The result for one case.
 #[derive(Clone, Debug)]
-pub struct Row {
-    pub case: Case,
-    pub action: Action,
-    pub notes: Vec<String>,
-    /// The status that BigID was told.
-    pub wrote: Option<String>,
+pub(crate) struct CaseRow {
+    pub(crate) case: Case,
+    pub(crate) action: Action,
+    pub(crate) notes: Vec<String>,
+    /// The status that was written to BigID.
+    pub(crate) wrote: Option<String>,
 }
 
-/// What became of one case.
+impl CaseRow {
+    pub(super) const fn new(case: Case, action: Action) -> Self {
+        Self { case, action, notes: Vec::new(), wrote: None }
+    }
+}
+
+/// What was done for one case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// BigID has a ticket for it that it made itself.
+pub(crate) enum Action {
+    /// BigID itself created a ticket for it; with the link, if there is one.
     Linked(Option<String>),
-    /// The ledger knows its ticket.
+    /// The ledger has its ticket.
     Known(Ticket),
     /// The target has its ticket.
     Found(Ticket),
-    /// It has none. A dry run asks for none.
+    /// It has no ticket; a dry run creates none.
     Planned,
     Created(Ticket),
-    /// As many were asked for as one run may ask for.
+    /// The run has requested as many tickets as it may.
     OverCap,
-    /// Whether it has a ticket could not be told.
+    /// Whether it has a ticket could not be determined.
     Undecided,
-    /// The target said no.
+    /// The target refused the ticket.
     Refused,
-    /// The run ended before.
+    /// The run ended before this case.
     NotReached,
 }
 
 impl Action {
-    pub const fn word(&self) -> &'static str {
+    pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Linked(_) => "linked in BigID",
             Self::Known(_) => "has a ticket",
@@ -88,7 +94,7 @@ impl Action {
     }
 
     /// The ticket that the export knows.
-    pub const fn ticket(&self) -> Option<&Ticket> {
+    pub(crate) const fn ticket(&self) -> Option<&Ticket> {
         match self {
             Self::Known(ticket) | Self::Found(ticket) | Self::Created(ticket) => Some(ticket),
             _ => None,

@@ -1,100 +1,69 @@
-//! What was done, on disk: JSON lines that are only ever added to.
+//! What was done, on disk: JSON lines, only ever appended.
 //!
-//! A line is on the disk before the next step is taken. So whatever ends the process, what stands
-//! here is true; it may only lack the last thing that happened, and then the intent before it
-//! says so.
+//! A line is on the disk before the next step is taken. Whatever ends the process, the lines are
+//! true; only the last step may be missing, and then the intent before it shows that.
+//!
+//! The file is restored from a cache or a repository, so its lines are hints and never proof: see
+//! the parent module.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::{Mark, Ticket};
+use crate::workspace;
 
-/// The version of a line's format.
-const VERSION: u32 = 1;
+mod line;
 
-/// One line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    v: u32,
-    time: String,
-    /// The run of the pipeline.
-    run: String,
-    /// The system and the place in it that tickets are made in.
-    target: String,
-    case: String,
-    event: Event,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ticket: Option<Ticket>,
-    /// The status that the case was given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    status: Option<String>,
-    /// Why, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-}
+use line::{Event, Line, Lines, VERSION};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Event {
-    /// A ticket is about to be asked for.
-    Intent,
-    /// It is there, by our asking.
-    Created,
-    /// It was there already, or still, when it was looked for.
-    Found,
-    /// There is none: the target refused, or was never asked.
-    Nothing,
-    /// The case was given a status.
-    WroteBack,
-}
+/// About 200,000 tickets.
+const MOST_BYTES: u64 = 64 << 20;
 
-/// What is known of one case.
+/// What the ledger has of one case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// When a ticket was asked for, if nobody knows yet what became of it.
-    pub intent: Option<DateTime<Utc>>,
-    pub ticket: Option<Ticket>,
-    /// The statuses that the case was given because of the ticket.
-    pub wrote: Vec<String>,
+pub(super) struct Entry {
+    /// When a ticket was requested, if the result is not known.
+    pub(super) intent: Option<DateTime<Utc>>,
+    pub(super) ticket: Option<Ticket>,
+    /// The statuses that were written to the case because of the ticket.
+    pub(super) wrote: Vec<String>,
 }
 
 /// The ledger of one target.
 #[derive(Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     path: PathBuf,
     /// Only where something may be written.
     file: Option<File>,
     target: String,
     run: String,
     entries: BTreeMap<String, Entry>,
-    /// Tickets in the order in which they came.
+    /// Tickets in the order of their lines.
     tickets: Vec<Ticket>,
 }
 
-/// Why a ledger cannot be had.
+/// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum Busy {
-    /// Another export works with it now.
-    #[error("another export holds the ledger {0}")]
+pub(crate) enum LedgerError {
+    /// Another export uses it now.
+    #[error("another export uses the ledger {0}")]
     Locked(String),
     #[error("{0}")]
     Unusable(String),
 }
 
 impl Ledger {
-    /// Reads what is there and writes nothing, for a dry run.
+    /// Reads the file and writes nothing, for a dry run.
     ///
     /// # Errors
-    /// A sentence, if it cannot be read or understood.
-    pub fn read(path: &Path, target: String) -> Result<Self, Busy> {
-        let mut ledger = Self::new(path, target, String::new());
-        match std::fs::read(path) {
+    /// If it cannot be read or understood.
+    pub(crate) fn read(path: &Path, target: String) -> Result<Self, LedgerError> {
+        let mut ledger = Self::new(path, target, String::new())?;
+        match workspace::read(path, MOST_BYTES) {
             Ok(bytes) => {
                 ledger.load(&bytes)?;
             }
@@ -104,49 +73,42 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens it to be written, for this process alone.
+    /// Opens the file for writing, exclusively.
     ///
     /// # Errors
-    /// If another export holds it, or it cannot be read, understood or written.
-    pub fn open(path: &Path, target: String, run: String) -> Result<Self, Busy> {
-        let mut ledger = Self::new(path, target, run);
-        let mut file = ledger.file().map_err(|error| ledger.unusable("open", &error))?;
+    /// If another export uses it, or it cannot be read, understood or written.
+    pub(crate) fn open(path: &Path, target: String, run: String) -> Result<Self, LedgerError> {
+        let mut ledger = Self::new(path, target, run)?;
+        let mut file = ledger.open_file().map_err(|error| ledger.unusable("open", &error))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Busy::Locked(path.display().to_string())),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LedgerError::Locked(path.display().to_string()));
+            }
             Err(TryLockError::Error(error)) => return Err(ledger.unusable("lock", &error)),
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| ledger.unusable("read", &error))?;
+        let bytes = workspace::read_open(&mut file, MOST_BYTES)
+            .map_err(|error| ledger.unusable("read", &error))?;
         let whole = ledger.load(&bytes)?;
-        let mend = |file: &mut File| {
-            if whole < bytes.len() {
-                // What was cut off in the middle never became true: the next step was not taken.
-                file.set_len(whole as u64)?;
-            }
-            file.seek(SeekFrom::End(0))?;
-            if bytes[..whole].last().is_some_and(|byte| *byte != b'\n') {
-                file.write_all(b"\n")?;
-            }
-            file.sync_all()
-        };
-        mend(&mut file).map_err(|error| ledger.unusable("write", &error))?;
+        repair(&mut file, &bytes, whole).map_err(|error| ledger.unusable("write", &error))?;
         ledger.file = Some(file);
         Ok(ledger)
     }
 
-    fn new(path: &Path, target: String, run: String) -> Self {
-        Self {
+    fn new(path: &Path, target: String, run: String) -> Result<Self, LedgerError> {
+        workspace::check(path)
+            .map_err(|why| LedgerError::Unusable(format!("the ledger {} {why}", path.display())))?;
+        Ok(Self {
             path: path.to_owned(),
             file: None,
             target,
             run,
             entries: BTreeMap::new(),
             tickets: Vec::new(),
-        }
+        })
     }
 
-    fn file(&self) -> std::io::Result<File> {
+    fn open_file(&self) -> std::io::Result<File> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder)?;
@@ -157,52 +119,41 @@ impl Ledger {
             .create(true)
             .truncate(false)
             .open(&self.path)?;
-        // The name must outlive a crash too. Where folders cannot be opened, nothing is lost by it.
+        // The file's name must survive a crash too. Where folders cannot be opened, this is not
+        // possible.
         if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
             let _ = folder.sync_all();
         }
         Ok(file)
     }
 
-    fn unusable(&self, verb: &str, error: &std::io::Error) -> Busy {
-        Busy::Unusable(format!("failed to {verb} the ledger {}: {error}", self.path.display()))
+    fn unusable(&self, verb: &str, error: &std::io::Error) -> LedgerError {
+        LedgerError::Unusable(format!(
+            "failed to {verb} the ledger {}: {error}",
+            self.path.display()
+        ))
     }
 
-    /// Takes in what stands in the file; returns how much of it is whole lines.
-    fn load(&mut self, bytes: &[u8]) -> Result<usize, Busy> {
-        let mut whole = 0;
-        for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let is_last = whole + line.len() == bytes.len();
-            match serde_json::from_slice::<Line>(line) {
-                _ if line.trim_ascii().is_empty() => {}
-                Ok(line) if line.v == VERSION => self.take(line),
-                // Cut off while it was written.
-                Err(_) if is_last && line.last() != Some(&b'\n') => return Ok(whole),
-                outcome => {
-                    let why = match outcome {
-                        Ok(line) => format!("its version is {}; this reads {VERSION}", line.v),
-                        Err(error) => error.to_string(),
-                    };
-                    return Err(Busy::Unusable(format!(
-                        "the ledger {} cannot be understood at line {}: {why}; without it a case \
-                         could get a second ticket, so mend it or put its last good copy back",
-                        self.path.display(),
-                        number + 1
-                    )));
-                }
-            }
-            whole += line.len();
-        }
+    /// Reads the lines; returns the length of the whole lines.
+    fn load(&mut self, bytes: &[u8]) -> Result<usize, LedgerError> {
+        let Lines { lines, whole } = line::parse(bytes).map_err(|(number, why)| {
+            LedgerError::Unusable(format!(
+                "the ledger {} cannot be understood at line {number}: {why}; without it a case \
+                 could get a second ticket, so fix the file or restore its last good copy",
+                self.path.display(),
+            ))
+        })?;
+        lines.into_iter().for_each(|line| self.apply(line));
         Ok(whole)
     }
 
-    fn take(&mut self, line: Line) {
+    fn apply(&mut self, line: Line) {
         if line.target != self.target {
             return;
         }
         let entry = self.entries.entry(line.case).or_default();
         match line.event {
-            // A time that cannot be read is now: what is not known to be old is taken for young.
+            // An unreadable time counts as now: the ticket may still appear in the search.
             Event::Intent => {
                 entry.intent = Some(
                     DateTime::parse_from_rfc3339(&line.time)
@@ -214,71 +165,74 @@ impl Ledger {
                 entry.ticket = line.ticket.clone();
                 self.tickets.extend(line.ticket);
             }
-            Event::Nothing => entry.intent = None,
+            Event::Absent => entry.intent = None,
             Event::WroteBack => entry.wrote.extend(line.status),
         }
     }
 
-    /// What is known of a case.
-    pub fn entry(&self, mark: &Mark) -> Entry {
+    /// What the ledger has of a case.
+    pub(super) fn entry(&self, mark: &Mark) -> Entry {
         self.entries.get(&mark.case).cloned().unwrap_or_default()
     }
 
-    /// Cases with a ticket, by the names that they have here.
-    pub fn exported(&self) -> impl Iterator<Item = (&str, &Ticket)> {
-        let ticket = |entry: &'_ Entry| entry.ticket.is_some();
+    /// Cases with a ticket, by their names in the ledger.
+    pub(super) fn exported(&self) -> impl Iterator<Item = (&str, &Ticket)> {
         self.entries
             .iter()
-            .filter(move |(_, entry)| ticket(entry))
             .filter_map(|(case, entry)| Some((case.as_str(), entry.ticket.as_ref()?)))
     }
 
-    /// The tickets that came last, at most as many.
-    pub fn recent(&self, most: usize) -> &[Ticket] {
+    /// The latest tickets, at most `most`.
+    pub(super) fn recent(&self, most: usize) -> &[Ticket] {
         &self.tickets[self.tickets.len().saturating_sub(most)..]
     }
 
-    /// A ticket is about to be asked for.
+    /// Records that a ticket is about to be requested.
     ///
     /// # Errors
-    /// A sentence, if that could not be written: then it must not be asked for.
-    pub fn intend(&mut self, mark: &Mark) -> Result<(), String> {
-        self.add(mark, Event::Intent, None, None, None)
+    /// A sentence, if that could not be written: then it must not be requested.
+    pub(super) fn intend(&mut self, mark: &Mark) -> Result<(), String> {
+        self.append(mark, Event::Intent, None, None, None)
     }
 
-    /// The ticket is there, by our asking.
+    /// Records that the requested ticket exists.
     ///
     /// # Errors
-    /// As for all lines.
-    pub fn created(&mut self, mark: &Mark, ticket: &Ticket) -> Result<(), String> {
-        self.add(mark, Event::Created, Some(ticket), None, None)
+    /// A sentence, if that could not be written.
+    pub(super) fn created(&mut self, mark: &Mark, ticket: &Ticket) -> Result<(), String> {
+        self.append(mark, Event::Created, Some(ticket), None, None)
     }
 
-    /// The ticket was there when it was looked for.
+    /// Records that a search found the ticket.
     ///
     /// # Errors
-    /// As for all lines.
-    pub fn found(&mut self, mark: &Mark, ticket: &Ticket) -> Result<(), String> {
-        self.add(mark, Event::Found, Some(ticket), None, None)
+    /// A sentence, if that could not be written.
+    pub(super) fn found(&mut self, mark: &Mark, ticket: &Ticket) -> Result<(), String> {
+        self.append(mark, Event::Found, Some(ticket), None, None)
     }
 
-    /// There is no ticket.
+    /// Records that there is no ticket.
     ///
     /// # Errors
-    /// As for all lines.
-    pub fn nothing(&mut self, mark: &Mark, why: &str) -> Result<(), String> {
-        self.add(mark, Event::Nothing, None, None, Some(why))
+    /// A sentence, if that could not be written.
+    pub(super) fn absent(&mut self, mark: &Mark, why: &str) -> Result<(), String> {
+        self.append(mark, Event::Absent, None, None, Some(why))
     }
 
-    /// The case has this status now, because of this.
+    /// Records that a status was written to the case, and why.
     ///
     /// # Errors
-    /// As for all lines.
-    pub fn wrote_back(&mut self, mark: &Mark, status: &str, why: &str) -> Result<(), String> {
-        self.add(mark, Event::WroteBack, None, Some(status), Some(why))
+    /// A sentence, if that could not be written.
+    pub(super) fn wrote_back(
+        &mut self,
+        mark: &Mark,
+        status: &str,
+        why: &str,
+    ) -> Result<(), String> {
+        self.append(mark, Event::WroteBack, None, Some(status), Some(why))
     }
 
-    fn add(
+    fn append(
         &mut self,
         mark: &Mark,
         event: Event,
@@ -301,13 +255,26 @@ impl Ledger {
         let fail = |error: std::io::Error| format!("failed to write to the ledger {path}: {error}");
         let mut bytes = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
-        // Taken away until the line is whole: nothing may follow half a line.
+        // Put back only once the line is whole: nothing may follow half a line.
         let Some(mut file) = self.file.take() else {
-            return Err(fail(std::io::Error::other("it is not open to be written")));
+            return Err(fail(std::io::Error::other("it is not open for writing")));
         };
         file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(fail)?;
         self.file = Some(file);
-        self.take(line);
+        self.apply(line);
         Ok(())
     }
+}
+
+/// Cuts off half a line at the end, and ends the last line.
+fn repair(file: &mut File, bytes: &[u8], whole: usize) -> std::io::Result<()> {
+    if whole < bytes.len() {
+        // Half a line was never true: the next step was not taken.
+        file.set_len(whole as u64)?;
+    }
+    file.seek(SeekFrom::End(0))?;
+    if bytes[..whole].last().is_some_and(|byte| *byte != b'\n') {
+        file.write_all(b"\n")?;
+    }
+    file.sync_all()
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::{Token, Variables};
-use crate::sources::{Connection, Period, System, settings};
+use crate::sources::{Connection, Endpoint, Period, System, settings};
 
-/// Where its token comes from. It is asked for nothing, so it has no selectors.
+/// Where its token comes from. No gate reads it, so it has no selectors.
 pub const SYSTEM: System = System {
     name: "jira",
     title: "Jira",
@@ -22,10 +23,13 @@ pub const SYSTEM: System = System {
     unit: "ticket",
 };
 
-/// Seconds to minutes is what the search lags behind (fact sheet BigID §C1).
+/// The search lags behind by seconds to minutes (docs/platforms/jira.md#search).
 const SETTLE: Duration = Duration::from_secs(5 * 60);
 
-/// Fields that are the export's own.
+/// The host that scoped API tokens are used with (docs/platforms/jira.md#access).
+const GATEWAY: &str = "api.atlassian.com";
+
+/// Fields that only the export sets.
 const OWN: [&str; 6] = ["project", "issuetype", "summary", "description", "labels", "assignee"];
 
 settings! {
@@ -33,29 +37,33 @@ settings! {
     pub struct Keys {
         /// The key of the project that gets the tickets, such as `SEC`.
         project: String,
+        /// The address of the site in a browser, for links to tickets, where it is not `url`: with
+        /// a scoped API token `url` is `https://api.atlassian.com/ex/jira/<cloud id>`.
+        #[serde(default)]
+        site_url: Option<Endpoint>,
         /// The type of the issues. Default: Task.
         #[serde(default)]
         issue_type: Option<String>,
-        /// `basic` (default) sends e-mail and API token, `bearer` the token alone.
+        /// `basic` (default) sends the e-mail address and the API token, `bearer` only the token.
         #[serde(default)]
         auth: Scheme,
-        /// Whose token it is, for `basic`; else the variable JIRA_EMAIL says so.
+        /// The e-mail address of the token's account, for `basic`, unless JIRA_EMAIL is set.
         #[serde(default)]
         email: Option<String>,
-        /// Labels that every ticket gets, besides `compliance-gate`, its mark and its policy.
+        /// Labels of every ticket, besides `compliance-gate`, its mark and its policy.
         #[serde(default)]
         labels: Vec<String>,
         /// Priorities by severity, where they are not Highest, High, Medium, Low, Lowest.
         #[serde(default)]
         priorities: BTreeMap<Severity, String>,
-        /// Account ids by what BigID calls an assignee; others are looked up by e-mail address.
+        /// Account ids by BigID's name of the assignee; others are looked up by e-mail address.
         #[serde(default)]
         assignees: BTreeMap<String, String>,
-        /// Further fields of every ticket, as Jira's API takes them.
+        /// Further fields of every ticket, in the format of Jira's API.
         #[serde(default)]
         fields: BTreeMap<String, Value>,
-        /// How long after a lost answer a search that finds no ticket is not believed yet.
-        /// Default: 5m.
+        /// How long after a lost answer a search without a result does not prove that there is no
+        /// ticket. Default: 5m.
         #[serde(default)]
         settle: Option<Period>,
     }
@@ -71,13 +79,15 @@ enum Scheme {
     Bearer,
 }
 
-/// Where the tickets go, and what stands in them.
+/// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
     #[cfg_attr(test, schemars(skip))]
     pub connection: Connection,
+    #[cfg_attr(test, schemars(skip))]
+    site_url: Option<Endpoint>,
     #[cfg_attr(test, schemars(skip))]
     pub(super) project: String,
     #[cfg_attr(test, schemars(skip))]
@@ -103,6 +113,12 @@ impl TryFrom<Keys> for Settings {
 
     fn try_from(keys: Keys) -> Result<Self, String> {
         let connection = keys.connection(&SYSTEM)?;
+        if connection.url.host_str() == Some(GATEWAY) && keys.site_url.is_none() {
+            return Err(format!(
+                "{GATEWAY} shows no tickets to people; add `site_url`, the address of the site in \
+                 a browser, such as https://example.atlassian.net"
+            ));
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if keys.project.is_empty() || !keys.project.chars().all(plain) {
             return Err(format!(
@@ -110,10 +126,10 @@ impl TryFrom<Keys> for Settings {
                 keys.project
             ));
         }
-        let odd = |label: &&String| {
+        let is_invalid = |label: &&String| {
             label.is_empty() || label.len() > 255 || label.contains(char::is_whitespace)
         };
-        if let Some(label) = keys.labels.iter().find(odd) {
+        if let Some(label) = keys.labels.iter().find(is_invalid) {
             return Err(format!("label `{label}`: a label is one word of at most 255 characters"));
         }
         if let Some(field) = keys.fields.keys().find(|field| OWN.contains(&field.as_str())) {
@@ -121,6 +137,7 @@ impl TryFrom<Keys> for Settings {
         }
         Ok(Self {
             connection,
+            site_url: keys.site_url,
             project: keys.project,
             issue_type: keys.issue_type.unwrap_or_else(|| "Task".to_owned()),
             scheme: keys.auth,
@@ -135,36 +152,41 @@ impl TryFrom<Keys> for Settings {
 }
 
 impl Settings {
-    /// How the token is shown.
+    /// The site in a browser.
+    pub(super) fn site(&self) -> &Url {
+        self.site_url.as_ref().map_or(&self.connection.url, |site| &site.0)
+    }
+
+    /// How the token is sent.
     ///
     /// # Errors
-    /// A sentence, if it is not said whose token it is.
-    pub fn auth(&self, token: Token, variables: &Variables) -> Result<Auth, String> {
+    /// A sentence, if the account of the token is not known.
+    pub(crate) fn auth(&self, token: Token, variables: &Variables) -> Result<Auth, String> {
         if self.scheme == Scheme::Bearer {
             return Ok(Auth::Bearer(token.secret));
         }
         let variable = variables.get("JIRA_EMAIL").filter(|email| !email.is_empty());
         let email = variable.or(self.email.as_ref()).ok_or(
-            "whose token it is is not said: set JIRA_EMAIL or `email` to the account's address, or \
-             `auth: bearer` if the token is one for that",
+            "the account of the token is unknown: set JIRA_EMAIL or `email` to its e-mail address, \
+             or `auth: bearer` if the token is a bearer token",
         )?;
         Auth::basic(email, token.secret)
     }
 
-    /// What a severity is called in Jira (fact sheet §C2, field map). One that nobody documented
-    /// counts as high.
+    /// Jira's name of a severity (docs/platforms/jira.md#fields). An undocumented severity counts
+    /// as high.
     pub(super) fn priority(&self, severity: Severity) -> Option<&str> {
-        let usual = match severity {
+        let default = match severity {
             Severity::Critical => "Highest",
             Severity::High | Severity::Unknown => "High",
             Severity::Medium => "Medium",
             Severity::Low => "Low",
             Severity::Informational | Severity::None => "Lowest",
         };
-        // Whoever sets the field for all tickets means it.
+        // `fields` sets the priority of all tickets.
         if self.fields.contains_key("priority") {
             return None;
         }
-        Some(self.priorities.get(&severity).map_or(usual, String::as_str))
+        Some(self.priorities.get(&severity).map_or(default, String::as_str))
     }
 }

@@ -1,93 +1,93 @@
-//! Jira's JSON, and the document that a description is (fact sheet BigID §C1).
+//! Jira's JSON, and the description as an Atlassian document (docs/platforms/jira.md).
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::export::{Mark, wording};
+use crate::export::{Mark, content};
 use crate::sources::bigid::Case;
 
 /// A page of `/search/jql`, which has no total.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Page {
-    pub issues: Vec<Issue>,
+pub(super) struct Page {
+    pub(super) issues: Vec<Issue>,
     #[serde(default)]
-    pub is_last: Option<bool>,
+    pub(super) is_last: Option<bool>,
     #[serde(default)]
-    pub next_page_token: Option<String>,
+    pub(super) next_page_token: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Issue {
-    pub id: String,
-    pub key: String,
+pub(super) struct Issue {
+    pub(super) id: String,
+    pub(super) key: String,
     #[serde(default)]
-    pub fields: Fields,
+    pub(super) fields: Fields,
 }
 
-/// Fields come only if they are asked for.
+/// Jira sends only the fields that were requested.
 #[derive(Debug, Default, Deserialize)]
-pub struct Fields {
+pub(super) struct Fields {
     #[serde(default)]
-    pub labels: Option<Vec<String>>,
+    pub(super) labels: Option<Vec<String>>,
     #[serde(default)]
-    pub status: Option<Status>,
+    pub(super) status: Option<Status>,
     #[serde(default)]
-    pub summary: Option<String>,
+    pub(super) summary: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Status {
+pub(super) struct Status {
     #[serde(default, rename = "statusCategory")]
-    pub category: Option<Category>,
+    pub(super) category: Option<Category>,
 }
 
 /// `new`, `indeterminate` or `done`, whatever the project calls its statuses.
 #[derive(Debug, Deserialize)]
-pub struct Category {
+pub(super) struct Category {
     #[serde(default)]
-    pub key: String,
+    pub(super) key: String,
 }
 
-/// An issue that was made.
+/// A new issue.
 #[derive(Debug, Deserialize)]
-pub struct Made {
-    pub id: String,
-    pub key: String,
+pub(super) struct Created {
+    pub(super) id: String,
+    pub(super) key: String,
 }
 
-/// Why there is none.
+/// Why an issue was refused.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
+pub(super) struct Refusal {
     #[serde(default)]
-    pub error_messages: Vec<String>,
+    pub(super) error_messages: Vec<String>,
     #[serde(default)]
-    pub errors: BTreeMap<String, String>,
+    pub(super) errors: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct User {
+pub(super) struct User {
     #[serde(default)]
-    pub account_id: Option<String>,
-    /// Hidden by most people's privacy settings.
+    pub(super) account_id: Option<String>,
+    /// Hidden by the privacy settings of most accounts.
     #[serde(default)]
-    pub email_address: Option<String>,
+    pub(super) email_address: Option<String>,
 }
 
-/// The description as an Atlassian document. Text nodes are shown as they are, so nothing in them
-/// is markup; they may not be empty.
-pub fn document(case: &Case, mark: &Mark) -> Value {
-    let facts = wording::facts(case);
+/// The description as an Atlassian document. Jira shows text nodes literally, so nothing in them is
+/// markup; they must not be empty.
+pub(super) fn document(case: &Case, mark: &Mark) -> Value {
+    let facts = content::facts(case);
     let items: Vec<Value> = facts
         .iter()
         .map(|(name, value)| {
             let strong = json!({"type": "text", "text": name, "marks": [{"type": "strong"}]});
-            let words = json!([strong, text(&format!(": {value}"))]);
-            json!({"type": "listItem", "content": [{"type": "paragraph", "content": words}]})
+            let line = json!([strong, text(&format!(": {value}"))]);
+            json!({"type": "listItem", "content": [{"type": "paragraph", "content": line}]})
         })
         .collect();
     let link = json!({
@@ -95,17 +95,17 @@ pub fn document(case: &Case, mark: &Mark) -> Value {
         "text": "The case in BigID",
         "marks": [{"type": "link", "attrs": {"href": case.link}}]
     });
-    let mut content = vec![json!({"type": "bulletList", "content": items})];
-    content.extend(wording::description(case).iter().map(|line| paragraph(text(line))));
-    content.push(paragraph(link));
-    content.push(paragraph(text(&wording::footer(&format!("the label {}", mark.label)))));
-    json!({"type": "doc", "version": 1, "content": content})
+    let mut blocks = vec![json!({"type": "bulletList", "content": items})];
+    blocks.extend(content::description(case).iter().map(|line| paragraph(text(line))));
+    blocks.push(paragraph(link));
+    blocks.push(paragraph(text(&content::footer(&format!("the label {}", mark.label)))));
+    json!({"type": "doc", "version": 1, "content": blocks})
 }
 
 fn paragraph(content: Value) -> Value {
     json!({"type": "paragraph", "content": [content]})
 }
 
-fn text(words: &str) -> Value {
-    json!({"type": "text", "text": words})
+fn text(text: &str) -> Value {
+    json!({"type": "text", "text": text})
 }

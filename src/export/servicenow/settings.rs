@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::{Token, Variables};
-use crate::sources::{Connection, Period, System, settings};
+use crate::sources::{Connection, Endpoint, Period, System, settings};
 
 const PASSWORD: &str = "SERVICENOW_PASSWORD";
 
-/// Where its token comes from. It is asked for nothing, so it has no selectors.
+/// Where its token comes from. No gate reads it, so it has no selectors.
 pub const SYSTEM: System = System {
     name: "servicenow",
     title: "ServiceNow",
@@ -23,10 +24,10 @@ pub const SYSTEM: System = System {
     unit: "ticket",
 };
 
-/// The search does not lag behind; a request whose answer was lost may still be at work.
+/// The search does not lag behind; a request whose answer was lost may still be in progress.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// Fields that are the export's own.
+/// Fields that only the export sets.
 const OWN: [&str; 4] =
     ["short_description", "description", "correlation_id", "correlation_display"];
 
@@ -36,7 +37,10 @@ settings! {
         /// The table that gets the tickets. Default: incident.
         #[serde(default)]
         table: Option<String>,
-        /// Whose password it is, where SERVICENOW_PASSWORD is set; else SERVICENOW_USER says so.
+        /// The address of the instance in a browser, for links to tickets, where it is not `url`.
+        #[serde(default)]
+        site_url: Option<Endpoint>,
+        /// The user of SERVICENOW_PASSWORD, unless SERVICENOW_USER is set.
         #[serde(default)]
         user: Option<String>,
         /// The category of every ticket. Default: the case's policy.
@@ -45,20 +49,20 @@ settings! {
         /// Impact and urgency by severity, where they are not 1/1, 1/2, 2/2, 3/3.
         #[serde(default)]
         levels: BTreeMap<Severity, Level>,
-        /// `sys_id`s of users by what BigID calls an assignee; others are looked up.
+        /// `sys_id`s of users by BigID's name of the assignee; others are looked up.
         #[serde(default)]
         assignees: BTreeMap<String, String>,
-        /// Further fields of every ticket, such as `caller_id` where a data policy demands it.
+        /// Further fields of every ticket, such as `caller_id` where a data policy requires it.
         #[serde(default)]
         fields: BTreeMap<String, String>,
-        /// How long after a lost answer a search that finds no ticket is not believed yet.
-        /// Default: 1m.
+        /// How long after a lost answer a search without a result does not prove that there is no
+        /// ticket. Default: 1m.
         #[serde(default)]
         settle: Option<Period>,
     }
 }
 
-/// What a priority is computed from: 1 (high) to 3 (low) each.
+/// ServiceNow computes a priority from both: 1 (high) to 3 (low).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "ServiceNowLevel"))]
@@ -68,13 +72,15 @@ pub struct Level {
     pub urgency: u8,
 }
 
-/// Where the tickets go, and what stands in them.
+/// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
     #[cfg_attr(test, schemars(skip))]
     pub connection: Connection,
+    #[cfg_attr(test, schemars(skip))]
+    site_url: Option<Endpoint>,
     #[cfg_attr(test, schemars(skip))]
     pub(super) table: String,
     #[cfg_attr(test, schemars(skip))]
@@ -111,6 +117,7 @@ impl TryFrom<Keys> for Settings {
         }
         Ok(Self {
             connection,
+            site_url: keys.site_url,
             table,
             user: keys.user,
             category: keys.category,
@@ -123,23 +130,28 @@ impl TryFrom<Keys> for Settings {
 }
 
 impl Settings {
-    /// How the token is shown: a password with its user, anything else as a bearer token.
+    /// The instance in a browser.
+    pub(super) fn site(&self) -> &Url {
+        self.site_url.as_ref().map_or(&self.connection.url, |site| &site.0)
+    }
+
+    /// How the token is sent: a password with its user, anything else as a bearer token.
     ///
     /// # Errors
-    /// A sentence, if it is not said whose password it is.
-    pub fn auth(&self, token: Token, variables: &Variables) -> Result<Auth, String> {
+    /// A sentence, if the user of the password is not known.
+    pub(crate) fn auth(&self, token: Token, variables: &Variables) -> Result<Auth, String> {
         if token.variable != PASSWORD {
             return Ok(Auth::Bearer(token.secret));
         }
         let variable = variables.get("SERVICENOW_USER").filter(|user| !user.is_empty());
-        let user = variable.or(self.user.as_ref()).ok_or(
-            "whose password it is is not said: set SERVICENOW_USER, or `user`, to the account",
-        )?;
+        let user = variable
+            .or(self.user.as_ref())
+            .ok_or("the user of the password is unknown: set SERVICENOW_USER or `user`")?;
         Auth::basic(user, token.secret)
     }
 
-    /// Impact and urgency of a severity (fact sheet §C2, field map). One that nobody documented
-    /// counts as high.
+    /// Impact and urgency of a severity (docs/platforms/servicenow.md#fields). An undocumented
+    /// severity counts as high.
     pub(super) fn level(&self, severity: Severity) -> Level {
         let (impact, urgency) = match severity {
             Severity::Critical => (1, 1),

@@ -1,39 +1,41 @@
-//! ServiceNow's JSON: every value a text, or an object around one (fact sheet BigID §C2).
+//! ServiceNow's JSON: every value is a text, or an object with a text
+//! (docs/platforms/servicenow.md#values).
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 #[derive(Debug, Deserialize)]
-pub struct Many {
-    pub result: Vec<Map<String, Value>>,
+pub(super) struct Many {
+    pub(super) result: Vec<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct One {
-    pub result: Map<String, Value>,
+pub(super) struct One {
+    pub(super) result: Map<String, Value>,
 }
 
 /// `{"error": {"message": …, "detail": …}, "status": "failure"}`.
 #[derive(Debug, Default, Deserialize)]
-pub struct Refusal {
+pub(super) struct Refusal {
     #[serde(default)]
-    pub error: Option<Said>,
+    pub(super) error: Option<Reason>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub struct Said {
+pub(super) struct Reason {
     #[serde(default)]
-    pub message: String,
+    pub(super) message: String,
     #[serde(default, deserialize_with = "nullable")]
-    pub detail: String,
+    pub(super) detail: String,
 }
 
 fn nullable<'de, D: serde::Deserializer<'de>>(text: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(text).map(Option::unwrap_or_default)
 }
 
-/// The text of a value: bare, or `value` of a reference or of a value with its display text.
-pub fn text_of(value: &Value) -> Option<&str> {
+/// The text of a value: the value itself, or its `value` where it is a reference or has a display
+/// text.
+pub(super) fn text_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),
         Value::Object(object) => object.get("value").and_then(Value::as_str),

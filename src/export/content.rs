@@ -1,23 +1,23 @@
-//! What stands in a ticket, before a target gives it its form.
+//! The texts of a ticket, before a target formats them.
 
 use crate::finding::Severity;
 use crate::sources::bigid::Case;
 use crate::text;
 
-/// Characters of a policy's description. With the rest, and twice as long where JSON escapes it,
-/// it stays below the 32,767 that Jira takes (fact sheet BigID §C1).
+/// Characters of a policy's description. Even if JSON escapes all of it, the whole ticket stays
+/// below Jira's limit (docs/platforms/jira.md#create).
 const MOST_DESCRIPTION: usize = 6000;
 const MOST_FACT: usize = 500;
 
-/// The one line that people know the ticket by.
-pub fn title(case: &Case, most: usize) -> String {
-    let words = [&case.label, &case.policy, &case.id];
-    let line = words.into_iter().map(|words| text::one_line(words, most));
-    line.into_iter().find(|line| !line.is_empty()).unwrap_or_else(|| "BigID case".to_owned())
+/// The ticket's summary, in one line.
+pub(super) fn title(case: &Case, most: usize) -> String {
+    let candidates = [&case.label, &case.policy, &case.id];
+    let mut lines = candidates.into_iter().map(|text| text::one_line(text, most));
+    lines.find(|line| !line.is_empty()).unwrap_or_else(|| "BigID case".to_owned())
 }
 
-/// What is known of the case: names, and values of one line.
-pub fn facts(case: &Case) -> Vec<(&'static str, String)> {
+/// The properties of the case: names, and values of one line.
+pub(super) fn facts(case: &Case) -> Vec<(&'static str, String)> {
     let source = match (&case.data_source, &case.data_source_display) {
         (Some(name), Some(display)) if name != display => Some(format!("{display} ({name})")),
         (name, display) => name.clone().or_else(|| display.clone()),
@@ -43,13 +43,13 @@ pub fn facts(case: &Case) -> Vec<(&'static str, String)> {
 
 fn severity(case: &Case) -> &'static str {
     match case.severity {
-        Severity::Unknown => "unknown (BigID gave a word that is not documented)",
+        Severity::Unknown => "unknown (BigID sent an undocumented word)",
         known => known.word(),
     }
 }
 
-/// What the policy says of itself, a paragraph each.
-pub fn description(case: &Case) -> Vec<String> {
+/// The policy's description, one entry per paragraph.
+pub(super) fn description(case: &Case) -> Vec<String> {
     let whole = case.policy_description.as_deref().unwrap_or_default();
     let whole = text::shorten(whole, MOST_DESCRIPTION);
     let paragraphs = text::safe(&whole);
@@ -57,16 +57,16 @@ pub fn description(case: &Case) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Why nobody should tidy the mark away.
-pub fn footer(mark: &str) -> String {
+/// Why the mark must stay.
+pub(super) fn footer(mark: &str) -> String {
     format!(
-        "Made by compliance-gate. It finds this ticket again by {mark}; without it the case would \
-         get a second one."
+        "Created by compliance-gate, which recognises this ticket by {mark}. Do not remove it: \
+         the case could get a second ticket."
     )
 }
 
-/// A policy's name as a word that labels take: lower case, `-` for all the rest.
-pub fn slug(name: &str) -> String {
+/// A policy's name as a label: lower case, with `-` for everything but letters and digits.
+pub(super) fn slug(name: &str) -> String {
     let mut slug = String::new();
     for character in name.chars().flat_map(char::to_lowercase).take(100) {
         match character {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slug_is_one_plain_word() {
+    fn a_slug_is_one_word() {
         for (name, word) in [
             ("Passwords", "passwords"),
             ("PCI: card data (EU)", "pci-card-data-eu"),
