@@ -26,11 +26,12 @@
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file a format |
 //! | [`host`] | the table of CI hosts: what each reads, and what it calls the run; one file per host |
-//! | [`export`] | open cases to tickets, each of them once |
+//! | [`export`] | creates tickets for open cases, one per case |
 //! | [`sources`] | the contract of a source, the table of systems; one folder a system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
 //! | [`page`], [`poll`] | guards for any pager; asking until it is done |
 //! | [`secret`], [`stop`], [`progress`], [`text`] | tokens; deadline and interrupt; stderr; text from outside |
+//! | [`workspace`] | files that a policy names: inside the workspace, regular files, read with a cap |
 //!
 //! A room uses only what stands to its right:
 //!

@@ -8,6 +8,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+const IN_GIT: &str = "is inside `.git`; choose another path";
+
 /// The root of the repository around the working directory; without a repository, the working
 /// directory.
 ///
@@ -25,13 +27,19 @@ pub fn root() -> io::Result<PathBuf> {
 /// A sentence that follows the path's name.
 pub fn check(path: &Path) -> Result<(), String> {
     let unusable = |error: io::Error| format!("cannot be checked: {error}");
+    let is_git =
+        |path: &Path| path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git"));
+    // In a work tree of git, `.git` is a file, and a path through it cannot be resolved.
+    if is_git(path) {
+        return Err(IN_GIT.to_owned());
+    }
     let root = root().map_err(unusable)?;
     let full = full_path(path).map_err(unusable)?;
     let inside = full.strip_prefix(&root).map_err(|_| {
         format!("leads outside the workspace ({}); choose a path inside it", root.display())
     })?;
-    if inside.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
-        return Err("is inside `.git`; choose another path".to_owned());
+    if is_git(inside) {
+        return Err(IN_GIT.to_owned());
     }
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -8,6 +8,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The rooms from right to left: each may use those above it, and only those.
 const ROOMS: &[(&str, &[&str])] = &[
     ("text", &[]),
+    ("workspace", &[]),
     ("finding", &[]),
     ("stop", &[]),
     ("selection", &["finding"]),
@@ -33,7 +34,20 @@ const ROOMS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("export", &["finding", "http", "progress", "secret", "selection", "sources", "stop", "text"]),
+    (
+        "export",
+        &[
+            "finding",
+            "http",
+            "progress",
+            "secret",
+            "selection",
+            "sources",
+            "stop",
+            "text",
+            "workspace",
+        ],
+    ),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
     ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),

@@ -1,5 +1,5 @@
-//! A BigID of our own, whose cases a test can change while it runs. Written from the fact sheet
-//! (§A2, §A3), apart from the embedded one.
+//! A BigID whose cases a test can change while it runs, independent of the embedded one. Written
+//! from docs/platforms/bigid.md.
 
 use std::sync::{Arc, Mutex};
 
@@ -47,7 +47,7 @@ pub fn case(number: usize) -> Value {
         "caseStatus": "open",
         "severityLevel": severities[number % 4],
         "policyName": "Public access: storage",
-        "policyDescription": "Nobody outside may read it.\nClose it.",
+        "policyDescription": "Outsiders must not read it.\nClose it.",
         "dataSourceName": format!("bucket-{number}"),
         "dataSourceType": "s3-v2",
         "assignee": "data-owner@example.com",
@@ -109,7 +109,7 @@ impl State {
                 self.change(id, &serde_json::from_str(body).unwrap())
             }
             ("PATCH", "cases:update") => self.change_many(&serde_json::from_str(body).unwrap()),
-            _ => (404, json!({"error": "there is nothing here"})),
+            _ => (404, json!({"error": "not found"})),
         }
     }
 
@@ -155,12 +155,12 @@ impl State {
         let text = |field: &str| body[field].as_str().unwrap().to_owned();
         let (status, reason) = (text("caseStatus"), text("auditReason"));
         let Some(case) = self.cases.iter_mut().find(|case| case["_id"] == id.as_str()) else {
-            return (404, json!({"error": "there is no such case"}));
+            return (404, json!({"error": "no such case"}));
         };
         case["caseStatus"] = status.clone().into();
         self.changes.push(Change { id, status, reason });
         match self.loses_answers {
-            true => (500, json!({"status": "error", "message": "something broke"})),
+            true => (500, json!({"status": "error", "message": "server error"})),
             false => (200, json!({"status": "success"})),
         }
     }

@@ -1,4 +1,4 @@
-//! Killed, doubled, torn: what the ledger is for.
+//! Killed, started twice, half written: what the ledger is for.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ fn start(office: &Office, arguments: &[&str]) -> Child {
     office.command(arguments).spawn().unwrap()
 }
 
-/// Killed without a chance to say anything.
+/// Killed without a chance to report anything.
 fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
@@ -29,7 +29,7 @@ fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
     }
 }
 
-/// Runs until a run has nothing left to say, as a pipeline would; at most a few times.
+/// Runs until every case has its ticket, as a pipeline would; at most a few times.
 fn finish(office: &Office) {
     for _ in 0..4 {
         let ended = office.run(&["jira", "--apply"]);
@@ -43,10 +43,10 @@ fn finish(office: &Office) {
 /// At every create in turn: killed while the request is under way, once where the platform never
 /// got it, and once where it had made the issue already.
 #[test]
-fn killed_at_any_create_nothing_is_lost_and_nothing_twice() {
+fn killed_at_any_create_no_ticket_is_lost_or_doubled() {
     for fault in [Fault::Stall, Fault::StallBody] {
         for at in 0..CASES {
-            // Only what the ledger intended tells that an issue may be there which no search shows.
+            // Only the intent in the ledger shows that there may be an issue that no search finds.
             let office = Office::of(CASES, json!({"jira": {"index_lag_ms": 1200}}));
             let applied = matches!(fault, Fault::StallBody);
             let rules = vec![Rule {
@@ -76,7 +76,7 @@ fn killed_at_any_create_nothing_is_lost_and_nothing_twice() {
 
 /// Wherever it happens to be.
 #[test]
-fn killed_at_any_time_nothing_is_lost_and_nothing_twice() {
+fn killed_at_any_time_no_ticket_is_lost_or_doubled() {
     for millis in (40..600).step_by(40) {
         let office = Office::of(CASES, json!({"jira": {"index_lag_ms": 300}}));
         let child = start(&office, &["jira", "--apply"]);
@@ -87,10 +87,10 @@ fn killed_at_any_time_nothing_is_lost_and_nothing_twice() {
     }
 }
 
-/// Asked to end, as CI hosts do, it says what it did not reach.
+/// Terminated, as by a CI host, it reports what it did not reach.
 #[cfg(unix)]
 #[test]
-fn ended_by_the_host_it_says_what_it_did_not_reach() {
+fn terminated_it_reports_what_it_did_not_reach() {
     let office = Office::new(3);
     let rules =
         vec![Rule { path: "POST /rest/api/3/issue ", skip: 1, times: 1, fault: Fault::Stall }];
@@ -120,7 +120,7 @@ fn two_exports_at_once_make_one_ticket_for_each_case() {
 }
 
 #[test]
-fn half_a_line_at_the_end_of_the_ledger_never_was() {
+fn half_a_line_at_the_end_of_the_ledger_is_removed() {
     let office = Office::new(2);
     office.run(&["jira", "--apply"]).exits(0);
     let whole = office.folder.read(LEDGER);

@@ -1,4 +1,4 @@
-//! Cases to issues, with all the ways in which Jira is odd.
+//! Cases to issues, with the quirks of Jira.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn an_issue_holds_what_is_known_of_its_case() {
     assert_eq!(labels[1..], ["compliance-gate", "data", "public-access-storage"]);
     let document = fields["description"].to_string();
     let link = format!("/#/actionable-insights/case/{}", bigid::id(1));
-    for words in ["Nobody outside may read it.", "bucket-1", "SPC-1", &link] {
+    for words in ["Outsiders must not read it.", "bucket-1", "SPC-1", &link] {
         assert!(document.contains(words), "{words}: {document}");
     }
 }
@@ -112,11 +112,11 @@ fn what_cannot_be_decided_is_left_for_the_next_run() {
 }
 
 #[test]
-fn a_create_that_never_arrived_is_made_by_the_next_run() {
+fn a_create_that_never_arrived_is_repeated_by_the_next_run() {
     let office = Office::new(3);
     let proxy = Proxy::start(&office.platform.origin, on_create(1, 1, Fault::Reset));
     office.configure_at(&proxy.origin, "", "", "");
-    // Seen or not: from here nobody can tell, so this run does not ask again.
+    // Whether Jira received it cannot be determined, so this run does not repeat it.
     office.run(&["jira", "--apply"]).exits(3).says("1 created, 1 undecided, 1 not reached");
     office.has_issues(1);
     office.run(&["jira", "--apply"]).exits(0).says("1 has a ticket, 2 created");
@@ -151,14 +151,14 @@ fn a_gateway_that_gave_up_may_have_passed_it_on() {
 #[test]
 fn a_field_that_is_not_on_the_screen_is_left_out() {
     let office = Office::of(2, json!({"jira": {"priority_on_screen": false}}));
-    office.run(&["jira", "--apply"]).exits(0).says("made without `priority`").says("2 created");
+    office.run(&["jira", "--apply"]).exits(0).says("created without `priority`").says("2 created");
     office.has_issues(2);
     // Tried once, then known.
     assert_eq!(office.platform.count("POST /rest/api/3/issue 400"), 1);
 }
 
 #[test]
-fn a_refused_issue_is_none_and_says_why() {
+fn a_refused_issue_is_not_created_and_the_reason_is_shown() {
     let office = Office::of(2, json!({"jira": {"required_fields": ["customfield_10010"]}}));
     office.run(&["jira", "--apply"]).exits(2).says("customfield_10010").says("2 refused");
     office.has_issues(0);
@@ -208,7 +208,7 @@ fn close(office: &Office, key: &str) {
 }
 
 #[test]
-fn a_closed_issue_of_an_open_case_is_said_and_not_doubled() {
+fn a_closed_issue_of_an_open_case_is_reported_and_not_doubled() {
     let office = Office::new(1);
     office.run(&["jira", "--apply"]).exits(0);
     close(&office, "SEC-1");
@@ -219,13 +219,17 @@ fn a_closed_issue_of_an_open_case_is_said_and_not_doubled() {
 }
 
 #[test]
-fn an_issue_that_is_gone_is_not_replaced_in_silence() {
+fn a_deleted_issue_is_reported_and_not_replaced() {
     let office = Office::new(2);
     office.run(&["jira", "--apply"]).exits(0);
     let (status, _) = web::ask("DELETE", &office.platform.origin, "/rest/api/3/issue/SEC-1", None);
     assert_eq!(status, 204);
     for arguments in [&["jira"][..], &["jira", "--apply", "--acknowledge"]] {
-        office.run(arguments).exits(3).says("Jira has no SEC-1 any more").says("1 undecided");
+        office
+            .run(arguments)
+            .exits(3)
+            .says("Jira does not have SEC-1 any more")
+            .says("1 undecided");
     }
     office.has_issues(1);
     assert_eq!(office.bigid.changes().len(), 1, "only the case whose ticket is there");
@@ -246,24 +250,27 @@ fn of_several_issues_with_one_mark_the_oldest_counts() {
     assert_eq!(office.issues().len(), 2);
 }
 
-/// Without its mark an issue could not be found again, so not more than one is made.
+/// Without its mark an issue cannot be found again, so at most one is created.
 #[test]
-fn where_labels_are_not_kept_no_more_issues_are_made() {
+fn where_labels_are_not_kept_no_more_issues_are_created() {
     let office = Office::of(3, json!({"jira": {"drops_labels": true}}));
     office.run(&["jira", "--apply"]).exits(2).says("did not keep the mark of SEC-1");
     assert_eq!(office.issues().len(), 1);
-    office.run(&["jira", "--apply"]).says("SEC-1 has lost its mark");
+    office.run(&["jira", "--apply"]).exits(2).says("SEC-1 does not carry the mark of the case");
 }
 
 #[test]
-fn a_search_that_does_not_come_to_an_end_is_not_believed() {
+fn a_search_that_does_not_end_is_not_used() {
     let office = Office::of(2, json!({"jira": {"search_is_stuck": true}}));
-    office.run(&["jira", "--apply"]).exits(3).says("there is more and gives no way on");
+    office
+        .run(&["jira", "--apply"])
+        .exits(3)
+        .says("has more pages and gives no token for the next one");
     office.has_issues(0);
 }
 
 #[test]
-fn a_search_that_answers_another_question_is_not_believed() {
+fn a_search_that_answers_another_question_is_not_used() {
     let office = Office::new(1);
     let page = json!({"issues": [{"id": "10009", "key": "SEC-9",
         "fields": {"labels": ["other"], "status": {"statusCategory": {"key": "new"}}}}]});
@@ -276,7 +283,7 @@ fn a_search_that_answers_another_question_is_not_believed() {
     let rules = vec![Rule { path: "/search/jql", skip: 0, times: 1, fault: Fault::Answer(answer) }];
     let proxy = Proxy::start(&office.platform.origin, rules);
     office.configure_at(&proxy.origin, "", "", "");
-    office.run(&["jira", "--apply"]).exits(3).says("nothing it says is believed");
+    office.run(&["jira", "--apply"]).exits(3).says("the search cannot be relied on");
     office.has_issues(0);
 }
 
@@ -303,7 +310,7 @@ fn every_way_to_fail_has_its_exit_code() {
 }
 
 #[test]
-fn hostile_words_stay_words() {
+fn hostile_text_stays_text() {
     let office = Office::new(1);
     let words = "line one\nline two \u{202e}x ::error::y \u{1b}[2J <b> [~someone] \"quoted\"";
     for field in ["caseLabel", "policyName", "policyDescription", "dataSourceName", "assignee"] {
@@ -322,7 +329,7 @@ fn hostile_words_stay_words() {
 }
 
 #[test]
-fn tokens_are_sent_as_they_should_be_and_shown_to_nobody() {
+fn tokens_are_sent_in_their_header_and_never_shown() {
     let office = Office::new(1);
     let proxy = Proxy::start(&office.platform.origin, Vec::new());
     office.configure_at(&proxy.origin, "", "", "");

@@ -4,6 +4,7 @@
 mod bigid;
 mod interrupted;
 mod jira;
+mod ledger;
 mod policy;
 mod servicenow;
 mod setup;

@@ -1,4 +1,4 @@
-//! What the configuration says, and what is wrong with it.
+//! The configuration, and its errors.
 
 use super::setup::Office;
 
@@ -32,7 +32,7 @@ fn an_unknown_severity_or_status_is_never_left_out() {
 }
 
 #[test]
-fn what_is_wrong_is_said_where_it_is_wrong() {
+fn an_error_is_reported_at_its_place() {
     let office = Office::new(1);
     for (export, jira, servicenow, said) in [
         ("  colour: red\n", "", "", "unknown key `colour`"),

@@ -1,4 +1,4 @@
-//! Cases to incidents, with all the ways in which ServiceNow is odd.
+//! Cases to incidents, with the quirks of ServiceNow.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ fn an_incident_holds_what_is_known_of_its_case() {
             "sys_user": [{"sys_id": "aaaa", "email": "data-owner@example.com"}], "cmdb_ci": [ci]
         }}}),
     );
-    office.run(&["servicenow", "--apply"]).exits(0).does_not_say("holds something else");
+    office.run(&["servicenow", "--apply"]).exits(0).does_not_say("has another value");
     let incidents = office.incidents();
     let worst = &incidents[0];
     assert_eq!(worst["short_description"], "Open bucket number 4");
@@ -50,41 +50,45 @@ fn an_instance_that_answers_404_where_there_is_nothing_is_understood() {
     office.has_incidents(2);
 }
 
-/// All rows come back for a query that is not understood. None of them is the case's, and that
-/// none is there cannot be told either.
+/// ServiceNow returns all rows for a query that it does not understand. None of them belongs to the
+/// case, and they do not prove that no such row exists.
 #[test]
 fn a_query_that_is_ignored_is_noticed() {
     let scenario = json!({"servicenow": {
         "unknown_fields": ["correlation_id"],
-        "records": {"incident": [{"short_description": "somebody's"}]}
+        "records": {"incident": [{"short_description": "another ticket"}]}
     }});
     let office = Office::of(2, scenario);
     for arguments in [&["servicenow"][..], &["servicenow", "--apply"]] {
-        office.run(arguments).exits(3).says("so it was ignored").does_not_say("INC0010001 found");
+        office
+            .run(arguments)
+            .exits(3)
+            .says("so the query was ignored")
+            .does_not_say("INC0010001 found");
     }
     assert_eq!(office.incidents().len(), 1);
 }
 
-/// In an empty table it does not show that the query is ignored; that the mark was not kept does.
+/// In an empty table an ignored query cannot be noticed; the lost mark can.
 #[test]
-fn where_the_mark_is_not_kept_no_more_incidents_are_made() {
+fn where_the_mark_is_not_kept_no_more_incidents_are_created() {
     let office = Office::of(3, json!({"servicenow": {"unknown_fields": ["correlation_id"]}}));
     office.run(&["servicenow", "--apply"]).exits(2).says("did not keep the mark of INC0010002");
     assert_eq!(office.incidents().len(), 1);
 }
 
 #[test]
-fn fields_that_are_dropped_in_silence_are_named() {
+fn fields_that_are_ignored_are_named() {
     let office = Office::of(1, json!({"servicenow": {"unknown_fields": ["category", "urgency"]}}));
     office.configure("", "", "    fields: {u_team: data}\n");
     office
         .run(&["servicenow", "--apply"])
         .exits(0)
-        .says("holds something else in category, u_team, urgency");
+        .says("has another value in category, u_team, urgency");
 }
 
 #[test]
-fn a_data_policy_is_said_in_its_words() {
+fn the_reason_of_a_data_policy_is_shown() {
     let office = Office::of(2, json!({"servicenow": {"mandatory": ["caller_id"]}}));
     office.run(&["servicenow", "--apply"]).exits(4).says("mandatory: caller_id").says("1 refused");
     office.has_incidents(0);
@@ -107,7 +111,7 @@ fn of_several_incidents_with_one_mark_the_oldest_counts() {
 }
 
 #[test]
-fn a_closed_incident_of_an_open_case_is_said() {
+fn a_closed_incident_of_an_open_case_is_reported() {
     let mark = format!("bigid:{}", bigid::id(1));
     let record = json!({"correlation_id": mark, "state": "7"});
     let office = Office::of(1, json!({"servicenow": {"records": {"incident": [record]}}}));
@@ -132,7 +136,7 @@ fn lost_answers_and_throttling_make_no_second_incident() {
     office.has_incidents(3);
 }
 
-/// Two targets have a ledger in common and do not take each other's tickets for their own.
+/// Two targets share a ledger and do not use each other's tickets.
 #[test]
 fn each_target_has_its_own_tickets() {
     let office = Office::new(2);

@@ -1,11 +1,12 @@
-//! What BigID is told: only what is asked for, and closing only what BigID itself saw mended.
+//! Changes in BigID: only those that were requested, and a case is resolved only where BigID itself
+//! reports the fix.
 
 use super::bigid;
 use super::setup::Office;
 use crate::common::Ended;
 
 #[test]
-fn bigid_is_told_nothing_that_was_not_asked_for() {
+fn bigid_is_not_changed_unless_requested() {
     let office = Office::new(3);
     office.run(&["jira", "--apply"]).exits(0);
     // Without `--apply` neither.
@@ -69,7 +70,7 @@ fn a_case_that_is_open_again_stays_open() {
 }
 
 #[test]
-fn a_case_is_resolved_only_where_bigid_saw_it_mended() {
+fn a_case_is_resolved_only_where_bigid_reports_the_fix() {
     let office = Office::new(7);
     office.run(&["jira", "--apply"]).exits(0).says("7 created");
     office.bigid.set(1, "numberOfAffectedObjects", 0);
