@@ -15,6 +15,7 @@
 pub mod bigid;
 pub mod bigpanda;
 mod clock;
+mod data;
 pub mod fault;
 pub mod gravityzone;
 mod hostile;

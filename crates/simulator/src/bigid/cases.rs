@@ -1,8 +1,12 @@
 //! The cases: made once, then kept, since their status can be changed.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
+use crate::data;
 use crate::hostile::Hostility;
 use crate::ids::mix;
 
@@ -14,28 +18,31 @@ pub(crate) const STATUSES: [&str; 7] =
 
 const OVER: [&str; 3] = ["resolved", "remediated", "closed"];
 
-/// Policies: name, description, and the framework they are from.
-const POLICIES: [(&str, &str, Option<&str>); 6] = [
-    ("Passwords", "Passwords and secrets must not lie in plain files.", None),
-    ("PCI card numbers", "Card numbers belong into the vault and nowhere else.", Some("PCI DSS")),
-    ("Health records", "Health records need an owner and encryption.", Some("HIPAA")),
-    (
-        "Open access to personal data",
-        "Personal data must not be readable by everyone.",
-        Some("GDPR"),
-    ),
-    ("Unencrypted backups", "Backups that hold sensitive data are encrypted.", None),
-    ("Stale personal data", "Personal data that nobody used for years is deleted.", Some("GDPR")),
-];
+/// The policies that cases violate, and the data sources that they are in.
+#[derive(Default, Deserialize)]
+struct Table {
+    policies: Vec<Policy>,
+    data_sources: Vec<DataSource>,
+}
 
-/// Data sources: name, name for people, type, owner.
-const DATA_SOURCES: [(&str, &str, &str, &str); 5] = [
-    ("s3-customer-exports", "Customer exports", "s3-v2", "data-platform@example.com"),
-    ("mysql-orders", "Orders", "rdb-mysql", "orders@example.com"),
-    ("sharepoint-hr", "HR documents", "sharepoint-online-v2", "hr@example.com"),
-    ("gdrive-finance", "Finance drive", "google-drive-v2", "finance@example.com"),
-    ("snowflake-analytics", "Analytics", "snowflake", "analytics@example.com"),
-];
+#[derive(Deserialize)]
+struct Policy {
+    name: String,
+    description: String,
+    framework: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DataSource {
+    name: String,
+    display_name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    owner: String,
+}
+
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| data::table(include_str!("../../data/bigid/estate.json")));
 
 /// The age of the oldest case, in seconds.
 const OLDEST: u64 = 300 * 24 * 3600;
@@ -119,8 +126,7 @@ impl Estate {
         settings: &Settings,
     ) -> Map<String, Value> {
         let text = |plain: &'static str| self.hostility.text(plain);
-        let (policy, description, compliance) = case.policy();
-        let (source, display, kind, owner) = case.data_source();
+        let (policy, source) = (case.policy(), case.data_source());
         let age = i64::try_from(case.salt % OLDEST).unwrap_or_default();
         let opened = clock.stamp(-1000 * age);
         let updated = case.updated.map_or_else(|| opened.clone(), |at| clock.stamp(at));
@@ -130,23 +136,23 @@ impl Estate {
         if let (Some(status), Some(_)) = (&status, case.updated) {
             dates.insert(status.clone(), updated.clone().into());
         }
-        let label = format!("{policy} in {display}");
+        let label = format!("{} in {}", policy.name, source.display_name);
         let value = json!({
             "id": case.id, "_id": case.id,
             "caseId": format!("SPC-{}", case.number),
             "caseLabel": self.hostility.title(&label),
             "caseStatus": status, "caseType": "dataSourcePolicyCase",
             "severityLevel": case.severity,
-            "policyName": text(policy), "policyDescription": text(description),
+            "policyName": text(&policy.name), "policyDescription": text(&policy.description),
             "policyOwner": "data-protection@example.com", "policyType": "catalog",
-            "policyLastTriggered": clock.stamp(-3_600_000), "compliance": compliance,
-            "dataSourceName": text(source), "dataSourceDisplayName": text(display),
-            "dataSourceType": kind, "dataSourceOwner": owner,
-            "assignee": if case.salt.is_multiple_of(3) { "" } else { owner },
+            "policyLastTriggered": clock.stamp(-3_600_000), "compliance": policy.framework,
+            "dataSourceName": text(&source.name), "dataSourceDisplayName": text(&source.display_name),
+            "dataSourceType": source.kind, "dataSourceOwner": source.owner,
+            "assignee": if case.salt.is_multiple_of(3) { "" } else { &source.owner },
             "numberOfAffectedObjects": objects,
             "caseStatusUpdateDates": dates, "created_at": opened, "updated_at": updated,
             // What makes whole cases large.
-            "controls": [{"framework": compliance, "requirements": [{"text": "x".repeat(2000)}]}],
+            "controls": [{"framework": policy.framework, "requirements": [{"text": "x".repeat(2000)}]}],
         });
         let Value::Object(mut fields) = value else { return Map::new() };
         match settings.ids {
@@ -182,12 +188,12 @@ impl Case {
         self.updated.is_none() && self.status.as_deref().is_some_and(|word| OVER.contains(&word))
     }
 
-    fn policy(&self) -> (&'static str, &'static str, Option<&'static str>) {
-        *pick(&POLICIES, self.salt >> 8)
+    fn policy(&self) -> &'static Policy {
+        pick(&TABLE.policies, self.salt >> 8)
     }
 
-    fn data_source(&self) -> (&'static str, &'static str, &'static str, &'static str) {
-        *pick(&DATA_SOURCES, self.salt >> 24)
+    fn data_source(&self) -> &'static DataSource {
+        pick(&TABLE.data_sources, self.salt >> 24)
     }
 
     fn field(&self, name: &str) -> Option<&str> {
@@ -195,9 +201,9 @@ impl Case {
             "_id" | "id" => Some(&self.id),
             "caseStatus" => self.status.as_deref(),
             "severityLevel" => self.severity.as_deref(),
-            "policyName" => Some(self.policy().0),
-            "dataSourceName" => Some(self.data_source().0),
-            "dataSourceType" => Some(self.data_source().2),
+            "policyName" => Some(&self.policy().name),
+            "dataSourceName" => Some(&self.data_source().name),
+            "dataSourceType" => Some(&self.data_source().kind),
             _ => None,
         }
     }

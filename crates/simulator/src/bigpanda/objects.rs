@@ -1,34 +1,23 @@
 //! What an entry shows of its resource, by type (BP §B4).
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::settings::Change;
+use crate::data;
 use crate::hostile::Hostility;
 use crate::ids;
 
+/// The objects by type, with `{…}` in the place of what differs from resource to resource.
+static OBJECTS: LazyLock<BTreeMap<String, Value>> =
+    LazyLock::new(|| data::table(include_str!("../../data/bigpanda/objects.json")));
+
 /// The types whose objects are known.
-pub(crate) const KINDS: [&str; 20] = [
-    "alert_filtering",
-    "api_keys",
-    "auto_share_rules",
-    "correlation_pattern",
-    "correlation_patterns",
-    "environment",
-    "environments",
-    "integrations",
-    "jit_domains",
-    "jit_roles",
-    "mapping_enrichment",
-    "mapping_table_upload",
-    "roles",
-    "sso_config",
-    "sso_test",
-    "tag",
-    "tag_enrichments",
-    "tag_enrichments_order",
-    "tag_order",
-    "users",
-];
+pub(crate) fn kinds() -> Vec<&'static str> {
+    OBJECTS.keys().map(String::as_str).collect()
+}
 
 /// An id of 24 hex digits, the same for the same resource.
 pub(crate) fn id(kind: &str, name: &str) -> String {
@@ -57,89 +46,47 @@ pub(crate) fn object(change: &Change, epoch: i64, hostility: Hostility) -> Value
 
 fn generated(kind: &str, change: &Change, epoch: i64, hostility: Hostility) -> Value {
     let plain = change.name.as_str();
-    let name = hostility.text(plain);
-    let own = id(kind, plain);
-    let by = id("users", "somebody");
-    match kind {
-        "alert_filtering" => json!({
-            "plan_name": name,
-            "plan_id": id(kind, plain),
-            "plan_status": "planned",
-            "plan_type": "maintenance_plan",
-            "time_window": {
-                "start": epoch + 60 * change.starts_in_minutes,
-                "end": epoch + 60 * change.ends_in_minutes,
-                "frequency": "Once",
-                "frequency_data": null,
-            },
-        }),
-        "api_keys" => json!({
-            "id": own, "active": true, "created_at": epoch, "created_by": by, "description": "",
-            "last_used": null, "name": name, "organization": id("org", "example"), "user": by,
-            "key_hash": secret(plain), "key_suffix": "9f3a",
-        }),
-        "auto_share_rules" => json!({
-            "target_system_id": "servicenow.incidents", "env_id": ids::uuid(plain), "name": name,
-            "id": format!("{}_servicenow.incidents_0", ids::uuid(plain)),
-            "params": {"autoshare_options": {"share_delay_seconds": 300}},
-        }),
-        "correlation_pattern" | "correlation_patterns" => json!({
-            "filter": format!("cluster = {name}"), "cross_source": true, "time_window": 120,
-            "updated_at": epoch, "updated_by": by, "active": true,
-            "created_at": epoch.to_string(), "id": own, "created_by": by,
-            "tags": ["service", "check"],
-        }),
-        "environment" | "environments" => json!({
-            "filter": "source_system = \"example.default\"", "updated_at": epoch,
-            "created_at": epoch.to_string(), "name": name, "id": own,
-        }),
-        "integrations" => json!({
-            "target_system_id": name, "stream_id": secret(plain), "updated_at": epoch,
-            "org": "example",
-            "changes": [{"key": "status", "old_value": {"ok": ["up"]}, "new_value": {"ok": ["up", "fine"]}}],
-        }),
-        "jit_domains" => json!({
-            "id": own, "domain": name, "role": {"id": id("roles", "viewer")},
-            "organization": id("org", "example"),
-        }),
-        "jit_roles" | "roles" => json!({
-            "id": own, "name": name, "users": [by], "created_by": by, "created_at": epoch,
-            "updated_at": epoch,
-            "permissions": [{"resource_type": "audit_logs", "resource_id": null, "actions": ["read"]}],
-        }),
-        "mapping_enrichment" => json!({
-            "id": own, "type": "mapping", "active": true, "when": {"=": ["source_system", "x"]},
-            "version": 3, "config": {"name": name, "fields": []}, "created_by": by,
-            "updated_by": by, "note": null,
-        }),
-        "mapping_table_upload" => json!({
-            "total_count": 2,
-            "items": [{"application": "checkout", "owner": "a"}, {"application": "search", "owner": "b"}],
-        }),
-        "sso_config" => json!({
-            "disableRequestedAuthnContext": false,
-            "idPissuer": "https://idp.example.com/issuer", "provider": name,
-            "idPssoUrl": "https://idp.example.com/sso/saml",
-        }),
-        "sso_test" => json!({"idP": name, "status": "testing", "tester": "ann@example.com"}),
-        "tag" => json!({
-            "name": name, "created_by": by, "created_at": epoch, "updated_by": by,
-            "updated_at": epoch, "description": "", "active": true, "enrichments": [],
-        }),
-        "tag_enrichments" => json!({
-            "id": ids::uuid(plain), "type": "composition", "active": true, "when": {},
-            "version": 1, "config": {"destination": name, "value": "x"}, "created_by": by,
-            "updated_by": by, "note": "",
-        }),
-        "tag_enrichments_order" => json!({
-            "created_by": by, "enrichment_order": [ids::uuid("first"), ids::uuid("second")],
-        }),
-        "tag_order" => json!({"created_by": by, "alert_tags_order": ["owner", "cluster"]}),
-        "users" => json!({
-            "createdAt": epoch, "lastLoginAt": epoch, "firstLoginAt": epoch, "state": "valid",
-            "name": name, "username": name, "id": own,
-        }),
-        _ => json!({"id": own, "name": name}),
+    let name = hostility.text(plain).into_owned();
+    let Some(object) = OBJECTS.get(kind) else {
+        return json!({"id": id(kind, plain), "name": name});
+    };
+    let numbers = [
+        ("{now}", epoch),
+        ("{start}", epoch + 60 * change.starts_in_minutes),
+        ("{end}", epoch + 60 * change.ends_in_minutes),
+    ];
+    let texts = [
+        ("{now_text}", epoch.to_string()),
+        ("{id}", id(kind, plain)),
+        ("{uuid}", ids::uuid(plain)),
+        ("{first_uuid}", ids::uuid("first")),
+        ("{second_uuid}", ids::uuid("second")),
+        ("{secret}", secret(plain)),
+        ("{user}", id("users", "somebody")),
+        ("{viewer}", id("roles", "viewer")),
+        ("{organization}", id("org", "example")),
+        // Last, so that nothing is replaced inside of it.
+        ("{name}", name),
+    ];
+    filled(object, &numbers, &texts)
+}
+
+/// The object with numbers in the place of whole texts, and texts in the place of parts.
+fn filled(object: &Value, numbers: &[(&str, i64)], texts: &[(&str, String)]) -> Value {
+    match object {
+        Value::String(text) => match numbers.iter().find(|(name, _)| name == text) {
+            Some((_, number)) => json!(number),
+            None => texts
+                .iter()
+                .fold(text.clone(), |text, (name, value)| text.replace(name, value))
+                .into(),
+        },
+        Value::Array(items) => items.iter().map(|item| filled(item, numbers, texts)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), filled(value, numbers, texts)))
+            .collect(),
+        other => other.clone(),
     }
 }
 

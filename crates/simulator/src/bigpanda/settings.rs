@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::objects;
+use crate::data;
 use crate::hostile::Hostility;
 use crate::ids;
 
@@ -175,27 +176,9 @@ fn two_hours() -> i64 {
 
 impl Default for Settings {
     fn default() -> Self {
-        let change = |kind: &str, action: &str, actor: &str, name: &str, minutes_ago: i64| Change {
-            kind: kind.to_owned(),
-            object_of: None,
-            action: Some(action.to_owned()),
-            actor: Some(actor.to_owned()),
-            name: name.to_owned(),
-            minutes_ago,
-            starts_in_minutes: hour(),
-            ends_in_minutes: two_hours(),
-            object: serde_json::Map::new(),
-        };
         Self {
             revoked_keys: vec!["revoked".to_owned()],
-            changes: vec![
-                change("users", "update", "system-generated", "bob@example.com", 35),
-                change("tag", "update", "ann@example.com", "region", 190),
-                change("environments", "create", "ann@example.com", "payments-team", 410),
-                change("sso_test", "create", "ann@example.com", "example-idp", 700),
-                change("alert_filtering", "delete", "ann@example.com", "Old cleanup", 900),
-                change("integrations", "init_state", "system-generated", "emailparser.17", 1300),
-            ],
+            changes: data::table(include_str!("../../data/bigpanda/changes.json")),
             filler: 0,
             envelope: Envelope::Object,
             list: "items".to_owned(),
@@ -229,10 +212,10 @@ impl Settings {
         }
         for change in &self.changes {
             let shape = change.object_of.as_ref().unwrap_or(&change.kind);
-            if change.object_of.is_some() && !objects::KINDS.contains(&shape.as_str()) {
+            if change.object_of.is_some() && !objects::kinds().contains(&shape.as_str()) {
                 return Err(format!(
                     "bigpanda: object_of {shape:?} is none of {}",
-                    objects::KINDS.join(", ")
+                    objects::kinds().join(", ")
                 ));
             }
         }

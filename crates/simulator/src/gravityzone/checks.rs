@@ -3,16 +3,11 @@
 use crate::ids::{mix, uuid, uuid_from};
 
 use super::filter::Filter;
-use super::rules::{RULES, Rule};
+use super::rules::{Rule, TABLE};
 use super::settings::{Scan, Settings};
 
 /// As long as the platform's descriptions are.
 const DESCRIPTION: &str = "Resources are checked one by one, in every region that is in use. A resource that does not pass can be reached, read or changed by more people than its owner meant, or leaves no trace when it is. Change the setting on the resource, or record why the risk is accepted; the finding is closed with the next scan of the account.";
-
-const AWS_REGIONS: [&str; 5] =
-    ["eu-central-1", "eu-west-3", "us-east-1", "ap-south-1", "ap-southeast-1"];
-const AZURE_REGIONS: [&str; 2] = ["westeurope", "germanywestcentral"];
-const GCP_REGIONS: [&str; 2] = ["europe-west3-a", "us-central1-b"];
 
 /// A rule of a provider that is scanned.
 pub(crate) struct Prepared {
@@ -22,7 +17,7 @@ pub(crate) struct Prepared {
     pub(crate) description: String,
     /// The accounts that it looks at, by index.
     sites: Vec<usize>,
-    regions: &'static [&'static str],
+    regions: &'static [String],
 }
 
 /// An account that is scanned.
@@ -56,7 +51,7 @@ impl Check<'_> {
 
     pub(crate) fn resource_name(&self) -> Option<String> {
         let rule = self.prepared.rule;
-        rule.resource.map(|_| {
+        rule.resource().map(|_| {
             let stem = rule.resource_type.split(' ').next_back().unwrap_or_default();
             format!("{}-{:06x}", stem.to_lowercase(), self.number)
         })
@@ -64,7 +59,7 @@ impl Check<'_> {
 
     pub(crate) fn resource_id(&self) -> Option<String> {
         let name = self.resource_name()?;
-        self.prepared.rule.resource.map(|pattern| {
+        self.prepared.rule.resource().map(|pattern| {
             pattern
                 .replace("{region}", self.region)
                 .replace("{account}", &self.site.scan.account)
@@ -104,7 +99,7 @@ pub(crate) struct Generator {
 impl Generator {
     pub(crate) fn new(settings: &Settings) -> Self {
         let sites: Vec<Site> = settings.scans.iter().map(Site::of).collect();
-        let prepared = RULES.iter().map(|rule| Prepared::of(rule, &sites));
+        let prepared = TABLE.rules.iter().map(|rule| Prepared::of(rule, &sites));
         let rules: Vec<Prepared> = prepared.filter(|each| !each.sites.is_empty()).collect();
         let shares = settings.fails.by_severity().map(|(severity, count)| Share {
             word: severity.unwrap_or(&settings.unknown_severity).to_owned(),
@@ -141,9 +136,9 @@ impl Generator {
             prepared,
             site: &self.sites[*pick(&prepared.sites, salt >> 16)],
             failed: fail.is_some(),
-            severity: share.map_or(prepared.rule.severity, |share| &share.word),
+            severity: share.map_or(&prepared.rule.severity, |share| &share.word),
             status: fail.and_then(|fail| pick(&self.statuses, fail).as_deref()),
-            region: pick::<&str>(prepared.regions, salt >> 32),
+            region: pick::<String>(prepared.regions, salt >> 32),
             salt,
         }
     }
@@ -201,18 +196,14 @@ impl Prepared {
         let looks_at = |at: &usize| sites[*at].scan.provider == rule.provider();
         Self {
             rule,
-            id: uuid(rule.name),
+            id: uuid(&rule.name),
             name: format!("cloud_scan/{}", rule.name),
             description: format!(
                 "It was discovered that one or more resources do not pass \"{}\".\n\n{DESCRIPTION}",
                 rule.title
             ),
             sites: (0..sites.len()).filter(looks_at).collect(),
-            regions: match rule.provider() {
-                "azure" => &AZURE_REGIONS,
-                "gcp" => &GCP_REGIONS,
-                _ => &AWS_REGIONS,
-            },
+            regions: TABLE.regions.get(rule.provider()).map_or(&[], Vec::as_slice),
         }
     }
 }

@@ -91,9 +91,9 @@ impl Filter {
                 Field::ScanGroup => has(&check.site.scan.group) || has(&check.site.group_id),
                 Field::Rule => has(&check.prepared.name) || has(&check.prepared.id),
                 Field::Resource => has_some(check.resource_id()) || has_some(check.resource_name()),
-                Field::ResourceType => has(check.prepared.rule.resource_type),
+                Field::ResourceType => has(&check.prepared.rule.resource_type),
                 Field::Standard => {
-                    check.prepared.rule.controls.iter().any(|control| has(control.standard))
+                    check.prepared.rule.controls().iter().any(|control| has(&control.standard))
                 }
             }
         })

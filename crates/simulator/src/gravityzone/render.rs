@@ -115,16 +115,16 @@ impl<'a> Renderer<'a> {
             ("resource_region", text(check.region)),
             ("resource_id", own(check.resource_id())),
             ("resource_name", own(check.resource_name())),
-            ("resource_type", text(rule.resource_type)),
+            ("resource_type", text(&rule.resource_type)),
             ("result", Some(if check.failed { "fail" } else { "pass" }.into())),
             ("severity", Some(check.severity.into())),
             ("status", check.status.map(Cow::from)),
             ("created_at", Some(self.clock.offset_stamp(-1000 * age).into())),
             ("scan_name", text(check.site.scan.name.as_str())),
             ("scan_group_name", text(&check.site.scan.group)),
-            ("title", Some(self.hostility.title(rule.title))),
+            ("title", Some(self.hostility.title(&rule.title))),
             ("description", text(&check.prepared.description)),
-            ("original_severity", Some(rule.severity.into())),
+            ("original_severity", Some(rule.severity.as_str().into())),
         ];
         for (name, value) in &mut attributes {
             if self.settings.null_attributes.iter().any(|null| null == name) {
@@ -146,7 +146,7 @@ impl<'a> Renderer<'a> {
                     Some(RuleMeta { name: self.hostility.text(&prepared.name), version: 1 }),
                 ),
             },
-            controls: Data { data: prepared.rule.controls.iter().map(control).collect() },
+            controls: Data { data: prepared.rule.controls().iter().map(control).collect() },
         }
     }
 }
@@ -157,12 +157,12 @@ fn reference<'a, Meta>(id: &'a str, kind: &'static str, meta: Option<Meta>) -> R
 
 fn control(control: &Control) -> Reference<'_, ControlMeta<'_>> {
     reference(
-        control.id,
+        &control.id,
         "control",
         Some(ControlMeta {
             compliance_type: "system_compliance",
-            compliance_id: control.standard,
-            section_id: control.section,
+            compliance_id: &control.standard,
+            section_id: &control.section,
         }),
     )
 }

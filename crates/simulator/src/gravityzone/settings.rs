@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::rules::PROVIDERS;
+use crate::data;
+
+use super::rules::TABLE;
 
 /// What the simulated GravityZone has and does.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,12 +87,6 @@ pub struct Scan {
 
 impl Default for Settings {
     fn default() -> Self {
-        let scan = |name: &str, group: &str, provider: &str, account: &str| Scan {
-            name: name.to_owned(),
-            group: group.to_owned(),
-            provider: provider.to_owned(),
-            account: account.to_owned(),
-        };
         let statuses = [
             "open",
             "risk_accepted",
@@ -107,17 +103,7 @@ impl Default for Settings {
             fails: Fails { high: 6, medium: 31, low: 22, informational: 5, ..Fails::default() },
             unknown_severity: "severe".to_owned(),
             statuses: statuses.map(|word| Some(word.to_owned())).into(),
-            scans: vec![
-                scan("[Production] AWS", "production", "aws", "122814690049"),
-                scan("[Staging] AWS", "demo-group", "aws", "400000000037"),
-                scan(
-                    "[Production] Azure",
-                    "production",
-                    "azure",
-                    "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b",
-                ),
-                scan("analytics", "data", "gcp", "example-analytics"),
-            ],
+            scans: data::table(include_str!("../../data/gravityzone/scans.json")),
             severities_match_passes: false,
             total_offset: 0,
             elapsed_offset: 0,
@@ -147,12 +133,13 @@ impl Settings {
             return Err("gravityzone: statuses: at least one".to_owned());
         }
         for scan in &self.scans {
-            if !PROVIDERS.contains(&scan.provider.as_str()) {
+            if !TABLE.regions.contains_key(&scan.provider) {
+                let known: Vec<&str> = TABLE.regions.keys().map(String::as_str).collect();
                 return Err(format!(
                     "gravityzone: scan {:?}: provider {:?} is none of {}",
                     scan.name,
                     scan.provider,
-                    PROVIDERS.join(", ")
+                    known.join(", ")
                 ));
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::data;
 use crate::ids::{hash, mix, uuid};
 
 use super::controls::{TEMPLATES, Template};
@@ -47,7 +48,7 @@ impl Estate {
         let mut frameworks = settings.frameworks.clone();
         if settings.builtin_frameworks {
             for (id, framework) in builtin() {
-                frameworks.entry(id.to_owned()).or_insert(framework);
+                frameworks.entry(id).or_insert(framework);
             }
         }
         let plans = frameworks
@@ -175,9 +176,9 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
     let fitting: Vec<(&'static Template, Vec<usize>)> = TEMPLATES
         .iter()
         .filter(|template| {
-            framework.integration_types.iter().any(|of| of == template.integration_type)
+            framework.integration_types.contains(&template.resource_type.integration_type)
         })
-        .map(|template| (template, pool(template.integration_type)))
+        .map(|template| (template, pool(&template.resource_type.integration_type)))
         .filter(|(_, pool)| !pool.is_empty())
         .collect();
     let Some(first) = fitting.first() else {
@@ -190,7 +191,7 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
         alarms: 0,
         oks: 0,
         pool: pool.clone(),
-        type_salt: hash(template.resource_type),
+        type_salt: hash(&template.resource_type.name),
     };
     let mut controls: Vec<Control> = (0..framework.controls)
         .map(|at| match at / fitting.len() {
@@ -238,52 +239,10 @@ fn extra(number: u64) -> Connected {
     })
 }
 
-/// The frameworks that come with the simulator.
-fn builtin() -> [(&'static str, Framework); 6] {
-    let aws = |title: &str, controls, ok, alarms| Framework {
-        title: title.to_owned(),
-        integration_types: vec!["aws_cloud_account".to_owned()],
-        controls,
-        manual_controls: 5,
-        ok,
-        alarms,
-        ..Framework::default()
-    };
-    let some = |high, medium, low| Alarms { high, medium, low, ..Alarms::default() };
-    [
-        ("baseline_security", Framework::default()),
-        ("cis_aws", aws("CIS AWS Foundations", 26, 310, some(14, 22, 9))),
-        // Near enough to be meant.
-        ("cis_aws_l2", aws("CIS AWS Foundations, Level 2", 26, 290, some(31, 24, 9))),
-        // Stored with capitals, so that a run by path never finds it (OC §2.1).
-        (
-            "CIS_Azure",
-            Framework {
-                title: "CIS Azure Foundations".to_owned(),
-                integration_types: vec!["azure_subscription".to_owned()],
-                controls: 15,
-                ok: 120,
-                alarms: some(6, 11, 2),
-                ..Framework::default()
-            },
-        ),
-        (
-            "cis_aws_storage",
-            Framework { root: false, ..aws("CIS AWS Foundations: Storage", 4, 40, some(3, 1, 0)) },
-        ),
-        (
-            "source_code",
-            Framework {
-                title: "Source Code".to_owned(),
-                integration_types: vec!["github_account".to_owned()],
-                controls: 5,
-                manual_controls: 0,
-                ok: 64,
-                alarms: some(2, 3, 4),
-                ..Framework::default()
-            },
-        ),
-    ]
+/// The frameworks that come with the simulator. `CIS_Azure` is stored with capitals, so that a run by
+/// path never finds it (OC §2.1); the ids `cis_aws` and `cis_aws_l2` are easily confused.
+fn builtin() -> BTreeMap<String, Framework> {
+    data::table(include_str!("../../data/opencomply/frameworks.json"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::controls::naming;
 use super::estate::{Connected, Control, Estate, Plan};
 use super::jobs::Job;
 
@@ -16,15 +15,12 @@ pub(crate) struct Finding<'a> {
 
 impl Finding<'_> {
     pub(crate) fn resource_name(&self) -> String {
-        let (stem, _) = naming(self.control.template.resource_type);
-        format!("{stem}-{:05}", self.number)
+        self.control.template.resource_type.resource_name(self.number)
     }
 
     pub(crate) fn resource_id(&self) -> String {
-        let (_, pattern) = naming(self.control.template.resource_type);
-        pattern
-            .replace("{account}", &self.integration.of.provider_id)
-            .replace("{name}", &self.resource_name())
+        let account = &self.integration.of.provider_id;
+        self.control.template.resource_type.resource_id(account, self.number)
     }
 
     pub(crate) fn reason(&self) -> String {

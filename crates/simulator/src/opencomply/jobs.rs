@@ -57,7 +57,7 @@ impl Job {
         for (at, control) in plan.controls.iter().enumerate() {
             let fits = |integration: &&usize| {
                 estate.integrations[**integration].of.integration_type
-                    == control.template.integration_type
+                    == control.template.resource_type.integration_type
             };
             units.extend(self.integrations.iter().filter(fits).map(|of| (at, *of)));
         }

@@ -201,7 +201,7 @@ impl<'a> View<'a> {
             *view.control_summary.entry(status(&finding)).or_default() += 1;
             view.results.entry(status(&finding)).or_default().push(ResourceRow {
                 resource_id: self.hostility.text(finding.resource_id()),
-                resource_type: finding.control.template.resource_type,
+                resource_type: &finding.control.template.resource_type.name,
                 reason: self.hostility.text(finding.reason()),
             });
         }
@@ -215,7 +215,7 @@ impl<'a> View<'a> {
                 .entry(&finding.integration.id)
                 .or_default()
                 .resource_types
-                .entry(finding.control.template.resource_type)
+                .entry(&finding.control.template.resource_type.name)
                 .or_default()
                 .resources
                 .entry(self.hostility.text(finding.resource_id()))

@@ -159,7 +159,7 @@ impl Filters {
             && among(&self.integrations, &integration.id)
             && !excluded.is_some_and(|list| list.contains(&integration.id))
             && among(&self.integration_types, &integration.of.integration_type)
-            && among(&self.resource_types, finding.control.template.resource_type)
+            && among(&self.resource_types, &finding.control.template.resource_type.name)
             && (self.resources.is_none() || among(&self.resources, &finding.resource_id()))
     }
 
@@ -239,14 +239,14 @@ impl Platform {
             "platformResourceID": resource_key(finding),
             "resourceID": self.hostility.text(finding.resource_id()),
             "resourceName": self.hostility.text(finding.resource_name()),
-            "resourceType": template.resource_type,
+            "resourceType": template.resource_type.name,
             "reason": self.hostility.text(finding.reason()),
             "costImpact": null,
             "runnerID": row.job.id * 1000,
             "complianceJobID": row.job.id,
             "controlPath": format!("{}/{}", row.job.framework, finding.control.id),
             "lastEvent": self.clock.stamp(row.job.created + row.standing.updated),
-            "resourceTypeName": template.resource_type,
+            "resourceTypeName": template.resource_type.name,
             "parentBenchmarkNames": null,
             "controlTitle": self.hostility.title(template.title),
             "providerID": "",
@@ -261,7 +261,7 @@ fn key(order: &[(String, bool)], job: &Job, finding: &Finding<'_>, severity: &st
         "integrationType" => finding.integration.of.integration_type.clone(),
         "resourceID" => finding.resource_id(),
         "platformResourceID" => resource_key(finding),
-        "resourceTypeID" => finding.control.template.resource_type.to_owned(),
+        "resourceTypeID" => finding.control.template.resource_type.name.clone(),
         "integrationID" => finding.integration.id.clone(),
         "benchmarkID" => job.framework.clone(),
         "controlID" => finding.control.id.clone(),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::data;
+
 use super::course::Course;
 
 /// Jobs are purged after thirty days, here in seconds (OC §3.4).
@@ -176,18 +178,6 @@ fn yes() -> bool {
     true
 }
 
-fn documented(integration_type: &str, provider_id: &str, name: &str) -> Integration {
-    Integration {
-        integration_type: integration_type.to_owned(),
-        provider_id: provider_id.to_owned(),
-        name: name.to_owned(),
-        integration_id: None,
-        state: active(),
-        discovered: true,
-        deleted_after: None,
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         let roles =
@@ -199,15 +189,7 @@ impl Default for Settings {
             first_job_id: 136,
             builtin_frameworks: true,
             frameworks: BTreeMap::new(),
-            integrations: vec![
-                documented("aws_cloud_account", "122814690049", "production"),
-                documented(
-                    "azure_subscription",
-                    "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b",
-                    "production-azure",
-                ),
-                documented("github_account", "example-org", "source-code"),
-            ],
+            integrations: data::table(include_str!("../../data/opencomply/integrations.json")),
             extra_integrations: 0,
             silent_start: false,
             job: Course::default(),

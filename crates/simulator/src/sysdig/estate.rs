@@ -1,121 +1,95 @@
 //! Policies, controls and resources: each a pure function of its number.
 
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::data;
 use crate::ids::{hash, mix};
 
 use super::settings::{Posture, Settings};
 
+/// Everything that the scenario does not choose.
+#[derive(Default, Deserialize)]
+pub(crate) struct Table {
+    pub(crate) controls: Vec<Control>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) zones: Vec<Zone>,
+    regions: Vec<String>,
+    accounts: Vec<String>,
+    /// The rules that events are made by.
+    pub(crate) event_rules: Vec<String>,
+}
+
+pub(crate) static TABLE: LazyLock<Table> =
+    LazyLock::new(|| data::table(include_str!("../../data/sysdig/estate.json")));
+
 /// Where resources of a control are listed (GZ §4.3–4.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Family {
-    /// With the provider.
-    Cloud(&'static str),
+    Cloud,
     Kube,
     ClusterAnalysis,
 }
 
 /// A control.
+#[derive(Deserialize)]
 pub(crate) struct Control {
-    pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) severity: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) severity: String,
     pub(crate) family: Family,
-    pub(crate) kind: &'static str,
-    /// The type of its resources, as rows say it.
-    pub(crate) resource_type: &'static str,
+    /// Of controls of the family `cloud`.
+    #[serde(default)]
+    pub(crate) provider: String,
+    pub(crate) kind: String,
+    /// The type of its resources, as rows state it.
+    pub(crate) resource_type: String,
+    #[serde(default)]
     pub(crate) manual: bool,
 }
 
-const fn control(
-    id: &'static str,
-    name: &'static str,
-    severity: &'static str,
-    family: Family,
-    kind: &'static str,
-    resource_type: &'static str,
-) -> Control {
-    Control { id, name, severity, family, kind, resource_type, manual: false }
+impl Control {
+    /// What it evaluates: a cloud, or a distribution of Kubernetes.
+    pub(crate) fn target(&self) -> &str {
+        match self.family {
+            Family::Cloud => &self.provider,
+            Family::Kube | Family::ClusterAnalysis => "Vanilla",
+        }
+    }
 }
 
-const AWS: Family = Family::Cloud("AWS");
-const GCP: Family = Family::Cloud("GCP");
-
-pub(crate) const CONTROLS: &[Control] = &[
-    control("16001", "S3 - Blocked Public Access", "High", AWS, "AWS_S3_BUCKET", "S3 Bucket"),
-    control("16002", "S3 - Enabled Versioning", "Low", AWS, "AWS_S3_BUCKET", "S3 Bucket"),
-    control("16003", "IAM - Rotated Access Keys", "Medium", AWS, "AWS_USER", "IAM User"),
-    control("16004", "EC2 - Restricted SSH", "High", AWS, "AWS_SECURITY_GROUP", "Security Group"),
-    control("16005", "RDS - Enabled Encryption", "Medium", AWS, "AWS_RDS_INSTANCE", "RDS Instance"),
-    control(
-        "17001",
-        "Network - Enabled Flow Logs",
-        "Low",
-        GCP,
-        "compute.googleapis.com/Subnetwork",
-        "Subnetwork",
-    ),
-    control(
-        "4001",
-        "Container running as privileged",
-        "High",
-        Family::Kube,
-        "workload",
-        "Deployment",
-    ),
-    control("4002", "Missing resource limits", "Medium", Family::Kube, "workload", "Deployment"),
-    control(
-        "21",
-        "Kubelet - Disabled Anonymous Auth",
-        "High",
-        Family::ClusterAnalysis,
-        "host",
-        "Host",
-    ),
-    Control {
-        manual: true,
-        ..control("16099", "Contact details are current", "Low", AWS, "AWS_ACCOUNT", "Account")
-    },
-];
-
-/// A policy: its id, its name, and its requirements with the numbers of their controls.
+#[derive(Deserialize)]
 pub(crate) struct Policy {
-    pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) requirements: &'static [(&'static str, &'static str, &'static [usize])],
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) requirements: Vec<Requirement>,
 }
 
-pub(crate) const POLICIES: &[Policy] = &[
-    Policy {
-        id: "15",
-        name: "CIS Example Cloud Benchmark v2",
-        requirements: &[
-            ("16050", "1.5 Keep buckets private", &[0, 1]),
-            ("16051", "1.9 Keep contact details current", &[9]),
-            ("16052", "2.1 Rotate and encrypt", &[2, 4]),
-            ("16053", "5.2 Restrict \"remote\" access", &[3]),
-        ],
-    },
-    Policy {
-        id: "42",
-        name: "Example Trust Criteria",
-        requirements: &[
-            ("42001", "CC6.1 Logical access", &[0, 2, 3, 6]),
-            ("42002", "CC6.7 Data in transit and at rest", &[4, 5]),
-            ("42003", "CC7.2 Capacity and hosts", &[7, 8]),
-        ],
-    },
-];
+#[derive(Deserialize)]
+pub(crate) struct Requirement {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Ids of controls.
+    controls: Vec<String>,
+}
 
-/// A zone: its id, its name, and whether it holds every other resource only.
+impl Requirement {
+    /// Its controls, by their place in the table.
+    pub(crate) fn controls(&self) -> impl Iterator<Item = usize> {
+        let place = |id: &String| TABLE.controls.iter().position(|control| control.id == *id);
+        self.controls.iter().filter_map(place)
+    }
+}
+
+#[derive(Deserialize)]
 pub(crate) struct Zone {
-    pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Whether it holds every other resource only.
     every_other: bool,
 }
-
-pub(crate) const ZONES: &[Zone] = &[
-    Zone { id: "1", name: "Entire Infrastructure", every_other: false },
-    Zone { id: "7", name: "Production", every_other: true },
-];
 
 impl Zone {
     pub(crate) fn holds(&self, resource: &Resource) -> bool {
@@ -141,27 +115,24 @@ pub(crate) struct Resource {
     pub(crate) state: State,
 }
 
-const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", "ap-south-1"];
-const ACCOUNTS: [&str; 2] = ["122814690049", "400000000037"];
-
 impl Resource {
     pub(crate) fn name(&self) -> String {
-        let kind = CONTROLS[self.control].resource_type.to_lowercase().replace(' ', "-");
+        let kind = TABLE.controls[self.control].resource_type.to_lowercase().replace(' ', "-");
         format!("{kind}-{:03}", self.number)
     }
 
     /// The same resource under two controls of one kind has the same hash.
     pub(crate) fn hash(&self) -> String {
-        let seed = hash(&format!("{}/{}", CONTROLS[self.control].kind, self.name()));
+        let seed = hash(&format!("{}/{}", TABLE.controls[self.control].kind, self.name()));
         format!("{:016x}{:016x}", mix(seed), mix(seed ^ 1))
     }
 
     pub(crate) fn account(&self) -> &'static str {
-        ACCOUNTS[usize::from(self.number % 4 == 3)]
+        &TABLE.accounts[usize::from(self.number % 4 == 3)]
     }
 
     pub(crate) fn region(&self) -> &'static str {
-        REGIONS[usize::try_from(self.number % 3).unwrap_or_default()]
+        &TABLE.regions[usize::try_from(self.number % 3).unwrap_or_default()]
     }
 
     pub(crate) fn namespace(&self) -> &'static str {
@@ -201,9 +172,11 @@ struct Shares {
 
 impl Shares {
     fn of(posture: &Posture, control: usize) -> Self {
-        let this = &CONTROLS[control];
-        let alike: Vec<usize> = (0..CONTROLS.len())
-            .filter(|at| CONTROLS[*at].severity == this.severity && !CONTROLS[*at].manual)
+        let this = &TABLE.controls[control];
+        let alike: Vec<usize> = (0..TABLE.controls.len())
+            .filter(|at| {
+                TABLE.controls[*at].severity == this.severity && !TABLE.controls[*at].manual
+            })
             .collect();
         let share = |count: u64| {
             let (many, at) = (alike.len() as u64, alike.iter().position(|at| *at == control));
@@ -211,7 +184,7 @@ impl Shares {
         };
         let only = |severity: &str, count: u64| if this.severity == severity { count } else { 0 };
         Self {
-            failed: share(match this.severity {
+            failed: share(match this.severity.as_str() {
                 "High" => posture.fails.high,
                 "Medium" => posture.fails.medium,
                 _ => posture.fails.low,
@@ -232,12 +205,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_requirement_names_controls_of_the_table() {
+        assert_eq!((TABLE.regions.len(), TABLE.accounts.len()), (3, 2));
+        assert_eq!(TABLE.event_rules.len(), 4);
+        for requirement in TABLE.policies.iter().flat_map(|policy| &policy.requirements) {
+            let known = requirement.controls().count();
+            assert!(known > 0 && known == requirement.controls.len(), "{}", requirement.name);
+        }
+    }
+
+    #[test]
     fn as_many_fail_as_the_scenario_says() {
         let mut settings = Settings::default();
         settings.posture.expired = 3;
         settings.posture.fails.high = 5;
         let count = |state: State| {
-            let all = (0..CONTROLS.len()).filter(|at| !CONTROLS[*at].manual);
+            let all = (0..TABLE.controls.len()).filter(|at| !TABLE.controls[*at].manual);
             let all = all.flat_map(|control| resources(&settings, control));
             all.filter(|resource| resource.state == state).count()
         };

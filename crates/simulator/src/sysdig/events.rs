@@ -6,6 +6,7 @@ use axum::extract::{Path, Query, State};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
+use super::estate::TABLE;
 use super::filter::{Filter, Language};
 use super::settings::Events;
 use super::{Answer, Platform, Refusal, parameter};
@@ -29,13 +30,6 @@ const FIELDS: [&str; 9] = [
 /// Nanoseconds in a second, and in the two weeks that a span may have.
 const SECOND: i64 = 1_000_000_000;
 const LONGEST: i64 = 14 * 24 * 3600 * SECOND;
-
-const RULES: [&str; 4] = [
-    "Terminal shell in container",
-    "Write below etc",
-    "Contact K8S API Server From Container",
-    "Launch Suspicious Network Tool",
-];
 
 /// One event: the newest has the number 0.
 struct Event {
@@ -187,7 +181,7 @@ impl Platform {
                 Event {
                     number,
                     severity,
-                    rule: RULES[usize::try_from(mix(number) % 4).unwrap_or_default()],
+                    rule: &TABLE.event_rules[usize::try_from(mix(number) % 4).unwrap_or_default()],
                     nanos: at.timestamp_nanos_opt().unwrap_or_default(),
                     false_positive: *false_positive_every > 0
                         && (number + 1).is_multiple_of(*false_positive_every),

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use serde_json::{Value, json};
 
 use super::estate::{
-    CONTROLS, Family, POLICIES, Policy, Resource, State as Is, ZONES, Zone, resources,
+    Control, Family, Policy, Requirement, Resource, State as Is, TABLE, Zone, resources,
 };
 use super::filter::Filter;
 use super::{Answer, Platform, Refusal, parameter};
@@ -30,9 +30,8 @@ pub(super) async fn views(State(platform): State<Arc<Platform>>) -> Answer {
                         "evaluatedResources": platform.settings.posture.resources,
                     })
                 };
-                let rows = policy.requirements.iter();
-                let failed = rows.flat_map(|(.., controls)| *controls);
-                let failed = failed.filter(|at| platform.counts(zone, **at).failing > 0).count();
+                let controls = policy.requirements.iter().flat_map(Requirement::controls);
+                let failed = controls.filter(|at| platform.counts(zone, *at).failing > 0).count();
                 json!({
                     "name": policy.name,
                     "failedControls": failed,
@@ -43,7 +42,8 @@ pub(super) async fn views(State(platform): State<Arc<Platform>>) -> Answer {
             })
             .collect()
     };
-    let data: Vec<_> = ZONES
+    let data: Vec<_> = TABLE
+        .zones
         .iter()
         .map(|zone| json!({"zoneName": zone.name, "policies": policies(zone)}))
         .collect();
@@ -58,9 +58,9 @@ pub(super) async fn requirements(
     let fields = ["name", "policy.name", "zone.name", "pass", "severity", "platform"];
     let filter = Filter::new(parameter(&pairs, "filter"), &fields)?;
     let mut rows = Vec::new();
-    for zone in ZONES {
+    for zone in &TABLE.zones {
         for policy in platform.policies() {
-            for requirement in policy.requirements {
+            for requirement in &policy.requirements {
                 let row = platform.requirement(zone, policy, requirement);
                 let number = match row["severity"].as_str() {
                     Some("High") => "3",
@@ -72,9 +72,9 @@ pub(super) async fn requirements(
                 let targets = row["controls"].as_array().map_or(&[][..], Vec::as_slice);
                 let targets = || targets.iter().filter_map(|control| control["target"].as_str());
                 let takes = filter.takes(|field| match field {
-                    "name" => vec![requirement.1],
-                    "policy.name" => vec![policy.name],
-                    "zone.name" => vec![zone.name],
+                    "name" => vec![&requirement.name],
+                    "policy.name" => vec![&policy.name],
+                    "zone.name" => vec![&zone.name],
                     "pass" => vec![pass],
                     "severity" => vec![number],
                     _ => targets().collect(),
@@ -94,8 +94,8 @@ pub(super) async fn requirements(
 pub(super) async fn cloud(State(platform): State<Arc<Platform>>, pairs: Pairs) -> Answer {
     let Query(pairs) = &pairs;
     let control = control(pairs)?;
-    let Family::Cloud(provider) = CONTROLS[control].family else { return no_such_control() };
-    if parameter(pairs, "providerType") != Some(provider) {
+    let Control { family, provider, .. } = &TABLE.controls[control];
+    if *family != Family::Cloud || parameter(pairs, "providerType") != Some(provider) {
         return no_such_control();
     }
     platform.resources(pairs, control, &["name", "account", "location", "organization"])
@@ -103,7 +103,7 @@ pub(super) async fn cloud(State(platform): State<Arc<Platform>>, pairs: Pairs) -
 
 pub(super) async fn kube(State(platform): State<Arc<Platform>>, pairs: Pairs) -> Answer {
     let control = control(&pairs)?;
-    if CONTROLS[control].family != Family::Kube {
+    if TABLE.controls[control].family != Family::Kube {
         return no_such_control();
     }
     platform.resources(&pairs, control, &["name", "clusterName", "namespace", "type"])
@@ -111,7 +111,7 @@ pub(super) async fn kube(State(platform): State<Arc<Platform>>, pairs: Pairs) ->
 
 pub(super) async fn cluster(State(platform): State<Arc<Platform>>, pairs: Pairs) -> Answer {
     let control = control(&pairs)?;
-    if CONTROLS[control].family != Family::ClusterAnalysis {
+    if TABLE.controls[control].family != Family::ClusterAnalysis {
         return no_such_control();
     }
     platform.resources(&pairs, control, &["name", "clusterName", "distributionName"])
@@ -126,11 +126,11 @@ pub(super) async fn catalogue(
         parameter(&pairs, "filter"),
         &["name", "description", "severity", "type", "target"],
     )?;
-    let rows = CONTROLS.iter().filter(|control| filter.takes(|_| vec![control.name]));
+    let rows = TABLE.controls.iter().filter(|control| filter.takes(|_| vec![&control.name]));
     let rows: Vec<_> = rows
         .map(|control| {
             json!({
-                "id": control.id, "name": platform.hostility.text(control.name),
+                "id": control.id, "name": platform.hostility.text(&control.name),
                 "description": "What to look at, and why.", "severity": control.severity,
                 "resourceKind": control.kind, "isManual": control.manual, "isSystem": true,
             })
@@ -149,23 +149,20 @@ pub(super) async fn inventory(
     let fields =
         ["account", "cluster", "namespace", "organization", "platform", "region", "type", "name"];
     let filter = Filter::new(parameter(&pairs, "filter"), &fields)?;
-    let all = (0..CONTROLS.len()).filter(|at| !CONTROLS[*at].manual);
+    let all = (0..TABLE.controls.len()).filter(|at| !TABLE.controls[*at].manual);
     let mut seen = std::collections::BTreeSet::new();
     let mut rows = Vec::new();
     for resource in all.flat_map(|at| resources(&platform.settings, at)) {
-        let (name, cloud) =
-            (resource.name(), matches!(CONTROLS[resource.control].family, Family::Cloud(_)));
-        let platform_name = match CONTROLS[resource.control].family {
-            Family::Cloud(provider) => provider,
-            _ => "Kubernetes",
-        };
+        let control = &TABLE.controls[resource.control];
+        let (name, cloud) = (resource.name(), control.family == Family::Cloud);
+        let platform_name = if cloud { control.provider.as_str() } else { "Kubernetes" };
         let takes = filter.takes(|field| match field {
             "account" if cloud => vec![resource.account()],
             "region" if cloud => vec![resource.region()],
             "cluster" if !cloud => vec!["production"],
             "namespace" if !cloud => vec![resource.namespace()],
             "platform" => vec![platform_name],
-            "type" => vec![CONTROLS[resource.control].resource_type],
+            "type" => vec![control.resource_type.as_str()],
             "name" => vec![name.as_str()],
             _ => Vec::new(),
         });
@@ -188,7 +185,8 @@ fn no_such_control() -> Answer {
 fn control(pairs: &[(String, String)]) -> Result<usize, Refusal> {
     let id = parameter(pairs, "controlId").unwrap_or_default();
     let kind = parameter(pairs, "resourceKind").unwrap_or_default();
-    CONTROLS
+    TABLE
+        .controls
         .iter()
         .position(|control| control.id == id && control.kind == kind)
         .ok_or_else(|| Refusal::not_found("control not found"))
@@ -214,7 +212,7 @@ struct Counts {
 
 impl Platform {
     fn policies(&self) -> &'static [Policy] {
-        if self.settings.posture.no_policies { &[] } else { POLICIES }
+        if self.settings.posture.no_policies { &[] } else { &TABLE.policies }
     }
 
     fn counts(&self, zone: &Zone, control: usize) -> Counts {
@@ -231,47 +229,41 @@ impl Platform {
         counts
     }
 
-    fn requirement(
-        &self,
-        zone: &Zone,
-        policy: &Policy,
-        (id, name, controls): &(&'static str, &'static str, &'static [usize]),
-    ) -> Value {
+    fn requirement(&self, zone: &Zone, policy: &Policy, requirement: &Requirement) -> Value {
         let posture = &self.settings.posture;
-        let text = |plain: &'static str| self.hostility.text(plain);
         let mut failed = posture.hidden_controls;
         let mut worst = "Low";
-        let rows: Vec<_> = controls
-            .iter()
+        let rows: Vec<_> = requirement
+            .controls()
             .map(|at| {
-                let control = &CONTROLS[*at];
+                let control = &TABLE.controls[at];
                 let manual = control.manual || posture.all_manual;
-                let counts = if manual { Counts::default() } else { self.counts(zone, *at) };
+                let counts = if manual { Counts::default() } else { self.counts(zone, at) };
                 let pass = !manual && counts.failing == 0;
                 failed += u64::from(!manual && counts.failing > 0);
                 let severity = match (&posture.unknown_severity, at) {
                     (Some(word), 0) => word.as_str(),
-                    _ => control.severity,
+                    _ => &control.severity,
                 };
                 if severity != "Low" && worst != "High" {
                     worst = severity;
                 }
                 json!({
-                    "id": control.id, "name": text(control.name),
+                    "id": control.id, "name": self.hostility.text(&control.name),
                     "description": self.hostility.title("Look at every resource of this kind."),
-                    "target": target(control.family), "type": 8, "platform": "",
+                    "target": control.target(), "type": 8, "platform": "",
                     "pass": pass, "severity": severity,
                     "objectsCount": counts.failing, "acceptedCount": counts.accepted,
                     "passingCount": counts.passing, "remediationId": control.id,
                     "lastUpdate": self.seconds(posture.evaluated_minutes_ago).to_string(),
                     "resourceKind": control.kind, "isManual": manual,
                     "supportedDistributions": null,
-                    "resourceApiEndpoint": self.endpoint(zone, policy, *at),
+                    "resourceApiEndpoint": self.endpoint(zone, policy, at),
                 })
             })
             .collect();
         json!({
-            "requirementId": id, "name": name, "description": "",
+            "requirementId": requirement.id, "name": requirement.name, "description": "",
             "pass": failed == 0, "severity": worst, "policyId": policy.id,
             "policyName": policy.name, "zone": {"id": zone.id, "name": zone.name},
             "failedControls": failed, "controls": rows,
@@ -280,9 +272,9 @@ impl Platform {
 
     /// As the platform writes it: no URL, for nothing is encoded (GZ §4.5, advice).
     fn endpoint(&self, zone: &Zone, policy: &Policy, at: usize) -> String {
-        let control = &CONTROLS[at];
+        let control = &TABLE.controls[at];
         let (call, provider) = match control.family {
-            Family::Cloud(provider) => ("cloud", format!("&providerType={provider}")),
+            Family::Cloud => ("cloud", format!("&providerType={}", control.provider)),
             Family::Kube => ("kube", String::new()),
             Family::ClusterAnalysis => ("clusteranalysis", "&type=2".to_owned()),
         };
@@ -298,19 +290,19 @@ impl Platform {
         let filter = Filter::new(parameter(pairs, "filter"), &fields)?;
         let takes = |resource: &Resource| {
             let name = resource.name();
-            let zones = || ZONES.iter().filter(|zone| zone.holds(resource));
+            let zones = || TABLE.zones.iter().filter(|zone| zone.holds(resource));
             let policies = || {
                 let has = |policy: &&Policy| {
-                    policy.requirements.iter().any(|(.., controls)| controls.contains(&control))
+                    policy.requirements.iter().any(|of| of.controls().any(|at| at == control))
                 };
                 self.policies().iter().filter(has)
             };
             let yes = |state: bool| vec![if state { "true" } else { "false" }];
             filter.takes(|field| match field {
-                "zones.id" => zones().map(|zone| zone.id).collect(),
-                "zoneName" => zones().map(|zone| zone.name).collect(),
-                "policyId" => policies().map(|policy| policy.id).collect(),
-                "policyName" => policies().map(|policy| policy.name).collect(),
+                "zones.id" => zones().map(|zone| zone.id.as_str()).collect(),
+                "zoneName" => zones().map(|zone| zone.name.as_str()).collect(),
+                "policyId" => policies().map(|policy| policy.id.as_str()).collect(),
+                "policyName" => policies().map(|policy| policy.name.as_str()).collect(),
                 "pass" => yes(resource.passes() || resource.state == Is::Accepted),
                 "accepted" => yes(matches!(resource.state, Is::Accepted | Is::Expired)),
                 "name" => vec![name.as_str()],
@@ -318,7 +310,7 @@ impl Platform {
                 "location" => vec![resource.region()],
                 "clusterName" => vec!["production"],
                 "namespace" => vec![resource.namespace()],
-                "type" => vec![CONTROLS[control].resource_type],
+                "type" => vec![TABLE.controls[control].resource_type.as_str()],
                 _ => Vec::new(),
             })
         };
@@ -332,10 +324,10 @@ impl Platform {
     }
 
     fn row(&self, resource: &Resource) -> Value {
-        let control = &CONTROLS[resource.control];
+        let control = &TABLE.controls[resource.control];
         let name = resource.name();
         let shown = self.hostility.text(&name);
-        let zones = ZONES.iter().filter(|zone| zone.holds(resource));
+        let zones = TABLE.zones.iter().filter(|zone| zone.holds(resource));
         let zones: Vec<_> = zones.map(|z| json!({"id": z.id, "name": z.name})).collect();
         let mut row = json!({
             "hash": resource.hash(), "name": shown, "type": control.resource_type,
@@ -343,7 +335,7 @@ impl Platform {
             "zones": zones,
         });
         let more = match control.family {
-            Family::Cloud(_) => json!({
+            Family::Cloud => json!({
                 "globalId": format!("arn:example:{}:{}:{name}", resource.region(), resource.account()),
                 "account": resource.account(), "location": resource.region(), "organization": "",
                 "labelValues": ["team:shop"],
@@ -402,12 +394,5 @@ impl Platform {
         let data: Vec<_> = rows.into_iter().skip(page.saturating_mul(size)).take(size).collect();
         let total = if as_text { json!(total.to_string()) } else { json!(total) };
         Ok(reply::json(&json!({"data": data, "totalCount": total})))
-    }
-}
-
-fn target(family: Family) -> &'static str {
-    match family {
-        Family::Cloud(provider) => provider,
-        Family::Kube | Family::ClusterAnalysis => "Vanilla",
     }
 }

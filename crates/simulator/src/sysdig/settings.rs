@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::estate::CONTROLS;
+use super::estate::TABLE;
 
 /// What the simulated Sysdig Secure has and does.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -221,7 +221,7 @@ impl Settings {
     pub(crate) fn validate(&self) -> Result<(), String> {
         let Posture { resources, fails, accepted, expired, config_errors, .. } = &self.posture;
         let room = |severity: &str| {
-            CONTROLS.iter().filter(|c| c.severity == severity && !c.manual).count() as u64
+            TABLE.controls.iter().filter(|c| c.severity == severity && !c.manual).count() as u64
                 * resources
         };
         for (severity, count) in [
