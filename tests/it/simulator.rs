@@ -388,10 +388,6 @@ async fn a_report_counts_the_same_from_every_side() {
     assert_eq!(narrow["controls"].as_object().unwrap().keys().collect::<Vec<_>>(), [name]);
     assert_eq!(narrow["integrations"], Value::Null);
 
-    let (_, summary) = platform.get(&format!("{report}/summary")).await;
-    assert_eq!(summary["job_details"]["job_score"]["total_controls"], 60, "manual ones, too");
-    assert_eq!(summary["job_details"]["results"], json!({"alarm": 155, "ok": 409}));
-
     let unknown = platform.get("/main/compliance/api/v3/quick/scan/999").await;
     assert_eq!(unknown.0, 500);
     let view = platform.get(&format!("/main/compliance/api/v3/quick/scan/{job}?view=all")).await;
@@ -510,35 +506,32 @@ async fn a_report_that_was_never_written_is_zeros_null_and_a_refusal() {
     assert_eq!(by_control, (StatusCode::OK, Value::Null));
     let scan = platform.get(&format!("/main/compliance/api/v3/quick/scan/{job}")).await;
     assert_eq!(scan, (StatusCode::BAD_REQUEST, json!({"message": "summary not found"})));
-    let summary = platform.get(&format!("{report}/summary")).await;
-    assert_eq!(summary, (StatusCode::BAD_REQUEST, json!({"message": "summary does not exist"})));
 }
 
 #[tokio::test]
-async fn a_stuck_job_waits_and_both_ways_to_cancel_answer_as_documented() {
+async fn a_stuck_job_waits_and_cancelling_answers_as_documented() {
     let platform = Platform::named("stuck").await;
     let job = platform.run_documented().await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(platform.status(job).await["job_status"], "CREATED");
-    let by_id = async |id: &str| {
-        let path =
-            format!("/main/schedule/api/v3/jobs/cancel/byid?job_id={id}&job_type=compliance");
-        let response = platform.send(Method::PUT, &path, "token", None).await;
-        (response.status().as_u16(), response.text().await.unwrap())
+    let cancel = async |ids: Value| {
+        let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": ids});
+        platform.post("/main/schedule/api/v3/jobs/cancel", body).await
     };
-    assert_eq!(by_id(&job.to_string()).await, (200, String::new()));
+    let outcome = |id: &str, canceled: bool, reason: &str| {
+        let outcome = json!({
+            "job_id": id, "job_type": "compliance", "canceled": canceled, "reason": reason,
+        });
+        (StatusCode::OK, json!([outcome]))
+    };
+    assert_eq!(cancel(json!(["136"])).await, outcome("136", true, ""));
     assert_eq!(platform.status(job).await["job_status"], "CANCELED");
-    assert_eq!(by_id("136").await, (200, r#"{"message":"job is already finished"}"#.to_owned()));
-    assert_eq!(by_id("99999").await, (200, String::new()), "looks like success");
-    assert_eq!(by_id("x").await.0, 400);
-    let other = platform.run_documented().await;
-    let body =
-        json!({"job_type": "compliance", "selector": "job_id", "job_id": [other.to_string()]});
-    let (_, answer) = platform.post("/main/schedule/api/v3/jobs/cancel", body).await;
-    assert_eq!(
-        answer,
-        json!([{"job_id": "137", "job_type": "compliance", "canceled": true, "reason": ""}])
-    );
+    assert_eq!(cancel(json!(["136"])).await, outcome("136", false, "job is already finished"));
+    assert_eq!(cancel(json!(["99999"])).await, outcome("99999", true, ""), "an unknown job");
+    assert_eq!(cancel(json!(["abc"])).await, outcome("abc", false, "invalid job id"));
+    assert_eq!(cancel(json!([])).await, (StatusCode::OK, Value::Null));
+    let numbers = (StatusCode::BAD_REQUEST, json!({"message": "invalid request"}));
+    assert_eq!(cancel(json!([136])).await, numbers);
 }
 
 #[tokio::test]
@@ -637,15 +630,6 @@ async fn history_shows_what_others_run_and_forgets_filters_that_match_nothing() 
     assert_eq!(ids(json!({"interval": "24h"})).await, [0; 0]);
     assert_eq!(ids(json!({"per_page": 1, "cursor": 2})).await, [134]);
 
-    let (_, all) = platform.post("/main/schedule/api/v3/jobs/compliance", json!({})).await;
-    let first = &all["items"][0];
-    assert_eq!((&first["job_id"], &first["created_by"]), (&json!("133"), &json!("scheduler")));
-    assert_eq!(first["integration_ids"].as_array().unwrap().len(), 1);
-    let (_, last) = platform.get("/main/schedule/api/v1/compliance/status/baseline_security").await;
-    assert_eq!(last["ID"], 135);
-    assert_eq!(last["Status"], "RUNNERS_IN_PROGRESS");
-    let never = platform.get("/main/schedule/api/v1/compliance/status/cis_aws_l2").await;
-    assert_eq!(never, (StatusCode::OK, Value::Null));
     let total = async || platform.status(135).await["runners_status"]["total_count"].clone();
     assert_eq!(total().await, 26, "a runner for every AWS control");
     platform.run_documented().await;
@@ -671,11 +655,6 @@ async fn lists_are_null_when_empty_and_know_what_a_framework_runs_on() {
     assert!(ids.contains(&"cis_aws") && !ids.contains(&"cis_aws_storage"), "{ids:?}");
     let past = platform.post(path, json!({"per_page": 2, "cursor": 99})).await.1;
     assert_eq!(past["items"], json!([]));
-    let simple =
-        platform.get("/main/compliance/api/v1/benchmarks?framework_id=cis_aws_storage").await.1;
-    assert_eq!(simple[0]["id"], "cis_aws_storage");
-    let none = platform.get("/main/compliance/api/v1/benchmarks?framework_id=x").await;
-    assert_eq!(none, (StatusCode::OK, Value::Null));
     let controls = "/main/compliance/api/v1/benchmarks/controls";
     let two = format!("{controls}?control_id=aws_iam_root_mfa&control_id=azure_aks_rbac");
     assert_eq!(platform.get(&two).await.1.as_array().unwrap().len(), 2);

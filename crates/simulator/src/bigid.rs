@@ -1,4 +1,4 @@
-//! BigID Data Posture: `/api/v1/actionable-insights/…` (BP §A).
+//! BigID Data Posture: `/api/v1/actionable-insights/…` (docs/platforms/bigid.md, cases).
 //!
 //! Cases are kept in memory, so that one whose status was changed has that status from then on.
 
@@ -55,7 +55,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
     let cases = Router::new()
         .route("/all-cases", get(all_cases))
         .route("/case-status/{id}", patch(one))
-        // `cases:{actionType}` (BP §A3).
+        // `cases:{actionType}` (docs/platforms/bigid.md, changing cases).
         .route("/{action}", patch(bulk))
         .layer(from_fn_with_state(Arc::clone(&platform), authenticate));
     Router::new()
@@ -75,14 +75,14 @@ async fn authenticate(
     }
 }
 
-/// What the vendor's page shows for a bad request (BP §A5).
+/// What the vendor's page shows for a bad request (docs/platforms/bigid.md, errors and limits).
 fn refused(status: StatusCode, error: impl Into<String>) -> Response {
     reply::json_with(status, &json!({ "error": error.into() }))
 }
 
 type Pairs = Query<Vec<(String, String)>>;
 
-/// `GET /actionable-insights/all-cases` (BP §A2).
+/// `GET /actionable-insights/all-cases` (docs/platforms/bigid.md, listing cases).
 async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
     if let Some(trouble) = platform.trouble() {
         return trouble;
@@ -114,7 +114,7 @@ async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -
     reply::json(&json!({ "status": "success", "statusCode": 200, "message": null, "data": data }))
 }
 
-/// `PATCH /actionable-insights/case-status/{caseId}` (BP §A3).
+/// `PATCH /actionable-insights/case-status/{caseId}` (docs/platforms/bigid.md, changing cases).
 async fn one(
     State(platform): State<Arc<Platform>>,
     Path(id): Path<String>,
@@ -140,8 +140,8 @@ async fn one(
     }
 }
 
-/// `PATCH /actionable-insights/cases:{actionType}` (BP §A3). The value of `actionType` and the key
-/// of the ids in the answer are not public.
+/// `PATCH /actionable-insights/cases:{actionType}` (docs/platforms/bigid.md, changing cases). The
+/// value of `actionType` and the key of the ids in the answer are not public.
 async fn bulk(
     State(platform): State<Arc<Platform>>,
     Path(action): Path<String>,
@@ -181,7 +181,7 @@ impl Platform {
         self.estate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the first answers are instead of cases (BP §A5).
+    /// What the first answers are instead of cases (docs/platforms/bigid.md, errors and limits).
     fn trouble(&self) -> Option<Response> {
         let answers = self.answers.fetch_add(1, Ordering::Relaxed);
         let settings = &self.settings;

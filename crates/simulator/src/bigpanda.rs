@@ -1,7 +1,8 @@
-//! BigPanda: `GET /resources/v2.0/audit/logs` and the list of maintenance plans (BP §B).
+//! BigPanda: `GET /resources/v2.0/audit/logs` and the list of maintenance plans
+//! (docs/platforms/bigpanda.md, audit log).
 //!
 //! Entries are made once, from the changes of the scenario; how they are sent is up to its quirks,
-//! since no document says (BP §B3).
+//! since no document says (docs/platforms/bigpanda.md, envelope and paging).
 
 mod log;
 mod objects;
@@ -28,7 +29,7 @@ use log::Entry;
 use settings::Envelope;
 pub use settings::Settings;
 
-/// `per_page`, if none is asked for (BP §B1).
+/// `per_page`, if none is asked for (docs/platforms/bigpanda.md, request).
 const PAGE: usize = 100;
 
 struct Platform {
@@ -56,7 +57,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
     });
     let routes = Router::new()
         .route("/audit/logs", get(logs))
-        // The address as the documentation prints it (BP §B1).
+        // The address as the documentation prints it (docs/platforms/bigpanda.md, request).
         .route("/audit/logs/", get(answered_logs))
         .route("/ordered-maintenance-plans", get(plans))
         .fallback(async || {
@@ -66,7 +67,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
     Router::new().nest("/resources/v2.0", routes).with_state(platform)
 }
 
-/// Who may come in, and how often (BP §B1, §B6).
+/// Who may come in, and how often (docs/platforms/bigpanda.md, request and errors).
 async fn enter(State(platform): State<Arc<Platform>>, request: Request, next: Next) -> Response {
     if platform.is_too_often() {
         return refused(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "slow down");
@@ -80,7 +81,7 @@ async fn enter(State(platform): State<Arc<Platform>>, request: Request, next: Ne
     }
 }
 
-/// A refusal in the shape of the vendor's other audit log (BP §B6).
+/// A refusal in the shape of the vendor's other audit log (docs/platforms/bigpanda.md, errors).
 fn refused(status: StatusCode, error: &str, message: &str) -> Response {
     let body = json!({"statusCode": status.as_u16(), "error": error, "message": message});
     reply::json_with(status, &body)
@@ -206,7 +207,8 @@ impl Platform {
     }
 }
 
-/// `GET /ordered-maintenance-plans` (BP §B5): 204 where there are none.
+/// `GET /ordered-maintenance-plans` (docs/platforms/bigpanda.md, maintenance plans): 204 where
+/// there are none.
 async fn plans(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
     let settings = &platform.settings;
     if settings.plans_forbidden {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 
-/// What Go prints for a time that was never set (OC §1.5).
+/// What Go prints for a time that was never set (docs/platforms/opencomply.md, JSON).
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 pub(crate) struct Clock {
@@ -30,17 +30,20 @@ impl Clock {
             .unwrap_or(self.epoch)
     }
 
-    /// RFC 3339 with as many fractional digits as are needed, as Go prints it (OC §1.5).
+    /// RFC 3339 with as many fractional digits as are needed, as Go prints it
+    /// (docs/platforms/opencomply.md, JSON).
     pub(crate) fn stamp(&self, millis: i64) -> String {
         self.at(millis).to_rfc3339_opts(SecondsFormat::AutoSi, true)
     }
 
-    /// Whole seconds with an offset, as GravityZone prints it (GZ §2.5, no. 10).
+    /// Whole seconds with an offset, as GravityZone prints it (docs/platforms/gravityzone.md, gaps
+    /// in the documentation).
     pub(crate) fn offset_stamp(&self, millis: i64) -> String {
         self.at(millis).to_rfc3339_opts(SecondsFormat::Secs, false)
     }
 
-    /// Now, without a zone, as it stands in GravityZone's cursors (GZ §2.2).
+    /// Now, without a zone, as it stands in GravityZone's cursors (docs/platforms/gravityzone.md,
+    /// checks).
     pub(crate) fn naive_now(&self) -> String {
         self.at(self.now()).format("%Y-%m-%dT%H:%M:%S%.6f").to_string()
     }

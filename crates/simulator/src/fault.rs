@@ -40,7 +40,8 @@ pub struct Fault {
     /// Seconds in `Retry-After`; the header is absent without it.
     #[serde(default)]
     pub retry_after: Option<u64>,
-    /// The request takes effect and only its answer is lost, like a run that ends in 504 (OC §2.2).
+    /// The request takes effect and only its answer is lost, like a run that ends in 504
+    /// (docs/platforms/opencomply.md, errors of a start).
     #[serde(default)]
     pub applied: bool,
 }

@@ -1,4 +1,4 @@
-//! GravityZone Cloud Security: `GET /v1/cspm/checks` (GZ §2).
+//! GravityZone Cloud Security: `GET /v1/cspm/checks` (docs/platforms/gravityzone.md, checks).
 //!
 //! Rows are rendered from a generator as they are asked for; nothing is kept.
 
@@ -31,7 +31,7 @@ use filter::Filter;
 use render::{Record, Renderer};
 pub use settings::Settings;
 
-/// `page_limit`: its default and its range (GZ §2.2).
+/// `page_limit`: its default and its range.
 const PAGE: u64 = 500;
 const LARGEST_PAGE: u64 = 1000;
 
@@ -62,7 +62,8 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
         .with_state(platform)
 }
 
-/// A refusal in JSON:API's shape. No error body is published, so this is a guess (GZ §2.1).
+/// A refusal in JSON:API's shape. No error body is published, so this is a guess
+/// (docs/platforms/gravityzone.md, access and errors).
 struct Refusal {
     status: StatusCode,
     detail: String,
@@ -105,7 +106,7 @@ async fn authenticate(
 
 type Pairs = Query<Vec<(String, String)>>;
 
-/// `GET /v1/cspm/checks` (GZ §2.2).
+/// `GET /v1/cspm/checks`.
 async fn list(
     State(platform): State<Arc<Platform>>,
     headers: HeaderMap,
@@ -118,7 +119,7 @@ async fn list(
     Ok(platform.page(&base(&headers), &cursor, limit, &found))
 }
 
-/// `GET /v1/cspm/checks/{id}`: no links, no meta (GZ §2.2).
+/// `GET /v1/cspm/checks/{id}`: no links, no meta.
 async fn one(
     State(platform): State<Arc<Platform>>,
     headers: HeaderMap,
@@ -159,7 +160,7 @@ impl Platform {
         (!key.trim().is_empty()).then_some(key)
     }
 
-    /// Where to go on. Beside other parameters a cursor is ignored, and page 1 is given again (GZ §2.2).
+    /// Where to go on. Beside other parameters a cursor is ignored, and page 1 is given again.
     fn cursor(&self, mut pairs: Vec<(String, String)>) -> Result<Cursor, Refusal> {
         let cursor = pairs.iter().position(|(name, _)| name == "page_cursor");
         let cursor = cursor.map(|at| pairs.swap_remove(at).1);

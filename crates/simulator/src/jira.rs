@@ -1,4 +1,4 @@
-//! Jira Cloud: issues, and a search that lags behind them (BigID sheet §C1).
+//! Jira Cloud: issues, and a search that lags behind them (docs/platforms/jira.md, API).
 //!
 //! The same under `/rest/api/2` and `/rest/api/3`; only descriptions differ.
 
@@ -28,7 +28,7 @@ pub use settings::Settings;
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 5000;
 
-/// The most ids that a search reconciles, and issues in a bulk (§C1).
+/// The most ids that a search reconciles, and issues in a bulk.
 const MOST_RECONCILED: usize = 50;
 const LARGEST_BULK: usize = 50;
 
@@ -57,10 +57,8 @@ pub(crate) fn router(settings: Settings) -> Router {
         let api = Api { platform: Arc::clone(&platform), documents };
         Router::new()
             .route("/serverInfo", get(server_info))
-            .route("/myself", get(async || reply::json(&json!({"accountId": "simulated"}))))
             .route("/field", get(fields))
             .route("/user/assignable/search", get(users))
-            .route("/user/search", get(users))
             .route("/issue", post(create))
             .route("/issue/bulk", post(bulk))
             .route("/issue/{key}", get(one).delete(remove))
@@ -74,7 +72,7 @@ pub(crate) fn router(settings: Settings) -> Router {
     Router::new().nest("/rest/api/2", api(false)).nest("/rest/api/3", api(true))
 }
 
-/// `{"errorMessages": […], "errors": {"field": "…"}}` (§C1).
+/// `{"errorMessages": […], "errors": {"field": "…"}}`.
 #[derive(Clone, Debug)]
 struct Refusal {
     status: StatusCode,
@@ -109,7 +107,7 @@ fn no_issue() -> Refusal {
     Refusal::words(StatusCode::NOT_FOUND, "there is no such issue, or you may not see it")
 }
 
-/// The search of before 2025 (§C1).
+/// The search of before 2025.
 fn gone() -> Refusal {
     Refusal::words(StatusCode::GONE, "this search was removed; use search/jql")
 }
@@ -153,7 +151,7 @@ async fn server_info() -> Response {
     }))
 }
 
-/// What clients ask for to know the names of fields (§D).
+/// What clients ask for to know the names of fields (docs/platforms/jira.md, public clients).
 async fn fields() -> Response {
     let field =
         |id: &str| json!({"id": id, "key": id, "name": id, "custom": false, "clauseNames": [id]});
@@ -191,7 +189,7 @@ async fn create(State(api): State<Api>, bytes: axum::body::Bytes) -> Answer {
     Ok(reply::json_with(StatusCode::CREATED, &made))
 }
 
-/// 201 also if some of them failed, and nothing says which is which but the position (§C1).
+/// 201 also if some of them failed, and nothing says which is which but the position.
 async fn bulk(State(api): State<Api>, bytes: axum::body::Bytes) -> Answer {
     let body = body(&bytes)?;
     let updates = body["issueUpdates"].as_array().cloned().unwrap_or_default();

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 
 use crate::clock::Clock;
 use crate::hostile::Hostility;
@@ -61,7 +61,8 @@ impl Platform {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every compliance endpoint of the scheduler begins with this check (OC §1.4).
+    /// Every compliance endpoint of the scheduler begins with this check
+    /// (docs/platforms/opencomply.md, errors).
     fn require_compliance(&self) -> Result<(), Refusal> {
         match self.settings.compliance {
             settings::Compliance::Enabled => Ok(()),
@@ -72,7 +73,7 @@ impl Platform {
 
 type Shared = axum::extract::State<Arc<Platform>>;
 
-/// The routes of the installation (OC §1.1, roles in §1.3).
+/// The routes of the installation (docs/platforms/opencomply.md, routing and roles).
 pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
     let routed = settings.compliance != settings::Compliance::NotRouted;
     let platform = Arc::new(Platform::new(settings, hostile));
@@ -92,7 +93,7 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
         .with_state(platform)
 }
 
-/// What echo and the nginx before it add to every service (OC §1.4).
+/// What echo and the nginx before it add to every service (docs/platforms/opencomply.md, errors).
 fn echo(service: Router<Arc<Platform>>, platform: &Arc<Platform>) -> Router<Arc<Platform>> {
     service
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "Not Found"))
@@ -105,15 +106,11 @@ fn echo(service: Router<Arc<Platform>>, platform: &Arc<Platform>) -> Router<Arc<
 fn scheduler() -> Router<Arc<Platform>> {
     let admins = Router::new()
         .route("/api/v3/compliance/framework/{id}/run", post(run::run))
-        .route("/api/v3/compliance/benchmark/{id}/run", post(run::run))
-        .route("/api/v3/jobs/cancel/byid", put(cancel::by_id))
-        .route("/api/v3/jobs/cancel", post(cancel::by_selector));
+        .route("/api/v3/jobs/cancel", post(cancel::cancel));
     let viewers = Router::new()
         .route("/api/v3/job/compliance/{id}", get(status::status))
         .route("/api/v3/jobs/compliance/{id}/runners", get(status::runners))
-        .route("/api/v3/jobs/compliance", post(history::jobs))
-        .route("/api/v3/benchmark/{id}/run-history", post(history::run_history))
-        .route("/api/v1/compliance/status/{id}", get(history::latest));
+        .route("/api/v3/benchmark/{id}/run-history", post(history::run_history));
     admin(admins).merge(viewer(viewers))
 }
 
@@ -121,21 +118,13 @@ fn compliance() -> Router<Arc<Platform>> {
     let admins = Router::new().route("/api/v1/benchmarks/controls", get(frameworks::controls));
     let viewers = Router::new()
         .route("/api/v1/frameworks", post(frameworks::frameworks))
-        .route("/api/v1/benchmarks", get(frameworks::benchmarks))
-        .route("/api/v1/benchmarks/{id}", get(frameworks::benchmark))
         .route("/api/v1/benchmarks/controls/{id}", get(frameworks::control))
         .route("/api/v1/compliance_result", post(results::list))
         .route("/api/v3/quick/scan/{id}", get(reports::scan))
-        .route("/api/v3/job-report/{id}/details/by-control", get(reports::by_control))
-        .route("/api/v3/job-report/{id}/summary", get(reports::summary));
+        .route("/api/v3/job-report/{id}/details/by-control", get(reports::by_control));
     admin(admins).merge(viewer(viewers))
 }
 
 fn integration() -> Router<Arc<Platform>> {
-    viewer(
-        Router::new()
-            .route("/api/v1/integrations", get(integrations::all))
-            .route("/api/v1/integrations/list", post(integrations::filtered))
-            .route("/api/v1/integrations/{id}", get(integrations::one)),
-    )
+    viewer(Router::new().route("/api/v1/integrations", get(integrations::all)))
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// What a handler gives back.
 pub(crate) type Answer = Result<Response, Refusal>;
 
-/// A refusal in echo's words: `{"message": "…"}` (OC §1.4).
+/// A refusal in echo's words: `{"message": "…"}` (docs/platforms/opencomply.md, errors).
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
@@ -29,7 +29,7 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
-    /// A plain Go error or a panic: the cause is hidden (OC §1.4).
+    /// A plain Go error or a panic: the cause is hidden (docs/platforms/opencomply.md, errors).
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
@@ -60,17 +60,18 @@ pub(crate) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body
     response
 }
 
-/// A Go nil slice: an empty list is `null` on the wire (OC §1.5).
+/// A Go nil slice: an empty list is `null` on the wire (docs/platforms/opencomply.md, JSON).
 pub(crate) fn nullable<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// The items of a page: null if the whole list is empty, `[]` on a page past the end (OC §6).
+/// The items of a page: null if the whole list is empty, `[]` on a page past the end
+/// (docs/platforms/opencomply.md, lists).
 pub(crate) fn items(page: Vec<Value>, total: usize) -> Value {
     if total == 0 { Value::Null } else { Value::Array(page) }
 }
 
-/// nginx's own error page (OC §1.4).
+/// nginx's own error page (docs/platforms/opencomply.md, errors).
 pub(crate) fn nginx(status: StatusCode) -> Response {
     let reason = match status {
         StatusCode::UNAUTHORIZED => "Authorization Required",
@@ -87,7 +88,8 @@ pub(crate) fn nginx(status: StatusCode) -> Response {
     typed(status, "text/html", page)
 }
 
-/// The web UI's index page: what any unknown path gives, with status 200 (OC §1.1).
+/// The web UI's index page: what any unknown path gives, with status 200
+/// (docs/platforms/opencomply.md, routing).
 pub(crate) fn web_ui() -> Response {
     typed(
         StatusCode::OK,
@@ -96,7 +98,8 @@ pub(crate) fn web_ui() -> Response {
     )
 }
 
-/// Go escapes `<`, `>`, `&` and the two line separators inside strings (OC §1.5).
+/// Go escapes `<`, `>`, `&` and the two line separators inside strings
+/// (docs/platforms/opencomply.md, JSON).
 struct GoStrings;
 
 impl Formatter for GoStrings {

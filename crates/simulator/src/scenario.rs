@@ -20,10 +20,10 @@ macro_rules! platforms {
         /// # use compliance_gate_simulator::Scenario;
         /// // Two runners fail, and the first status answer is lost behind the proxy.
         /// let scenario = Scenario::from_json(
-        ///     r#"{
-        ///         "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
-        ///         "faults": [{"path": "/main/schedule/api/v3/job/*", "status": 503, "retry_after": 1}]
-        ///     }"#,
+        /// r#"{
+        /// "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
+        /// "faults": [{"path": "/main/schedule/api/v3/job/*", "status": 503, "retry_after": 1}]
+        /// }"#,
         /// );
         /// assert!(scenario.is_ok());
         /// ```

@@ -22,7 +22,8 @@ use crate::scenario::Scenario;
 /// The response header by which a client can tell simulated evidence from real evidence.
 pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
 
-/// nginx's defaults: the longest request line and the largest body, in bytes (OC §1.1).
+/// nginx's defaults: the longest request line and the largest body, in bytes
+/// (docs/platforms/opencomply.md, routing).
 const LONGEST_URI: usize = 8 * 1024;
 const LARGEST_BODY: u64 = 1024 * 1024;
 
@@ -180,7 +181,8 @@ fn over_limit(request: &Request) -> Option<StatusCode> {
     }
 }
 
-/// echo removes a trailing slash before it routes (OC §1.1); BigPanda tells the two apart.
+/// echo removes a trailing slash before it routes (docs/platforms/opencomply.md, routing); BigPanda
+/// tells the two apart.
 fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path().strip_suffix('/').filter(|path| !path.is_empty())?;
     if path.starts_with("/resources/") {

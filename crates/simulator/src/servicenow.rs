@@ -1,4 +1,4 @@
-//! ServiceNow's Table API (BigID sheet §C2).
+//! ServiceNow's Table API (docs/platforms/servicenow.md, Table API).
 
 mod query;
 mod records;
@@ -45,7 +45,7 @@ pub(crate) fn router(settings: Settings) -> Router {
     Router::new().nest("/api/now", tables.clone()).nest("/api/now/v2", tables).with_state(platform)
 }
 
-/// `{"error": {"message": …, "detail": …}, "status": "failure"}` (§C2).
+/// `{"error": {"message": …, "detail": …}, "status": "failure"}`.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,

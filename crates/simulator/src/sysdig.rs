@@ -1,5 +1,5 @@
-//! Sysdig Secure, as IBM Cloud sells it (GZ §3–6): compliance, images, events, and IAM's exchange
-//! of keys.
+//! Sysdig Secure, as IBM Cloud sells it (docs/platforms/sysdig.md, access): compliance, images,
+//! events, and IAM's exchange of keys.
 
 mod access;
 mod estate;
@@ -59,14 +59,11 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
         .route("/api/cspm/v1/policy/controls/search", get(posture::catalogue))
         .route("/api/cspm/v1/inventory/resources", get(posture::inventory))
         .route("/api/scanning/v1/anchore/images", get(images::by_tag))
-        .route("/api/scanning/v1/results", get(images::results))
         .route(&format!("{images}/{{image}}/policyEvaluation"), get(images::evaluation))
         .route(&format!("{images}/by_id/{{image}}/policyEvaluation"), get(images::evaluation))
         .route(&format!("{images}/{{image}}/vulnSummary"), get(images::summary))
-        .route(&format!("{images}/{{image}}/vulnSummaryDirect"), get(images::summary))
         .route(&format!("{images}/by_id/{{image}}/vulnSummaryDirect"), get(images::summary))
         .route(&format!("{images}/{{image}}/vuln/{{kind}}"), get(images::vulnerabilities))
-        .route(&format!("{images}/{{image}}/vulnDirect/{{kind}}"), get(images::vulnerabilities))
         .route(
             &format!("{images}/by_id/{{image}}/vulnDirect/{{kind}}"),
             get(images::vulnerabilities),
@@ -75,14 +72,13 @@ pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
         .route("/api/v1/secureEvents/status", get(async || reply::json(&json!({}))))
         .route("/api/v1/secureEvents/count", get(events::count))
         .route("/api/v1/secureEvents/{id}", get(events::one))
-        // What the vendor's page says thrice, and nobody serves (GZ §6).
-        .route("/api/vi/secureEvents/{what}", get(async || Refusal::not_found("Not Found")))
         .layer(from_fn_with_state(Arc::clone(&platform), access::authenticate))
         .route("/identity/token", post(access::exchange))
         .with_state(platform)
 }
 
-/// A refusal in the platform's words: JSON, though it may say that it is plain text (GZ §3.3).
+/// A refusal in the platform's words: JSON, though it may say that it is plain text
+/// (docs/platforms/sysdig.md, errors and limits).
 struct Refusal {
     status: StatusCode,
     message: String,

@@ -1,4 +1,4 @@
-//! Tokens and their exchange (BP §A1).
+//! Tokens and their exchange (docs/platforms/bigid.md, tokens).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,7 +83,7 @@ pub(crate) async fn refresh(State(platform): State<Arc<Platform>>, headers: Head
     }
 }
 
-/// Plain text, as the vendor's page has it (BP §A5).
+/// Plain text, as the vendor's page has it (docs/platforms/bigid.md, errors and limits).
 fn unauthorized() -> Response {
     reply::typed(StatusCode::UNAUTHORIZED, "text/plain", "Unauthorized")
 }

@@ -12,7 +12,7 @@ use crate::ids::mix;
 
 use super::settings::{Ids, Settings};
 
-/// The statuses that a case can be given (BP §A4).
+/// The statuses that a case can be given (docs/platforms/bigid.md, statuses and severities).
 pub(crate) const STATUSES: [&str; 7] =
     ["open", "acknowledged", "silenced", "ignored", "resolved", "remediated", "closed"];
 
@@ -118,7 +118,7 @@ impl Estate {
         })
     }
 
-    /// The case as the platform writes it (BP §A2).
+    /// The case as the platform writes it (docs/platforms/bigid.md, listing cases).
     pub(crate) fn render(
         &self,
         case: &Case,
@@ -208,7 +208,8 @@ impl Case {
         }
     }
 
-    /// Whether it meets a condition of `filter` (BP §A2). Nobody meets an operator that is unknown.
+    /// Whether it meets a condition of `filter` (docs/platforms/bigid.md, listing cases). Nobody
+    /// meets an operator that is unknown.
     pub(crate) fn meets(&self, condition: &Value) -> bool {
         let given = condition["field"].as_str().and_then(|name| self.field(name));
         let value = &condition["value"];
@@ -224,7 +225,7 @@ impl Case {
         }
     }
 
-    /// Whether it is within a filter of a bulk change (BP §A3).
+    /// Whether it is within a filter of a bulk change (docs/platforms/bigid.md, changing cases).
     pub(crate) fn is_in(&self, filter: &Value) -> bool {
         self.meets(&json!({
             "field": filter["filterField"], "operator": "in", "value": filter["filterValues"],

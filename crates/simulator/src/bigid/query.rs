@@ -1,4 +1,5 @@
-//! What a request for cases asks for, as far as the platform understands it (BP §A2).
+//! What a request for cases asks for, as far as the platform understands it
+//! (docs/platforms/bigid.md, listing cases).
 
 use serde_json::{Map, Value, json};
 

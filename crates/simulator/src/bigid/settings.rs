@@ -6,14 +6,16 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How the token must stand in `Authorization` (BP §A1). The exchange is always raw.
+    /// How the token must stand in `Authorization` (docs/platforms/bigid.md, tokens). The exchange
+    /// is always raw.
     pub scheme: Scheme,
     /// Tokens that are not valid. Others that begin with `user` must be exchanged first, as must
     /// web tokens that say so; any other one is good as it is.
     pub revoked_tokens: Vec<String>,
     /// How many requests an exchanged token is good for; `null` is any number.
     pub lease_requests: Option<u32>,
-    /// Whether a token that is not valid is told with 200 and `success: false` (BP §A5).
+    /// Whether a token that is not valid is told with 200 and `success: false`
+    /// (docs/platforms/bigid.md, errors and limits).
     pub denies_with_200: bool,
     /// Open cases, by severity.
     pub open: Severities,
@@ -25,7 +27,8 @@ pub struct Settings {
     pub resolved: u64,
     /// More cases, with any words.
     pub odd: Vec<Odd>,
-    /// The parameter that says where a page begins: `skip`, or `offset` (BP §A2).
+    /// The parameter that says where a page begins: `skip`, or `offset` (docs/platforms/bigid.md,
+    /// listing cases).
     pub paging: Paging,
     /// The most cases in a page, whatever is asked for.
     pub largest_page: usize,
@@ -58,7 +61,7 @@ pub struct Settings {
     pub failure: Option<String>,
     /// What becomes of a change of one case.
     pub patch: Patch,
-    /// The value of `{actionType}`, which is not public (BP §A3).
+    /// The value of `{actionType}`, which is not public (docs/platforms/bigid.md, changing cases).
     pub bulk_action: String,
     /// How many of the cases that a bulk change means are left out.
     pub bulk_loses: usize,
@@ -137,7 +140,7 @@ pub enum Patch {
     Works,
     /// 500, and nothing is changed.
     Fails,
-    /// 500, and the case is changed all the same (BP §A3).
+    /// 500, and the case is changed all the same (docs/platforms/bigid.md, changing cases).
     AppliesAndFails,
 }
 

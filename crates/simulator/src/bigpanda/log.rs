@@ -1,4 +1,4 @@
-//! The entries of the audit log (BP §B2).
+//! The entries of the audit log (docs/platforms/bigpanda.md, entries).
 
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ fn entry(settings: &Settings, change: &Change, epoch: i64, hostility: Hostility)
     Entry { at, resource_type: change.kind.clone(), action: change.action.clone(), sent }
 }
 
-/// Only users have names (BP §B2).
+/// Only users have names.
 fn actor(actor: Option<&str>, hostility: Hostility) -> Value {
     match actor {
         Some(email) if email.contains('@') => json!({

@@ -1,4 +1,4 @@
-//! What an entry shows of its resource, by type (BP §B4).
+//! What an entry shows of its resource, by type (docs/platforms/bigpanda.md, objects by type).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -26,7 +26,7 @@ pub(crate) fn id(kind: &str, name: &str) -> String {
     format!("{seed:016x}{tail:08x}")
 }
 
-/// The object after the change; null once it is deleted (BP §B2).
+/// The object after the change; null once it is deleted (docs/platforms/bigpanda.md, entries).
 pub(crate) fn object(change: &Change, epoch: i64, hostility: Hostility) -> Value {
     if change.action.as_deref() == Some("delete") {
         return Value::Null;

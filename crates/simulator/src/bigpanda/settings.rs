@@ -20,7 +20,8 @@ pub struct Settings {
     pub changes: Vec<Change>,
     /// Further changes that nobody minds: updates of alert tags, a minute apart.
     pub filler: u64,
-    /// What is around a page of entries: three shapes have been seen (BP §B3).
+    /// What is around a page of entries: three shapes have been seen (docs/platforms/bigpanda.md,
+    /// envelope and paging).
     pub envelope: Envelope,
     /// The name of the list in an object.
     pub list: String,
@@ -38,15 +39,17 @@ pub struct Settings {
     pub growing: bool,
     /// How entries state their time.
     pub timestamps: Timestamps,
-    /// Fields that no entry has, such as `action_type` (BP §0, no. 7).
+    /// Fields that no entry has, such as `action_type` (docs/platforms/bigpanda.md, gaps in the
+    /// documentation).
     pub without: Vec<String>,
-    /// The most requests within a second; 0 is without limit (BP §B1).
+    /// The most requests within a second; 0 is without limit (docs/platforms/bigpanda.md, request).
     pub requests_per_second: usize,
-    /// Whether an empty page is 204 (BP §B6).
+    /// Whether an empty page is 204 (docs/platforms/bigpanda.md, errors).
     pub no_content: bool,
     /// Whether the token may not read the audit log.
     pub forbidden: bool,
-    /// Whether the address without a trailing slash leads to the one with it (BP §B1).
+    /// Whether the address without a trailing slash leads to the one with it
+    /// (docs/platforms/bigpanda.md, request).
     pub redirect: bool,
     /// A file that is the first page as it stands, such as a recorded answer; no other page has
     /// entries.

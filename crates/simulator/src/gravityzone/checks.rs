@@ -36,7 +36,7 @@ pub(crate) struct Check<'a> {
     pub(crate) site: &'a Site,
     pub(crate) failed: bool,
     pub(crate) severity: &'a str,
-    /// Null on a pass (GZ §2.2).
+    /// Null on a pass (docs/platforms/gravityzone.md, checks).
     pub(crate) status: Option<&'a str>,
     pub(crate) region: &'static str,
     /// What makes it differ from others of its rule.

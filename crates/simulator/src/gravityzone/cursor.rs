@@ -1,4 +1,5 @@
-//! The cursor: everything that the next page needs, in base64 like the platform's (GZ §2.2).
+//! The cursor: everything that the next page needs, in base64 like the platform's
+//! (docs/platforms/gravityzone.md, checks).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! The filters of a request: comma lists, AND-ed with each other (GZ §2.2).
+//! The filters of a request: comma lists, AND-ed with each other (docs/platforms/gravityzone.md,
+//! checks).
 
 use super::Refusal;
 use super::checks::Check;

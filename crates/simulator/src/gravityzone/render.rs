@@ -1,4 +1,4 @@
-//! Checks as the platform writes them (GZ §2.2).
+//! Checks as the platform writes them (docs/platforms/gravityzone.md, checks).
 
 use std::borrow::Cow;
 
@@ -19,7 +19,8 @@ const OLDEST: u64 = 400 * 24 * 3600;
 #[serde(untagged)]
 pub(crate) enum Record<'a> {
     Row(Box<Row<'a>>),
-    /// What the documentation prints for records it leaves out (GZ §2.5, no. 3).
+    /// What the documentation prints for records it leaves out (docs/platforms/gravityzone.md, gaps
+    /// in the documentation).
     Placeholder {
         #[serde(rename = "...")]
         dots: &'static str,

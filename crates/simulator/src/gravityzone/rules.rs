@@ -19,7 +19,7 @@ pub(crate) struct Rule {
     controls: String,
 }
 
-/// A control of a standard. Its id alone is not unique (GZ §2.2).
+/// A control of a standard. Its id alone is not unique (docs/platforms/gravityzone.md, checks).
 #[derive(Deserialize)]
 pub(crate) struct Control {
     pub(crate) standard: String,
@@ -33,7 +33,8 @@ pub(crate) struct Table {
     /// The providers that rules exist for, each with its regions.
     pub(crate) regions: BTreeMap<String, Vec<String>>,
     /// By type of resource: the id of a resource, with `{region}`, `{account}` and `{name}`. Null
-    /// for checks of a whole account, whose resource is null (GZ §2.2).
+    /// for checks of a whole account, whose resource is null (docs/platforms/gravityzone.md,
+    /// checks).
     resource_ids: BTreeMap<String, Option<String>>,
     controls: BTreeMap<String, Vec<Control>>,
     pub(crate) rules: Vec<Rule>,

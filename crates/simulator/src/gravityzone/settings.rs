@@ -10,7 +10,8 @@ use super::rules::TABLE;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The header with the key, in lower case; `authorization` expects `Bearer ` before it (GZ §2.1).
+    /// The header with the key, in lower case; `authorization` expects `Bearer ` before it
+    /// (docs/platforms/gravityzone.md, access and errors).
     pub auth_header: String,
     /// Keys that are not valid; any other one is.
     pub revoked_keys: Vec<String>,
@@ -25,7 +26,8 @@ pub struct Settings {
     /// The accounts that are scanned.
     pub scans: Vec<Scan>,
     /// Whether the filter `severities` also gives passes of that severity: the documentation speaks
-    /// of findings only, although passes carry a severity (GZ §2.5, no. 7).
+    /// of findings only, although passes carry a severity (docs/platforms/gravityzone.md, gaps in
+    /// the documentation).
     pub severities_match_passes: bool,
     /// Added to `meta.total`: a total that disagrees with the rows.
     pub total_offset: i64,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Refusal;
 use super::settings::Settings;
 
-/// The limits of the two long fields (BigID sheet §C1).
+/// The limits of the two long fields (docs/platforms/jira.md, API).
 const LONGEST_SUMMARY: usize = 255;
 const LONGEST_DESCRIPTION: usize = 32_767;
 
@@ -124,7 +124,7 @@ impl Issue {
     }
 }
 
-/// What Jira refuses in a new issue (BigID sheet §C1).
+/// What Jira refuses in a new issue (docs/platforms/jira.md, API).
 pub(super) fn check(
     fields: &Map<String, Value>,
     settings: &Settings,

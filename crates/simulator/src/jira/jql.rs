@@ -13,8 +13,7 @@ struct Condition {
 }
 
 /// # Errors
-/// A sentence, if it is not understood, or searches everything (BigID sheet §C1: it must be
-/// bounded).
+/// A sentence, if it is not understood, or not bounded (docs/platforms/jira.md, API).
 pub(super) fn parse(text: &str) -> Result<Jql, String> {
     let lower = text.to_lowercase();
     let conditions = lower.find("order by").map_or(text, |at| text.get(..at).unwrap_or(text));

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do (OC §1.2, §1.3).
+//! Who calls, and what they may do (docs/platforms/opencomply.md, tokens and roles).
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ use crate::reply::{self, Refusal};
 use super::settings::Role;
 use super::{Platform, Shared};
 
-/// nginx asks the auth service about every request; a refusal is nginx's own page (OC §1.4).
+/// nginx asks the auth service about every request; a refusal is nginx's own page
+/// (docs/platforms/opencomply.md, errors).
 pub(crate) async fn authenticate(
     State(platform): Shared,
     mut request: Request,
@@ -65,7 +66,7 @@ async fn require(
     Refusal::new(StatusCode::NOT_ACCEPTABLE, "missing required permission").into_response()
 }
 
-/// `GET /main/auth/api/v1/me` (OC §1.2).
+/// `GET /main/auth/api/v1/me`.
 pub(crate) async fn me(State(platform): Shared, Extension(role): Extension<Role>) -> Response {
     let word = match role {
         Role::Admin => "admin",

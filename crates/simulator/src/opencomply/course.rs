@@ -18,16 +18,18 @@ pub struct Course {
     pub stuck_in: Option<State>,
     /// `failure_message` of a job that ends `FAILED`.
     pub failure: Failure,
-    /// How many runners fail: the job succeeds all the same (OC §3.2).
+    /// How many runners fail: the job succeeds all the same (docs/platforms/opencomply.md, job
+    /// states).
     pub failed_runners: usize,
-    /// How many runners time out: the job succeeds and says nothing (OC §3.2).
+    /// How many runners time out: the job succeeds and says nothing (docs/platforms/opencomply.md,
+    /// job states).
     pub timed_out_runners: usize,
     /// What a failed runner reports.
     pub runner_error: RunnerError,
     /// What is written of the report.
     pub report: Report,
     /// So many alarms are stored only after the platform stopped waiting for them: they are in the
-    /// findings listing and in no report (OC §3.2).
+    /// findings listing and in no report (docs/platforms/opencomply.md, job states).
     pub late_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
     pub data_sinking_time: Option<u64>,
@@ -39,7 +41,8 @@ pub struct Course {
     pub state_words: BTreeMap<State, String>,
 }
 
-/// How long each stage lasts, in milliseconds. The real ones take minutes (OC §3.3).
+/// How long each stage lasts, in milliseconds. The real ones take minutes
+/// (docs/platforms/opencomply.md, timing).
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pace {
@@ -71,7 +74,7 @@ pub enum Ending {
     Never,
 }
 
-/// The states of a job (OC §3.2).
+/// The states of a job (docs/platforms/opencomply.md, job states).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
@@ -131,7 +134,7 @@ impl Default for RunnerError {
     }
 }
 
-/// What is written of a job's report (OC §3.2, §5).
+/// What is written of a job's report (docs/platforms/opencomply.md, job states and reports).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
@@ -140,7 +143,8 @@ pub enum Report {
     Whole,
     /// None: counts are zero, by-control is null, scans are refused.
     Missing,
-    /// All but the control view, whose indexing error nobody notices (OC §5.2).
+    /// All but the control view, whose indexing error nobody notices (docs/platforms/opencomply.md,
+    /// report views).
     WithoutControlView,
     /// All three, but the views say that they are of the job before.
     ViewsOfAnother,
@@ -154,9 +158,11 @@ pub(crate) struct Standing {
     pub(crate) updated: i64,
     /// How much of the runners' work is done, 0 to 1.
     pub(crate) progress: f64,
-    /// Its runners were deleted under it by another run (OC §2.4).
+    /// Its runners were deleted under it by another run (docs/platforms/opencomply.md, runs that
+    /// interfere).
     pub(crate) wiped: bool,
-    /// Its report is written: a little before a job with incidents succeeds (OC §3.1).
+    /// Its report is written: a little before a job with incidents succeeds
+    /// (docs/platforms/opencomply.md, job status).
     pub(crate) reported: bool,
 }
 
@@ -186,7 +192,8 @@ impl Course {
         let share = |at: i64| {
             if length == 0 { 1.0 } else { (at - begin) as f64 / length as f64 }
         };
-        // Runners that are not all queued yet are made again, and nothing is lost (OC §2.4).
+        // Runners that are not all queued yet are made again, and nothing is lost
+        // (docs/platforms/opencomply.md, runs that interfere).
         let wipe = superseded.filter(|at| *at < begin + length && share(*at) >= QUEUED_BY);
         let end = wipe.unwrap_or(begin + length);
         let mut list = vec![(State::Created, begin)];

@@ -131,7 +131,7 @@ impl Control {
         self.pool[usize::try_from(salt % self.pool.len() as u64).unwrap_or_default()]
     }
 
-    /// The word for the severity in a job of this mode (OC §3.1).
+    /// The word for the severity in a job of this mode (docs/platforms/opencomply.md, job status).
     pub(crate) fn severity_word<'a>(
         &self,
         framework: &'a Framework,
@@ -239,8 +239,9 @@ fn extra(number: u64) -> Connected {
     })
 }
 
-/// The frameworks that come with the simulator. `CIS_Azure` is stored with capitals, so that a run by
-/// path never finds it (OC §2.1); the ids `cis_aws` and `cis_aws_l2` are easily confused.
+/// The frameworks that come with the simulator. `CIS_Azure` is stored with capitals, so that a run
+/// by path never finds it (docs/platforms/opencomply.md, starting a run); the ids `cis_aws` and
+/// `cis_aws_l2` are easily confused.
 fn builtin() -> BTreeMap<String, Framework> {
     data::table(include_str!("../../data/opencomply/frameworks.json"))
 }

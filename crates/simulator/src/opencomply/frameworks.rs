@@ -1,4 +1,5 @@
-//! Frameworks and controls: the lists of the compliance service (OC §5.7, §6).
+//! Frameworks and controls: the lists of the compliance service (docs/platforms/opencomply.md,
+//! control titles and lists).
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ struct Filter {
     per_page: Option<i64>,
 }
 
-/// `POST /main/compliance/api/v1/frameworks` (OC §6).
+/// `POST /main/compliance/api/v1/frameworks`.
 pub(crate) async fn frameworks(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Answer {
     let filter: Filter = bind(Binder::Compliance, &headers, &body)?;
     let title = filter
@@ -143,26 +144,6 @@ impl Platform {
             .find(|(_, standing)| standing.state == JobState::Succeeded)
     }
 
-    fn benchmark(&self, plan: &Plan) -> Value {
-        let controls: Vec<&String> = plan.controls.iter().map(|control| &control.id).collect();
-        let created = self.clock.stamp(-90 * 24 * 3_600_000);
-        json!({
-            "id": plan.id,
-            "title": self.hostility.text(plan.framework.title.as_str()),
-            "referenceCode": plan.id.to_uppercase(),
-            "description": self.hostility.text("What every account is held to."),
-            "enabled": true,
-            "tags": null,
-            "integrationTypes": nullable(plan.framework.integration_types.clone()),
-            "children": null,
-            "controls": nullable(controls),
-            "isBaseline": false, "logoURI": "", "category": "", "documentURI": "",
-            "tracksDriftEvents": false,
-            "createdAt": created,
-            "updatedAt": created,
-        })
-    }
-
     /// Controls by id, each once.
     fn all_controls(&self) -> BTreeMap<&str, (&Plan, &Control)> {
         let mut all = BTreeMap::new();
@@ -194,24 +175,8 @@ impl Platform {
     }
 }
 
-/// `GET /main/compliance/api/v1/benchmarks` (OC §6): roots only, unless ids are given.
-pub(crate) async fn benchmarks(State(platform): Shared, Query(pairs): Pairs) -> Response {
-    let ids = values(&pairs, "framework_id");
-    let fits = |plan: &&Plan| match ids.is_empty() {
-        true => plan.framework.root,
-        false => ids.contains(&plan.id.as_str()),
-    };
-    let found = platform.estate.plans.values().filter(fits);
-    reply::json(&nullable(found.map(|plan| platform.benchmark(plan)).collect()))
-}
-
-/// `GET /main/compliance/api/v1/benchmarks/{id}`: an unknown id is a panic (OC §6).
-pub(crate) async fn benchmark(State(platform): Shared, Path(id): Path<String>) -> Answer {
-    let plan = platform.estate.plan(&id).ok_or_else(Refusal::internal)?;
-    Ok(reply::json(&platform.benchmark(plan)))
-}
-
-/// `GET /main/compliance/api/v1/benchmarks/controls` (admin; OC §5.7).
+/// `GET /main/compliance/api/v1/benchmarks/controls` (role admin; docs/platforms/opencomply.md,
+/// control titles).
 pub(crate) async fn controls(State(platform): Shared, Query(pairs): Pairs) -> Response {
     let ids = values(&pairs, "control_id");
     let all = platform.all_controls();
@@ -220,7 +185,8 @@ pub(crate) async fn controls(State(platform): Shared, Query(pairs): Pairs) -> Re
     reply::json(&nullable(items.collect()))
 }
 
-/// `GET /main/compliance/api/v1/benchmarks/controls/{id}` (viewer; OC §5.7).
+/// `GET /main/compliance/api/v1/benchmarks/controls/{id}` (role viewer;
+/// docs/platforms/opencomply.md, control titles).
 pub(crate) async fn control(State(platform): Shared, Path(id): Path<String>) -> Answer {
     let all = platform.all_controls();
     let (plan, control) = all

@@ -1,4 +1,4 @@
-//! The jobs of the past, and those of somebody else (OC §7).
+//! The jobs of the past, and those of somebody else (docs/platforms/opencomply.md, history).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::reply::{self, Answer, Refusal, nullable};
+use crate::reply::{self, Answer, Refusal};
 
 use super::course::Standing;
 use super::integrations::Selector;
@@ -31,7 +31,7 @@ struct Filter {
     per_page: Option<i64>,
 }
 
-/// `POST …/benchmark/{id}/run-history` (OC §7): the newest change first, unless asked otherwise.
+/// `POST …/benchmark/{id}/run-history`: the newest change first, unless asked otherwise.
 pub(crate) async fn run_history(
     State(platform): Shared,
     Path(id): Path<String>,
@@ -57,45 +57,6 @@ pub(crate) async fn run_history(
             "integration_info": integrations,
         })
     }))
-}
-
-/// `POST …/jobs/compliance` (OC §7): the lowest id first, unless asked otherwise.
-pub(crate) async fn jobs(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Answer {
-    platform.require_compliance()?;
-    let filter: Filter = bind(Binder::Scheduler, &headers, &body)?;
-    let mut found = platform.history(&filter)?;
-    let frameworks = filter.benchmark_id.clone().unwrap_or_default();
-    found.retain(|(job, _)| frameworks.is_empty() || frameworks.contains(&job.framework));
-    sort(&mut found, filter.sort_by.as_deref().unwrap_or("id"));
-    let now = platform.clock.now();
-    let estate = &platform.estate;
-    Ok(listing(&filter, found, |(job, standing)| {
-        let ids = job.integrations.iter().map(|at| estate.integrations[*at].id.as_str());
-        let mut fields = platform.fields(job, standing, now);
-        fields.insert("job_id".to_owned(), json!(job.id.to_string()));
-        fields.insert("integration_ids".to_owned(), json!(nullable(ids.collect())));
-        Value::Object(fields)
-    }))
-}
-
-/// `GET …/compliance/status/{framework}`: Go's own field names, or null (OC §7).
-pub(crate) async fn latest(State(platform): Shared, Path(id): Path<String>) -> Answer {
-    platform.require_compliance()?;
-    let found = platform.history(&Filter::default())?;
-    let last = found
-        .iter()
-        .filter(|(job, _)| job.with_incidents && job.framework == id)
-        .max_by_key(|(job, _)| job.created);
-    let now = platform.clock.now();
-    Ok(reply::json(&last.map(|(job, standing)| {
-        let fields = platform.fields(job, standing, now);
-        json!({
-            "ID": job.id,
-            "FrameworkIds": [job.framework],
-            "Status": job.state_word(standing),
-            "FailureMessage": fields.get("failure_message"),
-        })
-    })))
 }
 
 fn listing(
@@ -124,7 +85,7 @@ impl Platform {
     /// The jobs that pass the filter's common part.
     fn history(&self, filter: &Filter) -> Result<Vec<(Job, Standing)>, Refusal> {
         let now = self.clock.now();
-        // A filter that matches no integration is no filter (OC §7).
+        // A filter that matches no integration is no filter.
         let matched = self.matched(filter.integration_info.as_deref().unwrap_or_default(), now)?;
         let states = filter.job_status.clone().unwrap_or_default();
         let since = filter.interval.as_deref().map(|text| now - milliseconds(text));
@@ -147,7 +108,7 @@ impl Platform {
     }
 }
 
-/// Only `N days`, `hours`, `minutes` and `seconds` are understood; all else has no length (OC §7).
+/// Only `N days`, `hours`, `minutes` and `seconds` are understood; all else has no length.
 fn milliseconds(interval: &str) -> i64 {
     let (number, unit) = interval.split_once(' ').unwrap_or((interval, ""));
     let length = match unit {

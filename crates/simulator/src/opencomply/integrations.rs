@@ -1,23 +1,22 @@
-//! Integrations: how requests select them, and the lists of them (OC §2.1, §6).
+//! Integrations: how requests select them, and the lists of them (docs/platforms/opencomply.md,
+//! starting a run and lists).
 
 use std::collections::BTreeSet;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ids::{is_uuid, uuid};
-use crate::reply::{self, Answer, Refusal, nullable};
+use crate::reply::{self, Refusal, nullable};
 
 use super::estate::Connected;
-use super::request::{Binder, Pairs, bind, page, values};
+use super::request::{Pairs, values};
 use super::{Platform, Shared};
 
-/// An entry of `integration_info`: its fields are AND-ed, the entries are OR-ed (OC §2.1).
+/// An entry of `integration_info`: its fields are AND-ed, the entries are OR-ed.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Selector {
@@ -43,7 +42,7 @@ impl Platform {
         integrations.iter().any(|at| !exist.contains(at))
     }
 
-    /// What `integration_info` matches: double matches are kept (OC §2.1).
+    /// What `integration_info` matches: double matches are kept.
     pub(crate) fn matched(&self, selectors: &[Selector], now: i64) -> Result<Vec<usize>, Refusal> {
         let mut matched = Vec::new();
         for selector in selectors {
@@ -69,7 +68,8 @@ impl Platform {
         Ok(matched)
     }
 
-    /// How an integration appears in jobs and runs; deleted ones are dropped (OC §2.1, §7).
+    /// How an integration appears in jobs and runs; deleted ones are dropped
+    /// (docs/platforms/opencomply.md, starting a run and history).
     pub(crate) fn infos(&self, integrations: &[usize], now: i64) -> Option<Vec<Value>> {
         let exist: BTreeSet<usize> = self.connected(now).map(|(at, _)| at).collect();
         let info = |at: &usize| {
@@ -99,7 +99,7 @@ impl Platform {
     }
 }
 
-/// PostgreSQL's `~*`: not anchored, without regard to case (OC §2.1).
+/// PostgreSQL's `~*`: not anchored, without regard to case.
 fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex::Error> {
     text.map(|text| RegexBuilder::new(text).case_insensitive(true).build()).transpose()
 }
@@ -108,7 +108,7 @@ fn listing(items: Vec<Value>, total: usize) -> Response {
     reply::json(&json!({ "integrations": reply::items(items, total), "total_count": total }))
 }
 
-/// `GET /main/integration/api/v1/integrations` (OC §6).
+/// `GET /main/integration/api/v1/integrations`.
 pub(crate) async fn all(State(platform): Shared, Query(pairs): Pairs) -> Response {
     let types = values(&pairs, "integration_type");
     let items: Vec<Value> = platform
@@ -118,52 +118,4 @@ pub(crate) async fn all(State(platform): Shared, Query(pairs): Pairs) -> Respons
         .collect();
     let total = items.len();
     listing(items, total)
-}
-
-/// The filter of the list; its names differ from those of `integration_info` (OC §6).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Filter {
-    integration_id: Option<Vec<String>>,
-    integration_type: Option<Vec<String>>,
-    provider_id_regex: Option<String>,
-    integration_name_regex: Option<String>,
-    cursor: Option<i64>,
-    per_page: Option<i64>,
-}
-
-/// `POST /main/integration/api/v1/integrations/list` (OC §6).
-pub(crate) async fn filtered(State(platform): Shared, headers: HeaderMap, body: Bytes) -> Answer {
-    let filter: Filter = bind(Binder::Scheduler, &headers, &body)?;
-    let refuse = |_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to list credential");
-    let provider_id = pattern(filter.provider_id_regex.as_deref()).map_err(refuse)?;
-    let name = pattern(filter.integration_name_regex.as_deref()).map_err(refuse)?;
-    let among = |list: &Option<Vec<String>>, word: &String| {
-        list.as_ref().is_none_or(|list| list.is_empty() || list.contains(word))
-    };
-    let mut found: Vec<&Connected> = platform
-        .connected(platform.clock.now())
-        .map(|(_, each)| each)
-        .filter(|each| {
-            among(&filter.integration_id, &each.id)
-                && among(&filter.integration_type, &each.of.integration_type)
-                && provider_id.as_ref().is_none_or(|re| re.is_match(&each.of.provider_id))
-                && name.as_ref().is_none_or(|re| re.is_match(&each.of.name))
-        })
-        .collect();
-    found.sort_by(|a, b| a.of.name.cmp(&b.of.name));
-    let total = found.len();
-    let items = page(found, filter.cursor, filter.per_page);
-    Ok(listing(items.into_iter().map(|each| platform.integration_item(each)).collect(), total))
-}
-
-/// `GET /main/integration/api/v1/integrations/{id}` (OC §6).
-pub(crate) async fn one(State(platform): Shared, Path(id): Path<String>) -> Answer {
-    if !is_uuid(&id) {
-        return Err(Refusal::bad_request("invalid request"));
-    }
-    let found = platform.connected(platform.clock.now()).find(|(_, each)| each.id == id);
-    found
-        .map(|(_, each)| reply::json(&platform.integration_item(each)))
-        .ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get integration"))
 }

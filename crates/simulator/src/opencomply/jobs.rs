@@ -14,7 +14,8 @@ pub(crate) struct Job {
     pub(crate) run: u64,
     pub(crate) framework: String,
     pub(crate) with_incidents: bool,
-    /// Indices, in the order they were matched; a double match is in it twice (OC §2.1).
+    /// Indices, in the order they were matched; a double match is in it twice
+    /// (docs/platforms/opencomply.md, starting a run).
     pub(crate) integrations: Vec<usize>,
     /// Milliseconds since the simulator started.
     pub(crate) created: i64,
@@ -24,7 +25,7 @@ pub(crate) struct Job {
     pub(crate) canceled: Option<i64>,
 }
 
-/// The states of a runner (OC §3.5).
+/// The states of a runner (docs/platforms/opencomply.md, runners).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runner {
     Created,
@@ -51,7 +52,8 @@ impl Runner {
 }
 
 impl Job {
-    /// What its runners do, each a pair of control and integration (OC §3.5).
+    /// What its runners do, each a pair of control and integration (docs/platforms/opencomply.md,
+    /// runners).
     pub(crate) fn units(&self, plan: &Plan, estate: &Estate) -> Vec<(usize, usize)> {
         let mut units = Vec::new();
         for (at, control) in plan.controls.iter().enumerate() {
@@ -99,7 +101,8 @@ impl Job {
         }
     }
 
-    /// Whether the job's results are stored, for the listing of findings (OC §5.6).
+    /// Whether the job's results are stored, for the listing of findings
+    /// (docs/platforms/opencomply.md, findings).
     pub(crate) fn has_results(&self, standing: &Standing) -> bool {
         self.with_incidents
             && matches!(
@@ -134,7 +137,7 @@ pub(crate) struct Order<'a> {
     pub(crate) course: &'a Arc<Course>,
 }
 
-/// A run is split into jobs of so many integrations (OC §2.1).
+/// A run is split into jobs of so many integrations (docs/platforms/opencomply.md, starting a run).
 const INTEGRATIONS_PER_JOB: usize = 10;
 
 impl Jobs {
@@ -190,7 +193,8 @@ impl Jobs {
             course: Arc::clone(order.course),
             canceled: None,
         };
-        // Without a runner to make, a job is never looked at again (OC §3.3).
+        // Without a runner to make, a job is never looked at again (docs/platforms/opencomply.md,
+        // timing).
         if job.with_incidents && job.units(order.plan, order.estate).is_empty() {
             let stuck = Course { ends: Ending::Never, stuck_in: None, ..Course::default() };
             job.course = Arc::new(stuck);
@@ -224,7 +228,8 @@ impl Jobs {
     }
 
     /// When a later run deleted the job's runners. It takes those of the framework's most recent
-    /// job only: in a split run, those of the last job (OC §2.4).
+    /// job only: in a split run, those of the last job (docs/platforms/opencomply.md, runs that
+    /// interfere).
     pub(crate) fn superseded(&self, job: &Job) -> Option<i64> {
         if !job.with_incidents {
             return None;
@@ -247,7 +252,8 @@ impl Jobs {
         let Some(canceled) = job.canceled.filter(|canceled| *canceled <= now) else {
             return natural;
         };
-        // The worker of a quick job goes on and overwrites the state in the end (OC §3.2).
+        // The worker of a quick job goes on and overwrites the state in the end
+        // (docs/platforms/opencomply.md, job states).
         if !job.with_incidents && natural.state.is_final() {
             return natural;
         }

@@ -1,4 +1,5 @@
-//! The report of a job: per control, per resource, and as a score (OC §5.1 to §5.4).
+//! The report of a job: per control, per resource, and as a score (docs/platforms/opencomply.md,
+//! reports).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +46,7 @@ impl Platform {
     }
 }
 
-/// Keys are absent when their count is zero (OC §5.1).
+/// Keys are absent when their count is zero (docs/platforms/opencomply.md, report by control).
 fn summary_of(counts: impl Iterator<Item = Count>) -> Value {
     let (alarms, oks) =
         counts.fold((0, 0), |(alarms, oks), count| (alarms + count.alarms, oks + count.oks));
@@ -59,7 +60,8 @@ fn summary_of(counts: impl Iterator<Item = Count>) -> Value {
     Value::Object(summary)
 }
 
-/// `GET …/job-report/{id}/details/by-control` (OC §5.1): without a report it is 200 `null`.
+/// `GET …/job-report/{id}/details/by-control` (docs/platforms/opencomply.md, report by control):
+/// without a report it is 200 `null`.
 pub(crate) async fn by_control(
     State(platform): Shared,
     Path(id): Path<String>,
@@ -91,7 +93,7 @@ pub(crate) async fn by_control(
     })))
 }
 
-/// `GET …/quick/scan/{id}?view=…` (OC §5.2, §5.3). It is not paged.
+/// `GET …/quick/scan/{id}?view=…` (docs/platforms/opencomply.md, report views). It is not paged.
 pub(crate) async fn scan(
     State(platform): Shared,
     Path(id): Path<String>,
@@ -234,57 +236,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The only two statuses that a report keeps (OC §5.3).
+/// The only two statuses that a report keeps (docs/platforms/opencomply.md, report views).
 fn status(finding: &Finding<'_>) -> &'static str {
     if finding.failed { "alarm" } else { "ok" }
-}
-
-/// `GET …/job-report/{id}/summary` (OC §5.4).
-pub(crate) async fn summary(State(platform): Shared, Path(id): Path<String>) -> Answer {
-    let (job, standing) = platform.reported(&id)?;
-    let results = platform
-        .report(&job, &standing)
-        .ok_or_else(|| Refusal::bad_request("summary does not exist"))?;
-    let framework = &results.plan.framework;
-    if !framework.root {
-        return Err(Refusal::internal());
-    }
-    let counts = results.by_control();
-    // Controls that were never evaluated are in the totals here.
-    let mut by_severity: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
-    for control in &results.plan.controls {
-        let failed = counts.get(control.id.as_str()).is_some_and(|(_, count)| count.alarms > 0);
-        let severity = control.severity_word(framework, job.with_incidents);
-        let entry = by_severity.entry(severity).or_default();
-        entry[0] += 1;
-        entry[1] += usize::from(failed);
-    }
-    by_severity.entry("low").or_default()[0] += framework.manual_controls;
-    let sum = |at: usize| by_severity.values().map(|entry| entry[at]).sum::<usize>();
-    let scores: Map<String, Value> = by_severity
-        .iter()
-        .map(|(severity, [total, failed])| {
-            let score = json!({"total_controls": total, "failed_controls": failed});
-            ((*severity).to_owned(), score)
-        })
-        .collect();
-    let integrations = &platform.estate.integrations;
-    let ids: Vec<&str> = job.integrations.iter().map(|at| integrations[*at].id.as_str()).collect();
-    Ok(reply::json(&json!({
-        "job_id": job.id,
-        "with_incidents": job.with_incidents,
-        "job_details": {
-            "status": job.state_word(&standing),
-            "created_at": platform.clock.stamp(job.created),
-            "updated_at": platform.clock.stamp(job.created + standing.updated),
-            "framework": {"id": job.framework, "title": platform.hostility.text(framework.title.as_str())},
-            "integration_ids": nullable(ids),
-            "job_score": {
-                "total_controls": sum(0),
-                "failed_controls": sum(1),
-                "control_view": {"by_severity": scores},
-            },
-            "results": summary_of(counts.into_values().map(|(_, count)| count)),
-        },
-    })))
 }

@@ -10,14 +10,16 @@ use crate::reply::Refusal;
 /// Query parameters in their order; names may repeat.
 pub(crate) type Pairs = axum::extract::Query<Vec<(String, String)>>;
 
-/// Which service binds the body: they word the refusal differently (OC §1.4).
+/// Which service binds the body: they word the refusal differently (docs/platforms/opencomply.md,
+/// errors).
 #[derive(Clone, Copy)]
 pub(crate) enum Binder {
     Scheduler,
     Compliance,
 }
 
-/// echo's binding: an empty body is an empty object, whatever its type (OC §1.4).
+/// echo's binding: an empty body is an empty object, whatever its type
+/// (docs/platforms/opencomply.md, errors).
 pub(crate) fn bind<T: DeserializeOwned + Default>(
     binder: Binder,
     headers: &HeaderMap,
@@ -44,7 +46,8 @@ pub(crate) fn bind<T: DeserializeOwned + Default>(
     })
 }
 
-/// The values of a parameter that may repeat, also as `name[]` (OC §5).
+/// The values of a parameter that may repeat, also as `name[]` (docs/platforms/opencomply.md,
+/// reports).
 pub(crate) fn values<'a>(pairs: &'a [(String, String)], name: &str) -> Vec<&'a str> {
     pairs
         .iter()
@@ -54,7 +57,7 @@ pub(crate) fn values<'a>(pairs: &'a [(String, String)], name: &str) -> Vec<&'a s
 }
 
 /// A page of a list: `cursor` is a page number from 1, no `per_page` is everything, and a page past
-/// the end is empty (OC §6).
+/// the end is empty (docs/platforms/opencomply.md, lists).
 pub(crate) fn page<T>(items: Vec<T>, cursor: Option<i64>, per_page: Option<i64>) -> Vec<T> {
     let Some(per_page) = per_page else {
         return items;

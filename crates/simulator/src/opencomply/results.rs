@@ -1,4 +1,4 @@
-//! `POST …/compliance_result`: findings, page by page (OC §5.6).
+//! `POST …/compliance_result`: findings, page by page (docs/platforms/opencomply.md, findings).
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use super::jobs::Job;
 use super::request::{Binder, bind};
 use super::{Platform, Shared};
 
-/// How many results a page has by default, and how far the search engine looks (OC §5.6).
+/// How many results a page has by default, and how far the search engine looks.
 const PAGE: usize = 1000;
 const WINDOW: usize = 10_000;
 
@@ -125,7 +125,7 @@ fn order(sort: &[Map<String, Value>]) -> Result<Vec<(String, bool)>, Refusal> {
     sort.iter().map(each).collect()
 }
 
-/// By the fields in their directions, and then by the id upwards, which is always added (OC §5.6).
+/// By the fields in their directions, and then by the id upwards, which is always added.
 fn compare(a: &[String], b: &[String], order: &[(String, bool)]) -> Ordering {
     let ways = order.iter().map(|(_, ascends)| *ascends).chain([true]);
     a.iter()
@@ -140,7 +140,7 @@ fn among(list: &Option<Vec<String>>, word: &str) -> bool {
     list.as_ref().is_none_or(|list| list.is_empty() || list.iter().any(|each| each == word))
 }
 
-/// The word of this listing, which differs from that of the reports (OC §5.6).
+/// The word of this listing, which differs from that of the reports.
 fn status(finding: &Finding<'_>) -> &'static str {
     if finding.failed { "failed" } else { "passed" }
 }
@@ -163,7 +163,7 @@ impl Filters {
             && (self.resources.is_none() || among(&self.resources, &finding.resource_id()))
     }
 
-    /// Only failures unless asked otherwise, and everything for an unknown word (OC §5.6).
+    /// Only failures unless asked otherwise, and everything for an unknown word.
     fn want_status(&self, status: &str) -> bool {
         match self.statuses.as_deref() {
             None | Some([]) => status == "failed",
@@ -204,7 +204,7 @@ impl Platform {
             else {
                 continue;
             };
-            // The next run of a framework overwrites the rows of its integrations (OC §5.6).
+            // The next run of a framework overwrites the rows of its integrations.
             let newer = stored[..at].iter().filter(|(newer, _)| newer.framework == job.framework);
             let gone: BTreeSet<&str> = newer
                 .flat_map(|(newer, _)| &newer.integrations)

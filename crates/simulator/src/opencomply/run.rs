@@ -1,4 +1,4 @@
-//! `POST …/compliance/framework/{id}/run` (OC §2).
+//! `POST …/compliance/framework/{id}/run` (docs/platforms/opencomply.md, starting a run).
 
 use std::sync::Arc;
 
@@ -56,7 +56,8 @@ pub(crate) async fn run(
 }
 
 impl Platform {
-    /// One integration of another type fails the whole run (OC §2.2).
+    /// One integration of another type fails the whole run (docs/platforms/opencomply.md, errors of
+    /// a start).
     fn require_types(&self, plan: &Plan, matched: &[usize]) -> Result<(), Refusal> {
         let each = matched.iter().map(|at| &self.estate.integrations[*at]);
         match each.into_iter().find(|each| !plan.allows(each)) {

@@ -8,7 +8,8 @@ use crate::data;
 
 use super::course::Course;
 
-/// Jobs are purged after thirty days, here in seconds (OC §3.4).
+/// Jobs are purged after thirty days, here in seconds (docs/platforms/opencomply.md, errors of the
+/// status).
 const PURGED_AFTER: u32 = 30 * 24 * 3600;
 
 /// What the simulated OpenComply has and does.
@@ -31,7 +32,8 @@ pub struct Settings {
     /// The integrations that are connected. Replaces the default: the documented AWS account and
     /// Azure subscription, and a GitHub account.
     pub integrations: Vec<Integration>,
-    /// So many AWS accounts more, with invented ids: a run is split at ten integrations (OC §2.1).
+    /// So many AWS accounts more, with invented ids: a run is split at ten integrations
+    /// (docs/platforms/opencomply.md, starting a run).
     pub extra_integrations: u64,
     /// Whether the answer to a start leaves out what its jobs are over.
     pub silent_start: bool,
@@ -39,11 +41,12 @@ pub struct Settings {
     pub job: Course,
     /// Jobs from before the simulator started, oldest first.
     pub history: Vec<PastJob>,
-    /// Somebody who starts a run of the same framework while a client's is running (OC §2.4).
+    /// Somebody who starts a run of the same framework while a client's is running
+    /// (docs/platforms/opencomply.md, runs that interfere).
     pub rival: Option<Rival>,
 }
 
-/// Whether compliance is switched on (OC §1.1, §1.4).
+/// Whether compliance is switched on (docs/platforms/opencomply.md, routing and errors).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compliance {
@@ -56,7 +59,7 @@ pub enum Compliance {
     NotRouted,
 }
 
-/// What a user may do, the lesser first (OC §1.3).
+/// What a user may do, the lesser first (docs/platforms/opencomply.md, roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -82,18 +85,21 @@ pub struct Framework {
     pub integration_types: Vec<String>,
     /// Whether the list of frameworks leaves those types out; a run minds them all the same.
     pub hides_types: bool,
-    /// Whether it is a root framework; for others a job's `frameworks` is null (OC §3.1).
+    /// Whether it is a root framework; for others a job's `frameworks` is null
+    /// (docs/platforms/opencomply.md, job status).
     pub root: bool,
     /// How many controls produce results. At least one for every severity that has alarms.
     pub controls: usize,
-    /// How many controls more are manual and never produce a result (OC §5.4).
+    /// How many controls more are manual and never produce a result (docs/platforms/opencomply.md,
+    /// report summary).
     pub manual_controls: usize,
     /// How many results are ok.
     pub ok: usize,
     /// How many results are alarms, by severity.
     pub alarms: Alarms,
     /// The severity of the controls behind `alarms.unrecognised`. Without it the platform's rule
-    /// holds: `none` with incidents, an empty word in a quick run (OC §3.1).
+    /// holds: `none` with incidents, an empty word in a quick run (docs/platforms/opencomply.md,
+    /// job status).
     pub unrecognised_severity: Option<String>,
 }
 
@@ -129,7 +135,8 @@ pub struct Integration {
     /// Whether anything was discovered in it: without, no framework finds anything there.
     #[serde(default = "yes")]
     pub discovered: bool,
-    /// Milliseconds after the start at which it is deleted; its jobs then answer 400 (OC §3.4).
+    /// Milliseconds after the start at which it is deleted; its jobs then answer 400
+    /// (docs/platforms/opencomply.md, errors of the status).
     #[serde(default)]
     pub deleted_after: Option<i64>,
 }
@@ -154,7 +161,7 @@ pub struct PastJob {
     pub job: Course,
 }
 
-/// Somebody else with the same framework (OC §2.4).
+/// Somebody else with the same framework (docs/platforms/opencomply.md, runs that interfere).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rival {

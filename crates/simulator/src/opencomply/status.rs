@@ -1,4 +1,4 @@
-//! The state of a job and of its runners (OC §3).
+//! The state of a job and of its runners (docs/platforms/opencomply.md, job status).
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,14 @@ use super::findings::Results;
 use super::jobs::{Job, Runner};
 use super::{Platform, Shared};
 
-/// `GET /main/schedule/api/v3/job/compliance/{id}` (OC §3.1).
+/// `GET /main/schedule/api/v3/job/compliance/{id}`.
 pub(crate) async fn status(State(platform): Shared, Path(id): Path<String>) -> Answer {
     platform.require_compliance()?;
     let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     let now = platform.clock.now();
     let Some((job, standing)) = platform.job(id, now) else {
-        // The handler reads the framework of an empty row, and only without frameworks survives (OC §3.4).
+        // The handler reads the framework of an empty row, and only without frameworks survives
+        // (docs/platforms/opencomply.md, errors of the status).
         return if platform.estate.plans.is_empty() {
             Ok(reply::json(&no_job()))
         } else {
@@ -61,7 +62,7 @@ fn incidents(ok: i64, alarm: i64, breakdown: &BTreeMap<&str, i64>) -> Value {
     })
 }
 
-/// All zero for no runners (OC §3.1).
+/// All zero for no runners.
 fn runner_counts(runners: &[Runner]) -> Value {
     let count = |state| runners.iter().filter(|each| **each == state).count();
     let begun = runners.len() - count(Runner::Created) - count(Runner::Queued);
@@ -78,7 +79,8 @@ fn runner_counts(runners: &[Runner]) -> Value {
     })
 }
 
-/// `GET /main/schedule/api/v3/jobs/compliance/{id}/runners` (OC §3.5).
+/// `GET /main/schedule/api/v3/jobs/compliance/{id}/runners` (docs/platforms/opencomply.md,
+/// runners).
 pub(crate) async fn runners(State(platform): Shared, Path(id): Path<String>) -> Answer {
     platform.require_compliance()?;
     let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
@@ -98,7 +100,8 @@ impl Platform {
         Some((job.clone(), jobs.standing(job, now)))
     }
 
-    /// The fields that the status shares with the listing of jobs (OC §3.1, §7).
+    /// The fields that the status shares with the listing of jobs (docs/platforms/opencomply.md,
+    /// job status and history).
     pub(crate) fn fields(&self, job: &Job, standing: &Standing, now: i64) -> Map<String, Value> {
         let created = self.clock.stamp(job.created);
         let updated = self.clock.stamp(job.created + standing.updated);
@@ -134,7 +137,7 @@ impl Platform {
         }
     }
 
-    /// Null for a framework that is not a root (OC §3.1).
+    /// Null for a framework that is not a root.
     fn framework_of(&self, job: &Job) -> Option<Value> {
         let plan = self.estate.plan(&job.framework)?;
         plan.framework.root.then(|| {
@@ -143,7 +146,8 @@ impl Platform {
         })
     }
 
-    /// Only failed runners and failed summarizers leave a message (OC §3.2).
+    /// Only failed runners and failed summarizers leave a message (docs/platforms/opencomply.md,
+    /// job states).
     fn failure_message(&self, job: &Job, standing: &Standing) -> String {
         match standing.state {
             JobState::Failed => job.course.failure.0.clone(),
@@ -173,7 +177,8 @@ impl Platform {
         format!("{} runners failed: [{}]", failed.len(), failed.join(", "))
     }
 
-    /// None before the runners are made, for a quick job, and once another run deleted them (OC §3.1, §2.4).
+    /// None before the runners are made, for a quick job, and once another run deleted them
+    /// (docs/platforms/opencomply.md, job status and runs that interfere).
     fn runner_states(&self, job: &Job, standing: &Standing) -> Vec<Runner> {
         let none = !job.with_incidents || standing.wiped || standing.state == JobState::Created;
         match self.estate.plan(&job.framework) {
@@ -221,7 +226,7 @@ impl Platform {
             .collect()
     }
 
-    /// Zeros until there is a report (OC §3.1). The offsets are a scenario's contradictions.
+    /// Zeros until there is a report. The offsets are a scenario's contradictions.
     fn incidents(&self, job: &Job, standing: &Standing) -> Value {
         let mut breakdown: BTreeMap<&str, i64> = BTreeMap::new();
         let (mut ok, mut alarm) = (0, 0);
@@ -257,7 +262,7 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The state in which a failed job failed (OC §3.1).
+/// The state in which a failed job failed.
 fn step_failed(job: &Job, standing: &Standing) -> &'static str {
     match (standing.state, job.with_incidents) {
         (JobState::Failed, true) => JobState::SummarizerInProgress.word(),

@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// The rows that it finds. A term whose field or operator is not known is ignored, so that
-    /// every row meets it, or no row does (BigID sheet §C2).
+    /// every row meets it, or no row does (docs/platforms/servicenow.md, Table API).
     pub fn run<'a>(
         &self,
         rows: &'a [Row],

@@ -1,4 +1,5 @@
-//! Who may ask (GZ §3.2), and how often (GZ §3.3).
+//! Who may ask (docs/platforms/sysdig.md, access), and how often (docs/platforms/sysdig.md, errors
+//! and limits).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

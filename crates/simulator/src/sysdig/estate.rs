@@ -24,7 +24,7 @@ pub(crate) struct Table {
 pub(crate) static TABLE: LazyLock<Table> =
     LazyLock::new(|| data::table(include_str!("../../data/sysdig/estate.json")));
 
-/// Where resources of a control are listed (GZ §4.3–4.5).
+/// Where resources of a control are listed (docs/platforms/sysdig.md, resources of a control).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Family {

@@ -1,4 +1,4 @@
-//! Events at run time (GZ §6).
+//! Events at run time (docs/platforms/sysdig.md, events).
 
 use std::sync::Arc;
 

@@ -1,8 +1,9 @@
 //! The query languages of filters.
 //!
-//! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith` (GZ §4).
-//! Events know `< <= > >=` besides, and what a public client has them take: brackets around
-//! conditions, and `and` and `or` without a space before or behind (GZ §9).
+//! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith`
+//! (docs/platforms/sysdig.md, compliance). Events know `< <= > >=` besides, and what a public
+//! client has them take: brackets around conditions, and `and` and `or` without a space before or
+//! behind (docs/platforms/sysdig.md, public clients).
 
 use super::Refusal;
 

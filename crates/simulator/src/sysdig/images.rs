@@ -1,4 +1,4 @@
-//! The legacy scanner of images (GZ §5).
+//! The legacy scanner of images (docs/platforms/sysdig.md, images).
 
 use std::sync::Arc;
 
@@ -33,26 +33,6 @@ pub(super) async fn by_tag(State(platform): State<Arc<Platform>>, Query(pairs): 
         })
         .collect();
     Ok(reply::json(&found))
-}
-
-/// `GET /results`.
-pub(super) async fn results(State(platform): State<Arc<Platform>>, Query(_): Pairs) -> Answer {
-    platform.scanner()?;
-    let images = platform.settings.images.scanned.iter();
-    let rows: Vec<_> = images
-        .map(|image| {
-            json!({
-                "imageDigest": digest(image), "imageId": id(image), "fullTag": image.tag,
-                "analysisStatus": if image.analysed { "analyzed" } else { "analyzing" },
-                "policyStatus": if image.stops > 0 { "FAIL" } else { "PASS" },
-            })
-        })
-        .collect();
-    let total = rows.len();
-    Ok(reply::json(&json!({
-        "options": {"offset": 0, "limit": total, "canLoadMore": false},
-        "results": rows, "totalRows": total,
-    })))
 }
 
 /// `GET /images/{digest}/policyEvaluation?tag=…`, also by id.

@@ -1,4 +1,5 @@
-//! Compliance: views, requirements, and the resources of a control (GZ §4).
+//! Compliance: views, requirements, and the resources of a control (docs/platforms/sysdig.md,
+//! compliance).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use crate::reply;
 
 type Pairs = Query<Vec<(String, String)>>;
 
-/// `GET /compliance/views`: no parameters (GZ §4.1).
+/// `GET /compliance/views`: no parameters (docs/platforms/sysdig.md, compliance views).
 pub(super) async fn views(State(platform): State<Arc<Platform>>) -> Answer {
     let minutes = platform.settings.posture.evaluated_minutes_ago;
     let policies = |zone: &Zone| -> Vec<Value> {
@@ -50,7 +51,7 @@ pub(super) async fn views(State(platform): State<Arc<Platform>>) -> Answer {
     Ok(reply::json(&json!({"data": data})))
 }
 
-/// `GET /compliance/requirements` (GZ §4.2).
+/// `GET /compliance/requirements` (docs/platforms/sysdig.md, requirements).
 pub(super) async fn requirements(
     State(platform): State<Arc<Platform>>,
     Query(pairs): Pairs,
@@ -117,7 +118,7 @@ pub(super) async fn cluster(State(platform): State<Arc<Platform>>, pairs: Pairs)
     platform.resources(&pairs, control, &["name", "clusterName", "distributionName"])
 }
 
-/// `GET /policy/controls/search`: no total (GZ §4.6).
+/// `GET /policy/controls/search`: no total (docs/platforms/sysdig.md, control search).
 pub(super) async fn catalogue(
     State(platform): State<Arc<Platform>>,
     Query(pairs): Pairs,
@@ -141,7 +142,7 @@ pub(super) async fn catalogue(
     Ok(reply::json(&json!({"data": rows})))
 }
 
-/// `GET /inventory/resources` (GZ §4.7).
+/// `GET /inventory/resources` (docs/platforms/sysdig.md, inventory).
 pub(super) async fn inventory(
     State(platform): State<Arc<Platform>>,
     Query(pairs): Pairs,
@@ -192,7 +193,8 @@ fn control(pairs: &[(String, String)]) -> Result<usize, Refusal> {
         .ok_or_else(|| Refusal::not_found("control not found"))
 }
 
-/// The page, from zero, and its size. A page before the first is the first (GZ §4.6).
+/// The page, from zero, and its size. A page before the first is the first
+/// (docs/platforms/sysdig.md, control search).
 fn page(pairs: &[(String, String)], default: usize) -> Result<(usize, usize), Refusal> {
     let number = |name: &str, default: usize| match parameter(pairs, name) {
         None => Ok(default),
@@ -270,7 +272,8 @@ impl Platform {
         })
     }
 
-    /// As the platform writes it: no URL, for nothing is encoded (GZ §4.5, advice).
+    /// As the platform writes it: no URL, for nothing is encoded (docs/platforms/sysdig.md,
+    /// resources of a control).
     fn endpoint(&self, zone: &Zone, policy: &Policy, at: usize) -> String {
         let control = &TABLE.controls[at];
         let (call, provider) = match control.family {
@@ -339,7 +342,7 @@ impl Platform {
                 "globalId": format!("arn:example:{}:{}:{name}", resource.region(), resource.account()),
                 "account": resource.account(), "location": resource.region(), "organization": "",
                 "labelValues": ["team:shop"],
-                // Milliseconds here, seconds below (GZ §8.3).
+                // Milliseconds here, seconds below (docs/platforms/sysdig.md, units of time).
                 "lastSeenDate": (1000 * self.seconds(30)).to_string(),
             }),
             Family::Kube => json!({
@@ -380,7 +383,7 @@ impl Platform {
         }
     }
 
-    /// One page of the rows. Past the end there is none, and the total stays (GZ §4).
+    /// One page of the rows. Past the end there is none, and the total stays.
     fn page(
         &self,
         pairs: &[(String, String)],

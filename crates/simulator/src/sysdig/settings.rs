@@ -47,7 +47,7 @@ impl Default for Access {
     }
 }
 
-/// Compliance results (GZ §4).
+/// Compliance results (docs/platforms/sysdig.md, compliance).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Posture {
@@ -111,7 +111,7 @@ impl Default for Posture {
     }
 }
 
-/// Scanned images (GZ §5).
+/// Scanned images (docs/platforms/sysdig.md, images).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
@@ -182,7 +182,7 @@ impl Default for Images {
     }
 }
 
-/// Events at run time (GZ §6), evenly apart, the newest first.
+/// Events at run time (docs/platforms/sysdig.md, events), evenly apart, the newest first.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Events {
