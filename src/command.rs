@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::cli::{Cli, Command, ConfigArguments, PolicyCommand};
 use crate::config::{self, Config, ConfigError, Written};
 use crate::gate::NotSetUp;
+use crate::host;
 use crate::progress::{Progress, Verbosity};
 use crate::secret::Variables;
 use crate::stop::Signal;
@@ -119,7 +120,11 @@ fn print(text: &str) -> Result<(), String> {
 
 impl Context {
     fn progress(&self) -> Rc<Progress> {
-        Rc::new(Progress::new(self.verbosity))
+        let progress = Progress::new(self.verbosity);
+        Rc::new(match host::is_ci(&self.variables) {
+            true => progress.without_live_line(),
+            false => progress,
+        })
     }
 }
 

@@ -210,6 +210,13 @@ impl<'v> Ci<'v> {
     }
 }
 
+/// Whether this is a job of any CI host, also of one that we know nothing about.
+pub fn is_ci(variables: &Variables) -> bool {
+    let says_no = |value: &String| value.eq_ignore_ascii_case("false") || value == "0";
+    value(variables, "CI").is_some_and(|value| !says_no(&value))
+        || HOSTS.iter().any(|host| (host.detect)(variables))
+}
+
 fn write(plain: &mut dyn Write, text: &str) -> io::Result<()> {
     plain.write_all(text.as_bytes()).and_then(|()| plain.flush())
 }
@@ -263,6 +270,20 @@ mod tests {
             (&[("CIRCLECI", "true"), jenkins], "circleci"),
         ] {
             assert_eq!(Ci::new(Choice::Auto, &variables(set)).host.name, host, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_is_a_host_too() {
+        for (set, expected) in [
+            (("CI", "true"), true),
+            (("CI", "woodpecker"), true),
+            (("CI", "false"), false),
+            (("CI", ""), false),
+            (("TF_BUILD", "True"), true),
+            (("HOME", "/"), false),
+        ] {
+            assert_eq!(is_ci(&variables(&[set])), expected, "{set:?}");
         }
     }
 

@@ -39,6 +39,12 @@ impl Progress {
         Self { verbosity, live, shown: RefCell::default() }
     }
 
+    /// For CI hosts: some give a job a terminal, and keep the control codes of a live line in the
+    /// log.
+    pub fn without_live_line(self) -> Self {
+        Self { live: false, ..self }
+    }
+
     /// Shows the status of a source. A new `state` is printed as a new line; `detail` changes all
     /// the time.
     pub fn status(&self, source: &str, state: &str, detail: &str) {

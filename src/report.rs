@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use crate::evaluate::Decision;
 use crate::evidence::Outcome;
+use crate::text;
 
 mod code_quality;
 mod digest;
@@ -56,6 +57,16 @@ pub struct Report<'a> {
     pub exit_code: u8,
     pub started: DateTime<Utc>,
     pub finished: DateTime<Utc>,
+}
+
+impl Report<'_> {
+    /// What distinguishes this report from others of the same pipeline: the policy file and the
+    /// environment.
+    fn scope(&self) -> String {
+        let policy = text::one_line(self.policy, 200);
+        let environment = self.environment.map(|name| text::one_line(name, 100));
+        environment.map_or(policy.clone(), |name| format!("{policy}:{name}"))
+    }
 }
 
 /// A report format.

@@ -1,9 +1,10 @@
 //! GitLab's code quality list: what a merge request shows beside the changed files.
 //!
 //! Only what is beyond a limit is an issue of the merge request, so a pass is `[]`. Evidence that
-//! is missing is one `blocker`, for an empty list would read as mended. GitLab reads up to the
-//! first entry that it does not understand and drops the rest, and takes entries with one
-//! fingerprint for one.
+//! is missing is one `blocker`, since an empty list would read as fixed. GitLab reads up to the
+//! first entry that it does not understand and drops the rest. It merges the lists of all jobs of
+//! a pipeline and keeps one entry per fingerprint, so the policy file and the environment are part
+//! of each.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -71,8 +72,8 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let most = if beyond.len() > room { room - 1 } else { room };
     let mut seen = BTreeSet::new();
     issues.extend(beyond.iter().take(most).map(|entry| {
-        let mut issue = issue(&findings, entry, &path);
-        // Two sources may be tenants of one platform and tell of one thing.
+        let mut issue = issue(report, &findings, entry, &path);
+        // Two sources may be tenants of one platform and report the same.
         if !seen.insert(issue.fingerprint.clone()) {
             let number = seen.len().to_string();
             issue.fingerprint = fingerprint(&[&issue.fingerprint, entry.source, &number]);
@@ -80,12 +81,17 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
         issue
     }));
-    issues.extend((beyond.len() > most).then(|| left_out(beyond.len() - most, &path)));
+    issues.extend((beyond.len() > most).then(|| left_out(report, beyond.len() - most, &path)));
     serde_json::to_writer_pretty(&mut *out, &issues)?;
     writeln!(out)
 }
 
-fn issue<'p>(findings: &Findings<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
+fn issue<'p>(
+    report: &Report<'_>,
+    findings: &Findings<'_>,
+    entry: &Entry<'_>,
+    path: &'p str,
+) -> Issue<'p> {
     let finding = entry.finding;
     let gates = findings.minding(entry);
     let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
@@ -96,7 +102,7 @@ fn issue<'p>(findings: &Findings<'_>, entry: &Entry<'_>, path: &'p str) -> Issue
     Issue {
         description: text::disarmed(&description).into_owned(),
         check_name: text::one_line(&rule, 255),
-        fingerprint: finding.fingerprint.to_string(),
+        fingerprint: fingerprint(&[&report.scope(), &finding.fingerprint.to_string()]),
         severity: grade(finding.subject.severity),
         location: located(path, breached.map(|ruling| ruling.gate.place).unwrap_or_default()),
     }
@@ -124,13 +130,13 @@ fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
     Some(Issue {
         description: format!("{}{words}", digest::headline(decision)),
         check_name: "compliance-gate/inconclusive".to_owned(),
-        fingerprint: fingerprint(&["compliance-gate/inconclusive"]),
+        fingerprint: fingerprint(&[&report.scope(), "inconclusive"]),
         severity: if stops { Grade::Blocker } else { Grade::Major },
         location: located(path, first.map(|ruling| ruling.gate.place).unwrap_or_default()),
     })
 }
 
-fn left_out(number: usize, path: &str) -> Issue<'_> {
+fn left_out<'p>(report: &Report<'_>, number: usize, path: &'p str) -> Issue<'p> {
     let words = text::count(number as u64, "finding");
     Issue {
         description: format!(
@@ -138,7 +144,7 @@ fn left_out(number: usize, path: &str) -> Issue<'_> {
              report (--json FILE) lists everything."
         ),
         check_name: "compliance-gate/left-out".to_owned(),
-        fingerprint: fingerprint(&["compliance-gate/left-out"]),
+        fingerprint: fingerprint(&[&report.scope(), "left-out"]),
         severity: Grade::Info,
         location: located(path, Place::default()),
     }

@@ -6,7 +6,9 @@
 //! details are in the elements' text, which GitLab shows; it does not show `message`.
 //!
 //! The shape is the one that both published schemas take: Jenkins' (`junit-10.xsd`) and Windy
-//! Road's. Names stay the same from run to run, so that hosts see history.
+//! Road's; neither knows a case's `file`, so a gate's place is in its text. Names stay the same
+//! from run to run, so that hosts see history. Suites and classes are named after the policy file
+//! and the environment, since hosts merge all reports of a pipeline and drop repeated names.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -47,8 +49,8 @@ impl<'a> Suites<'a> {
     fn of(report: &Report<'a>, most_bytes: usize) -> Self {
         let sources = report.outcomes.iter().map(|outcome| &*outcome.source);
         let mut suites = Self {
-            gates: Suite::new("gates"),
-            sources: sources.map(|source| (source, Suite::new(source))).collect(),
+            gates: Suite::new(report, "gates"),
+            sources: sources.map(|source| (source, Suite::new(report, source))).collect(),
             bytes_left: most_bytes,
             left_out: 0,
             red_left_out: false,
@@ -113,14 +115,15 @@ struct Suite {
 }
 
 impl Suite {
-    fn new(name: &str) -> Self {
+    fn new(report: &Report<'_>, name: &str) -> Self {
         let name = text::one_line(name, 120);
-        let mut suite = TestSuite::new(&*name);
+        let scope = report.scope();
+        let mut suite = TestSuite::new(format!("{name} ({scope})"));
         suite.set_time(std::time::Duration::ZERO);
         suite.extra.insert("package".into(), TOOL.into());
         // Not this machine's name: the same input makes the same bytes everywhere.
         suite.extra.insert("hostname".into(), "localhost".into());
-        Self { suite, classname: format!("{TOOL}.{name}"), names: BTreeMap::new() }
+        Self { suite, classname: format!("{TOOL}.{scope}.{name}"), names: BTreeMap::new() }
     }
 
     /// Hosts drop the later ones of cases with one name, so the second `x` becomes `x #2`.

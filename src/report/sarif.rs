@@ -93,7 +93,7 @@ fn write(
     let causes = problems.iter().map(|problem| problem.cause).collect();
     let run = wire::Run {
         tool: wire::Tool { driver: wire::Driver::of(rules.descriptors(), causes) },
-        automation_details: wire::AutomationDetails { id: automation_id(report.environment) },
+        automation_details: wire::AutomationDetails { id: category(report) },
         invocations: [invocation(report, &problems)],
         column_kind: "unicodeCodePoints",
         results,
@@ -102,13 +102,11 @@ fn write(
     writeln!(out)
 }
 
-/// GitHub compares a run with the last one of the same category, which is all before the last
-/// slash: an environment never closes another one's alerts.
-fn automation_id(environment: Option<&str>) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let environment: String =
-        environment.unwrap_or("default").chars().map(plain).take(100).collect();
-    format!("{TOOL}/{environment}/")
+/// GitHub closes the alerts of the last upload with the same category, which is all before the
+/// last slash. So no policy file and no environment closes the alerts of another one.
+fn category(report: &Report<'_>) -> String {
+    let environment = uri::escaped(report.environment.unwrap_or("none"));
+    format!("{TOOL}/{}/{environment}/", uri::of(report.policy))
 }
 
 struct Context<'r, 'a> {
@@ -123,7 +121,6 @@ impl<'a> Context<'_, 'a> {
     fn result<'c>(&'c self, entry: &'c Entry<'a>) -> wire::Result<'c> {
         let finding = entry.finding;
         let (rule_id, rule_index) = self.rules.of_entry(entry);
-        let fingerprint = finding.fingerprint.to_string();
         wire::Result {
             rule_id,
             rule_index,
@@ -135,10 +132,7 @@ impl<'a> Context<'_, 'a> {
             },
             message: Text::of(&self.message(entry)),
             locations: [self.location(self.place(entry), Some(wire::LogicalLocation::of(finding)))],
-            partial_fingerprints: wire::Fingerprints {
-                line_hash: format!("{fingerprint}:1"),
-                own: fingerprint,
-            },
+            partial_fingerprints: wire::Fingerprints { own: finding.fingerprint.to_string() },
             properties: Some(wire::ResultProperties {
                 severity: finding.subject.severity,
                 source: entry.source,
@@ -208,10 +202,7 @@ impl<'a> Context<'_, 'a> {
             level: Level::Note,
             message: Text::of(&words),
             locations: [self.location(Place::default(), None)],
-            partial_fingerprints: wire::Fingerprints {
-                line_hash: rules::LEFT_OUT.to_owned(),
-                own: rules::LEFT_OUT.to_owned(),
-            },
+            partial_fingerprints: wire::Fingerprints { own: rules::LEFT_OUT.to_owned() },
             properties: None,
         }
     }

@@ -1,6 +1,6 @@
 //! The binary on CI hosts: it looks at their variables, and speaks to each as it understands.
 
-use crate::common::{Ended, Folder, Platform, opencomply};
+use crate::common::{BINARY, Ended, Folder, Platform, opencomply};
 
 const NONE_HIGH: &str =
     "  - {id: no-critical-or-high, source: opencomply, severity: \">= high\", max: 0}\n";
@@ -75,4 +75,31 @@ fn a_choice_beats_the_variables_and_nothing_changes_the_code() {
     azure.env("COMPLIANCE_GATE_CI", "azure");
     Ended::wait(azure).exits(1).says("##vso[task.logissue type=error;sourcepath=compliance-gate");
     folder.run(&["run", "--ci", "travis"]).exits(2).says("possible values: auto, none, github");
+}
+
+/// Some hosts give a job a terminal, and keep its control codes in the log.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_ci_host_a_terminal_gets_plain_lines_too() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", &opencomply(&platform.origin, NONE_HIGH));
+    let run = format!("'{BINARY}' run >/dev/null");
+    let shown = |ci: &str| {
+        let mut terminal = std::process::Command::new("script");
+        terminal
+            .args(["--quiet", "--return", "--command", &run, "/dev/null"])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("CI", ci)
+            .env("OPENCOMPLY_API_KEY", "test-token-of-opencomply")
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped());
+        Ended::wait(terminal).exits(1).stdout
+    };
+    let live = shown("");
+    assert!(live.contains("\r\u{1b}[2Kopencomply "), "{live:?}");
+    let plain = shown("true");
+    assert!(plain.contains("opencomply ") && !plain.contains('\u{1b}'), "{plain:?}");
 }

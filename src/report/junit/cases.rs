@@ -26,7 +26,9 @@ pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
         State::Breached => (NonSuccessKind::Failure, limits.clone()),
         State::Undecided => (NonSuccessKind::Error, causes(&ruling.problems)),
     };
-    let mut lines = vec![digest::standing(ruling, mode).to_owned(), limits, digest::scope(ruling)];
+    let place = format!("at {}:{}", text::one_line(report.policy, 1000), ruling.gate.place.line);
+    let standing = digest::standing(ruling, mode).to_owned();
+    let mut lines = vec![standing, limits, digest::scope(ruling), place];
     if let Some(exception) = ruling.forgiven {
         let reason = text::one_line(&exception.reason, 300);
         lines.push(format!(
@@ -77,15 +79,18 @@ pub fn rule(findings: &Findings<'_>, rule: &Rule<'_, '_>) -> TestCaseStatus {
     let counted: Vec<_> = rule.entries.iter().filter(|entry| entry.weight == rule.weight).collect();
     let severity = rule.first.subject.severity;
     let failed = text::count(counted.len() as u64, "resource");
-    let message = format!("{severity}: {failed}; counted by {}", findings.minding(worst));
+    let message = format!("{failed}; counted by {}", findings.minding(worst));
+    let with_severity = format!("{severity}: {message}");
     let help = rule.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
-    let mut lines = vec![message.clone()];
+    let mut lines = vec![with_severity.clone()];
     lines.extend(help.map(|help| format!("how: {}", text::one_line(help, 500))));
     lines.extend(counted.iter().take(MOST_RESOURCES).map(|entry| resource(entry.finding)));
     if counted.len() > MOST_RESOURCES {
         lines
             .push(format!("and {} more", text::thousands((counted.len() - MOST_RESOURCES) as u64)));
     }
+    // Readers show `type: message`, and a skipped case has no type.
+    let message = if weight == Weight::Blocks { message } else { with_severity };
     status(weight, NonSuccessKind::Failure, severity.word(), &message, &lines)
 }
 

@@ -27,6 +27,13 @@ pub fn of(path: &str) -> String {
     if out.is_empty() { "compliance-gate.yaml".to_owned() } else { out }
 }
 
+/// Text as one part of a path.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    escape(text, &mut out);
+    out
+}
+
 fn escape(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {

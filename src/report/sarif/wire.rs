@@ -156,9 +156,9 @@ pub struct Result<'a> {
 
 #[derive(Serialize)]
 pub struct Fingerprints {
-    /// What GitHub tells alerts apart by.
-    #[serde(rename = "primaryLocationLineHash")]
-    pub line_hash: String,
+    /// Not `primaryLocationLineHash`, by which GitHub identifies an alert: its uploader computes
+    /// that one from the line of the policy, and warns about every result that has another. Whoever
+    /// uploads by the REST API sets it to this; see `action/upload-sarif.sh`.
     #[serde(rename = "complianceGate/v1")]
     pub own: String,
 }

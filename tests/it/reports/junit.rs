@@ -22,7 +22,8 @@ fn cases(scene: &Scene) -> Vec<(String, String, String, String)> {
 }
 
 fn statuses(scene: &Scene) -> Vec<String> {
-    let short = |classname: &str| classname.trim_start_matches("compliance-gate.").to_owned();
+    let scope = "compliance-gate..github/compliance-gate.yaml:production.";
+    let short = |classname: &str| classname.strip_prefix(scope).unwrap().to_owned();
     cases(scene)
         .into_iter()
         .map(|(classname, name, status, _)| format!("{} | {name} | {status}", short(&classname)))

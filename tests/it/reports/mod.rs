@@ -45,6 +45,47 @@ fn assert_valid(schema: &jsonschema::Validator, document: &serde_json::Value) {
     assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
+/// CI hosts merge the reports of all jobs of a pipeline. What has the same name there is dropped,
+/// or replaces what another job wrote.
+#[test]
+fn no_two_reports_of_one_pipeline_share_a_name() {
+    let names = |policy: &str, environment: Option<&str>| {
+        let mut names = std::collections::BTreeSet::new();
+        for mut scene in [estate::blocked(), estate::inconclusive(), estate::big(10_001)] {
+            scene.path = policy.to_owned();
+            scene.environment = environment.map(str::to_owned);
+            let sarif: serde_json::Value = serde_json::from_str(&scene.render("sarif")).unwrap();
+            names.insert(format!("sarif {}", sarif["runs"][0]["automationDetails"]["id"]));
+            let junit = xml::read(&scene.render("junit"));
+            for suite in junit.all("testsuite") {
+                names.insert(format!("suite {}", suite.get("name")));
+            }
+            for case in junit.all("testcase") {
+                names.insert(format!("case {} {}", case.get("classname"), case.get("name")));
+            }
+            let list = scene.render("code-quality");
+            for entry in serde_json::from_str::<Vec<serde_json::Value>>(&list).unwrap() {
+                names.insert(format!("code quality {}", entry["fingerprint"]));
+            }
+        }
+        names
+    };
+    let reports = [
+        names("gate.yaml", None),
+        names("gate.yaml", Some("staging")),
+        names("gate.yaml", Some("production")),
+        names("deploy/gate.yaml", None),
+        names("deploy/gate.yaml", Some("production")),
+    ];
+    for (at, one) in reports.iter().enumerate() {
+        assert!(one.len() > 10_000, "{}", one.len());
+        for other in &reports[at + 1..] {
+            let shared: Vec<_> = one.intersection(other).take(3).collect();
+            assert!(shared.is_empty(), "{shared:?}");
+        }
+    }
+}
+
 #[test]
 fn the_same_input_makes_the_same_bytes_in_whatever_order_it_came() {
     let scene = estate::blocked();

@@ -38,8 +38,9 @@ fn a_result_is_where_the_first_gate_that_counts_it_is_written() {
     assert_eq!(physical["artifactLocation"]["uri"], ".github/compliance-gate.yaml");
     assert_eq!(physical["region"], serde_json::json!({"startLine": 20, "startColumn": 5}));
     assert_eq!(location["logicalLocations"][0]["fullyQualifiedName"], "arn:aws:s3:::payments-000");
-    let own = result["partialFingerprints"]["complianceGate/v1"].as_str().unwrap();
-    assert_eq!(result["partialFingerprints"]["primaryLocationLineHash"], format!("{own}:1"));
+    // GitHub's uploader warns about each result that has its fingerprint, with another value.
+    let fingerprints = result["partialFingerprints"].as_object().unwrap();
+    assert_eq!(fingerprints.keys().collect::<Vec<_>>(), ["complianceGate/v1"]);
     let medium = run["results"].as_array().unwrap().iter();
     let medium = medium.clone().find(|result| result["ruleId"] == "opencomply/aws_s3_versioning");
     assert_eq!(medium.unwrap()["locations"][0]["physicalLocation"]["region"]["startLine"], 25);
@@ -117,13 +118,14 @@ fn a_run_without_all_its_evidence_says_so() {
 }
 
 #[test]
-fn environments_do_not_close_each_others_alerts() {
-    for (environment, id) in [
-        (None, "compliance-gate/default/"),
-        (Some("production"), "compliance-gate/production/"),
-        (Some("eu/prod 1"), "compliance-gate/eu-prod-1/"),
+fn no_policy_and_no_environment_closes_the_alerts_of_another() {
+    for (policy, environment, id) in [
+        ("gate.yaml", None, "compliance-gate/gate.yaml/none/"),
+        ("gate.yaml", Some("production"), "compliance-gate/gate.yaml/production/"),
+        ("a/gate.yaml", Some("eu/prod 1"), "compliance-gate/a/gate.yaml/eu%2Fprod%201/"),
     ] {
         let mut scene = estate::passed();
+        scene.path = policy.to_owned();
         scene.environment = environment.map(str::to_owned);
         assert_eq!(run(&scene)["automationDetails"]["id"], id);
     }
