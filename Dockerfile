@@ -16,16 +16,16 @@ COPY fixtures fixtures
 COPY schemas schemas
 COPY src src
 # musl is this image's own target, so the binary is static.
-RUN cargo build --locked --release
+RUN cargo build --locked --profile dist
 
 FROM ${CI_IMAGE} AS ci
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /src/target/release/compliance-gate /usr/local/bin/
+COPY --from=build /src/target/dist/compliance-gate /usr/local/bin/
 USER 65532:65532
 CMD ["compliance-gate"]
 
 FROM scratch AS gate
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /src/target/release/compliance-gate /compliance-gate
+COPY --from=build /src/target/dist/compliance-gate /compliance-gate
 USER 65532:65532
 ENTRYPOINT ["/compliance-gate"]

@@ -62,7 +62,7 @@ build() {
         die "This commit of the action pins no release for $RUNNER_OS $RUNNER_ARCH, and without cargo it cannot be built. Install Rust, or use a commit that pins one."
     echo "Building from the action's own checkout. This takes some minutes."
     # `cargo install` keeps its hands off a rust-toolchain file or .cargo/config of the workspace.
-    (cd "$ACTION_PATH" && cargo install --locked --quiet --path . --root "$folder" \
+    (cd "$ACTION_PATH" && cargo install --locked --profile dist --quiet --path . --root "$folder" \
         --target-dir "$folder/target") || die "Failed to build from source."
     binary=$folder/bin/compliance-gate$suffix
 }

@@ -1,4 +1,6 @@
 //! The tests that look at the product from outside, as one program: it is linked once.
+//! Most of them drive the binary against the embedded platforms.
+#![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 mod bigid;
