@@ -5,7 +5,7 @@
 mod auth;
 mod cases;
 mod query;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ use auth::Tokens;
 use cases::{Estate, STATUSES};
 use query::Asked;
 use settings::Patch;
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 struct Platform {
     settings: Settings,
@@ -42,11 +42,11 @@ struct Platform {
 }
 
 /// The routes of the platform.
-pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let platform = Arc::new(Platform {
         tokens: Tokens::new(&settings),
         estate: Mutex::new(Estate::new(&settings, Hostility(hostile))),
-        clock: Clock::start(),
+        clock: clock.clone(),
         settings,
         answers: AtomicU32::new(0),
         inserted: AtomicU32::new(0),

@@ -6,11 +6,10 @@
 
 mod log;
 mod objects;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Query, Request, State};
@@ -27,7 +26,7 @@ use crate::reply;
 
 use log::Entry;
 use settings::Envelope;
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 /// `per_page`, if none is asked for (docs/platforms/bigpanda.md, request).
 const PAGE: usize = 100;
@@ -37,21 +36,20 @@ struct Platform {
     clock: Clock,
     /// Newest first.
     entries: Vec<Entry>,
-    /// When the latest requests came in.
-    requests: Mutex<VecDeque<Instant>>,
+    /// When the latest requests came in, on the clock.
+    requests: Mutex<VecDeque<i64>>,
     hostility: Hostility,
 }
 
 type Pairs = Query<Vec<(String, String)>>;
 
 /// The routes of the platform.
-pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
-    let clock = Clock::start();
+pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let hostility = Hostility(hostile);
     let platform = Arc::new(Platform {
-        entries: log::entries(&settings, &clock, hostility),
+        entries: log::entries(&settings, clock, hostility),
         settings,
-        clock,
+        clock: clock.clone(),
         requests: Mutex::default(),
         hostility,
     });
@@ -158,8 +156,8 @@ impl Platform {
     fn is_too_often(&self) -> bool {
         let most = self.settings.requests_per_second;
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        while requests.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
+        let now = self.clock.now();
+        while requests.front().is_some_and(|at| now - at >= 1000) {
             requests.pop_front();
         }
         requests.push_back(now);

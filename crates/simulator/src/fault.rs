@@ -19,7 +19,7 @@ const LARGEST: usize = 256 * 1024 * 1024;
 /// One fault: which requests it meets, and what they get instead of their answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// A path without its query. With `*` (anything, also `/`) it is matched whole, without it as a prefix.
     pub path: String,
     /// Only requests with this method.
@@ -49,7 +49,7 @@ pub struct Fault {
 /// What a faulty answer looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// An error page of the proxy.
     #[default]
     Html,

@@ -7,7 +7,7 @@ mod cursor;
 mod filter;
 mod render;
 mod rules;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use checks::Generator;
 use cursor::Cursor;
 use filter::Filter;
 use render::{Record, Renderer};
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 /// `page_limit`: its default and its range.
 const PAGE: u64 = 500;
@@ -43,11 +43,11 @@ struct Platform {
 }
 
 /// The routes of the platform.
-pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let platform = Arc::new(Platform {
         generator: Generator::new(&settings),
         settings,
-        clock: Clock::start(),
+        clock: clock.clone(),
         hostility: Hostility(hostile),
     });
     Router::new()

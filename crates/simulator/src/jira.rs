@@ -4,7 +4,7 @@
 
 mod issues;
 mod jql;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::reply;
 
 use issues::{Issue, Issues};
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 /// Issues in a page, where nothing is said, and the most.
 const PAGE: usize = 50;
@@ -47,11 +47,11 @@ struct Api {
 }
 
 /// The routes of the platform.
-pub(crate) fn router(settings: Settings) -> Router {
+pub(crate) fn router(settings: Settings, clock: &Clock) -> Router {
     let platform = Arc::new(Platform {
         issues: Mutex::new(Issues::new(&settings)),
         settings,
-        clock: Clock::start(),
+        clock: clock.clone(),
     });
     let api = |documents| {
         let api = Api { platform: Arc::clone(&platform), documents };

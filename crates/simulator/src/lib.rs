@@ -1,32 +1,46 @@
 //! The embedded platforms: real HTTP on loopback, with the quirks of the real ones.
 //!
-//! One port serves OpenComply under `/main/…`, GravityZone under `/v1/cspm/…`, BigID under
-//! `/api/v1/…`, BigPanda under `/resources/v2.0/…` and Sysdig Secure under `/api/…`, with IBM Cloud
-//! IAM at `/identity/token`, and for the export Jira under `/rest/api/…` and ServiceNow under
-//! `/api/now/…`; any other path answers like the web UI in front of OpenComply, 200 with HTML. What a
-//! platform does is set by a [`Scenario`]: a small parameter file whose defaults are a healthy
-//! platform. The rest is generated, so the same scenario gives the same answers apart from
-//! timestamps.
+//! One port serves every platform:
 //!
-//! The simulator shares no type with the clients it is there to test. Its contract is the vendors'
-//! documentation, as collected in the project's API fact sheets ("OC §3.2", "GZ §2.2", "BP §A2" in
-//! comments).
+//! | platform | paths |
+//! |---|---|
+//! | OpenComply | `/main/…` |
+//! | GravityZone | `/v1/cspm/…` |
+//! | BigID | `/api/v1/…` |
+//! | BigPanda | `/resources/v2.0/…` |
+//! | Sysdig Secure | `/api/cspm/…`, `/api/scanning/…`, `/api/v1/secureEvents…`, and `/identity/token` of IBM Cloud IAM |
+//! | Jira | `/rest/api/2/…`, `/rest/api/3/…` |
+//! | ServiceNow | `/api/now/…` |
+//!
+//! Any other path answers like the web UI in front of OpenComply: 200 with HTML.
+//!
+//! A [`Scenario`] sets what the platforms do. It is a small parameter file whose defaults are
+//! healthy platforms. Everything else is generated, or comes from the tables in `data/`, so the same
+//! scenario gives the same answers apart from timestamps. Nothing runs in the background: every
+//! state is computed from the time on the [`Clock`].
+//!
+//! The simulator shares no type with the clients that it tests, and does not depend on their crate.
+//! It follows the platforms' documentation, as `docs/platforms/` describes it.
 
-pub mod bigid;
-pub mod bigpanda;
+#![warn(unreachable_pub)]
+
+mod bigid;
+mod bigpanda;
 mod clock;
 mod data;
-pub mod fault;
-pub mod gravityzone;
+mod fault;
+mod gravityzone;
 mod hostile;
 mod ids;
-pub mod jira;
-pub mod opencomply;
+mod jira;
+mod opencomply;
 mod reply;
 mod scenario;
 mod server;
-pub mod servicenow;
-pub mod sysdig;
+mod servicenow;
+mod sysdig;
 
+pub use clock::Clock;
+pub use opencomply::settings::Role;
 pub use scenario::Scenario;
-pub use server::{Access, SIMULATED_BY, Simulator, bind, serve};
+pub use server::{Access, Simulator, bind, serve};

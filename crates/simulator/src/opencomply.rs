@@ -5,7 +5,7 @@
 mod auth;
 mod cancel;
 mod controls;
-pub mod course;
+pub(crate) mod course;
 mod estate;
 mod findings;
 mod frameworks;
@@ -16,7 +16,7 @@ mod reports;
 mod request;
 mod results;
 mod run;
-pub mod settings;
+pub(crate) mod settings;
 mod status;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,7 @@ use crate::reply::Refusal;
 use auth::{admin, authenticate, viewer};
 use estate::Estate;
 use jobs::Jobs;
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 /// One simulated installation.
 struct Platform {
@@ -45,16 +45,10 @@ struct Platform {
 }
 
 impl Platform {
-    fn new(settings: Settings, hostile: bool) -> Self {
+    fn new(settings: Settings, clock: Clock, hostile: bool) -> Self {
         let estate = Estate::new(&settings);
         let jobs = Jobs::with_history(&settings, &estate);
-        Self {
-            settings,
-            clock: Clock::start(),
-            hostility: Hostility(hostile),
-            estate,
-            jobs: Mutex::new(jobs),
-        }
+        Self { settings, clock, hostility: Hostility(hostile), estate, jobs: Mutex::new(jobs) }
     }
 
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
@@ -74,9 +68,9 @@ impl Platform {
 type Shared = axum::extract::State<Arc<Platform>>;
 
 /// The routes of the installation (docs/platforms/opencomply.md, routing and roles).
-pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let routed = settings.compliance != settings::Compliance::NotRouted;
-    let platform = Arc::new(Platform::new(settings, hostile));
+    let platform = Arc::new(Platform::new(settings, clock.clone(), hostile));
     let mut services = vec![
         ("/main/schedule", scheduler()),
         ("/main/integration", integration()),

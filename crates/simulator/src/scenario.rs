@@ -3,76 +3,41 @@
 use axum::Router;
 use serde::Deserialize;
 
+use crate::clock::Clock;
 use crate::fault::Fault;
+use crate::opencomply::settings::Role;
 use crate::{bigid, bigpanda, gravityzone, jira, opencomply, servicenow, sysdig};
 
-/// The table of platforms, and behind the semicolon of ticket systems: each has its settings in a
-/// scenario, and its routes.
-macro_rules! platforms {
-    ($($(#[$about:meta])* $platform:ident),+; $($(#[$its:meta])* $desk:ident),+ $(,)?) => {
-        /// What the simulated platforms do. The default is healthy platforms, OpenComply with the
-        /// documented figures.
-        ///
-        /// As a file it is one JSON object with these keys, all optional; an unknown key is an
-        /// error.
-        ///
-        /// ```
-        /// # use compliance_gate_simulator::Scenario;
-        /// // Two runners fail, and the first status answer is lost behind the proxy.
-        /// let scenario = Scenario::from_json(
-        /// r#"{
-        /// "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
-        /// "faults": [{"path": "/main/schedule/api/v3/job/*", "status": 503, "retry_after": 1}]
-        /// }"#,
-        /// );
-        /// assert!(scenario.is_ok());
-        /// ```
-        #[derive(Clone, Debug, Default, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
-        pub struct Scenario {
-            $($(#[$about])* pub $platform: $platform::Settings,)+
-            $($(#[$its])* pub $desk: $desk::Settings,)+
-            /// Error answers, the first that is due wins.
-            pub faults: Vec<Fault>,
-            /// Puts hostile text into every text field of all platforms. Ids stay as they are.
-            pub hostile: bool,
-        }
-
-        impl Scenario {
-            /// The routes of all platforms.
-            pub(crate) fn routes(self) -> Router {
-                Router::new()
-                    $(.merge($platform::router(self.$platform, self.hostile)))+
-                    $(.merge($desk::router(self.$desk)))+
-            }
-
-            fn validated(self) -> Result<Self, String> {
-                $(self.$platform.validate()?;)+
-                self.jira.validate()?;
-                for fault in &self.faults {
-                    fault.validate()?;
-                }
-                Ok(self)
-            }
-        }
-    };
-}
-
-platforms! {
-    /// The parameters of OpenComply.
-    opencomply,
-    /// The parameters of GravityZone.
-    gravityzone,
-    /// The parameters of Sysdig Secure.
-    sysdig,
-    /// The parameters of BigID.
-    bigid,
-    /// The parameters of BigPanda.
-    bigpanda;
-    /// The parameters of Jira.
-    jira,
-    /// The parameters of ServiceNow.
-    servicenow,
+/// What the simulated platforms do. The default is healthy platforms, OpenComply with the documented
+/// figures.
+///
+/// As a file it is one JSON object with these keys, all optional; an unknown key is an error.
+///
+/// ```
+/// # use compliance_gate_simulator::Scenario;
+/// // Two runners fail, and the first status answer is lost behind the proxy.
+/// let scenario = Scenario::from_json(
+///     r#"{
+///         "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
+///         "faults": [{"path": "/main/schedule/api/v3/job/*", "status": 503, "retry_after": 1}]
+///     }"#,
+/// );
+/// assert!(scenario.is_ok());
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    opencomply: opencomply::Settings,
+    gravityzone: gravityzone::Settings,
+    sysdig: sysdig::Settings,
+    bigid: bigid::Settings,
+    bigpanda: bigpanda::Settings,
+    jira: jira::Settings,
+    servicenow: servicenow::Settings,
+    /// Error answers. The first one that is due is given.
+    pub(crate) faults: Vec<Fault>,
+    /// Puts hostile text into every text field of the compliance platforms. Ids stay as they are.
+    hostile: bool,
 }
 
 /// A scenario that comes with the binary.
@@ -166,6 +131,36 @@ impl Scenario {
         }
         scenario.insert("hostile".to_owned(), (name == "hostile").into());
         serde_json::from_value::<Self>(scenario.into()).ok()?.validated().ok()
+    }
+
+    /// The routes of all platforms.
+    pub(crate) fn routes(self, clock: &Clock) -> Router {
+        Router::new()
+            .merge(opencomply::router(self.opencomply, clock, self.hostile))
+            .merge(gravityzone::router(self.gravityzone, clock, self.hostile))
+            .merge(sysdig::router(self.sysdig, clock, self.hostile))
+            .merge(bigid::router(self.bigid, clock, self.hostile))
+            .merge(bigpanda::router(self.bigpanda, clock, self.hostile))
+            .merge(jira::router(self.jira, clock))
+            .merge(servicenow::router(self.servicenow))
+    }
+
+    fn validated(self) -> Result<Self, String> {
+        self.opencomply.validate()?;
+        self.gravityzone.validate()?;
+        self.sysdig.validate()?;
+        self.bigid.validate()?;
+        self.bigpanda.validate()?;
+        self.jira.validate()?;
+        self.faults.iter().try_for_each(Fault::validate)?;
+        Ok(self)
+    }
+
+    /// Gives the user behind a token of OpenComply a role.
+    #[must_use]
+    pub fn token(mut self, token: &str, role: Role) -> Self {
+        self.opencomply.tokens.insert(token.to_owned(), role);
+        self
     }
 
     /// A scenario of the user's own.

@@ -1,4 +1,4 @@
-//! The door: one port on loopback, an access log, faults, and the mark that evidence is simulated.
+//! The server: one port on loopback, an access log, faults, and the mark that evidence is simulated.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, DATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -15,12 +15,13 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::reply;
 use crate::scenario::Scenario;
 
-/// The response header by which a client can tell simulated evidence from real evidence.
-pub const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
+/// The response header that marks simulated evidence.
+const SIMULATED_BY: (&str, &str) = ("x-simulated-by", "compliance-gate");
 
 /// nginx's defaults: the longest request line and the largest body, in bytes
 /// (docs/platforms/opencomply.md, routing).
@@ -48,6 +49,7 @@ impl fmt::Display for Access {
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
+    clock: Clock,
     task: JoinHandle<io::Result<()>>,
 }
 
@@ -62,9 +64,11 @@ impl Simulator {
         on_request: impl Fn(&Access) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = bind(address).await?;
+        let clock = Clock::start();
         Ok(Self {
             address: listener.local_addr()?,
-            task: tokio::spawn(serve(listener, scenario, on_request)),
+            clock: clock.clone(),
+            task: tokio::spawn(serve_by(clock, listener, scenario, on_request)),
         })
     }
 
@@ -72,6 +76,12 @@ impl Simulator {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The clock of its platforms.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but GravityZone.
@@ -106,13 +116,24 @@ pub async fn serve(
     scenario: Scenario,
     on_request: impl Fn(&Access) + Send + Sync + 'static,
 ) -> io::Result<()> {
+    serve_by(Clock::start(), listener, scenario, on_request).await
+}
+
+async fn serve_by(
+    clock: Clock,
+    listener: TcpListener,
+    scenario: Scenario,
+    on_request: impl Fn(&Access) + Send + Sync + 'static,
+) -> io::Result<()> {
     only_loopback(listener.local_addr()?)?;
-    let Scenario { faults, .. } = &scenario;
-    let door =
-        Arc::new(Door { faults: Faults::new(faults.clone()), on_request: Box::new(on_request) });
-    let platforms = scenario.routes().fallback(async || reply::web_ui());
-    // As a fallback service the platforms are routed after `enter`, so it may still change the path.
-    let app = Router::new().fallback_service(platforms).layer(from_fn_with_state(door, enter));
+    let server = Arc::new(Server {
+        faults: Faults::new(scenario.faults.clone()),
+        clock: clock.clone(),
+        on_request: Box::new(on_request),
+    });
+    let platforms = scenario.routes(&clock).fallback(async || reply::web_ui());
+    // As a fallback service the platforms are routed after `answer`, which may change the path.
+    let app = Router::new().fallback_service(platforms).layer(from_fn_with_state(server, answer));
     let listener = listener.tap_io(|stream| {
         // Without it the last packet of an answer can wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
@@ -133,15 +154,16 @@ fn only_loopback(address: SocketAddr) -> io::Result<()> {
     ))
 }
 
-struct Door {
+struct Server {
     faults: Faults,
+    clock: Clock,
     on_request: Box<dyn Fn(&Access) + Send + Sync>,
 }
 
-async fn enter(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+async fn answer(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let mut response = match door.faults.strike(&method, uri.path()) {
+    let mut response = match server.faults.strike(&method, uri.path()) {
         None => pass(request, next).await,
         Some(fault) if fault.applies() => fault.answer(Some(pass(request, next).await)).await,
         Some(fault) => fault.answer(None).await,
@@ -149,7 +171,10 @@ async fn enter(State(door): State<Arc<Door>>, request: Request, next: Next) -> R
     response
         .headers_mut()
         .insert(HeaderName::from_static(SIMULATED_BY.0), HeaderValue::from_static(SIMULATED_BY.1));
-    (door.on_request)(&Access {
+    if let Ok(date) = HeaderValue::from_str(&server.clock.http_date()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    (server.on_request)(&Access {
         method: method.to_string(),
         path: uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string),
         status: response.status().as_u16(),

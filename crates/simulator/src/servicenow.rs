@@ -2,7 +2,7 @@
 
 mod query;
 mod records;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ use crate::reply;
 
 use query::Query;
 use records::{Records, View};
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 /// Rows in an answer, where nothing is said.
 const LIMIT: usize = 10_000;

@@ -7,7 +7,7 @@ mod events;
 mod filter;
 mod images;
 mod posture;
-pub mod settings;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::hostile::Hostility;
 use crate::reply;
 
-pub use settings::Settings;
+pub(crate) use settings::Settings;
 
 struct Platform {
     settings: Settings,
@@ -39,10 +39,10 @@ struct Platform {
 }
 
 /// The routes of the platform.
-pub(crate) fn router(settings: Settings, hostile: bool) -> Router {
+pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let platform = Arc::new(Platform {
         settings,
-        clock: Clock::start(),
+        clock: clock.clone(),
         hostility: Hostility(hostile),
         leases: AtomicU64::new(0),
         leased: AtomicU64::new(0),

@@ -14,8 +14,7 @@ use compliance_gate::selection::{Field, Pattern, Selection, Wanted};
 use compliance_gate::sources::opencomply::Settings;
 use compliance_gate::sources::{Run, Source};
 use compliance_gate::stop::{Signal, Stop};
-use compliance_gate_simulator::opencomply::settings::Role;
-use compliance_gate_simulator::{Scenario, Simulator};
+use compliance_gate_simulator::{Role, Scenario, Simulator};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -70,10 +69,10 @@ impl Platform {
         Self::start(Scenario::named(name).unwrap()).await
     }
 
-    pub async fn start(mut scenario: Scenario) -> Self {
+    pub async fn start(scenario: Scenario) -> Self {
         // Not the words of the roles: the client takes its token out of all that it reads.
         let tokens = [(VIEWER, Role::Viewer), (EDITOR, Role::Editor), (REVOKED, Role::Revoked)];
-        scenario.opencomply.tokens = tokens.map(|(token, role)| (token.to_owned(), role)).into();
+        let scenario = tokens.iter().fold(scenario, |all, (token, role)| all.token(token, *role));
         let log = Log::default();
         let seen = Arc::clone(&log);
         let address = SocketAddr::from(([127, 0, 0, 1], 0));

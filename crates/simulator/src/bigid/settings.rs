@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// What the simulated BigID has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// How the token must stand in `Authorization` (docs/platforms/bigid.md, tokens). The exchange
     /// is always raw.
     pub scheme: Scheme,
@@ -70,7 +70,7 @@ pub struct Settings {
 /// How many cases, by severity.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Severities {
+pub(crate) struct Severities {
     pub critical: u64,
     pub high: u64,
     pub medium: u64,
@@ -92,7 +92,7 @@ impl Severities {
 /// A case with words that no documentation has, or without any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Odd {
+pub(crate) struct Odd {
     pub status: Option<String>,
     pub severity: Option<String>,
 }
@@ -100,7 +100,7 @@ pub struct Odd {
 /// How the token stands in `Authorization`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scheme {
+pub(crate) enum Scheme {
     #[default]
     Raw,
     Bearer,
@@ -109,7 +109,7 @@ pub enum Scheme {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Paging {
+pub(crate) enum Paging {
     #[default]
     Skip,
     Offset,
@@ -117,7 +117,7 @@ pub enum Paging {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Encoding {
+pub(crate) enum Encoding {
     #[default]
     Json,
     Csv,
@@ -125,7 +125,7 @@ pub enum Encoding {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ids {
+pub(crate) enum Ids {
     #[default]
     Both,
     Id,
@@ -135,7 +135,7 @@ pub enum Ids {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Patch {
+pub(crate) enum Patch {
     #[default]
     Works,
     /// 500, and nothing is changed.

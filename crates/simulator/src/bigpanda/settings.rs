@@ -13,7 +13,7 @@ use crate::ids;
 /// What the simulated BigPanda has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Keys that are not valid; any other one is.
     pub revoked_keys: Vec<String>,
     /// What was done lately.
@@ -63,7 +63,7 @@ pub struct Settings {
 /// What is around a page of entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Envelope {
+pub(crate) enum Envelope {
     /// Nothing: the answer is the list.
     Array,
     /// An object with the list in it.
@@ -75,7 +75,7 @@ pub enum Envelope {
 /// How entries state their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Timestamps {
+pub(crate) enum Timestamps {
     Seconds,
     /// Seconds as a text.
     Text,
@@ -87,7 +87,7 @@ pub enum Timestamps {
 /// One entry of the audit log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Change {
+pub(crate) struct Change {
     /// The resource type as the platform spells it; any word.
     #[serde(rename = "type")]
     pub kind: String,
@@ -120,7 +120,7 @@ pub struct Change {
 /// One maintenance plan of the list.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub name: String,
     /// `planned`, `running` or `done`.
     #[serde(default = "running")]

@@ -9,7 +9,7 @@ use super::rules::TABLE;
 /// What the simulated GravityZone has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The header with the key, in lower case; `authorization` expects `Bearer ` before it
     /// (docs/platforms/gravityzone.md, access and errors).
     pub auth_header: String,
@@ -46,7 +46,7 @@ pub struct Settings {
 /// How many checks fail, by severity.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fails {
+pub(crate) struct Fails {
     pub critical: u64,
     pub high: u64,
     pub medium: u64,
@@ -76,7 +76,7 @@ impl Fails {
 /// An account that is scanned.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// The name that people gave the scan.
     pub name: String,
     /// The name of the group it is in.

@@ -33,7 +33,7 @@ pub(super) struct Issues {
 }
 
 impl Issues {
-    pub fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let mut issues = Self { all: Vec::new(), next: 1 };
         for preset in &settings.issues {
             let project = settings.projects.first().map(String::as_str).unwrap_or_default();
@@ -52,7 +52,12 @@ impl Issues {
         issues
     }
 
-    pub fn add(&mut self, mut fields: Map<String, Value>, now: i64, settings: &Settings) -> Issue {
+    pub(super) fn add(
+        &mut self,
+        mut fields: Map<String, Value>,
+        now: i64,
+        settings: &Settings,
+    ) -> Issue {
         let project = fields["project"]["key"].as_str().unwrap_or_default().to_owned();
         if settings.drops_labels {
             fields.remove("labels");
@@ -73,20 +78,20 @@ impl Issues {
         issue
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Issue> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Issue> {
         self.all.iter()
     }
 
     /// By key or id.
-    pub fn get(&self, key: &str) -> Option<&Issue> {
+    pub(super) fn get(&self, key: &str) -> Option<&Issue> {
         self.all.iter().find(|issue| issue.is(key))
     }
 
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Issue> {
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Issue> {
         self.all.iter_mut().find(|issue| issue.is(key))
     }
 
-    pub fn remove(&mut self, key: &str) -> bool {
+    pub(super) fn remove(&mut self, key: &str) -> bool {
         let before = self.all.len();
         self.all.retain(|issue| !issue.is(key));
         self.all.len() < before
@@ -98,12 +103,12 @@ impl Issue {
         self.key.eq_ignore_ascii_case(key) || self.id.to_string() == key
     }
 
-    pub fn link(&self) -> String {
+    pub(super) fn link(&self) -> String {
         format!("http://127.0.0.1/rest/api/3/issue/{}", self.id)
     }
 
     /// With the fields that were asked for: none in a search that names none.
-    pub fn shown(&self, wanted: &[String]) -> Value {
+    pub(super) fn shown(&self, wanted: &[String]) -> Value {
         let mut shown = json!({"id": self.id.to_string(), "key": self.key, "self": self.link()});
         let mut fields = self.fields.clone();
         let (name, category) = match self.done {

@@ -86,7 +86,7 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 impl Jql {
-    pub fn matches(&self, issue: &Issue) -> bool {
+    pub(super) fn matches(&self, issue: &Issue) -> bool {
         self.0.iter().all(|condition| condition.holds(issue) != condition.negated)
     }
 }

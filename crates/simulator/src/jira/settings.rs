@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// What the simulated Jira has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Tokens that are not valid; any other one is.
     pub revoked_tokens: Vec<String>,
     /// The keys of the projects.
@@ -31,7 +31,7 @@ pub struct Settings {
 /// An account.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct User {
+pub(crate) struct User {
     pub account_id: String,
     pub email: String,
     /// Whether the address is not shown, as most people's privacy settings have it.
@@ -42,7 +42,7 @@ pub struct User {
 /// An issue that is there from the start.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Preset {
+pub(crate) struct Preset {
     pub summary: String,
     pub labels: Vec<String>,
     /// Whether it is closed.

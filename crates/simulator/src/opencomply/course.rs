@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The course of a job. The default succeeds after about two seconds, with everything in order.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Course {
+pub(crate) struct Course {
     /// How long each stage lasts.
     pub pace: Pace,
     /// How it ends.
@@ -45,7 +45,7 @@ pub struct Course {
 /// (docs/platforms/opencomply.md, timing).
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// `CREATED`.
     pub created: u32,
     /// `RUNNERS_IN_PROGRESS`, or `QUEUED` and `IN_PROGRESS` of a quick run.
@@ -65,7 +65,7 @@ impl Default for Pace {
 /// How a job ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Ending {
+pub(crate) enum Ending {
     #[default]
     Succeeded,
     Failed,
@@ -77,7 +77,7 @@ pub enum Ending {
 /// The states of a job (docs/platforms/opencomply.md, job states).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
+pub(crate) enum State {
     Created,
     RunnersInProgress,
     SinkInProgress,
@@ -115,7 +115,7 @@ impl State {
 /// What a failed job reports.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub struct Failure(pub String);
+pub(crate) struct Failure(pub String);
 
 impl Default for Failure {
     fn default() -> Self {
@@ -126,7 +126,7 @@ impl Default for Failure {
 /// What a failed runner reports.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
-pub struct RunnerError(pub String);
+pub(crate) struct RunnerError(pub String);
 
 impl Default for RunnerError {
     fn default() -> Self {
@@ -137,7 +137,7 @@ impl Default for RunnerError {
 /// What is written of a job's report (docs/platforms/opencomply.md, job states and reports).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Report {
+pub(crate) enum Report {
     /// All three documents.
     #[default]
     Whole,

@@ -15,7 +15,7 @@ const PURGED_AFTER: u32 = 30 * 24 * 3600;
 /// What the simulated OpenComply has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Whether compliance is switched on in this installation.
     pub compliance: Compliance,
     /// The role of the user behind a token. Replaces the default: `viewer`, `editor` and `revoked`
@@ -49,7 +49,7 @@ pub struct Settings {
 /// Whether compliance is switched on (docs/platforms/opencomply.md, routing and errors).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Compliance {
+pub(crate) enum Compliance {
     /// As it should be.
     #[default]
     Enabled,
@@ -78,7 +78,7 @@ pub enum Role {
 /// The defaults are those of `baseline_security`, which are the documented figures.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Framework {
+pub(crate) struct Framework {
     /// The name that people see.
     pub title: String,
     /// The types of integration that it can run on.
@@ -106,7 +106,7 @@ pub struct Framework {
 /// How many alarms there are of each severity.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Alarms {
+pub(crate) struct Alarms {
     pub critical: usize,
     pub high: usize,
     pub medium: usize,
@@ -119,7 +119,7 @@ pub struct Alarms {
 /// An account, subscription or organisation that is connected.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Integration {
+pub(crate) struct Integration {
     /// Such as `aws_cloud_account`.
     pub integration_type: String,
     /// The id that the provider gave it.
@@ -144,7 +144,7 @@ pub struct Integration {
 /// A job from before the simulator started.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct PastJob {
+pub(crate) struct PastJob {
     /// The id of its framework.
     pub framework: String,
     /// Names, provider ids or integration ids, literally; empty is every one the framework can run on.
@@ -164,7 +164,7 @@ pub struct PastJob {
 /// Somebody else with the same framework (docs/platforms/opencomply.md, runs that interfere).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rival {
+pub(crate) struct Rival {
     /// Milliseconds between the client's start and the rival's.
     pub after: u32,
     /// How many of the client's starts are followed by one of the rival's.

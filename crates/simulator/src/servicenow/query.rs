@@ -15,7 +15,7 @@ struct Term {
 const OPERATORS: [&str; 6] = ["STARTSWITH", "ISEMPTY", "LIKE", "IN", "!=", "="];
 
 impl Query {
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut groups: Vec<Vec<Term>> = Vec::new();
         let terms = text.split('^').filter(|term| !term.is_empty() && !term.starts_with("ORDERBY"));
         for term in terms {
@@ -31,7 +31,7 @@ impl Query {
 
     /// The rows that it finds. A term whose field or operator is not known is ignored, so that
     /// every row meets it, or no row does (docs/platforms/servicenow.md, Table API).
-    pub fn run<'a>(
+    pub(super) fn run<'a>(
         &self,
         rows: &'a [Row],
         known: impl Fn(&str) -> bool,

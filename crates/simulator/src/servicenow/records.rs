@@ -27,7 +27,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         let mut records = Self { tables: BTreeMap::new(), next: 1 };
         records.tables.insert("incident".to_owned(), Vec::new());
         for (table, rows) in &settings.records {
@@ -40,11 +40,11 @@ impl Records {
         records
     }
 
-    pub fn table(&self, table: &str) -> Option<&[Row]> {
+    pub(super) fn table(&self, table: &str) -> Option<&[Row]> {
         self.tables.get(table).map(Vec::as_slice)
     }
 
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         table: &str,
         fields: &Map<String, Value>,
@@ -69,7 +69,7 @@ impl Records {
         Some(row)
     }
 
-    pub fn change(
+    pub(super) fn change(
         &mut self,
         table: &str,
         id: &str,
@@ -82,7 +82,7 @@ impl Records {
         Some(row.clone())
     }
 
-    pub fn remove(&mut self, table: &str, id: &str) -> bool {
+    pub(super) fn remove(&mut self, table: &str, id: &str) -> bool {
         let Some(rows) = self.tables.get_mut(table) else { return false };
         let before = rows.len();
         rows.retain(|row| row.get("sys_id").is_none_or(|own| own != id));
@@ -125,7 +125,7 @@ enum Display {
 }
 
 impl View {
-    pub fn of(pairs: &[(String, String)]) -> Self {
+    pub(super) fn of(pairs: &[(String, String)]) -> Self {
         let fields = parameter(pairs, "sysparm_fields").filter(|fields| !fields.is_empty());
         Self {
             fields: fields.map(|fields| fields.split(',').map(|f| f.trim().to_owned()).collect()),
@@ -138,7 +138,7 @@ impl View {
         }
     }
 
-    pub fn show(&self, row: &Row) -> Value {
+    pub(super) fn show(&self, row: &Row) -> Value {
         let wanted =
             |name: &String| self.fields.as_ref().is_none_or(|fields| fields.contains(name));
         let shown = row.iter().filter(|(name, _)| wanted(name));

@@ -32,7 +32,7 @@ const INCIDENT: [&str; 21] = [
 /// What the simulated ServiceNow has and does.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Tokens and passwords that are not valid; any other one is.
     pub revoked_tokens: Vec<String>,
     /// Whether an empty answer is 404 rather than an empty list.

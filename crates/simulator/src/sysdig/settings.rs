@@ -7,7 +7,7 @@ use super::estate::TABLE;
 /// What the simulated Sysdig Secure has and does.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub access: Access,
     pub posture: Posture,
     pub images: Images,
@@ -17,7 +17,7 @@ pub struct Settings {
 /// Who may ask, and how often.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Access {
+pub(crate) struct Access {
     /// Tokens and IBM Cloud API keys that are not valid; any other one is.
     pub revoked: Vec<String>,
     /// How long a token of IAM is good, in seconds.
@@ -31,7 +31,7 @@ pub struct Access {
 /// A limit of requests.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RateLimit {
+pub(crate) struct RateLimit {
     pub requests: u64,
     pub seconds: i64,
 }
@@ -50,7 +50,7 @@ impl Default for Access {
 /// Compliance results (docs/platforms/sysdig.md, compliance).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Posture {
+pub(crate) struct Posture {
     /// How many resources each control looks at.
     pub resources: u64,
     /// How many of them fail, by severity, over all controls of that severity.
@@ -84,7 +84,7 @@ pub struct Posture {
 /// How many resources fail, by severity.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Fails {
+pub(crate) struct Fails {
     pub high: u64,
     pub medium: u64,
     pub low: u64,
@@ -114,7 +114,7 @@ impl Default for Posture {
 /// Scanned images (docs/platforms/sysdig.md, images).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Images {
+pub(crate) struct Images {
     pub scanned: Vec<Image>,
     /// Whether the legacy scanner is not there at all, as on new instances.
     pub legacy_missing: bool,
@@ -127,7 +127,7 @@ pub struct Images {
 /// An image. Its digest and its id follow from its tag.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Image {
+pub(crate) struct Image {
     pub tag: String,
     /// Whether it was analysed yet.
     pub analysed: bool,
@@ -142,7 +142,7 @@ pub struct Image {
 /// How many vulnerabilities an image has, by severity.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Vulnerabilities {
+pub(crate) struct Vulnerabilities {
     pub critical: u64,
     pub high: u64,
     pub medium: u64,
@@ -185,7 +185,7 @@ impl Default for Images {
 /// Events at run time (docs/platforms/sysdig.md, events), evenly apart, the newest first.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Events {
+pub(crate) struct Events {
     /// How many there are of each of the platform's numbers, 0 to 7.
     pub by_number: [u64; 8],
     /// Seconds between two of them, and between the newest and the simulator's start.
