@@ -535,6 +535,29 @@ async fn a_stuck_job_waits_and_cancelling_answers_as_documented() {
 }
 
 #[tokio::test]
+async fn minutes_pass_at_once_where_the_clock_is_set_forward() {
+    let platform = Platform::of(json!({"opencomply": {"job": {"pace": {"sink": 600_000}}}})).await;
+    let job = platform.run_documented().await;
+    platform.simulator.clock().advance(Duration::from_secs(300));
+    let last = platform.status(job).await;
+    assert_eq!(last["job_status"], "SINK_IN_PROGRESS");
+    platform.simulator.clock().advance(Duration::from_secs(310));
+    let path = format!("/main/schedule/api/v3/job/compliance/{job}");
+    let answer = platform.send(Method::GET, &path, "token", None).await;
+    let date = answer.headers()["date"].to_str().unwrap().to_owned();
+    let (_, last) = parts(answer).await;
+    assert_eq!(
+        (&last["job_status"], &last["data_sinking_time"]),
+        (&json!("SUCCEEDED"), &json!(600))
+    );
+    let date = chrono::DateTime::parse_from_rfc2822(&date).unwrap();
+    let ended =
+        last["end_time"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let apart = (date.to_utc() - ended).num_seconds();
+    assert!((0..20).contains(&apart), "`Date` is {apart} s after the end");
+}
+
+#[tokio::test]
 async fn a_job_with_nothing_to_run_stays_created() {
     let platform = Platform::of(json!({"opencomply": {
         "frameworks": {"narrow": {"controls": 1, "ok": 3, "alarms": {"high": 1}}},

@@ -1,6 +1,6 @@
 //! BigID Data Posture: `/api/v1/actionable-insights/…` (docs/platforms/bigid.md, cases).
 //!
-//! Cases are kept in memory, so that one whose status was changed has that status from then on.
+//! Cases are kept in memory, so that a change of status lasts.
 
 mod auth;
 mod cases;
@@ -24,7 +24,7 @@ use crate::reply;
 
 use auth::Tokens;
 use cases::{Estate, STATUSES};
-use query::Asked;
+use query::Listing;
 use settings::Patch;
 pub(crate) use settings::Settings;
 
@@ -84,11 +84,11 @@ type Pairs = Query<Vec<(String, String)>>;
 
 /// `GET /actionable-insights/all-cases` (docs/platforms/bigid.md, listing cases).
 async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
-    if let Some(trouble) = platform.trouble() {
-        return trouble;
+    if let Some(failure) = platform.failure() {
+        return failure;
     }
     let settings = &platform.settings;
-    let asked = match Asked::new(&pairs, settings) {
+    let asked = match Listing::new(&pairs, settings) {
         Ok(asked) => asked,
         Err(error) => return refused(StatusCode::BAD_REQUEST, error),
     };
@@ -181,8 +181,8 @@ impl Platform {
         self.estate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the first answers are instead of cases (docs/platforms/bigid.md, errors and limits).
-    fn trouble(&self) -> Option<Response> {
+    /// The failures that the first requests get instead of cases (docs/platforms/bigid.md, errors and limits).
+    fn failure(&self) -> Option<Response> {
         let answers = self.answers.fetch_add(1, Ordering::Relaxed);
         let settings = &self.settings;
         if answers < settings.throttled {

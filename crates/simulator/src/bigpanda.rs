@@ -1,8 +1,8 @@
 //! BigPanda: `GET /resources/v2.0/audit/logs` and the list of maintenance plans
 //! (docs/platforms/bigpanda.md, audit log).
 //!
-//! Entries are made once, from the changes of the scenario; how they are sent is up to its quirks,
-//! since no document says (docs/platforms/bigpanda.md, envelope and paging).
+//! Entries are made once, from the changes of the scenario; how they are sent depends on its settings,
+//! since it is undocumented (docs/platforms/bigpanda.md, envelope and paging).
 
 mod log;
 mod objects;
@@ -61,12 +61,16 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
         .fallback(async || {
             reply::json_with(StatusCode::NOT_FOUND, &json!({"message": "Not Found"}))
         })
-        .layer(from_fn_with_state(Arc::clone(&platform), enter));
+        .layer(from_fn_with_state(Arc::clone(&platform), authenticate));
     Router::new().nest("/resources/v2.0", routes).with_state(platform)
 }
 
-/// Who may come in, and how often (docs/platforms/bigpanda.md, request and errors).
-async fn enter(State(platform): State<Arc<Platform>>, request: Request, next: Next) -> Response {
+/// Who may call, and how often (docs/platforms/bigpanda.md, request and errors).
+async fn authenticate(
+    State(platform): State<Arc<Platform>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if platform.is_too_often() {
         return refused(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "slow down");
     }
@@ -105,7 +109,7 @@ async fn answered_logs(State(platform): State<Arc<Platform>>, Query(pairs): Pair
         let message = "Forbidden - the role lacks a permission";
         return refused(StatusCode::FORBIDDEN, "Forbidden", message);
     }
-    let Some(asked) = Asked::of(&pairs) else {
+    let Some(asked) = Listing::of(&pairs) else {
         let errors = json!({"status": 400, "errors": ["A parameter is missing or malformed."]});
         return reply::json_with(StatusCode::BAD_REQUEST, &errors);
     };
@@ -120,7 +124,7 @@ async fn answered_logs(State(platform): State<Arc<Platform>>, Query(pairs): Pair
 }
 
 /// What a query asks for.
-struct Asked<'a> {
+struct Listing<'a> {
     page: usize,
     per_page: usize,
     start: i64,
@@ -130,7 +134,7 @@ struct Asked<'a> {
     status: Option<&'a str>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Listing<'a> {
     fn of(pairs: &'a [(String, String)]) -> Option<Self> {
         let given = |name: &str| {
             pairs.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
@@ -164,7 +168,7 @@ impl Platform {
         most > 0 && requests.len() > most
     }
 
-    fn logs(&self, asked: &Asked<'_>) -> Response {
+    fn logs(&self, asked: &Listing<'_>) -> Response {
         let within = |words: &Option<Vec<&str>>, word: Option<&str>| {
             words.as_ref().is_none_or(|words| word.is_some_and(|word| words.contains(&word)))
         };
@@ -177,7 +181,7 @@ impl Platform {
     }
 
     /// One page of rows, as the scenario has it.
-    fn page(&self, rows: Vec<Value>, asked: &Asked<'_>) -> Response {
+    fn page(&self, rows: Vec<Value>, asked: &Listing<'_>) -> Response {
         let settings = &self.settings;
         let size = asked.per_page.min(settings.per_page_cap.unwrap_or(usize::MAX));
         let number = if settings.ignore_page { 1 } else { asked.page };
@@ -206,7 +210,7 @@ impl Platform {
 }
 
 /// `GET /ordered-maintenance-plans` (docs/platforms/bigpanda.md, maintenance plans): 204 where
-/// there are none.
+/// there is none.
 async fn plans(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
     let settings = &platform.settings;
     if settings.plans_forbidden {
@@ -216,7 +220,7 @@ async fn plans(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Re
             "Forbidden - the role lacks a permission",
         );
     }
-    let status = Asked::of(&pairs).and_then(|asked| asked.status);
+    let status = Listing::of(&pairs).and_then(|asked| asked.status);
     let plans: Vec<Value> = settings
         .plans
         .iter()

@@ -1,6 +1,6 @@
 //! Faults that the platforms and the proxies in front of them produce themselves.
 //!
-//! Faults of the transport (resets, stalls, foreign redirects) are no part of the simulator.
+//! Faults of the transport (resets, stalls, foreign redirects) are not part of the simulator.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,7 +16,7 @@ use crate::reply;
 /// The largest answer that is read in order to cut it.
 const LARGEST: usize = 256 * 1024 * 1024;
 
-/// One fault: which requests it meets, and what they get instead of their answer.
+/// One fault: which requests it affects, and the answer that they get.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
@@ -25,10 +25,10 @@ pub(crate) struct Fault {
     /// Only requests with this method.
     #[serde(default)]
     pub method: Option<String>,
-    /// How many requests it meets; `null` is every one.
+    /// How many requests it affects; `null` is every one.
     #[serde(default = "once")]
     pub times: Option<u32>,
-    /// How many matching requests pass unharmed before.
+    /// How many matching requests are answered normally first.
     #[serde(default)]
     pub skip: u32,
     /// What the answer looks like.
@@ -55,11 +55,11 @@ pub(crate) enum Kind {
     Html,
     /// An error message of the service.
     Json,
-    /// A status and nothing else.
+    /// A status without a body.
     Empty,
     /// 200, and the first half of the true answer as its whole body.
     Truncated,
-    /// 200, and JSON that is no object.
+    /// 200, and JSON that is not an object.
     WrongType,
     /// 200, and the message of an error.
     #[serde(rename = "message-200")]
@@ -93,7 +93,7 @@ impl Fault {
         self.applied || self.kind == Kind::Truncated
     }
 
-    fn meets(&self, method: &Method, path: &str) -> bool {
+    fn matches(&self, method: &Method, path: &str) -> bool {
         self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
             && matches_path(&self.path, path)
     }
@@ -161,21 +161,21 @@ impl Faults {
         Self(faults.into_iter().map(|fault| (fault, AtomicU32::new(0))).collect())
     }
 
-    /// The fault that this request meets. Every fault that matches counts the request.
-    pub(crate) fn strike(&self, method: &Method, path: &str) -> Option<&Fault> {
-        let mut struck = None;
+    /// The fault that affects this request. Every fault that matches counts the request.
+    pub(crate) fn due(&self, method: &Method, path: &str) -> Option<&Fault> {
+        let mut found = None;
         for (fault, met) in &self.0 {
-            if !fault.meets(method, path) {
+            if !fault.matches(method, path) {
                 continue;
             }
             let before = met.fetch_add(1, Ordering::Relaxed);
             let due =
                 before >= fault.skip && fault.times.is_none_or(|times| before - fault.skip < times);
             if due {
-                struck = struck.or(Some(fault));
+                found = found.or(Some(fault));
             }
         }
-        struck
+        found
     }
 }
 
@@ -193,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_skips_then_strikes_as_often_as_it_says() {
+    fn a_fault_skips_requests_and_then_affects_as_many_as_it_states() {
         let fault: Fault =
             serde_json::from_value(json!({"path": "/v1", "skip": 1, "times": 2})).unwrap();
         let faults = Faults::new(vec![fault]);
         let met: Vec<bool> =
-            (0..5).map(|_| faults.strike(&Method::GET, "/v1/cspm/checks").is_some()).collect();
+            (0..5).map(|_| faults.due(&Method::GET, "/v1/cspm/checks").is_some()).collect();
         assert_eq!(met, [false, true, true, false, false]);
     }
 }

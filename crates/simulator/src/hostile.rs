@@ -1,4 +1,4 @@
-//! Text that an attacker would choose: platforms pass on names that anyone can set.
+//! Text that an attacker would choose. Platforms pass on names that any user can set.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ const FRAGMENTS: [&str; 12] = [
 /// How long the longest title is, in bytes at least.
 const LONG: usize = 10_000;
 
-/// Adds hostile text to the platforms' words, if the scenario asks for it.
+/// Adds hostile text to the platforms' texts, if the scenario asks for it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hostility(pub(crate) bool);
 

@@ -1,6 +1,6 @@
 //! Identifiers derived from names: the same scenario gives the same ids.
 
-/// FNV-1a over the text, then mixed, so that near names give far ids.
+/// FNV-1a over the text, then mixed, so that similar names give different ids.
 pub(crate) fn hash(text: &str) -> u64 {
     let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -8,7 +8,7 @@ pub(crate) fn hash(text: &str) -> u64 {
     mix(fnv)
 }
 
-/// The finaliser of splitmix64: spreads neighbouring numbers over all bits.
+/// The finaliser of splitmix64: spreads consecutive numbers over all bits.
 pub(crate) fn mix(number: u64) -> u64 {
     let a = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let b = (a ^ (a >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

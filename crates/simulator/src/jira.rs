@@ -24,7 +24,7 @@ use crate::reply;
 use issues::{Issue, Issues};
 pub(crate) use settings::Settings;
 
-/// Issues in a page, where nothing is said, and the most.
+/// Issues in a page by default, and at most.
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 5000;
 
@@ -107,14 +107,14 @@ fn no_issue() -> Refusal {
     Refusal::words(StatusCode::NOT_FOUND, "there is no such issue, or you may not see it")
 }
 
-/// The search of before 2025.
+/// The search that was removed in 2025.
 fn gone() -> Refusal {
     Refusal::words(StatusCode::GONE, "this search was removed; use search/jql")
 }
 
 fn body(bytes: &[u8]) -> Result<Value, Refusal> {
     serde_json::from_slice(bytes)
-        .map_err(|_| Refusal::words(StatusCode::BAD_REQUEST, "the body is no JSON"))
+        .map_err(|_| Refusal::words(StatusCode::BAD_REQUEST, "the body is not JSON"))
 }
 
 async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> Response {
@@ -127,7 +127,7 @@ async fn authenticate(State(api): State<Api>, request: Request, next: Next) -> R
     }
 }
 
-/// What stands behind `Bearer`, or the password behind `Basic`.
+/// The token of `Bearer`, or the password of `Basic`.
 fn token(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let token = match value.split_once(' ')? {
@@ -189,7 +189,7 @@ async fn create(State(api): State<Api>, bytes: axum::body::Bytes) -> Answer {
     Ok(reply::json_with(StatusCode::CREATED, &made))
 }
 
-/// 201 also if some of them failed, and nothing says which is which but the position.
+/// 201 also if some of them failed, and only the position identifies them.
 async fn bulk(State(api): State<Api>, bytes: axum::body::Bytes) -> Answer {
     let body = body(&bytes)?;
     let updates = body["issueUpdates"].as_array().cloned().unwrap_or_default();

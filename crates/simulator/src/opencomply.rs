@@ -1,6 +1,6 @@
-//! OpenComply behind its nginx: the scheduler, compliance, integration and auth services.
+//! OpenComply with its nginx: the scheduler, compliance, integration and auth services.
 //!
-//! The routing table is at the end of this file; each handler lives in the room of its subject.
+//! The routing table is at the end of this file; each handler is in the module of its subject.
 
 mod auth;
 mod cancel;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// What a handler gives back.
 pub(crate) type Answer = Result<Response, Refusal>;
 
-/// A refusal in echo's words: `{"message": "…"}` (docs/platforms/opencomply.md, errors).
+/// A refusal in echo's form: `{"message": "…"}` (docs/platforms/opencomply.md, errors).
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,

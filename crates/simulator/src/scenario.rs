@@ -15,7 +15,7 @@ use crate::{bigid, bigpanda, gravityzone, jira, opencomply, servicenow, sysdig};
 ///
 /// ```
 /// # use compliance_gate_simulator::Scenario;
-/// // Two runners fail, and the first status answer is lost behind the proxy.
+/// // Two runners fail, and the first status answer is lost in the proxy.
 /// let scenario = Scenario::from_json(
 ///     r#"{
 ///         "opencomply": {"job": {"failed_runners": 2, "pace": {"runners": 500}}},
@@ -71,26 +71,26 @@ const CATALOGUE: &[Entry] = &[
         opencomply "blocked", gravityzone "blocked", sysdig "blocked", bigid "blocked", bigpanda "blocked"),
     entry!("inconclusive", "the job succeeds although two of its runners failed",
         opencomply "inconclusive"),
-    entry!("timed-out-runners", "the job succeeds although three of its runners timed out, and says nothing",
+    entry!("timed-out-runners", "the job succeeds without a message although three of its runners timed out",
         opencomply "timed-out-runners"),
     entry!("missing-report", "the job succeeds and its report was never written: all counts are zero",
         opencomply "missing-report"),
-    entry!("superseded", "somebody starts the same run while ours is running, which deletes its runners",
+    entry!("superseded", "another user starts the same run while ours is running, which deletes its runners",
         opencomply "superseded"),
-    entry!("superseded-by-others", "somebody starts a run with another integration while ours is running",
+    entry!("superseded-by-others", "another user starts a run with another integration while ours is running",
         opencomply "superseded-by-others"),
     entry!("failed", "the summarizer fails", opencomply "failed"),
-    entry!("timeout", "the platform gives the job up", opencomply "timeout"),
-    entry!("canceled", "somebody cancels the job", opencomply "canceled"),
+    entry!("timeout", "the platform ends the job after its time limit", opencomply "timeout"),
+    entry!("canceled", "another user cancels the job", opencomply "canceled"),
     entry!("stuck", "the job never leaves CREATED", opencomply "stuck"),
     entry!("disabled", "the compliance service is not enabled", opencomply "disabled"),
-    entry!("busy", "somebody's run of the framework with other integrations is not finished yet",
+    entry!("busy", "another user's run of the framework with other integrations is not finished yet",
         opencomply "busy"),
-    entry!("joinable", "somebody's run of the framework with the same integrations is not finished yet",
+    entry!("joinable", "another user's run of the framework with the same integrations is not finished yet",
         opencomply "joinable"),
     entry!("contradictory", "the breakdown of the alarms explains more than there are",
         opencomply "contradictory"),
-    entry!("unknown-severity", "severities that no documentation names",
+    entry!("unknown-severity", "undocumented severities",
         opencomply "unknown-severity", gravityzone "unknown-severity", sysdig "unknown-severity",
         bigid "unknown-severity", bigpanda "unknown-severity"),
     entry!("inactive", "the Azure subscription is connected but not active", opencomply "inactive"),
@@ -105,7 +105,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("bigid-offset", "BigID pages with `offset` and ignores `skip`", bigid "offset"),
     entry!("bigid-growing", "one BigID case comes in while the cases are read", bigid "growing"),
     entry!("bigid-moving", "BigID cases come in all the time", bigid "moving"),
-    entry!("bigid-uncounted", "BigID promises no number of cases", bigid "uncounted"),
+    entry!("bigid-uncounted", "BigID states no number of cases", bigid "uncounted"),
     entry!("bigid-refused", "BigID refuses the token with status 200", bigid "refused"),
     entry!("bigid-gateway", "BigID's gateway gives its page of 502 with status 200, twice", bigid "gateway"),
     entry!("bigid-throttled", "BigID answers 429 without saying how long to wait, twice", bigid "throttled"),

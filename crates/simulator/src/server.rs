@@ -85,7 +85,7 @@ impl Simulator {
     }
 
     /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but GravityZone.
-    /// GravityZone's base URL is this with `/v1` behind it.
+    /// GravityZone's base URL is this followed by `/v1`.
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
@@ -141,7 +141,7 @@ async fn serve_by(
     axum::serve(listener, app).await
 }
 
-/// The simulator knows no secret and checks none, so it must not be reachable from elsewhere.
+/// The simulator checks no secret, so it must not be reachable from other machines.
 fn only_loopback(address: SocketAddr) -> io::Result<()> {
     if address.ip().is_loopback() {
         return Ok(());
@@ -163,7 +163,7 @@ struct Server {
 async fn answer(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let uri = request.uri().clone();
-    let mut response = match server.faults.strike(&method, uri.path()) {
+    let mut response = match server.faults.due(&method, uri.path()) {
         None => pass(request, next).await,
         Some(fault) if fault.applies() => fault.answer(Some(pass(request, next).await)).await,
         Some(fault) => fault.answer(None).await,

@@ -23,7 +23,7 @@ use query::Query;
 use records::{Records, View};
 pub(crate) use settings::Settings;
 
-/// Rows in an answer, where nothing is said.
+/// Rows in an answer by default.
 const LIMIT: usize = 10_000;
 
 struct Platform {
@@ -200,7 +200,11 @@ async fn remove(
 
 fn fields(body: &Bytes) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_slice(body).map_err(|_| {
-        Refusal::new(StatusCode::BAD_REQUEST, "Exception while reading request", "no JSON object")
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Exception while reading request",
+            "not a JSON object",
+        )
     })
 }
 

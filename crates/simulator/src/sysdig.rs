@@ -77,7 +77,7 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
         .with_state(platform)
 }
 
-/// A refusal in the platform's words: JSON, though it may say that it is plain text
+/// A refusal in the platform's form: JSON, though it may say that it is plain text
 /// (docs/platforms/sysdig.md, errors and limits).
 struct Refusal {
     status: StatusCode,

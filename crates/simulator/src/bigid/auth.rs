@@ -35,7 +35,7 @@ impl Tokens {
         }
     }
 
-    /// The refusal of a request, if it has no token that is good.
+    /// The refusal of a request without a valid token.
     pub(crate) fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
         let token = given(headers, self.scheme).filter(|token| !is_user_token(token));
         if token.is_some_and(|token| self.is_valid(&token)) {
@@ -59,7 +59,7 @@ impl Tokens {
         !self.revoked.iter().any(|revoked| revoked == token)
     }
 
-    /// A token for a user's token.
+    /// Exchanges a user's token.
     fn exchange(&self, token: &str) -> Option<String> {
         let good = is_user_token(token) && !self.revoked.iter().any(|revoked| revoked == token);
         good.then(|| {
@@ -88,7 +88,8 @@ fn unauthorized() -> Response {
     reply::typed(StatusCode::UNAUTHORIZED, "text/plain", "Unauthorized")
 }
 
-/// The token, if it came the way it must. A raw token has no space in it, so `Bearer x` is none.
+/// The token, if it was sent as the scheme requires. A raw token has no space in it, so `Bearer x`
+/// is not one.
 fn given(headers: &HeaderMap, scheme: Scheme) -> Option<String> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let token = match (scheme, value.strip_prefix("Bearer ")) {
@@ -100,7 +101,7 @@ fn given(headers: &HeaderMap, scheme: Scheme) -> Option<String> {
     (!token.is_empty()).then(|| token.to_owned())
 }
 
-/// Whether it is good for the exchange and nothing else.
+/// Whether the token can only be exchanged.
 fn is_user_token(token: &str) -> bool {
     let claims = |token: &str| -> Option<Value> {
         let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;

@@ -77,14 +77,17 @@ impl Estate {
             let severities = ["high", "medium", "low", "critical"];
             (Some(*pick(&OVER, number)), Some(*pick(&severities, mix(number))))
         });
-        let odd = settings.odd.iter().map(|odd| (odd.status.as_deref(), odd.severity.as_deref()));
+        let undocumented = settings
+            .undocumented
+            .iter()
+            .map(|undocumented| (undocumented.status.as_deref(), undocumented.severity.as_deref()));
         let mut cases: Vec<Case> = counted
             .chain(over)
-            .chain(odd)
+            .chain(undocumented)
             .zip(1..)
             .map(|((status, severity), number)| Case::new(number, status, severity))
             .collect();
-        // Ids say nothing about the status, so that a page holds a mixture.
+        // The order of ids does not depend on the status, so every page is mixed.
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         Self { cases, hostility }
     }
@@ -93,14 +96,14 @@ impl Estate {
         self.cases.iter()
     }
 
-    /// A new open case, in front of all others.
+    /// Adds a new open case, before all others.
     pub(crate) fn insert(&mut self, number: u64) {
         let mut case = Case::new(1_000_000 + number, Some("open"), Some("low"));
         case.id = format!("{:024x}", 1_000_000 - number);
         self.cases.insert(0, case);
     }
 
-    /// The first case goes, and a new one comes behind all others.
+    /// Removes the first case, and adds a new one after all others.
     pub(crate) fn swap(&mut self, number: u64) {
         let mut case = Case::new(2_000_000 + number, Some("open"), Some("low"));
         case.id = format!("f{number:023x}");
@@ -108,7 +111,7 @@ impl Estate {
         self.cases.push(case);
     }
 
-    /// Changes the status of a case; false if there is none.
+    /// Changes the status of a case; false if it does not exist.
     pub(crate) fn set(&mut self, id: &str, status: &str, now: i64) -> bool {
         let case = self.cases.iter_mut().find(|case| case.id == id);
         case.is_some_and(|case| {
@@ -151,7 +154,7 @@ impl Estate {
             "assignee": if case.salt.is_multiple_of(3) { "" } else { &source.owner },
             "numberOfAffectedObjects": objects,
             "caseStatusUpdateDates": dates, "created_at": opened, "updated_at": updated,
-            // What makes whole cases large.
+            // Makes whole cases large.
             "controls": [{"framework": policy.framework, "requirements": [{"text": "x".repeat(2000)}]}],
         });
         let Value::Object(mut fields) = value else { return Map::new() };
@@ -208,8 +211,8 @@ impl Case {
         }
     }
 
-    /// Whether it meets a condition of `filter` (docs/platforms/bigid.md, listing cases). Nobody
-    /// meets an operator that is unknown.
+    /// Whether it meets a condition of `filter` (docs/platforms/bigid.md, listing cases). No case
+    /// meets a condition with an unknown operator.
     pub(crate) fn meets(&self, condition: &Value) -> bool {
         let given = condition["field"].as_str().and_then(|name| self.field(name));
         let value = &condition["value"];
@@ -233,7 +236,7 @@ impl Case {
     }
 }
 
-/// One of the items; there always is one.
+/// One of the items; the tables are never empty.
 fn pick<T>(items: &[T], salt: u64) -> &T {
     &items[usize::try_from(salt % items.len() as u64).unwrap_or_default()]
 }

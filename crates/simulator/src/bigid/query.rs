@@ -1,4 +1,4 @@
-//! What a request for cases asks for, as far as the platform understands it
+//! The query of a request for cases
 //! (docs/platforms/bigid.md, listing cases).
 
 use serde_json::{Map, Value, json};
@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use super::cases::Case;
 use super::settings::{Encoding, Paging, Settings};
 
-/// What a page has if nobody says.
+/// How many cases a page has by default.
 const PAGE: usize = 50;
 
-pub(crate) struct Asked {
+pub(crate) struct Listing {
     pub(crate) from: usize,
     pub(crate) limit: usize,
     pub(crate) total: bool,
@@ -19,9 +19,9 @@ pub(crate) struct Asked {
     fields: Option<Vec<String>>,
 }
 
-impl Asked {
+impl Listing {
     /// # Errors
-    /// What the platform says to a parameter it cannot read.
+    /// The message of the platform, if a parameter is invalid.
     pub(crate) fn new(pairs: &[(String, String)], settings: &Settings) -> Result<Self, String> {
         let given =
             |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-/// Conditions are a JSON array, or one comparison in words.
+/// Conditions are a JSON array, or one comparison as text.
 fn conditions(text: &str, encoding: Encoding) -> Result<Vec<Value>, String> {
     let wrong = || "filter is invalid".to_owned();
     match encoding {
@@ -78,13 +78,13 @@ fn conditions(text: &str, encoding: Encoding) -> Result<Vec<Value>, String> {
     }
 }
 
-/// Names that are written another way are one name that no case has.
+/// Names in the other encoding are read as one name that no case has.
 fn names(text: &str, encoding: Encoding) -> Vec<String> {
     let mut names = match encoding {
         Encoding::Json => serde_json::from_str(text).unwrap_or_default(),
         Encoding::Csv => text.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>(),
     };
-    // A document store gives the key in any case.
+    // A document store always returns the key.
     names.push("_id".to_owned());
     names
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// How the token must stand in `Authorization` (docs/platforms/bigid.md, tokens). The exchange
+    /// How the token must be sent in `Authorization` (docs/platforms/bigid.md, tokens). The exchange
     /// is always raw.
     pub scheme: Scheme,
     /// Tokens that are not valid. Others that begin with `user` must be exchanged first, as must
@@ -14,25 +14,25 @@ pub(crate) struct Settings {
     pub revoked_tokens: Vec<String>,
     /// How many requests an exchanged token is good for; `null` is any number.
     pub lease_requests: Option<u32>,
-    /// Whether a token that is not valid is told with 200 and `success: false`
+    /// Whether an invalid token is refused with 200 and `success: false`
     /// (docs/platforms/bigid.md, errors and limits).
     pub denies_with_200: bool,
     /// Open cases, by severity.
     pub open: Severities,
-    /// Cases that somebody acknowledged.
+    /// Acknowledged cases.
     pub acknowledged: Severities,
-    /// Cases that somebody silenced.
+    /// Silenced cases.
     pub silenced: Severities,
-    /// Cases that are over: resolved, remediated and closed ones in turn.
+    /// Finished cases: resolved, remediated and closed ones in turn.
     pub resolved: u64,
-    /// More cases, with any words.
-    pub odd: Vec<Odd>,
-    /// The parameter that says where a page begins: `skip`, or `offset` (docs/platforms/bigid.md,
+    /// More cases, with undocumented statuses or severities.
+    pub undocumented: Vec<Undocumented>,
+    /// The parameter that states where a page begins: `skip`, or `offset` (docs/platforms/bigid.md,
     /// listing cases).
     pub paging: Paging,
     /// The most cases in a page, whatever is asked for.
     pub largest_page: usize,
-    /// How the parameters `filter`, `fields` and `sort` are understood; another way is not.
+    /// The encoding of the parameters `filter`, `fields` and `sort`; another one is not understood.
     pub encoding: Encoding,
     /// Whether `filter` has no effect.
     pub ignore_filter: bool,
@@ -44,8 +44,8 @@ pub(crate) struct Settings {
     pub total_offset: i64,
     /// How often a new case is inserted before a page that is not the first.
     pub inserts: u32,
-    /// How often a case of the page before goes, and another one comes at the end, before a page
-    /// that is not the first.
+    /// How often a case of the page before is removed, and another one is added at the end, before
+    /// a page that is not the first.
     pub swaps: u32,
     /// Which of `id` and `_id` a case has.
     pub ids: Ids,
@@ -59,11 +59,11 @@ pub(crate) struct Settings {
     pub gateway_pages: u32,
     /// The message of `{"success": false}` with status 200, instead of any case.
     pub failure: Option<String>,
-    /// What becomes of a change of one case.
+    /// The effect of changing one case.
     pub patch: Patch,
     /// The value of `{actionType}`, which is not public (docs/platforms/bigid.md, changing cases).
     pub bulk_action: String,
-    /// How many of the cases that a bulk change means are left out.
+    /// How many of the cases that a bulk change selects are left out.
     pub bulk_loses: usize,
 }
 
@@ -89,15 +89,15 @@ impl Severities {
     }
 }
 
-/// A case with words that no documentation has, or without any.
+/// A case with an undocumented status or severity, or without one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Odd {
+pub(crate) struct Undocumented {
     pub status: Option<String>,
     pub severity: Option<String>,
 }
 
-/// How the token stands in `Authorization`.
+/// How the token is sent in `Authorization`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scheme {
@@ -140,7 +140,7 @@ pub(crate) enum Patch {
     Works,
     /// 500, and nothing is changed.
     Fails,
-    /// 500, and the case is changed all the same (docs/platforms/bigid.md, changing cases).
+    /// 500, although the case is changed (docs/platforms/bigid.md, changing cases).
     AppliesAndFails,
 }
 
@@ -155,7 +155,7 @@ impl Default for Settings {
             acknowledged: Severities { high: 1, ..Severities::default() },
             silenced: Severities { low: 1, ..Severities::default() },
             resolved: 12,
-            odd: Vec::new(),
+            undocumented: Vec::new(),
             paging: Paging::default(),
             largest_page: 1000,
             encoding: Encoding::default(),

@@ -16,11 +16,11 @@ use crate::ids;
 pub(crate) struct Settings {
     /// Keys that are not valid; any other one is.
     pub revoked_keys: Vec<String>,
-    /// What was done lately.
+    /// Recent changes.
     pub changes: Vec<Change>,
-    /// Further changes that nobody minds: updates of alert tags, a minute apart.
+    /// More changes, without any risk: updates of alert tags, a minute apart.
     pub filler: u64,
-    /// What is around a page of entries: three shapes have been seen (docs/platforms/bigpanda.md,
+    /// How a page of entries is wrapped: three shapes have been seen (docs/platforms/bigpanda.md,
     /// envelope and paging).
     pub envelope: Envelope,
     /// The name of the list in an object.
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     pub total_offset: isize,
     /// The most entries of a page, whatever was asked for.
     pub per_page_cap: Option<usize>,
-    /// Whether `page` is ignored: every page is the first.
+    /// Whether `page` is ignored, so that every page is the first one.
     pub ignore_page: bool,
     /// Whether `start` and `end` are ignored.
     pub ignore_window: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     /// Whether the address without a trailing slash leads to the one with it
     /// (docs/platforms/bigpanda.md, request).
     pub redirect: bool,
-    /// A file that is the first page as it stands, such as a recorded answer; no other page has
+    /// A file that is the whole first page, such as a recorded answer; no other page has
     /// entries.
     pub answer: Option<PathBuf>,
     /// The maintenance plans there are.
@@ -60,7 +60,7 @@ pub(crate) struct Settings {
     pub plans_forbidden: bool,
 }
 
-/// What is around a page of entries.
+/// How a page of entries is wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Envelope {
@@ -68,7 +68,7 @@ pub(crate) enum Envelope {
     Array,
     /// An object with the list in it.
     Object,
-    /// Nothing at all, where the page has one entry; else the list.
+    /// The entry itself where the page has one entry, else the list.
     Single,
 }
 
@@ -217,14 +217,14 @@ impl Settings {
             let shape = change.object_of.as_ref().unwrap_or(&change.kind);
             if change.object_of.is_some() && !objects::kinds().contains(&shape.as_str()) {
                 return Err(format!(
-                    "bigpanda: object_of {shape:?} is none of {}",
+                    "bigpanda: object_of {shape:?} is not one of {}",
                     objects::kinds().join(", ")
                 ));
             }
         }
         match &self.answer {
             Some(path) if !path.is_file() => {
-                Err(format!("bigpanda: answer: {} is no file", path.display()))
+                Err(format!("bigpanda: answer: {} is not a file", path.display()))
             }
             _ => Ok(()),
         }

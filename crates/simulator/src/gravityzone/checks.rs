@@ -15,7 +15,7 @@ pub(crate) struct Prepared {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) description: String,
-    /// The accounts that it looks at, by index.
+    /// The accounts that it evaluates, by index.
     sites: Vec<usize>,
     regions: &'static [String],
 }
@@ -39,7 +39,7 @@ pub(crate) struct Check<'a> {
     /// Null on a pass (docs/platforms/gravityzone.md, checks).
     pub(crate) status: Option<&'a str>,
     pub(crate) region: &'static str,
-    /// What makes it differ from others of its rule.
+    /// Distinguishes it from other checks of its rule.
     pub(crate) salt: u64,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Found<'a> {
     pub(crate) next: Option<Check<'a>>,
 }
 
-/// The fails of one severity, and the rules that they can be of.
+/// The failed checks of one severity, and their possible rules.
 struct Share {
     word: String,
     count: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Generator {
     statuses: Vec<Option<String>>,
     severities_match_passes: bool,
     fails: u64,
-    /// Goes round all fails and mixes their severities.
+    /// A step that visits every failed check once and mixes their severities.
     step: u64,
 }
 
@@ -147,7 +147,7 @@ impl Generator {
         (1 << 32) / self.checks.max(1)
     }
 
-    /// Which of the fails this check is: they are spread evenly.
+    /// The number of this check among the failed ones, which are spread evenly.
     fn fail(&self, number: u64) -> Option<u64> {
         let fail = (number * self.fails).div_ceil(self.checks);
         (fail < self.fails && fail * self.checks / self.fails == number).then_some(fail)
@@ -218,7 +218,7 @@ impl Site {
     }
 }
 
-/// One of the items. There is one: the settings are validated.
+/// One of the items. The settings are validated, so there is at least one.
 fn pick<T>(items: &[T], salt: u64) -> &T {
     &items[usize::try_from(salt % items.len() as u64).unwrap_or_default()]
 }

@@ -87,7 +87,7 @@ struct Links {
     own: String,
 }
 
-/// What a row needs besides its check.
+/// What a row needs in addition to its check.
 pub(crate) struct Renderer<'a> {
     pub(crate) base: &'a str,
     pub(crate) clock: &'a Clock,

@@ -19,9 +19,9 @@ pub(crate) struct Settings {
     pub checks: u64,
     /// How many of them fail, by severity; the others pass.
     pub fails: Fails,
-    /// The severity of the checks behind `fails.unknown`: a word that no documentation has.
+    /// The severity of the checks behind `fails.unknown`: an undocumented one.
     pub unknown_severity: String,
-    /// The statuses of failed checks, in turn: any word, also one that no documentation has, or null.
+    /// The statuses of failed checks, in turn: any text, also an undocumented one, or null.
     pub statuses: Vec<Option<String>>,
     /// The accounts that are scanned.
     pub scans: Vec<Scan>,
@@ -138,7 +138,7 @@ impl Settings {
             if !TABLE.regions.contains_key(&scan.provider) {
                 let known: Vec<&str> = TABLE.regions.keys().map(String::as_str).collect();
                 return Err(format!(
-                    "gravityzone: scan {:?}: provider {:?} is none of {}",
+                    "gravityzone: scan {:?}: provider {:?} is not one of {}",
                     scan.name,
                     scan.provider,
                     known.join(", ")

@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Jql, String> {
                 let opened = words.next();
                 let list: Vec<_> = words.by_ref().take_while(|word| word != ")").collect();
                 if opened.as_deref() != Some("(") || list.is_empty() {
-                    return Err("a list is missing behind `in`".to_owned());
+                    return Err("a list is missing after `in`".to_owned());
                 }
                 list.into_iter().filter(|word| word != ",").collect()
             }

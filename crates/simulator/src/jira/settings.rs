@@ -12,19 +12,19 @@ pub(crate) struct Settings {
     pub projects: Vec<String>,
     /// How long the search does not show a new issue, unless it is asked to reconcile its id.
     pub index_lag_ms: u64,
-    /// Whether the search says that there is more, and gives no issue and no way on.
+    /// Whether the search states that there is more, without an issue and without a next page.
     pub search_is_stuck: bool,
     /// Whether the field `priority` is on the screen of the projects.
     pub priority_on_screen: bool,
-    /// Fields that the projects demand besides summary and type.
+    /// Fields that the projects require in addition to summary and type.
     pub required_fields: Vec<String>,
-    /// Whether labels are dropped without a word.
+    /// Whether labels are dropped without an error.
     pub drops_labels: bool,
     /// Positions in a bulk that are refused.
     pub refused_in_bulk: Vec<usize>,
     /// The accounts that issues can be assigned to.
     pub users: Vec<User>,
-    /// Issues that are there from the start.
+    /// Issues that exist from the start.
     pub issues: Vec<Preset>,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct User {
     pub hidden: bool,
 }
 
-/// An issue that is there from the start.
+/// An issue that exists from the start.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Preset {

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do (docs/platforms/opencomply.md, tokens and roles).
+//! Who calls, and what the caller may do (docs/platforms/opencomply.md, tokens and roles).
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub(crate) fn admin(routes: Router<Arc<Platform>>) -> Router<Arc<Platform>> {
     routes.route_layer(from_fn(|role, request, next| require(Role::Admin, role, request, next)))
 }
 
-/// Routes for everybody who is known.
+/// Routes for every known user.
 pub(crate) fn viewer(routes: Router<Arc<Platform>>) -> Router<Arc<Platform>> {
     routes.route_layer(from_fn(|role, request, next| require(Role::Viewer, role, request, next)))
 }

@@ -57,7 +57,7 @@ impl Platform {
     fn cancel(&self, id: u64) -> &'static str {
         let now = self.clock.now();
         let mut jobs = self.jobs();
-        let state = jobs.find(id, now).map(|job| jobs.standing(job, now).state);
+        let state = jobs.find(id, now).map(|job| jobs.snapshot(job, now).state);
         match state {
             Some(state) if state.is_final() => "job is already finished",
             Some(JobState::SinkInProgress | JobState::SummarizerInProgress) => {
@@ -77,7 +77,7 @@ impl Platform {
         let now = self.clock.now();
         let jobs = self.jobs();
         let selected = |job: &&Job| {
-            let state = jobs.standing(job, now).state;
+            let state = jobs.snapshot(job, now).state;
             matches!(state, JobState::Created | JobState::RunnersInProgress)
                 && words.iter().any(|word| word.eq_ignore_ascii_case(state.word()))
         };

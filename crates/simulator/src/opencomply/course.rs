@@ -1,6 +1,6 @@
-//! The course of a job: how long its stages last, how it ends, and what is wrong with it.
+//! The course of a job: how long its stages last, how it ends, and its faults.
 //!
-//! Where a job stands is a pure function of its course and the time since its creation.
+//! The state of a job is a pure function of its course and the time since its creation.
 
 use std::collections::BTreeMap;
 
@@ -18,17 +18,17 @@ pub(crate) struct Course {
     pub stuck_in: Option<State>,
     /// `failure_message` of a job that ends `FAILED`.
     pub failure: Failure,
-    /// How many runners fail: the job succeeds all the same (docs/platforms/opencomply.md, job
+    /// How many runners fail: the job still succeeds (docs/platforms/opencomply.md, job
     /// states).
     pub failed_runners: usize,
-    /// How many runners time out: the job succeeds and says nothing (docs/platforms/opencomply.md,
+    /// How many runners time out: the job succeeds without a message (docs/platforms/opencomply.md,
     /// job states).
     pub timed_out_runners: usize,
     /// What a failed runner reports.
     pub runner_error: RunnerError,
-    /// What is written of the report.
+    /// Which parts of the report are written.
     pub report: Report,
-    /// So many alarms are stored only after the platform stopped waiting for them: they are in the
+    /// How many alarms are stored only after the platform stopped waiting for them: they are in the
     /// findings listing and in no report (docs/platforms/opencomply.md, job states).
     pub late_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
@@ -134,7 +134,7 @@ impl Default for RunnerError {
     }
 }
 
-/// What is written of a job's report (docs/platforms/opencomply.md, job states and reports).
+/// Which parts of a job's report are written (docs/platforms/opencomply.md, job states and reports).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Report {
@@ -143,22 +143,22 @@ pub(crate) enum Report {
     Whole,
     /// None: counts are zero, by-control is null, scans are refused.
     Missing,
-    /// All but the control view, whose indexing error nobody notices (docs/platforms/opencomply.md,
+    /// All but the control view, whose indexing error the platform ignores (docs/platforms/opencomply.md,
     /// report views).
     WithoutControlView,
-    /// All three, but the views say that they are of the job before.
+    /// All three, but the views state the id of the job before.
     ViewsOfAnother,
 }
 
-/// Where a job stands.
+/// A job at one moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Standing {
+pub(crate) struct Snapshot {
     pub(crate) state: State,
     /// Milliseconds from the job's creation to its last change.
     pub(crate) updated: i64,
     /// How much of the runners' work is done, 0 to 1.
     pub(crate) progress: f64,
-    /// Its runners were deleted under it by another run (docs/platforms/opencomply.md, runs that
+    /// Another run deleted its runners (docs/platforms/opencomply.md, runs that
     /// interfere).
     pub(crate) wiped: bool,
     /// Its report is written: a little before a job with incidents succeeds
@@ -170,14 +170,14 @@ pub(crate) struct Standing {
 pub(crate) const QUEUED_BY: f64 = 0.1;
 
 impl Course {
-    /// Where the job stands `elapsed` milliseconds after its creation. `superseded` is when
+    /// The job `elapsed` milliseconds after its creation. `superseded` is when
     /// another run of the framework was started, also since its creation.
-    pub(crate) fn standing(
+    pub(crate) fn snapshot(
         &self,
         with_incidents: bool,
         elapsed: i64,
         superseded: Option<i64>,
-    ) -> Standing {
+    ) -> Snapshot {
         let stages = self.stages(with_incidents, superseded.filter(|_| with_incidents));
         let elapsed = match self.ends {
             Ending::Never => elapsed.min(stages.middle_of(self.stuck_in.unwrap_or(State::Created))),
@@ -213,7 +213,7 @@ impl Course {
             Ending::Canceled => State::Canceled,
         };
         if matches!(last, State::Timeout | State::Canceled) {
-            // Given up while the runners run.
+            // The job ends while its runners run.
             list.truncate(2);
             if last == State::Canceled {
                 list[1].1 = (begin + end) / 2;
@@ -249,14 +249,14 @@ impl Stages {
         i64::MAX
     }
 
-    fn at(&self, elapsed: i64) -> Standing {
+    fn at(&self, elapsed: i64) -> Snapshot {
         let wiped = self.wiped_at.is_some_and(|at| elapsed >= at);
         let mut begin = 0;
         for (stage, end) in &self.list {
             if elapsed < *end {
                 let done = (elapsed - begin) as f64 / (end - begin) as f64;
                 let running = matches!(stage, State::RunnersInProgress | State::InProgress);
-                return Standing {
+                return Snapshot {
                     state: *stage,
                     updated: if running { elapsed } else { begin },
                     progress: match stage {
@@ -270,7 +270,7 @@ impl Stages {
             }
             begin = *end;
         }
-        Standing {
+        Snapshot {
             state: self.last,
             updated: begin,
             progress: self.progress_at_end,
@@ -287,7 +287,7 @@ mod tests {
     fn states(course: &Course, with_incidents: bool) -> Vec<State> {
         let mut seen = Vec::new();
         for elapsed in 0..3000 {
-            let state = course.standing(with_incidents, elapsed, None).state;
+            let state = course.snapshot(with_incidents, elapsed, None).state;
             if seen.last() != Some(&state) {
                 seen.push(state);
             }
@@ -321,11 +321,11 @@ mod tests {
     #[test]
     fn another_run_wipes_a_job_only_once_its_runners_are_queued() {
         let course = Course::default();
-        let early = course.standing(true, 2500, Some(350));
+        let early = course.snapshot(true, 2500, Some(350));
         assert_eq!((early.wiped, early.progress), (false, 1.0));
-        let late = course.standing(true, 2500, Some(900));
+        let late = course.snapshot(true, 2500, Some(900));
         assert_eq!((late.state, late.wiped, late.progress), (State::Succeeded, true, 0.5));
-        let over = course.standing(true, 2500, Some(1600));
+        let over = course.snapshot(true, 2500, Some(1600));
         assert_eq!((over.wiped, over.progress), (false, 1.0));
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 pub(crate) struct Control {
     pub(crate) id: String,
     pub(crate) template: &'static Template,
-    /// None if the platform did not understand the severity of the control.
+    /// None if the platform did not recognise the severity of the control.
     pub(crate) severity: Option<&'static str>,
     pub(crate) alarms: usize,
     pub(crate) oks: usize,
@@ -108,7 +108,7 @@ impl Plan {
         for (severity, alarms) in framework.alarms.by_severity() {
             let every: Vec<&mut Control> =
                 controls.iter_mut().filter(|control| control.severity == severity).collect();
-            // Every second control fails somewhere, the others are fine.
+            // Every second control has alarms, the others have none.
             let failing = every.into_iter().step_by(2);
             spread(alarms, failing.map(|control| &mut control.alarms).collect());
         }
@@ -131,7 +131,7 @@ impl Control {
         self.pool[usize::try_from(salt % self.pool.len() as u64).unwrap_or_default()]
     }
 
-    /// The word for the severity in a job of this mode (docs/platforms/opencomply.md, job status).
+    /// The severity as a job of this mode states it (docs/platforms/opencomply.md, job status).
     pub(crate) fn severity_word<'a>(
         &self,
         framework: &'a Framework,
@@ -163,8 +163,8 @@ impl Alarms {
     }
 }
 
-/// The first controls that fit the framework and have resources to look at, again and again
-/// under new ids if there are too few.
+/// The first controls that fit the framework and have resources. If there are too few, they repeat
+/// under new ids.
 fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
     let pool = |integration_type: &str| -> Vec<usize> {
         let fits = |at: &usize| {
@@ -205,7 +205,7 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
     controls
 }
 
-/// Shares a total out unevenly, without a remainder.
+/// Divides a total unevenly, without a remainder.
 fn spread(total: usize, mut shares: Vec<&mut usize>) {
     let weight = |at: usize| 1 + at * 7 % 5;
     let whole: usize = (0..shares.len()).map(weight).sum();

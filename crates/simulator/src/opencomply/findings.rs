@@ -50,7 +50,7 @@ impl Count {
     }
 }
 
-/// What a job's report covers.
+/// The results of a job.
 pub(crate) struct Results<'a> {
     estate: &'a Estate,
     pub(crate) plan: &'a Plan,
@@ -104,7 +104,7 @@ impl<'a> Results<'a> {
                     })
                 })
             })
-            // What comes late is missing where it hurts.
+            // Only alarms are late.
             .filter(move |finding| {
                 let missing = finding.failed && late > 0;
                 late -= usize::from(missing);

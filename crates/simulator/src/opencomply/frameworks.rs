@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::reply::{self, Answer, Refusal, nullable};
 
-use super::course::{Standing, State as JobState};
+use super::course::{Snapshot, State as JobState};
 use super::estate::{Control, Plan};
 use super::findings::Count;
 use super::jobs::Job;
@@ -93,8 +93,8 @@ impl Platform {
     fn framework_item(&self, plan: &Plan) -> Value {
         let last = self.last_success(plan);
         let results: Vec<(&Control, Count)> = match &last {
-            Some((job, standing)) => self
-                .report(job, standing)
+            Some((job, snapshot)) => self
+                .report(job, snapshot)
                 .map(|results| results.by_control().into_values().collect())
                 .unwrap_or_default(),
             None => Vec::new(),
@@ -130,18 +130,18 @@ impl Platform {
             "is_baseline": plan.id.starts_with("baseline"),
             "enabled": true,
             "last_evaluated_at": last
-                .map(|(job, standing)| self.clock.stamp(job.created + standing.updated)),
+                .map(|(job, snapshot)| self.clock.stamp(job.created + snapshot.updated)),
         })
     }
 
-    fn last_success(&self, plan: &Plan) -> Option<(Job, Standing)> {
+    fn last_success(&self, plan: &Plan) -> Option<(Job, Snapshot)> {
         let now = self.clock.now();
         let jobs = self.jobs();
         jobs.existing(now)
             .rev()
             .filter(|job| job.framework == plan.id)
-            .map(|job| (job.clone(), jobs.standing(job, now)))
-            .find(|(_, standing)| standing.state == JobState::Succeeded)
+            .map(|job| (job.clone(), jobs.snapshot(job, now)))
+            .find(|(_, snapshot)| snapshot.state == JobState::Succeeded)
     }
 
     /// Controls by id, each once.

@@ -1,4 +1,4 @@
-//! The jobs of the past, and those of somebody else (docs/platforms/opencomply.md, history).
+//! The past jobs of a framework, of every user (docs/platforms/opencomply.md, history).
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::reply::{self, Answer, Refusal};
 
-use super::course::Standing;
+use super::course::Snapshot;
 use super::integrations::Selector;
 use super::jobs::Job;
 use super::request::{Binder, bind, page};
@@ -44,15 +44,15 @@ pub(crate) async fn run_history(
     found.retain(|(job, _)| job.framework == id);
     sort(&mut found, filter.sort_by.as_deref().unwrap_or("updated_at"));
     let now = platform.clock.now();
-    Ok(listing(&filter, found, |(job, standing)| {
+    Ok(listing(&filter, found, |(job, snapshot)| {
         let integrations = platform.infos(&job.integrations, now);
         json!({
             "job_id": job.id,
             "with_incidents": job.with_incidents,
             "benchmark_id": job.framework,
-            "job_status": job.state_word(standing),
+            "job_status": job.state_word(snapshot),
             "created_at": platform.clock.stamp(job.created),
-            "updated_at": platform.clock.stamp(job.created + standing.updated),
+            "updated_at": platform.clock.stamp(job.created + snapshot.updated),
             "number_of_integrations": integrations.as_ref().map_or(0, Vec::len),
             "integration_info": integrations,
         })
@@ -61,8 +61,8 @@ pub(crate) async fn run_history(
 
 fn listing(
     filter: &Filter,
-    found: Vec<(Job, Standing)>,
-    item: impl Fn(&(Job, Standing)) -> Value,
+    found: Vec<(Job, Snapshot)>,
+    item: impl Fn(&(Job, Snapshot)) -> Value,
 ) -> Response {
     let total = found.len();
     let items: Vec<Value> = page(found, filter.cursor, filter.per_page).iter().map(item).collect();
@@ -70,12 +70,12 @@ fn listing(
 }
 
 /// Times newest first, everything else ascending.
-fn sort(found: &mut [(Job, Standing)], by: &str) {
+fn sort(found: &mut [(Job, Snapshot)], by: &str) {
     match by {
-        "updated_at" => found.sort_by_key(|(job, standing)| -(job.created + standing.updated)),
+        "updated_at" => found.sort_by_key(|(job, snapshot)| -(job.created + snapshot.updated)),
         "created_at" => found.sort_by_key(|(job, _)| -job.created),
         "benchmarkid" => found.sort_by(|(a, _), (b, _)| a.framework.cmp(&b.framework)),
-        "jobstatus" => found.sort_by_key(|(_, standing)| standing.state.word()),
+        "jobstatus" => found.sort_by_key(|(_, snapshot)| snapshot.state.word()),
         "with_incidents" => found.sort_by_key(|(job, _)| job.with_incidents),
         _ => found.sort_by_key(|(job, _)| job.id),
     }
@@ -83,7 +83,7 @@ fn sort(found: &mut [(Job, Standing)], by: &str) {
 
 impl Platform {
     /// The jobs that pass the filter's common part.
-    fn history(&self, filter: &Filter) -> Result<Vec<(Job, Standing)>, Refusal> {
+    fn history(&self, filter: &Filter) -> Result<Vec<(Job, Snapshot)>, Refusal> {
         let now = self.clock.now();
         // A filter that matches no integration is no filter.
         let matched = self.matched(filter.integration_info.as_deref().unwrap_or_default(), now)?;
@@ -92,12 +92,12 @@ impl Platform {
         let jobs = self.jobs();
         Ok(jobs
             .existing(now)
-            .map(|job| (job.clone(), jobs.standing(job, now)))
-            .filter(|(job, standing)| {
-                let updated = job.created + standing.updated;
+            .map(|job| (job.clone(), jobs.snapshot(job, now)))
+            .filter(|(job, snapshot)| {
+                let updated = job.created + snapshot.updated;
                 let at = self.clock.at(updated);
                 (matched.is_empty() || job.integrations.iter().any(|each| matched.contains(each)))
-                    && (states.is_empty() || states.iter().any(|word| word == job.state_word(standing)))
+                    && (states.is_empty() || states.iter().any(|word| word == job.state_word(snapshot)))
                     && filter.with_incidents.is_none_or(|with| with == job.with_incidents)
                     // A zero length is a time window that nothing falls into.
                     && since.is_none_or(|since| since < updated)

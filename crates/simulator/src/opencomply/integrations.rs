@@ -99,7 +99,7 @@ impl Platform {
     }
 }
 
-/// PostgreSQL's `~*`: not anchored, without regard to case.
+/// PostgreSQL's `~*`: not anchored, case-insensitive.
 fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex::Error> {
     text.map(|text| RegexBuilder::new(text).case_insensitive(true).build()).transpose()
 }

@@ -1,8 +1,8 @@
-//! The jobs that were ever started, and where each of them stands.
+//! The jobs that were started, and the state of each.
 
 use std::sync::Arc;
 
-use super::course::{Course, Ending, QUEUED_BY, Standing, State};
+use super::course::{Course, Ending, QUEUED_BY, Snapshot, State};
 use super::estate::{Estate, Plan};
 use super::settings::Settings;
 
@@ -66,11 +66,11 @@ impl Job {
         units
     }
 
-    /// The state of runner `at` of `count`, in a job that stands so.
-    pub(crate) fn runner(&self, at: usize, count: usize, standing: &Standing) -> Runner {
+    /// The state of runner `at` of `count` in a job with this snapshot.
+    pub(crate) fn runner(&self, at: usize, count: usize, snapshot: &Snapshot) -> Runner {
         let share =
             |number: usize| QUEUED_BY + (1.0 - QUEUED_BY) * number.min(count) as f64 / count as f64;
-        let progress = standing.progress;
+        let progress = snapshot.progress;
         let over = progress >= 1.0;
         // A handful run at a time.
         let state = if over || progress >= share(at + 4) {
@@ -83,7 +83,7 @@ impl Job {
             Runner::Created
         };
         match state {
-            Runner::Created | Runner::Queued if standing.state == State::Canceled => {
+            Runner::Created | Runner::Queued if snapshot.state == State::Canceled => {
                 Runner::Canceled
             }
             state => state,
@@ -103,22 +103,22 @@ impl Job {
 
     /// Whether the job's results are stored, for the listing of findings
     /// (docs/platforms/opencomply.md, findings).
-    pub(crate) fn has_results(&self, standing: &Standing) -> bool {
+    pub(crate) fn has_results(&self, snapshot: &Snapshot) -> bool {
         self.with_incidents
             && matches!(
-                standing.state,
+                snapshot.state,
                 State::SummarizerInProgress | State::Succeeded | State::Failed
             )
     }
 
     /// The word for its state.
-    pub(crate) fn state_word(&self, standing: &Standing) -> &str {
+    pub(crate) fn state_word(&self, snapshot: &Snapshot) -> &str {
         let words = &self.course.state_words;
-        words.get(&standing.state).map_or(standing.state.word(), String::as_str)
+        words.get(&snapshot.state).map_or(snapshot.state.word(), String::as_str)
     }
 }
 
-/// All jobs, in the order of their creation. One of the future is not there yet.
+/// All jobs, in the order of their creation. A job of the future does not exist yet.
 pub(crate) struct Jobs {
     list: Vec<Job>,
     next_id: u64,
@@ -126,8 +126,8 @@ pub(crate) struct Jobs {
     rivals_left: u32,
 }
 
-/// What a new job is made of.
-pub(crate) struct Order<'a> {
+/// What the new jobs of a run have in common.
+pub(crate) struct JobSpec<'a> {
     pub(crate) estate: &'a Estate,
     pub(crate) plan: &'a Plan,
     pub(crate) with_incidents: bool,
@@ -155,7 +155,7 @@ impl Jobs {
                 continue;
             };
             let integrations = estate.select(plan, &past.integrations).unwrap_or_default();
-            let order = Order {
+            let spec = JobSpec {
                 estate,
                 plan,
                 with_incidents: past.with_incidents,
@@ -164,38 +164,38 @@ impl Jobs {
                 trigger_type: &past.trigger_type,
                 course: &Arc::new(past.job.clone()),
             };
-            jobs.add(&order, integrations);
+            jobs.add(&spec, integrations);
         }
         jobs
     }
 
     /// Starts a run and gives its jobs.
-    pub(crate) fn start(&mut self, order: &Order<'_>, integrations: &[usize]) -> Vec<Job> {
+    pub(crate) fn start(&mut self, spec: &JobSpec<'_>, integrations: &[usize]) -> Vec<Job> {
         let run = self.next_run;
         let mut started = Vec::new();
         for chunk in integrations.chunks(INTEGRATIONS_PER_JOB) {
             self.next_run = run;
-            started.push(self.add(order, chunk.to_vec()));
+            started.push(self.add(spec, chunk.to_vec()));
         }
         started
     }
 
-    fn add(&mut self, order: &Order<'_>, integrations: Vec<usize>) -> Job {
+    fn add(&mut self, spec: &JobSpec<'_>, integrations: Vec<usize>) -> Job {
         let mut job = Job {
             id: self.next_id,
             run: self.next_run,
-            framework: order.plan.id.clone(),
-            with_incidents: order.with_incidents,
+            framework: spec.plan.id.clone(),
+            with_incidents: spec.with_incidents,
             integrations,
-            created: order.created,
-            created_by: order.created_by.to_owned(),
-            trigger_type: order.trigger_type.to_owned(),
-            course: Arc::clone(order.course),
+            created: spec.created,
+            created_by: spec.created_by.to_owned(),
+            trigger_type: spec.trigger_type.to_owned(),
+            course: Arc::clone(spec.course),
             canceled: None,
         };
         // Without a runner to make, a job is never looked at again (docs/platforms/opencomply.md,
         // timing).
-        if job.with_incidents && job.units(order.plan, order.estate).is_empty() {
+        if job.with_incidents && job.units(spec.plan, spec.estate).is_empty() {
             let stuck = Course { ends: Ending::Never, stuck_in: None, ..Course::default() };
             job.course = Arc::new(stuck);
         }
@@ -206,7 +206,7 @@ impl Jobs {
         job
     }
 
-    /// Whether a rival follows this start, as often as the scenario says.
+    /// Whether another user starts a run after this one; the scenario states how often.
     pub(crate) fn take_rival(&mut self) -> bool {
         let left = self.rivals_left;
         self.rivals_left = left.saturating_sub(1);
@@ -243,11 +243,11 @@ impl Jobs {
             .map(|other| other.created)
     }
 
-    /// Where the job stands now.
-    pub(crate) fn standing(&self, job: &Job, now: i64) -> Standing {
+    /// The job at this moment.
+    pub(crate) fn snapshot(&self, job: &Job, now: i64) -> Snapshot {
         let superseded = self.superseded(job).map(|at| at - job.created);
         let at =
-            |time: i64| job.course.standing(job.with_incidents, time - job.created, superseded);
+            |time: i64| job.course.snapshot(job.with_incidents, time - job.created, superseded);
         let natural = at(now);
         let Some(canceled) = job.canceled.filter(|canceled| *canceled <= now) else {
             return natural;
@@ -257,6 +257,6 @@ impl Jobs {
         if !job.with_incidents && natural.state.is_final() {
             return natural;
         }
-        Standing { state: State::Canceled, updated: canceled - job.created, ..at(canceled) }
+        Snapshot { state: State::Canceled, updated: canceled - job.created, ..at(canceled) }
     }
 }

@@ -13,24 +13,24 @@ use crate::hostile::Hostility;
 use crate::ids::uuid;
 use crate::reply::{self, Answer, Refusal, nullable};
 
-use super::course::{Report, Standing, State as JobState};
+use super::course::{Report, Snapshot, State as JobState};
 use super::findings::{Count, Finding, Results};
 use super::jobs::Job;
 use super::request::{Pairs, values};
 use super::{Platform, Shared};
 
 impl Platform {
-    fn reported(&self, id: &str) -> Result<(Job, Standing), Refusal> {
+    fn reported(&self, id: &str) -> Result<(Job, Snapshot), Refusal> {
         let unknown =
             || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get compliance job");
         let id: u64 = id.parse().map_err(|_| unknown())?;
-        let (job, standing) = self.job(id, self.clock.now()).ok_or_else(unknown)?;
-        match standing.state {
+        let (job, snapshot) = self.job(id, self.clock.now()).ok_or_else(unknown)?;
+        match snapshot.state {
             JobState::Timeout => Err(Refusal::bad_request("job has been timed out")),
             JobState::Created | JobState::RunnersInProgress | JobState::SummarizerInProgress => {
                 Err(Refusal::bad_request("job is in progress"))
             }
-            _ => Ok((job, standing)),
+            _ => Ok((job, snapshot)),
         }
     }
 
@@ -67,8 +67,8 @@ pub(crate) async fn by_control(
     Path(id): Path<String>,
     Query(pairs): Pairs,
 ) -> Answer {
-    let (job, standing) = platform.reported(&id)?;
-    let Some(results) = platform.report(&job, &standing) else {
+    let (job, snapshot) = platform.reported(&id)?;
+    let Some(results) = platform.report(&job, &snapshot) else {
         return Ok(reply::json(&Value::Null));
     };
     let wanted = values(&pairs, "controls");
@@ -99,7 +99,7 @@ pub(crate) async fn scan(
     Path(id): Path<String>,
     Query(pairs): Pairs,
 ) -> Answer {
-    let (job, standing) = platform.reported(&id)?;
+    let (job, snapshot) = platform.reported(&id)?;
     let (by_control, by_resource) = match values(&pairs, "view").first().copied() {
         None | Some("control") => (true, false),
         Some("resource") => (false, true),
@@ -107,7 +107,7 @@ pub(crate) async fn scan(
         Some(_) => return Err(Refusal::bad_request("view is not valid")),
     };
     let missing = || Refusal::bad_request("summary not found");
-    let results = platform.report(&job, &standing).ok_or_else(missing)?;
+    let results = platform.report(&job, &snapshot).ok_or_else(missing)?;
     if by_control && job.course.report == Report::WithoutControlView {
         return Err(missing());
     }
@@ -175,7 +175,7 @@ struct ControlRow<'a> {
     reason: Cow<'static, str>,
 }
 
-/// The same results, seen from two sides.
+/// The results by control and by resource.
 struct View<'a> {
     results: &'a Results<'a>,
     with_incidents: bool,

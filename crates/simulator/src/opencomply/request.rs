@@ -10,7 +10,7 @@ use crate::reply::Refusal;
 /// Query parameters in their order; names may repeat.
 pub(crate) type Pairs = axum::extract::Query<Vec<(String, String)>>;
 
-/// Which service binds the body: they word the refusal differently (docs/platforms/opencomply.md,
+/// Which service reads the body: their refusals differ (docs/platforms/opencomply.md,
 /// errors).
 #[derive(Clone, Copy)]
 pub(crate) enum Binder {

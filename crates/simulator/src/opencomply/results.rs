@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::ids::{hash, mix};
 use crate::reply::{self, Answer, Refusal, nullable};
 
-use super::course::Standing;
+use super::course::Snapshot;
 use super::findings::{Finding, Results};
 use super::jobs::Job;
 use super::request::{Binder, bind};
@@ -60,7 +60,7 @@ struct Filters {
 struct Row<'a> {
     key: Vec<String>,
     job: &'a Job,
-    standing: &'a Standing,
+    snapshot: &'a Snapshot,
     finding: Finding<'a>,
     severity: &'a str,
 }
@@ -140,7 +140,7 @@ fn among(list: &Option<Vec<String>>, word: &str) -> bool {
     list.as_ref().is_none_or(|list| list.is_empty() || list.iter().any(|each| each == word))
 }
 
-/// The word of this listing, which differs from that of the reports.
+/// The status in this listing, which differs from that in the reports.
 fn status(finding: &Finding<'_>) -> &'static str {
     if finding.failed { "failed" } else { "passed" }
 }
@@ -182,24 +182,24 @@ fn resource_key(finding: &Finding<'_>) -> String {
 
 impl Platform {
     /// The jobs whose results are stored, newest first.
-    fn stored(&self) -> Vec<(Job, Standing)> {
+    fn stored(&self) -> Vec<(Job, Snapshot)> {
         let now = self.clock.now();
         let jobs = self.jobs();
         jobs.existing(now)
             .rev()
-            .map(|job| (job.clone(), jobs.standing(job, now)))
-            .filter(|(job, standing)| job.has_results(standing))
+            .map(|job| (job.clone(), jobs.snapshot(job, now)))
+            .filter(|(job, snapshot)| job.has_results(snapshot))
             .collect()
     }
 
     fn rows<'a>(
         &'a self,
-        stored: &'a [(Job, Standing)],
+        stored: &'a [(Job, Snapshot)],
         filters: &Filters,
         order: &[(String, bool)],
     ) -> Vec<Row<'a>> {
         let mut rows = Vec::new();
-        for (at, (job, standing)) in stored.iter().enumerate() {
+        for (at, (job, snapshot)) in stored.iter().enumerate() {
             let Some(plan) = self.estate.plan(&job.framework).filter(|_| filters.want_job(job))
             else {
                 continue;
@@ -210,12 +210,12 @@ impl Platform {
                 .flat_map(|(newer, _)| &newer.integrations)
                 .map(|at| self.estate.integrations[*at].id.as_str())
                 .collect();
-            for finding in Results::of(&self.estate, plan, job, standing.progress).stored() {
+            for finding in Results::of(&self.estate, plan, job, snapshot.progress).stored() {
                 let severity = finding.control.severity_word(&plan.framework, true);
                 let exists = !gone.contains(finding.integration.id.as_str());
                 if exists && filters.want(&finding, severity) {
                     let key = key(order, job, &finding, severity);
-                    rows.push(Row { key, job, standing, finding, severity });
+                    rows.push(Row { key, job, snapshot, finding, severity });
                 }
             }
         }
@@ -224,7 +224,7 @@ impl Platform {
 
     fn result(&self, row: &Row<'_>) -> Value {
         let finding = &row.finding;
-        let at = self.clock.at(row.job.created + row.standing.updated);
+        let at = self.clock.at(row.job.created + row.snapshot.updated);
         let template = finding.control.template;
         json!({
             "id": row.key.last(),
@@ -245,7 +245,7 @@ impl Platform {
             "runnerID": row.job.id * 1000,
             "complianceJobID": row.job.id,
             "controlPath": format!("{}/{}", row.job.framework, finding.control.id),
-            "lastEvent": self.clock.stamp(row.job.created + row.standing.updated),
+            "lastEvent": self.clock.stamp(row.job.created + row.snapshot.updated),
             "resourceTypeName": template.resource_type.name,
             "parentBenchmarkNames": null,
             "controlTitle": self.hostility.title(template.title),

@@ -12,7 +12,7 @@ use crate::reply::{self, Answer, Refusal, nullable};
 
 use super::estate::Plan;
 use super::integrations::Selector;
-use super::jobs::{Job, Order};
+use super::jobs::{Job, JobSpec};
 use super::request::{Binder, bind};
 use super::{Platform, Shared};
 
@@ -41,8 +41,8 @@ pub(crate) async fn run(
 
     let jobs = platform.start(plan, &matched, with_incidents, now);
     let infos = |job: &Job| {
-        let told = !platform.settings.silent_start;
-        told.then(|| platform.infos(&job.integrations, now))
+        let shown = !platform.settings.silent_start;
+        shown.then(|| platform.infos(&job.integrations, now))
     };
     let item = |job: &Job| -> Value {
         json!({
@@ -74,7 +74,7 @@ impl Platform {
 
     fn start(&self, plan: &Plan, matched: &[usize], with_incidents: bool, now: i64) -> Vec<Job> {
         let mut jobs = self.jobs();
-        let order = Order {
+        let spec = JobSpec {
             estate: &self.estate,
             plan,
             with_incidents,
@@ -83,18 +83,18 @@ impl Platform {
             trigger_type: "manual",
             course: &Arc::new(self.settings.job.clone()),
         };
-        let started = jobs.start(&order, matched);
+        let started = jobs.start(&spec, matched);
         let rival = self.settings.rival.as_ref();
         if let Some(rival) = rival.filter(|_| !started.is_empty() && jobs.take_rival()) {
             let theirs = self.estate.find_all(&rival.integrations).unwrap_or_default();
-            let order = Order {
+            let spec = JobSpec {
                 with_incidents: true,
                 created: now + i64::from(rival.after),
                 created_by: &rival.created_by,
                 course: &Arc::new(rival.job.clone()),
-                ..order
+                ..spec
             };
-            jobs.start(&order, if theirs.is_empty() { matched } else { &theirs });
+            jobs.start(&spec, if theirs.is_empty() { matched } else { &theirs });
         }
         started
     }

@@ -32,16 +32,16 @@ pub(crate) struct Settings {
     /// The integrations that are connected. Replaces the default: the documented AWS account and
     /// Azure subscription, and a GitHub account.
     pub integrations: Vec<Integration>,
-    /// So many AWS accounts more, with invented ids: a run is split at ten integrations
+    /// How many more AWS accounts there are, with invented ids: a run is split at ten integrations
     /// (docs/platforms/opencomply.md, starting a run).
     pub extra_integrations: u64,
-    /// Whether the answer to a start leaves out what its jobs are over.
+    /// Whether the answer to a start leaves out the integrations of its jobs.
     pub silent_start: bool,
     /// The course of every job that a client starts.
     pub job: Course,
     /// Jobs from before the simulator started, oldest first.
     pub history: Vec<PastJob>,
-    /// Somebody who starts a run of the same framework while a client's is running
+    /// Another user, who starts a run of the same framework while a client's run is not finished
     /// (docs/platforms/opencomply.md, runs that interfere).
     pub rival: Option<Rival>,
 }
@@ -50,30 +50,30 @@ pub(crate) struct Settings {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Compliance {
-    /// As it should be.
+    /// Switched on.
     #[default]
     Enabled,
     /// The scheduler answers 400 `compliance service is not enabled`.
     Disabled,
-    /// nginx, too, has no route to it: its paths give the web UI.
+    /// nginx has no route to it either: its paths give the web UI.
     NotRouted,
 }
 
-/// What a user may do, the lesser first (docs/platforms/opencomply.md, roles).
+/// What a user may do, the least first (docs/platforms/opencomply.md, roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Not known, or not any more.
+    /// Unknown, or disabled.
     Revoked,
     /// Reads.
     Viewer,
-    /// Nothing more than a viewer, as far as this simulator goes.
+    /// The same as a viewer in this simulator.
     Editor,
     /// Starts and cancels runs.
     Admin,
 }
 
-/// A framework and what is found when it runs over every integration that has resources.
+/// A framework, and the results of a run over every integration that has resources.
 ///
 /// The defaults are those of `baseline_security`, which are the documented figures.
 #[derive(Clone, Debug, Deserialize)]
@@ -83,14 +83,14 @@ pub(crate) struct Framework {
     pub title: String,
     /// The types of integration that it can run on.
     pub integration_types: Vec<String>,
-    /// Whether the list of frameworks leaves those types out; a run minds them all the same.
+    /// Whether the list of frameworks leaves those types out. A run still refuses other types.
     pub hides_types: bool,
     /// Whether it is a root framework; for others a job's `frameworks` is null
     /// (docs/platforms/opencomply.md, job status).
     pub root: bool,
     /// How many controls produce results. At least one for every severity that has alarms.
     pub controls: usize,
-    /// How many controls more are manual and never produce a result (docs/platforms/opencomply.md,
+    /// How many more controls are manual and never produce a result (docs/platforms/opencomply.md,
     /// report summary).
     pub manual_controls: usize,
     /// How many results are ok.
@@ -132,7 +132,7 @@ pub(crate) struct Integration {
     /// `ACTIVE`, `INACTIVE`, `ARCHIVED` or `SAMPLE_INTEGRATION`.
     #[serde(default = "active")]
     pub state: String,
-    /// Whether anything was discovered in it: without, no framework finds anything there.
+    /// Whether anything was discovered in it. If not, no framework has results for it.
     #[serde(default = "yes")]
     pub discovered: bool,
     /// Milliseconds after the start at which it is deleted; its jobs then answer 400
@@ -161,19 +161,19 @@ pub(crate) struct PastJob {
     pub job: Course,
 }
 
-/// Somebody else with the same framework (docs/platforms/opencomply.md, runs that interfere).
+/// Another user with the same framework (docs/platforms/opencomply.md, runs that interfere).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rival {
-    /// Milliseconds between the client's start and the rival's.
+    /// Milliseconds between the client's start and the other user's.
     pub after: u32,
-    /// How many of the client's starts are followed by one of the rival's.
+    /// How many of the client's starts are followed by one of the other user.
     pub times: u32,
     /// As in the history; empty is the client's own integrations.
     pub integrations: Vec<String>,
-    /// The external id of the rival.
+    /// The external id of the other user.
     pub created_by: String,
-    /// The course of the rival's job.
+    /// The course of the other user's job.
     pub job: Course,
 }
 
@@ -256,7 +256,7 @@ impl Settings {
         let estate = super::estate::Estate::new(self);
         estate.validate(self)?;
         if let Some(old) = self.history.iter().find(|past| past.age >= PURGED_AFTER) {
-            return Err(format!("history: a job of age {} is purged already", old.age));
+            return Err(format!("history: a job of age {} was purged already", old.age));
         }
         let places = self.history.iter().map(|past| (&past.framework, &past.integrations));
         for (framework, integrations) in places {

@@ -9,7 +9,7 @@ use crate::clock::NEVER;
 use crate::ids::uuid;
 use crate::reply::{self, Answer, Refusal, nullable};
 
-use super::course::{Report, Standing, State as JobState};
+use super::course::{Report, Snapshot, State as JobState};
 use super::findings::Results;
 use super::jobs::{Job, Runner};
 use super::{Platform, Shared};
@@ -19,7 +19,7 @@ pub(crate) async fn status(State(platform): Shared, Path(id): Path<String>) -> A
     platform.require_compliance()?;
     let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     let now = platform.clock.now();
-    let Some((job, standing)) = platform.job(id, now) else {
+    let Some((job, snapshot)) = platform.job(id, now) else {
         // The handler reads the framework of an empty row, and only without frameworks survives
         // (docs/platforms/opencomply.md, errors of the status).
         return if platform.estate.plans.is_empty() {
@@ -31,9 +31,9 @@ pub(crate) async fn status(State(platform): Shared, Path(id): Path<String>) -> A
     if platform.any_deleted(&job.integrations, now) {
         return Err(Refusal::bad_request("failed to get integration"));
     }
-    let mut fields = platform.fields(&job, &standing, now);
+    let mut fields = platform.fields(&job, &snapshot, now);
     fields.insert("job_id".to_owned(), json!(job.id));
-    fields.insert("incidents".to_owned(), platform.incidents(&job, &standing));
+    fields.insert("incidents".to_owned(), platform.incidents(&job, &snapshot));
     Ok(reply::json(&fields))
 }
 
@@ -86,29 +86,29 @@ pub(crate) async fn runners(State(platform): Shared, Path(id): Path<String>) -> 
     let id: u64 = id.parse().map_err(|_| Refusal::bad_request("invalid job id"))?;
     let now = platform.clock.now();
     let rows = match platform.job(id, now) {
-        Some((job, standing)) => platform.runner_rows(&job, &standing, now),
+        Some((job, snapshot)) => platform.runner_rows(&job, &snapshot, now),
         None => Vec::new(),
     };
     Ok(reply::json(&nullable(rows)))
 }
 
 impl Platform {
-    /// A job that exists now, and where it stands.
-    pub(crate) fn job(&self, id: u64, now: i64) -> Option<(Job, Standing)> {
+    /// A job that exists now, and its snapshot.
+    pub(crate) fn job(&self, id: u64, now: i64) -> Option<(Job, Snapshot)> {
         let jobs = self.jobs();
         let job = jobs.find(id, now)?;
-        Some((job.clone(), jobs.standing(job, now)))
+        Some((job.clone(), jobs.snapshot(job, now)))
     }
 
     /// The fields that the status shares with the listing of jobs (docs/platforms/opencomply.md,
     /// job status and history).
-    pub(crate) fn fields(&self, job: &Job, standing: &Standing, now: i64) -> Map<String, Value> {
+    pub(crate) fn fields(&self, job: &Job, snapshot: &Snapshot, now: i64) -> Map<String, Value> {
         let created = self.clock.stamp(job.created);
-        let updated = self.clock.stamp(job.created + standing.updated);
-        let ended = matches!(standing.state, JobState::Succeeded | JobState::Failed);
+        let updated = self.clock.stamp(job.created + snapshot.updated);
+        let ended = matches!(snapshot.state, JobState::Succeeded | JobState::Failed);
         let summarized = job.with_incidents
             && matches!(
-                standing.state,
+                snapshot.state,
                 JobState::SummarizerInProgress | JobState::Succeeded | JobState::Failed
             );
         let sinking = job.course.data_sinking_time;
@@ -116,17 +116,17 @@ impl Platform {
             "summary_job_id": summarized.then_some(job.id + 1000),
             "with_incidents": job.with_incidents,
             "frameworks": self.framework_of(job),
-            "job_status": job.state_word(standing),
+            "job_status": job.state_word(snapshot),
             "job_type": "compliance",
             "start_time": created,
             "last_updated_at": updated,
             "end_time": ended.then_some(&updated),
-            "step_failed": step_failed(job, standing),
-            "failure_message": self.hostility.text_if_any(&self.failure_message(job, standing)),
+            "step_failed": step_failed(job, snapshot),
+            "failure_message": self.hostility.text_if_any(&self.failure_message(job, snapshot)),
             "integrations": self.infos(&job.integrations, now),
             "created_by": self.hostility.text(job.created_by.as_str()),
             "trigger_type": job.trigger_type,
-            "runners_status": runner_counts(&self.runner_states(job, standing)),
+            "runners_status": runner_counts(&self.runner_states(job, snapshot)),
             "data_sinking_time": sinking.unwrap_or_else(|| u64::from(job.course.pace.sink / 1000)),
             "created_at": created,
             "updated_at": updated,
@@ -148,21 +148,21 @@ impl Platform {
 
     /// Only failed runners and failed summarizers leave a message (docs/platforms/opencomply.md,
     /// job states).
-    fn failure_message(&self, job: &Job, standing: &Standing) -> String {
-        match standing.state {
+    fn failure_message(&self, job: &Job, snapshot: &Snapshot) -> String {
+        match snapshot.state {
             JobState::Failed => job.course.failure.0.clone(),
             JobState::Timeout => "Job timed out".to_owned(),
-            JobState::Succeeded if !standing.wiped => self.failed_runners(job, standing),
+            JobState::Succeeded if !snapshot.wiped => self.failed_runners(job, snapshot),
             _ => String::new(),
         }
     }
 
-    fn failed_runners(&self, job: &Job, standing: &Standing) -> String {
+    fn failed_runners(&self, job: &Job, snapshot: &Snapshot) -> String {
         let Some(plan) = self.estate.plan(&job.framework) else {
             return String::new();
         };
         let units = job.units(plan, &self.estate);
-        let states = self.runner_states(job, standing);
+        let states = self.runner_states(job, snapshot);
         let failed: Vec<String> = units
             .iter()
             .zip(&states)
@@ -179,25 +179,25 @@ impl Platform {
 
     /// None before the runners are made, for a quick job, and once another run deleted them
     /// (docs/platforms/opencomply.md, job status and runs that interfere).
-    fn runner_states(&self, job: &Job, standing: &Standing) -> Vec<Runner> {
-        let none = !job.with_incidents || standing.wiped || standing.state == JobState::Created;
+    fn runner_states(&self, job: &Job, snapshot: &Snapshot) -> Vec<Runner> {
+        let none = !job.with_incidents || snapshot.wiped || snapshot.state == JobState::Created;
         match self.estate.plan(&job.framework) {
             Some(plan) if !none => {
                 let count = job.units(plan, &self.estate).len();
-                (0..count).map(|at| job.runner(at, count, standing)).collect()
+                (0..count).map(|at| job.runner(at, count, snapshot)).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn runner_rows(&self, job: &Job, standing: &Standing, now: i64) -> Vec<Value> {
+    fn runner_rows(&self, job: &Job, snapshot: &Snapshot, now: i64) -> Vec<Value> {
         let superseded = self.jobs().superseded(job).is_some_and(|at| at <= now);
         let Some(plan) = self.estate.plan(&job.framework).filter(|_| !superseded) else {
             return Vec::new();
         };
-        let states = self.runner_states(job, standing);
+        let states = self.runner_states(job, snapshot);
         let units = job.units(plan, &self.estate);
-        let updated = self.clock.stamp(job.created + standing.updated);
+        let updated = self.clock.stamp(job.created + snapshot.updated);
         let since = |reached: bool| if reached { updated.as_str() } else { NEVER };
         units
             .iter()
@@ -227,10 +227,10 @@ impl Platform {
     }
 
     /// Zeros until there is a report. The offsets are a scenario's contradictions.
-    fn incidents(&self, job: &Job, standing: &Standing) -> Value {
+    fn incidents(&self, job: &Job, snapshot: &Snapshot) -> Value {
         let mut breakdown: BTreeMap<&str, i64> = BTreeMap::new();
         let (mut ok, mut alarm) = (0, 0);
-        if let Some(results) = self.report(job, standing) {
+        if let Some(results) = self.report(job, snapshot) {
             for (control, count) in results.by_control().into_values() {
                 let severity = control.severity_word(&results.plan.framework, job.with_incidents);
                 *breakdown.entry(severity).or_default() += signed(count.alarms);
@@ -247,10 +247,10 @@ impl Platform {
     }
 
     /// What the job's report says, once it is written.
-    pub(crate) fn report(&self, job: &Job, standing: &Standing) -> Option<Results<'_>> {
+    pub(crate) fn report(&self, job: &Job, snapshot: &Snapshot) -> Option<Results<'_>> {
         let plan = self.estate.plan(&job.framework)?;
-        let written = standing.reported && job.course.report != Report::Missing;
-        written.then(|| Results::of(&self.estate, plan, job, standing.progress))
+        let written = snapshot.reported && job.course.report != Report::Missing;
+        written.then(|| Results::of(&self.estate, plan, job, snapshot.progress))
     }
 }
 
@@ -263,8 +263,8 @@ fn signed(count: usize) -> i64 {
 }
 
 /// The state in which a failed job failed.
-fn step_failed(job: &Job, standing: &Standing) -> &'static str {
-    match (standing.state, job.with_incidents) {
+fn step_failed(job: &Job, snapshot: &Snapshot) -> &'static str {
+    match (snapshot.state, job.with_incidents) {
         (JobState::Failed, true) => JobState::SummarizerInProgress.word(),
         (JobState::Failed, false) => JobState::InProgress.word(),
         _ => "",

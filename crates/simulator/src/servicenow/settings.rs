@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// Fields that an incident has here.
+/// The fields of an incident in this simulator.
 const INCIDENT: [&str; 21] = [
     "sys_id",
     "number",
@@ -41,9 +41,9 @@ pub(crate) struct Settings {
     pub invalid_query_returns_no_rows: bool,
     /// Fields that the data policy demands of a new record.
     pub mandatory: Vec<String>,
-    /// Fields that the table has not got: ignored in a body, and in a query.
+    /// Fields that the table does not have: ignored in a body, and in a query.
     pub unknown_fields: Vec<String>,
-    /// Records that are there from the start, by table.
+    /// Records that exist from the start, by table.
     pub records: BTreeMap<String, Vec<BTreeMap<String, String>>>,
 }
 

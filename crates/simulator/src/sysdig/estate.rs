@@ -97,7 +97,7 @@ impl Zone {
     }
 }
 
-/// What is the matter with a resource.
+/// The result of a control for a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Passed,

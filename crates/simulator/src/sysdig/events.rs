@@ -60,7 +60,7 @@ pub(super) async fn feed(State(platform): State<Arc<Platform>>, Query(pairs): Pa
             let within = |event: &&Event| (from..=to).contains(&event.nanos);
             total = all.iter().filter(within).count();
             let page: Vec<_> = all.iter().filter(within).take(limit).collect();
-            // Always set: nobody looked whether there are older ones.
+            // Always set: the platform does not look whether there are older ones.
             let last = page.last().map(|event| event.number);
             let before = || all.iter().find(|event| event.nanos < from).map(|event| event.number);
             let prev = last.map_or_else(|| before().unwrap_or(u64::MAX), |number| number + 1);

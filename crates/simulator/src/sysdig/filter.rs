@@ -1,9 +1,9 @@
 //! The query languages of filters.
 //!
 //! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith`
-//! (docs/platforms/sysdig.md, compliance). Events know `< <= > >=` besides, and what a public
+//! (docs/platforms/sysdig.md, compliance). Events also know `< <= > >=`, and what a public
 //! client has them take: brackets around conditions, and `and` and `or` without a space before or
-//! behind (docs/platforms/sysdig.md, public clients).
+//! after (docs/platforms/sysdig.md, public clients).
 
 use super::Refusal;
 
@@ -259,7 +259,7 @@ fn ends_condition(last: Option<&Token>) -> bool {
     }
 }
 
-/// Parts `andsource` in two.
+/// Splits `andsource` in two.
 fn unglued(word: String, tokens: &mut Vec<Token>) -> String {
     for keyword in ["and", "or"] {
         if let Some(rest) = word.strip_prefix(keyword).filter(|rest| !rest.is_empty()) {

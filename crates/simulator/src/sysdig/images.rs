@@ -74,7 +74,7 @@ pub(super) async fn evaluation(
     })))
 }
 
-/// `GET /images/{digest}/vulnSummary`: no key where there is none.
+/// `GET /images/{digest}/vulnSummary`: a severity without vulnerabilities has no key.
 pub(super) async fn summary(
     State(platform): State<Arc<Platform>>,
     Path(image): Path<String>,

@@ -204,7 +204,7 @@ fn page(pairs: &[(String, String)], default: usize) -> Result<(usize, usize), Re
     Ok((page.saturating_sub(1), size.max(1)))
 }
 
-/// What came out of one control in one zone.
+/// The results of one control in one zone.
 #[derive(Default)]
 struct Counts {
     failing: usize,
@@ -272,7 +272,7 @@ impl Platform {
         })
     }
 
-    /// As the platform writes it: no URL, for nothing is encoded (docs/platforms/sysdig.md,
+    /// As the platform writes it: not a valid URL, since nothing is encoded (docs/platforms/sysdig.md,
     /// resources of a control).
     fn endpoint(&self, zone: &Zone, policy: &Policy, at: usize) -> String {
         let control = &TABLE.controls[at];
@@ -383,7 +383,7 @@ impl Platform {
         }
     }
 
-    /// One page of the rows. Past the end there is none, and the total stays.
+    /// One page of the rows. Past the end it is empty, and the total is the same.
     fn page(
         &self,
         pairs: &[(String, String)],

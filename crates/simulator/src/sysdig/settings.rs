@@ -55,9 +55,9 @@ pub(crate) struct Posture {
     pub resources: u64,
     /// How many of them fail, by severity, over all controls of that severity.
     pub fails: Fails,
-    /// How many others fail and were accepted, for good.
+    /// How many more fail and are accepted.
     pub accepted: u64,
-    /// How many others fail and were accepted until yesterday.
+    /// How many more fail and were accepted until yesterday.
     pub expired: u64,
     /// How many hosts could not be evaluated.
     pub config_errors: u64,
@@ -75,9 +75,9 @@ pub(crate) struct Posture {
     pub moving_totals: u64,
     /// Added to `failedControls` of every requirement.
     pub hidden_controls: u64,
-    /// What stands instead of `/api/cspm/v1/` in the endpoints of resources.
+    /// What replaces `/api/cspm/v1/` in the endpoints of resources.
     pub endpoint_prefix: String,
-    /// The severity of the first control: a word that no documentation has.
+    /// The severity of the first control: an undocumented one.
     pub unknown_severity: Option<String>,
 }
 
@@ -116,7 +116,7 @@ impl Default for Posture {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Images {
     pub scanned: Vec<Image>,
-    /// Whether the legacy scanner is not there at all, as on new instances.
+    /// Whether the legacy scanner is missing, as on new instances.
     pub legacy_missing: bool,
     /// Added to every count of a summary of vulnerabilities.
     pub summary_offset: i64,
@@ -131,7 +131,7 @@ pub(crate) struct Image {
     pub tag: String,
     /// Whether it was analysed yet.
     pub analysed: bool,
-    /// Rules that were met, by what they ask for.
+    /// How many rules were met, by the action they ask for.
     pub stops: u64,
     pub warns: u64,
     pub goes: u64,
