@@ -19,7 +19,7 @@ fn sizes(criterion: &mut Criterion) {
         group.bench_function("decide", |bencher| {
             bencher.iter(|| {
                 let decision =
-                    evaluate::decide(&scene.policy, &scene.outcomes, None, estate::now());
+                    evaluate::decide(&scene.policy, &scene.evidence, None, estate::now());
                 black_box(decision.verdict)
             });
         });

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::cli::{Cli, Command, ConfigArguments, PolicyCommand};
 use crate::config::{self, Config, ConfigError, Written};
-use crate::gate::NotSetUp;
 use crate::host;
 use crate::progress::{Progress, Verbosity};
 use crate::secret::Variables;
+use crate::setup::SetupErrors;
 use crate::stop::Signal;
 use crate::verdict::Verdict;
 
@@ -37,7 +37,7 @@ pub enum Usage {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
-    NotSetUp(#[from] NotSetUp),
+    Setup(#[from] SetupErrors),
     #[error("{0}")]
     Sentence(String),
 }

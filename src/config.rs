@@ -48,7 +48,7 @@ pub struct Config {
     pub environment: Option<String>,
     /// For everything together.
     pub deadline: Duration,
-    pub sources: BTreeMap<String, Rc<dyn Source>>,
+    pub sources: BTreeMap<String, Rc<Source>>,
     pub policy: Policy,
     /// Report paths by format name.
     pub reports: BTreeMap<String, PathBuf>,
@@ -147,7 +147,7 @@ impl Written {
     fn sources<'a>(
         &'a self,
         overlay: Option<&'a Overlay>,
-    ) -> BTreeMap<&'a str, &'a Located<Rc<dyn Source>>> {
+    ) -> BTreeMap<&'a str, &'a Located<Rc<Source>>> {
         let own = overlay.into_iter().flat_map(|overlay| &overlay.sources.0);
         self.file
             .sources
@@ -162,7 +162,7 @@ impl Written {
     fn gates(
         &self,
         overlay: Option<&Overlay>,
-        sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+        sources: &BTreeMap<&str, &Located<Rc<Source>>>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Gate> {
         let own = overlay.map_or(&[][..], |overlay| &overlay.gates);
@@ -193,7 +193,7 @@ impl Written {
 /// One gate, checked against the sources that it names.
 fn gate(
     entry: &Located<GateEntry>,
-    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    sources: &BTreeMap<&str, &Located<Rc<Source>>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Gate {
     let gate = &entry.value;
@@ -258,7 +258,7 @@ fn gate(
 fn check_selectors(
     gate: &GateEntry,
     name: &str,
-    source: &dyn Source,
+    source: &Source,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let system = source.system();
@@ -303,12 +303,7 @@ fn check_selectors(
 }
 
 /// A word that can never be met is a typo.
-fn check_words(
-    gate: &GateEntry,
-    name: &str,
-    source: &dyn Source,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn check_words(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
     for (field, words) in gate.selectors() {
         let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
         let is_met = |pattern: &Pattern| known.iter().any(|word| pattern.matches(word));
@@ -338,7 +333,7 @@ fn check_words(
 /// What can only be seen of the file as a whole.
 fn check_whole(
     gates: &[Gate],
-    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    sources: &BTreeMap<&str, &Located<Rc<Source>>>,
     export: Option<&Export>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -361,12 +356,11 @@ fn check_whole(
 /// The export, checked against the source that it takes its cases from.
 fn exported(
     entry: &Located<ExportEntry>,
-    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    sources: &BTreeMap<&str, &Located<Rc<Source>>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Export> {
     let ExportEntry { source, severity, policy, status, .. } = &entry.value;
-    let has_cases =
-        |source: &Located<Rc<dyn Source>>| source.value.system().name == bigid::SYSTEM.name;
+    let has_cases = |source: &Located<Rc<Source>>| source.value.system().name == bigid::SYSTEM.name;
     let able: Vec<_> =
         sources.iter().filter(|(_, source)| has_cases(source)).map(|(name, _)| *name).collect();
     let name = match (source, able.as_slice()) {
@@ -408,7 +402,7 @@ fn exported(
 fn evidence(
     base: &EvidenceEntry,
     overlay: Option<&EvidenceEntry>,
-    sources: &BTreeMap<&str, &Located<Rc<dyn Source>>>,
+    sources: &BTreeMap<&str, &Located<Rc<Source>>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Demands {
     let own = |key: fn(&EvidenceEntry) -> bool| overlay.filter(|entry| key(entry)).unwrap_or(base);

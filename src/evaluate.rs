@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::evidence::Outcome;
+use crate::evidence::Evidence;
 use crate::finding::{Finding, Problem, Severity};
 use crate::policy::{FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::text;
@@ -40,8 +40,8 @@ impl Decision<'_> {
         }
     }
 
-    /// Takes note of reports that could not be written. A pass that cannot be told is none.
-    pub fn untold(&mut self, failures: &[String]) {
+    /// Records reports that could not be written. A pass without its reports is inconclusive.
+    pub fn report_failed(&mut self, failures: &[String]) {
         if self.mode == Mode::Enforce && self.verdict.is_pass() {
             self.verdict = Verdict::Inconclusive;
         }
@@ -161,7 +161,7 @@ pub fn rate(passed: u64, total: u64) -> String {
 /// that could not work.
 pub fn decide<'a>(
     policy: &'a Policy,
-    outcomes: &'a [Outcome],
+    evidence: &'a Evidence,
     at_least: Option<Verdict>,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
@@ -169,7 +169,8 @@ pub fn decide<'a>(
         .gates
         .iter()
         .map(|gate| {
-            Counting::over(outcomes, gate, &policy.evidence, now).rule(&policy.evidence, now)
+            Counting::over(&evidence.outcomes, gate, &policy.evidence, now)
+                .rule(&policy.evidence, now)
         })
         .collect();
     let verdict = rulings.iter().map(verdict_of).chain(at_least).max().unwrap_or(Verdict::Invalid);

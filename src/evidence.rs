@@ -1,8 +1,11 @@
-//! What was collected: one outcome a source, and what is needed to trust it.
+//! Evidence: what each source delivered, and what is needed to trust it.
+//!
+//! It is an owned value. The decision is made from it and from the policy, and from nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 
 use crate::finding::{Finding, Problem, Severity, Subject};
 use crate::selection::{Field, Selection};
@@ -10,7 +13,18 @@ use crate::selection::{Field, Selection};
 /// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
 pub const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
 
-/// All that one source had to say.
+/// What all sources of a run delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// When the collection began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub finished: DateTime<Utc>,
+    /// One for each source, in the order of the policy.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What one source delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The name in the policy: `opencomply`, `opencomply/eu`.
@@ -21,37 +35,174 @@ pub struct Outcome {
     pub simulated: bool,
     /// Requests sent, retries included.
     pub requests: u64,
-    /// Independent pieces of evidence: a framework each on OpenComply, else one.
+    /// Independent pieces of evidence, each with its own proof.
     pub parts: Vec<Part>,
-    /// What is missing of this source as a whole. What its parts found still counts against it.
+    /// What is missing of this source as a whole. What its parts found still counts.
     pub problems: Vec<Problem>,
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,
+    /// What somebody who fixed a finding has to know, in a sentence: when the platform sees it.
+    pub after_fix: Option<&'static str>,
 }
 
-/// A piece of evidence that stands or falls as a whole.
+impl Outcome {
+    /// The outcome of a source that was not asked.
+    pub fn of_failure(source: String, origin: String, problem: Problem) -> Self {
+        Self {
+            source,
+            origin,
+            simulated: false,
+            requests: 0,
+            parts: Vec::new(),
+            problems: vec![problem],
+            notes: Vec::new(),
+            after_fix: None,
+        }
+    }
+}
+
+/// A piece of evidence that can be relied on as a whole, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     /// The framework, where the platform evaluates one at a time.
     pub framework: Option<String>,
+    /// What is counted.
+    pub unit: Unit,
     /// Why this part cannot be relied on. Empty: it can.
     pub problems: Vec<Problem>,
     pub notes: Vec<String>,
     /// The platform's jobs behind it.
     pub jobs: Vec<Job>,
-    /// Checks within the scope, whatever their result.
-    pub evaluated: u64,
-    /// The span of time that was asked for, where the platform reports what happened rather than
-    /// what was checked. That it answered for all of it is the proof; an empty window is a pass.
-    pub window: Option<Window>,
+    pub proof: Proof,
     /// When the platform evaluated it; `None` where the platform does not say.
     pub as_of: Option<DateTime<Utc>>,
-    /// Every failed check, if `findings_missing` is `None`.
-    pub findings: Vec<Finding>,
-    /// Why the findings are not all there, although the counts stand.
-    pub findings_missing: Option<Problem>,
-    /// Counts. Findings, where they are all there, come before them.
-    pub tallies: Vec<Tally>,
+    pub findings: Findings,
+    /// Counts that the findings do not give: passes, and failures that are not listed.
+    pub counts: Counts,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// A rule, checked on one resource.
+    #[default]
+    Check,
+    /// A case that a platform keeps until it is closed.
+    Case,
+    /// A change that somebody made to a platform.
+    Change,
+    /// Something that happened at run time.
+    Event,
+    Vulnerability,
+}
+
+impl Unit {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Case => "case",
+            Self::Change => "change",
+            Self::Event => "event",
+            Self::Vulnerability => "vulnerability",
+        }
+    }
+
+    /// The noun for what a gate counts against its limit.
+    pub const fn failed(self) -> &'static str {
+        match self {
+            Self::Check => "failed check",
+            Self::Case => "open case",
+            Self::Change => "change",
+            Self::Event => "event",
+            Self::Vulnerability => "vulnerability",
+        }
+    }
+}
+
+/// What shows that a platform looked, although it may have found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// This many checks were evaluated, whatever their result. None is no proof.
+    Checks { evaluated: u64 },
+    /// The platform answered in full for a list that may be empty, with this many entries.
+    Answered {
+        entries: u64,
+        /// The span of time that was asked for, where the list is of what happened in one.
+        window: Option<Window>,
+    },
+}
+
+impl Default for Proof {
+    fn default() -> Self {
+        Self::Checks { evaluated: 0 }
+    }
+}
+
+impl Proof {
+    /// Checks or entries that were looked at.
+    pub const fn looked_at(self) -> u64 {
+        match self {
+            Self::Checks { evaluated } => evaluated,
+            Self::Answered { entries, .. } => entries,
+        }
+    }
+
+    /// The span of time that was asked for.
+    pub const fn window(self) -> Option<Window> {
+        match self {
+            Self::Checks { .. } => None,
+            Self::Answered { window, .. } => window,
+        }
+    }
+
+    /// Whether an empty answer is a valid one.
+    pub const fn may_be_empty(self) -> bool {
+        matches!(self, Self::Answered { .. })
+    }
+}
+
+/// The failed checks of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Findings {
+    /// Every one of them.
+    Listed(Vec<Finding>),
+    /// Not every one, perhaps none. Gates rely on counts instead.
+    Incomplete { listed: Vec<Finding>, why: Problem },
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
+}
+
+impl Findings {
+    /// None is listed, for this reason.
+    pub const fn counted(why: Problem) -> Self {
+        Self::Incomplete { listed: Vec::new(), why }
+    }
+
+    /// Those that are known one by one.
+    pub fn listed(&self) -> &[Finding] {
+        match self {
+            Self::Listed(listed) | Self::Incomplete { listed, .. } => listed,
+        }
+    }
+
+    pub fn push(&mut self, finding: Finding) {
+        match self {
+            Self::Listed(listed) | Self::Incomplete { listed, .. } => listed.push(finding),
+        }
+    }
+
+    /// Why not all are listed, if they are not.
+    pub const fn why_incomplete(&self) -> Option<&Problem> {
+        match self {
+            Self::Listed(_) => None,
+            Self::Incomplete { why, .. } => Some(why),
+        }
+    }
 }
 
 /// A span of time, from its first instant to its last.
@@ -76,7 +227,7 @@ pub struct Job {
 pub enum Role {
     /// We started it, and may cancel it.
     Started,
-    /// Somebody else's unfinished job that evaluates the same.
+    /// An unfinished job of another pipeline that evaluates the same.
     Joined,
     /// A finished job that is recent enough.
     Reused,
@@ -92,84 +243,142 @@ impl Role {
     }
 }
 
-/// Counts of the checks within a selection, as fine as the platform gave them.
+/// Counts of checks: a table, and single answers to what no table can answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// What was counted. The default selection: everything in the part.
-    pub of: Selection,
-    /// The fields by which the cells are told apart. No other field of a cell is filled.
-    pub split: BTreeSet<Field>,
-    pub cells: Vec<Cell>,
-    /// Whether passes are not known this finely: `passed` is zero in every cell and means nothing.
-    pub failures_only: bool,
+pub struct Counts {
+    pub table: Option<Table>,
+    pub answers: Vec<SelectionCount>,
+}
+
+/// Counts of everything in a part, split by fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The fields by which rows differ. No other field of a row's subject is filled.
+    pub by: BTreeSet<Field>,
+    pub rows: Vec<SubjectCount>,
 }
 
 /// Checks of one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
+pub struct SubjectCount {
     pub subject: Subject,
-    pub passed: u64,
+    pub count: Count,
+}
+
+/// The count of exactly one selection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectionCount {
+    pub selection: Selection,
+    pub count: Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// `None` where only failures were counted.
+    pub passed: Option<u64>,
     pub failed: u64,
 }
 
-impl Tally {
-    /// Checks passed and failed within `selection`, if this tally can tell: it counted exactly
-    /// that, or everything by all fields that the selection asks for.
-    pub fn count(&self, selection: &Selection) -> Option<Count> {
-        let exact = self.of == *selection;
-        let fine_enough =
-            self.of == Selection::default() && selection.fields().is_subset(&self.split);
-        (exact || fine_enough).then(|| {
-            self.cells.iter().filter(|cell| exact || selection.takes(&cell.subject)).fold(
-                Count::default(),
-                |sum, cell| Count {
-                    passed: sum.passed.saturating_add(cell.passed),
-                    failed: sum.failed.saturating_add(cell.failed),
-                },
-            )
+impl Count {
+    pub const ZERO: Self = Self { passed: Some(0), failed: 0 };
+
+    /// A count of failures, where passes are not known.
+    pub const fn of_failures(failed: u64) -> Self {
+        Self { passed: None, failed }
+    }
+
+    /// The sum, saturating: counts that come near the end of 64 bits are refused where they are
+    /// read.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let passed = self.passed.zip(other.passed).map(|(a, b)| a.saturating_add(b));
+        Self { passed, failed: self.failed.saturating_add(other.failed) }
+    }
+
+    /// Checks with either result, if passes are known.
+    pub fn evaluated(self) -> Option<u64> {
+        self.passed.map(|passed| passed.saturating_add(self.failed))
+    }
+}
+
+impl Counts {
+    /// Adds the count of exactly one selection.
+    pub fn answer(&mut self, selection: Selection, count: Count) {
+        self.answers.push(SelectionCount { selection, count });
+    }
+
+    /// The count within a selection, if it is known: its own answer, else a sum over the table,
+    /// if that is split by every field that the selection uses.
+    pub fn of(&self, selection: &Selection) -> Option<Count> {
+        let answer = self.answers.iter().find(|answer| answer.selection == *selection);
+        answer.map(|answer| answer.count).or_else(|| {
+            let fine = |table: &&Table| selection.fields().is_subset(&table.by);
+            let rows = &self.table.as_ref().filter(fine)?.rows;
+            let matching = rows.iter().filter(|row| selection.matches(&row.subject));
+            Some(matching.fold(Count::ZERO, |sum, row| sum.plus(row.count)))
         })
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    pub passed: u64,
-    pub failed: u64,
+impl Table {
+    /// A table of failures by severity, and nothing else.
+    pub fn of_failures(by_severity: &BTreeMap<Severity, u64>) -> Self {
+        let row = |(severity, failed): (&Severity, &u64)| SubjectCount {
+            subject: Subject::new(*severity),
+            count: Count::of_failures(*failed),
+        };
+        Self { by: [Field::Severity].into(), rows: by_severity.iter().map(row).collect() }
+    }
 }
 
 impl Part {
-    /// Counts within `selection`, from the first tally that can tell.
-    pub fn count(&self, selection: &Selection) -> Option<Count> {
-        let whole = self.tallies.iter().filter(|tally| !tally.failures_only);
-        whole.into_iter().find_map(|tally| tally.count(selection))
+    /// A part whose proof is the number of checks evaluated.
+    pub fn of_checks(evaluated: u64) -> Self {
+        Self { proof: Proof::Checks { evaluated }, ..Self::default() }
     }
 
-    /// Failed checks within `selection`, also from a tally that knows no passes.
-    pub fn failed(&self, selection: &Selection) -> Option<u64> {
-        self.tallies.iter().find_map(|tally| tally.count(selection)).map(|count| count.failed)
+    /// A part that lists what happened in a window, before its entries are read.
+    pub fn of_window(unit: Unit, window: Window) -> Self {
+        Self {
+            unit,
+            proof: Proof::Answered { entries: 0, window: Some(window) },
+            as_of: Some(window.to),
+            ..Self::default()
+        }
     }
 
-    /// Failed checks by severity, worst first, for people; zeros are left out.
-    pub fn failed_by_severity(&self) -> Vec<(Severity, u64)> {
-        let count = |severity: Severity| {
-            if self.findings_missing.is_none() {
-                return self.findings.iter().filter(|f| f.subject.severity == severity).count()
-                    as u64;
+    /// Checks or entries that were looked at.
+    pub const fn looked_at(&self) -> u64 {
+        self.proof.looked_at()
+    }
+
+    /// Records how many checks or entries were looked at.
+    pub fn set_looked_at(&mut self, count: u64) {
+        match &mut self.proof {
+            Proof::Checks { evaluated: counted } | Proof::Answered { entries: counted, .. } => {
+                *counted = count;
             }
-            let by_severity = self.tallies.iter().find(|tally| {
-                tally.of == Selection::default() && tally.split.contains(&Field::Severity)
-            });
-            by_severity
-                .into_iter()
-                .flat_map(|tally| &tally.cells)
-                .filter(|cell| cell.subject.severity == severity)
-                .map(|cell| cell.failed)
-                .sum()
-        };
-        std::iter::once(Severity::Unknown)
-            .chain(Severity::NAMED)
-            .map(|severity| (severity, count(severity)))
-            .filter(|(_, failed)| *failed > 0)
-            .collect()
+        }
+    }
+
+    /// Failed checks by severity, worst first; zeros are left out.
+    pub fn failed_by_severity(&self) -> Vec<(Severity, u64)> {
+        let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+        match &self.findings {
+            Findings::Listed(findings) => {
+                for finding in findings {
+                    *counts.entry(finding.subject.severity).or_default() += 1;
+                }
+            }
+            Findings::Incomplete { .. } => {
+                let table =
+                    self.counts.table.iter().filter(|table| table.by.contains(&Field::Severity));
+                for row in table.flat_map(|table| &table.rows) {
+                    let sum = counts.entry(row.subject.severity).or_default();
+                    *sum = sum.saturating_add(row.count.failed);
+                }
+            }
+        }
+        counts.into_iter().rev().filter(|(_, failed)| *failed > 0).collect()
     }
 }

@@ -33,7 +33,7 @@ impl Severity {
     pub const NAMED: [Self; 6] =
         [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational, Self::None];
 
-    /// Reads a platform's word, whatever its case. A word nobody told us about is `Unknown`.
+    /// Reads a platform's word, whatever its case. An undocumented word is `Unknown`.
     pub fn from_platform(word: &str) -> Self {
         Self::NAMED
             .into_iter()
@@ -77,7 +77,7 @@ pub struct Rule {
     /// Stable id on the platform: a control id, `cloud_scan/aws/…`, a CVE.
     pub id: Arc<str>,
     pub title: Option<Arc<str>>,
-    /// What is wrong, or how to mend it, in the platform's words.
+    /// What is wrong, or how to fix it, as the platform describes it.
     pub help: Option<Arc<str>>,
 }
 
@@ -98,6 +98,20 @@ pub struct Subject {
     pub resource_type: Option<Arc<str>>,
     pub account: Option<Arc<Account>>,
     pub region: Option<Arc<str>>,
+}
+
+impl Subject {
+    /// A subject of which only the severity is known.
+    pub fn new(severity: Severity) -> Self {
+        Self {
+            severity,
+            rule: None,
+            controls: Arc::default(),
+            resource_type: None,
+            account: None,
+            region: None,
+        }
+    }
 }
 
 /// A check that failed on one resource.
@@ -122,6 +136,21 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// An open finding of which nothing else is known.
+    pub fn new(subject: Subject, fingerprint: Fingerprint) -> Self {
+        Self {
+            subject,
+            status: None,
+            open: true,
+            resource_id: None,
+            resource_name: None,
+            reason: None,
+            actor: None,
+            created_at: None,
+            fingerprint,
+        }
+    }
+
     /// The rule's id; every finding has one.
     pub fn rule_id(&self) -> &str {
         self.subject.rule.as_ref().map_or("unknown", |rule| &rule.id)

@@ -158,7 +158,7 @@ impl<'v> Ci<'v> {
         terminal::result(report, people)?;
         match self.host.fold {
             Some(fold) => {
-                let (open, close) = fold("Evidence", report.finished.timestamp());
+                let (open, close) = fold("Evidence", report.evidence.finished.timestamp());
                 people.flush()?;
                 write(plain, &open)?;
                 terminal::evidence(report, people)?;

@@ -101,6 +101,11 @@ impl Policy {
         self.gates.iter().any(|gate| gate.uses(source))
     }
 
+    /// Whether a blocking gate uses a source.
+    pub fn blocks_on(&self, source: &str) -> bool {
+        self.gates.iter().any(|gate| gate.level == Level::Block && gate.uses(source))
+    }
+
     /// What the gates need from one source besides its failures.
     pub fn wanted(&self, source: &str) -> Wanted {
         let mut demands: Vec<Demand> = Vec::new();

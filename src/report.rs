@@ -6,11 +6,11 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use chrono::{DateTime, Utc};
-
 use crate::evaluate::Decision;
-use crate::evidence::Outcome;
+use crate::evidence::Evidence;
+use crate::policy::Mode;
 use crate::text;
+use crate::verdict::Verdict;
 
 mod code_quality;
 mod digest;
@@ -43,20 +43,42 @@ pub const FORMATS: &[Format] = &[
 /// The tool's name in reports, and the beginning of every name that it makes up there.
 pub const TOOL: &str = "compliance-gate";
 
-/// All that a report can tell.
+/// What is known of a run besides its decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub evidence: &'a Evidence,
+    /// The policy file, from the root of its repository, so that CI hosts find it.
+    pub policy: &'a str,
+    pub environment: Option<&'a str>,
+    /// The exit code that the caller wants for a pass with warnings.
+    pub warn_exit_code: Option<u8>,
+}
+
+impl<'a> Facts<'a> {
+    /// The report on a decision.
+    pub fn report(&self, decision: &'a Decision<'a>) -> Report<'a> {
+        let warned = decision.verdict == Verdict::Warned && decision.mode == Mode::Enforce;
+        Report {
+            decision,
+            evidence: self.evidence,
+            policy: self.policy,
+            environment: self.environment,
+            exit_code: self.warn_exit_code.filter(|_| warned).unwrap_or(decision.exit_code()),
+        }
+    }
+}
+
+/// Everything that a report can contain.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
     pub decision: &'a Decision<'a>,
-    /// What was collected, by source name.
-    pub outcomes: &'a [Outcome],
+    pub evidence: &'a Evidence,
     /// The policy file, from the root of its repository, so that CI hosts find it.
     pub policy: &'a str,
     pub environment: Option<&'a str>,
     /// What the process will exit with: the decision's code, or what the caller asked for
     /// instead.
     pub exit_code: u8,
-    pub started: DateTime<Utc>,
-    pub finished: DateTime<Utc>,
 }
 
 impl Report<'_> {

@@ -177,47 +177,48 @@ impl Selection {
     }
 
     /// Whether a framework is within the selection, whatever its checks.
-    pub fn takes_framework(&self, framework: &str) -> bool {
+    pub fn matches_framework(&self, framework: &str) -> bool {
         self.word(Field::Framework, &[Some(framework)])
     }
 
     /// Whether a severity is within the selection.
-    pub fn takes_severity(&self, severity: Severity) -> bool {
+    pub fn matches_severity(&self, severity: Severity) -> bool {
         severity == Severity::Unknown
             || self.severity.as_ref().is_none_or(|set| set.contains(&severity))
     }
 
     /// Whether checks of this subject, on any resource, are within the selection. Says nothing of
     /// the fields that only a single finding has (resource, status, actor, age).
-    pub fn takes(&self, subject: &Subject) -> bool {
+    pub fn matches(&self, subject: &Subject) -> bool {
         let Subject { severity, rule, controls, resource_type, account, region } = subject;
         let rule = rule.as_deref().map(|rule| &*rule.id);
         let account_id = account.as_deref().map(|account| &*account.id);
         let account_name = account.as_deref().and_then(|account| account.name.as_deref());
-        self.takes_severity(*severity)
+        self.matches_severity(*severity)
             && self.word(Field::Rule, &[rule])
             && self.word(Field::ResourceType, &[resource_type.as_deref()])
             && self.word(Field::Region, &[region.as_deref()])
             && self.word(Field::Account, &[account_id, account_name])
-            && self.takes_controls(controls)
+            && self.matches_controls(controls)
     }
 
     /// Whether a resource is within the selection, by its id or its name.
-    pub fn takes_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
+    pub fn matches_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
         self.word(Field::Resource, &[id, name])
     }
 
     /// Whether a finding is within the selection.
-    pub fn takes_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
-        self.takes(&finding.subject)
-            && self.takes_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
-            && self.takes_status(finding)
-            && self.takes_actor(finding)
-            && self.takes_age(finding.created_at, now)
+    pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
+        self.matches(&finding.subject)
+            && self
+                .matches_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
+            && self.matches_status(finding)
+            && self.matches_actor(finding)
+            && self.matches_age(finding.created_at, now)
     }
 
     /// A framework and a control must be met by one and the same control of the set.
-    fn takes_controls(&self, controls: &[Control]) -> bool {
+    fn matches_controls(&self, controls: &[Control]) -> bool {
         if !self.words.contains_key(&Field::Framework) && !self.words.contains_key(&Field::Control)
         {
             return true;
@@ -228,17 +229,17 @@ impl Selection {
         })
     }
 
-    fn takes_status(&self, finding: &Finding) -> bool {
+    fn matches_status(&self, finding: &Finding) -> bool {
         self.word(Field::Status, &[finding.status.as_deref(), finding.open.then_some("open")])
     }
 
     /// Whoever is not named could be anybody.
-    fn takes_actor(&self, finding: &Finding) -> bool {
+    fn matches_actor(&self, finding: &Finding) -> bool {
         finding.actor.is_none() || self.word(Field::Actor, &[finding.actor.as_deref()])
     }
 
     /// A finding of unknown age might be old enough.
-    fn takes_age(&self, created_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    fn matches_age(&self, created_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         match (self.older_than, created_at) {
             (Some(least), Some(created)) => (now - created).to_std().is_ok_and(|age| age >= least),
             _ => true,

@@ -2,9 +2,6 @@
 //!
 //! A new system is a folder below `sources/` and a row in the table below.
 
-use std::any::Any;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use reqwest::header::HeaderMap;
@@ -30,35 +27,112 @@ pub mod sysdig;
 pub(crate) use settings::settings;
 pub use settings::{Connection, Endpoint, OneOrMore, Period};
 
-/// The table of systems.
+/// The table of systems: a row is the system's variant and its module.
 macro_rules! systems {
-    ($($system:ident),+ $(,)?) => {
-        pub const SYSTEMS: &[&System] = &[$(&$system::SYSTEM),+];
+    ($($variant:ident: $module:ident),+ $(,)?) => {
+        pub const SYSTEMS: &[&System] = &[$(&$module::SYSTEM),+];
 
-        /// Reads the settings of one source of a system.
-        ///
-        /// # Errors
-        /// What the system's own settings refuse, and an unknown system.
-        pub fn read<'de, D: Deserializer<'de>>(
-            system: &str,
-            settings: D,
-        ) -> Result<Rc<dyn Source>, D::Error> {
-            $(if system == $system::SYSTEM.name {
-                let settings = $system::Settings::deserialize(settings)?;
-                return Ok(Rc::new(settings));
-            })+
-            Err(de::Error::custom(format_args!("unknown system `{system}`")))
+        /// The validated settings of one source; no secrets, nothing of the policy.
+        #[derive(Debug)]
+        #[expect(clippy::large_enum_variant, reason = "there are a handful, each behind an `Rc`")]
+        pub enum Source {
+            $($variant($module::Settings)),+
+        }
+
+        /// A source that passed its preflight.
+        pub struct Ready<'a>(ReadyOf<'a>);
+
+        enum ReadyOf<'a> {
+            $($variant(<$module::Settings as Platform>::Ready<'a>)),+
+        }
+
+        impl Source {
+            /// Reads the settings of one source of a system.
+            ///
+            /// # Errors
+            /// What the system's own settings refuse, and an unknown system.
+            pub fn read<'de, D: Deserializer<'de>>(
+                system: &str,
+                settings: D,
+            ) -> Result<Self, D::Error> {
+                $(if system == $module::SYSTEM.name {
+                    return $module::Settings::deserialize(settings).map(Self::$variant);
+                })+
+                Err(de::Error::custom(format_args!("unknown system `{system}`")))
+            }
+
+            pub fn system(&self) -> &'static System {
+                match self { $(Self::$variant(_) => &$module::SYSTEM),+ }
+            }
+
+            /// Checks online all that can be checked without starting anything.
+            ///
+            /// # Errors
+            /// Every reason why a run would not work.
+            pub async fn preflight<'a>(
+                &'a self,
+                session: &'a Session,
+            ) -> Result<Ready<'a>, Vec<Problem>> {
+                match self {
+                    $(Self::$variant(settings) => {
+                        settings.preflight(session).await.map(ReadyOf::$variant)
+                    })+
+                }
+                .map(Ready)
+            }
+
+            /// Lists what the platform offers, to write a policy from: a header, and rows.
+            ///
+            /// # Errors
+            /// If the platform has no such list, or cannot be asked.
+            pub async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
+                match self { $(Self::$variant(settings) => settings.list(http, what).await),+ }
+            }
+        }
+
+        /// What the settings say by themselves.
+        impl std::ops::Deref for Source {
+            type Target = dyn Describe;
+
+            fn deref(&self) -> &Self::Target {
+                match self { $(Self::$variant(settings) => settings),+ }
+            }
+        }
+
+        impl Ready<'_> {
+            /// What was found, a line each, for `doctor`.
+            pub fn summary(&self) -> Vec<String> {
+                match &self.0 { $(ReadyOf::$variant(ready) => ready.summary()),+ }
+            }
+
+            /// What already makes part of the evidence inconclusive, for `doctor`. `collect`
+            /// reports it again, with the part that it belongs to.
+            pub fn doubts(&self) -> Vec<Problem> {
+                match &self.0 { $(ReadyOf::$variant(ready) => ready.doubts()),+ }
+            }
+
+            /// Collects the evidence. On the stop signal it *returns*, with what it has and after
+            /// cancelling what it started; it is never dropped in flight.
+            pub async fn collect(self) -> Outcome {
+                match self.0 { $(ReadyOf::$variant(ready) => ready.collect().await),+ }
+            }
         }
 
         /// The JSON Schema of each system's settings.
         #[cfg(test)]
         pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<(&'static str, schemars::Schema)> {
-            vec![$(($system::SYSTEM.name, generator.subschema_for::<$system::Settings>())),+]
+            vec![$(($module::SYSTEM.name, generator.subschema_for::<$module::Settings>())),+]
         }
     };
 }
 
-systems!(bigid, bigpanda, gravityzone, opencomply, sysdig);
+systems! {
+    BigId: bigid,
+    BigPanda: bigpanda,
+    GravityZone: gravityzone,
+    OpenComply: opencomply,
+    Sysdig: sysdig,
+}
 
 /// What a system is and can do; the same for all its tenants.
 #[derive(Debug)]
@@ -75,18 +149,10 @@ pub struct System {
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
     pub states_time: bool,
-    /// What its unit of counting is called.
-    pub unit: &'static str,
 }
 
-/// A future on the one thread we run on.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// The validated settings of one source; no secrets, nothing of the policy. As an `Any` they can be
-/// had back by what works with one system only.
-pub trait Source: Any + std::fmt::Debug {
-    fn system(&self) -> &'static System;
-
+/// What settings say without asking the platform.
+pub trait Describe {
     /// Where it is and how to speak to it.
     fn connection(&self) -> &Connection;
 
@@ -109,9 +175,7 @@ pub trait Source: Any + std::fmt::Debug {
     }
 
     /// The selectors that a gate can use.
-    fn selectors(&self) -> &'static [Field] {
-        self.system().selectors
-    }
+    fn selectors(&self) -> &'static [Field];
 
     /// Headers that every request carries besides.
     fn headers(&self) -> HeaderMap {
@@ -139,18 +203,39 @@ pub trait Source: Any + std::fmt::Debug {
     fn has_lists(&self) -> bool {
         false
     }
+}
 
-    /// Lists what the platform offers, to write a policy from: a header, and rows.
-    fn list<'a>(&'a self, _http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
-        let message = format!("{} has no list of {}", self.system().title, what.word());
-        Box::pin(async move { Err(Problem::new(Cause::Invalid, message)) })
+/// What the settings of a system can ask the platform.
+trait Platform: Describe {
+    type Ready<'a>: Prepared
+    where
+        Self: 'a;
+
+    /// See [`Source::preflight`].
+    async fn preflight<'a>(&'a self, session: &'a Session)
+    -> Result<Self::Ready<'a>, Vec<Problem>>;
+
+    /// See [`Source::list`].
+    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem>;
+}
+
+/// What can be done after a preflight.
+trait Prepared {
+    /// See [`Ready::summary`].
+    fn summary(&self) -> Vec<String>;
+
+    /// See [`Ready::doubts`].
+    fn doubts(&self) -> Vec<Problem> {
+        Vec::new()
     }
 
-    /// Checks online all that can be checked without starting anything.
-    fn preflight<'a>(
-        &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>>;
+    /// See [`Ready::collect`].
+    async fn collect(self) -> Outcome;
+}
+
+/// The problem of a system without a list.
+fn no_list(system: &System, what: Listing) -> Problem {
+    Problem::new(Cause::Invalid, format!("{} has no list of {}", system.title, what.word()))
 }
 
 /// What can be listed.
@@ -176,26 +261,8 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A source that passed its preflight.
-pub trait Ready {
-    /// What was found, a line each, for `doctor`.
-    fn findings(&self) -> Vec<String>;
-
-    /// What already makes part of the evidence inconclusive, for `doctor`; `collect` says it again
-    /// where it belongs.
-    fn doubts(&self) -> Vec<Problem> {
-        Vec::new()
-    }
-
-    /// Collects the evidence. On the stop signal it *returns*, with what it has and after
-    /// cancelling what it started; it is never dropped in flight.
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a;
-}
-
-/// What a source is given to work with.
-pub struct Run {
+/// What a source is given to work with in one run.
+pub struct Session {
     /// The source's name in the policy.
     pub name: String,
     pub http: Http,
@@ -204,7 +271,7 @@ pub struct Run {
     pub progress: Rc<Progress>,
 }
 
-impl Run {
+impl Session {
     /// The outcome of this source, with what the client knows of the exchange.
     pub fn outcome(&self, parts: Vec<Part>, problems: Vec<Problem>, notes: Vec<String>) -> Outcome {
         Outcome {
@@ -215,6 +282,7 @@ impl Run {
             parts,
             problems,
             notes,
+            after_fix: None,
         }
     }
 }

@@ -4,24 +4,25 @@ use std::fmt::Write;
 
 use crate::cli::ConfigArguments;
 use crate::command::{Context, Usage, listen, load, print};
-use crate::gate::Gate;
 use crate::text;
 use crate::verdict::Verdict;
+use crate::{pipeline, setup};
 
 pub async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
     let config = load(&arguments)?;
     let progress = context.progress();
-    let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
     let mut said = String::new();
     let mut verdict = Verdict::Passed;
-    for ((_, run), preflight) in gate.sources().zip(gate.preflight().await) {
+    let preflights = pipeline::preflight(&open).await;
+    for (session, preflight) in open.sources.iter().map(|asked| &asked.session).zip(preflights) {
         // Writing to a string does not fail.
         let (findings, problems) = match preflight {
-            Ok(ready) => (ready.findings(), ready.doubts()),
+            Ok(ready) => (ready.summary(), ready.doubts()),
             Err(problems) => (Vec::new(), problems),
         };
         let mark = if problems.is_empty() { "✓" } else { "✗" };
-        let _ = writeln!(said, "{mark} {} at {}", run.name, run.http.origin());
+        let _ = writeln!(said, "{mark} {} at {}", session.name, session.http.origin());
         for line in findings {
             let _ = writeln!(said, "    {}", text::one_line(&line, 300));
         }

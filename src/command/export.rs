@@ -8,11 +8,11 @@ use crate::command::{Context, Usage, listen, load, print};
 use crate::config::Export;
 use crate::export::{self, Action, Cases, Job, Ledger, LedgerError, Mode, Outcome, Target};
 use crate::finding::{Cause, Problem};
-use crate::gate::Gate;
 use crate::host::{Choice, Ci};
 use crate::progress::Progress;
 use crate::secret::Variables;
-use crate::sources::bigid;
+use crate::setup::{self, OpenSource, OpenSources};
+use crate::sources::Source;
 use crate::stop::{Reason, Stop};
 use crate::text;
 use crate::verdict::Verdict;
@@ -34,11 +34,11 @@ pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8,
     };
     config.sources.retain(|name, _| *name == settings.rules.source);
     let progress = context.progress();
-    let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
-    let targets = Targets { variables: &context.variables, stop: gate.stop(), progress: &progress };
-    let session = Session {
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
+    let targets = Targets { variables: &context.variables, stop: &open.stop, progress: &progress };
+    let call = Call {
         settings: &settings,
-        gate: &gate,
+        open: &open,
         mode: Mode {
             apply: arguments.apply,
             acknowledge: arguments.acknowledge,
@@ -48,40 +48,41 @@ pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8,
         progress: &progress,
     };
     match arguments.target {
-        Destination::Jira => session.export_to(targets.jira(&settings)?).await,
-        Destination::ServiceNow => session.export_to(targets.servicenow(&settings)?).await,
+        Destination::Jira => call.export_to(targets.jira(&settings)?).await,
+        Destination::ServiceNow => call.export_to(targets.servicenow(&settings)?).await,
     }
 }
 
 /// One call of the command.
-struct Session<'a> {
+struct Call<'a> {
     settings: &'a Export,
-    gate: &'a Gate,
+    open: &'a OpenSources,
     mode: Mode,
     run: String,
     progress: &'a Progress,
 }
 
-impl Session<'_> {
+impl Call<'_> {
     /// Exports, prints the result, and returns the exit code.
     async fn export_to<T: Target>(&self, target: T) -> Result<u8, Usage> {
-        let (source, run) =
-            self.gate.sources().next().ok_or_else(|| "the export has no source".to_owned())?;
-        let bigid: &bigid::Settings = (source as &dyn std::any::Any)
-            .downcast_ref()
-            .ok_or_else(|| format!("source `{}` has no cases", run.name))?;
+        let first = self.open.sources.first();
+        let OpenSource { source, session, .. } =
+            first.ok_or_else(|| "the export has no source".to_owned())?;
+        let Source::BigId(bigid) = source.as_ref() else {
+            return Err(format!("source `{}` has no cases", session.name).into());
+        };
         let title = target.title();
         let mut outcome = Outcome::default();
         match self.ledger(target.location()).await? {
             Err(problem) => outcome.problems.push(problem),
             Ok(mut ledger) => {
                 let job = Job {
-                    cases: Cases::new(bigid, run, target.is_remote()),
+                    cases: Cases::new(bigid, session, target.is_remote()),
                     target,
                     rules: &self.settings.rules,
                     mode: self.mode,
                     run: &self.run,
-                    stop: self.gate.stop(),
+                    stop: &self.open.stop,
                     progress: self.progress,
                 };
                 outcome = export::export(&job, &mut ledger).await;
@@ -95,7 +96,7 @@ impl Session<'_> {
                 self.progress.error(&format!("  → {help}"));
             }
         }
-        Ok(verdict(&outcome, self.gate.stop()).exit_code())
+        Ok(verdict(&outcome, &self.open.stop).exit_code())
     }
 
     /// Opens the ledger, once no other export uses it. The inner error: there was no time for that.
@@ -109,7 +110,7 @@ impl Session<'_> {
                 Ok(ledger) => return Ok(Ok(ledger)),
                 Err(locked @ LedgerError::Locked(_)) => {
                     self.progress.status("export", "waiting", &locked.to_string());
-                    if self.gate.stop().sleep(LOCK_RETRY).await.is_err() {
+                    if self.open.stop.sleep(LOCK_RETRY).await.is_err() {
                         return Ok(Err(Problem::new(Cause::Deadline, locked.to_string())));
                     }
                 }

@@ -3,7 +3,7 @@
 use crate::cli::{ListArguments, Listed};
 use crate::command::{Context, Usage, listen, load, print};
 use crate::config::Config;
-use crate::gate::Gate;
+use crate::setup;
 use crate::sources::{Listing, Table};
 use crate::text;
 use crate::verdict::Verdict;
@@ -17,9 +17,9 @@ pub async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usa
     let asked = lister(&config, arguments.source.as_deref())?;
     config.sources.retain(|name, _| *name == asked);
     let progress = context.progress();
-    let gate = Gate::open(&config, &context.variables, &progress, listen()?)?;
-    for (source, run) in gate.sources() {
-        match source.list(&run.http, what).await {
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
+    for asked in &open.sources {
+        match asked.source.list(&asked.session.http, what).await {
             Ok(table) => print(&aligned(&table))?,
             Err(problem) => {
                 progress.error(&problem.message);

@@ -327,7 +327,7 @@ impl<'de> Deserialize<'de> for Day {
 
 /// Sources by name. The part before `/` says which system reads the settings.
 #[derive(Debug, Default)]
-pub(super) struct Sources(pub BTreeMap<String, Located<Rc<dyn Source>>>);
+pub(super) struct Sources(pub BTreeMap<String, Located<Rc<Source>>>);
 
 impl<'de> Deserialize<'de> for Sources {
     fn deserialize<D: Deserializer<'de>>(sources: D) -> Result<Self, D::Error> {
@@ -376,10 +376,10 @@ fn system_of(name: &str) -> Result<&'static str, String> {
 struct Settings(&'static str);
 
 impl<'de> DeserializeSeed<'de> for Settings {
-    type Value = Rc<dyn Source>;
+    type Value = Rc<Source>;
 
     fn deserialize<D: Deserializer<'de>>(self, settings: D) -> Result<Self::Value, D::Error> {
-        sources::read(self.0, settings)
+        Source::read(self.0, settings).map(Rc::new)
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::reliance::{forgiven, shortcomings};
 use super::{Breach, Ruling, State};
-use crate::evidence::{Count, Outcome, Part};
+use crate::evidence::{Count, Findings, Outcome, Part};
 use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Demands, Gate};
 use crate::selection::Selection;
@@ -53,7 +53,7 @@ impl<'a> Counting<'a> {
             by_severity: BTreeMap::new(),
             findings: Vec::new(),
             only_counted: false,
-            matched: Known::Sum(Count::default()),
+            matched: Known::Sum(Count::ZERO),
             identified: Known::Sum(0),
             quiet: false,
             problems: Vec::new(),
@@ -78,7 +78,7 @@ impl<'a> Counting<'a> {
 
     fn part(&mut self, source: &str, part: &'a Part, demands: &Demands) {
         let framework = part.framework.as_deref();
-        if framework.is_some_and(|framework| !self.gate.selection.takes_framework(framework)) {
+        if framework.is_some_and(|framework| !self.gate.selection.matches_framework(framework)) {
             return;
         }
         let name = framework.map_or_else(|| source.to_owned(), |part| format!("{source}: {part}"));
@@ -100,36 +100,39 @@ impl<'a> Counting<'a> {
     /// How many failed checks of a part match, if it can tell.
     fn failed_in(&self, part: &Part) -> Option<u64> {
         let selection = &self.gate.selection;
-        match part.findings_missing {
-            Some(_) => part.failed(selection),
-            None => Some(self.found_in(part, selection)),
+        match &part.findings {
+            Findings::Listed(findings) => Some(self.found_in(findings, selection)),
+            Findings::Incomplete { .. } => part.counts.of(selection).map(|count| count.failed),
         }
     }
 
-    /// How many findings of a part are within a selection.
-    fn found_in(&self, part: &Part, selection: &Selection) -> u64 {
-        let takes = |finding: &&Finding| selection.takes_finding(finding, self.now);
-        part.findings.iter().filter(takes).count() as u64
+    /// How many findings are within a selection.
+    fn found_in(&self, findings: &[Finding], selection: &Selection) -> u64 {
+        let matching = findings.iter().filter(|f| selection.matches_finding(f, self.now));
+        matching.count() as u64
     }
 
-    /// Failures: the findings, if they are all there, else whatever tally can tell.
+    /// Failures: the findings, if they are listed, else the counts.
     fn count_failed(&mut self, part: &'a Part) {
         let selection = &self.gate.selection;
-        let Some(missing) = &part.findings_missing else {
-            for finding in part.findings.iter().filter(|f| selection.takes_finding(f, self.now)) {
-                self.failed += 1;
-                *self.by_severity.entry(finding.subject.severity).or_default() += 1;
-                self.findings.push(finding);
+        let why_incomplete = match &part.findings {
+            Findings::Listed(findings) => {
+                for finding in findings.iter().filter(|f| selection.matches_finding(f, self.now)) {
+                    self.failed += 1;
+                    *self.by_severity.entry(finding.subject.severity).or_default() += 1;
+                    self.findings.push(finding);
+                }
+                return;
             }
-            return;
+            Findings::Incomplete { why, .. } => why,
         };
-        let Some(failed) = part.failed(selection) else {
-            return self.problems.push(missing.clone());
+        let Some(count) = part.counts.of(selection) else {
+            return self.problems.push(why_incomplete.clone());
         };
-        self.failed = self.failed.saturating_add(failed);
+        self.failed = self.failed.saturating_add(count.failed);
         self.only_counted = true;
         for (severity, failed) in part.failed_by_severity() {
-            if selection.takes_severity(severity) {
+            if selection.matches_severity(severity) {
                 *self.by_severity.entry(severity).or_default() += failed;
             }
         }
@@ -138,35 +141,32 @@ impl<'a> Counting<'a> {
     /// Passes, and whether the identity selectors match anything, where the gate asks.
     fn count_all(&mut self, part: &Part) {
         if self.gate.needs_passes() {
-            let count = part.count(&self.gate.of_passes());
+            let selection = self.gate.of_passes();
+            let count = part.counts.of(&selection).filter(|count| count.passed.is_some());
             self.matched = match (self.matched, count) {
-                (Known::Sum(sum), Some(count)) => Known::Sum(Count {
-                    passed: sum.passed.saturating_add(count.passed),
-                    failed: sum.failed.saturating_add(self.failed_of(part, count)),
-                }),
+                (Known::Sum(sum), Some(count)) => {
+                    let failed = match &part.findings {
+                        Findings::Listed(findings) => self.found_in(findings, &selection),
+                        Findings::Incomplete { .. } => count.failed,
+                    };
+                    Known::Sum(sum.plus(Count { failed, ..count }))
+                }
                 _ => Known::Unknown,
             };
         }
-        if part.window.is_some() {
-            // A quiet window has nothing to match, and says so.
+        if part.proof.may_be_empty() {
+            // An empty answer has nothing to match, and is valid.
             self.quiet = true;
         } else if self.gate.needs_existence() {
             let identity = self.gate.identity();
-            let failed = part.findings.iter().filter(|f| identity.takes(&f.subject)).count() as u64;
-            let counted = part.count(&identity).map(|count| count.passed + count.failed);
-            self.identified = match (self.identified, failed.max(counted.unwrap_or(0)), counted) {
+            let findings = part.findings.listed().iter();
+            let found = findings.filter(|f| identity.matches(&f.subject)).count() as u64;
+            let counted = part.counts.of(&identity).and_then(Count::evaluated);
+            self.identified = match (self.identified, found.max(counted.unwrap_or(0)), counted) {
                 (Known::Sum(sum), 0, Some(_)) => Known::Sum(sum),
                 (Known::Sum(sum), found @ 1.., _) => Known::Sum(sum.saturating_add(found)),
                 _ => Known::Unknown,
             };
-        }
-    }
-
-    /// Failed checks of the gate's subject, whatever their status and age.
-    fn failed_of(&self, part: &Part, count: Count) -> u64 {
-        match part.findings_missing {
-            Some(_) => count.failed,
-            None => self.found_in(part, &self.gate.of_passes()),
         }
     }
 
@@ -190,9 +190,10 @@ impl<'a> Counting<'a> {
         if let (Some(least), true, Known::Sum(count)) =
             (limits.min_pass_rate, self.problems.is_empty(), self.matched)
         {
-            let total = count.passed.saturating_add(self.failed);
-            if !least.is_met_by(count.passed, total) {
-                breaches.push(Breach::TooFew { passed: count.passed, total, least });
+            let passed = count.passed.unwrap_or(0);
+            let total = passed.saturating_add(self.failed);
+            if !least.is_met_by(passed, total) {
+                breaches.push(Breach::TooFew { passed, total, least });
             }
         }
         let state = match (breaches.is_empty(), self.problems.is_empty()) {
@@ -208,7 +209,7 @@ impl<'a> Counting<'a> {
             failed: self.failed,
             by_severity: self.by_severity,
             passed: match self.matched {
-                Known::Sum(count) if self.gate.needs_passes() => Some(count.passed),
+                Known::Sum(count) if self.gate.needs_passes() => count.passed,
                 _ => None,
             },
             breaches,
@@ -263,7 +264,7 @@ impl<'a> Counting<'a> {
                 ),
             )),
             Known::Sum(count) => {
-                let evaluated = count.passed.saturating_add(count.failed);
+                let evaluated = count.evaluated().unwrap_or(0);
                 let least = gate.limits.min_evaluated.unwrap_or(1);
                 if evaluated < least {
                     problems.push(Problem::new(

@@ -22,14 +22,14 @@ pub fn shortcomings(
         .filter(|problem| !(problem.cause == Cause::Empty && nothing_allowed))
         .cloned()
         .collect();
-    let too_few = part.window.is_none() && part.evaluated < demands.min_evaluated;
+    let too_few = !part.proof.may_be_empty() && part.looked_at() < demands.min_evaluated;
     if problems.is_empty() && too_few && !nothing_allowed {
         problems.push(
             Problem::new(
                 Cause::Empty,
                 format!(
                     "{name}: {} evaluated where evidence.min_evaluated is {}",
-                    text::count(part.evaluated, "check"),
+                    text::count(part.looked_at(), part.unit.word()),
                     text::thousands(demands.min_evaluated)
                 ),
             )
@@ -56,7 +56,7 @@ fn staleness(
         ));
     };
     if as_of - now > MOST_AHEAD {
-        let message = format!("{name}: the evidence is of {as_of}, which is yet to come");
+        let message = format!("{name}: the evidence is dated in the future ({as_of})");
         return Some(Problem::new(Cause::Stale, message).help("check the clocks of both sides"));
     }
     // A little ahead is as fresh as can be.

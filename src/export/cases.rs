@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::finding::{Cause, Problem};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::sources::bigid::{self, Case, Changed};
 
 /// Reads and changes the cases of one source.
 pub(crate) struct Cases<'a> {
     settings: &'a bigid::Settings,
-    run: &'a Run,
+    session: &'a Session,
     /// Whether the tickets go to a real system, which must not get simulated cases.
     real_tickets: bool,
 }
@@ -17,16 +17,16 @@ pub(crate) struct Cases<'a> {
 impl<'a> Cases<'a> {
     pub(crate) const fn new(
         settings: &'a bigid::Settings,
-        run: &'a Run,
+        session: &'a Session,
         real_tickets: bool,
     ) -> Self {
-        Self { settings, run, real_tickets }
+        Self { settings, session, real_tickets }
     }
 
     /// All cases, whatever their status.
     pub(super) async fn all(&self) -> Result<Vec<Case>, Problem> {
-        let cases = bigid::cases(self.settings, self.run).await?;
-        if self.real_tickets && self.run.http.simulated() {
+        let cases = bigid::cases(self.settings, self.session).await?;
+        if self.real_tickets && self.session.http.simulated() {
             return Err(Problem::new(
                 Cause::Invalid,
                 "the cases are simulated and the tickets would be real; nothing was exported",
@@ -37,7 +37,7 @@ impl<'a> Cases<'a> {
 
     /// One case as it is now; `None` if there is none with this id.
     pub(super) async fn one(&self, id: &str) -> Result<Option<Case>, Problem> {
-        bigid::case(self.settings, &self.run.http, id).await
+        bigid::case(self.settings, &self.session.http, id).await
     }
 
     /// Sets the status of one case.
@@ -47,7 +47,7 @@ impl<'a> Cases<'a> {
         status: &str,
         reason: &str,
     ) -> Result<(), Problem> {
-        bigid::set_status(self.settings, &self.run.http, id, status, reason).await
+        bigid::set_status(self.settings, &self.session.http, id, status, reason).await
     }
 
     /// Whether the settings allow changing many cases with one request.
@@ -64,7 +64,7 @@ impl<'a> Cases<'a> {
         status: &str,
         reason: &str,
     ) -> Result<Changed, Problem> {
-        let http = &self.run.http;
+        let http = &self.session.http;
         bigid::set_status_of_policy(self.settings, http, policy, planned, status, reason).await
     }
 }

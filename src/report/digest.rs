@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
-use crate::evidence::{Job, Part, Window};
+use crate::evidence::{Job, Outcome, Part, Window};
 use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Level, Mode};
 use crate::selection::Selection;
@@ -16,9 +16,13 @@ use crate::verdict::Verdict;
 use super::Report;
 use super::findings::Weight;
 
-/// What someone who mended something on OpenComply has to know.
-pub const DISCOVERY: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
-     discovery (every 12 h by default), or one started by hand.";
+/// What somebody who fixes what blocks has to know, once for each kind of platform.
+pub fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
+    let breached = |ruling: &&Ruling<'_>| ruling.state == State::Breached;
+    let gates: Vec<_> = report.decision.rulings.iter().filter(breached).collect();
+    let used = |outcome: &&Outcome| gates.iter().any(|ruling| ruling.gate.uses(&outcome.source));
+    report.evidence.outcomes.iter().filter(used).filter_map(|outcome| outcome.after_fix).collect()
+}
 
 /// The system that a source is a tenant of.
 pub fn system(source: &str) -> &str {
@@ -180,7 +184,7 @@ pub fn rule(finding: &Finding) -> String {
 
 /// Every problem of the run once, those that gates have first.
 pub fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
-    let collected = report.outcomes.iter().flat_map(|outcome| {
+    let collected = report.evidence.outcomes.iter().flat_map(|outcome| {
         let parts = outcome.parts.iter();
         outcome.problems.iter().chain(parts.flat_map(|part| &part.problems))
     });
@@ -194,14 +198,14 @@ pub fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
 
 /// What there is instead of a gate's findings where only their number is known, and why.
 pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
-    let outcomes = report.outcomes.iter();
+    let outcomes = report.evidence.outcomes.iter();
     let summed = outcomes.filter(|outcome| ruling.gate.sources.contains(&outcome.source));
     let framework = |part: &&Part| {
         let name = part.framework.as_deref();
-        name.is_none_or(|name| ruling.gate.selection.takes_framework(name))
+        name.is_none_or(|name| ruling.gate.selection.matches_framework(name))
     };
     let mut parts = summed.flat_map(|outcome| &outcome.parts).filter(framework);
-    let why = parts.find_map(|part| part.findings_missing.as_ref());
+    let why = parts.find_map(|part| part.findings.why_incomplete());
     let why =
         why.map_or_else(String::new, |why| format!(": {}", text::one_line(&why.message, 400)));
     format!("the platform gave the number of failed checks, not each of them{why}")
@@ -209,8 +213,8 @@ pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
 
 /// Everything that keeps the listed findings from being all there are.
 pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
-    let parts = report.outcomes.iter().flat_map(|outcome| &outcome.parts);
-    let missing = parts.filter_map(|part| part.findings_missing.as_ref());
+    let parts = report.evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    let missing = parts.filter_map(|part| part.findings.why_incomplete());
     problems(report).into_iter().chain(missing).collect()
 }
 
@@ -284,16 +288,16 @@ pub fn explained(cause: Cause) -> &'static str {
 pub fn part(part: &Part) -> String {
     let framework =
         part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
-    let evaluated = match part.window {
+    let evaluated = match part.proof.window() {
         Some(Window { from, to }) => format!("{} to {} covered", minute(from), minute(to)),
-        None => format!("{} evaluated", text::count(part.evaluated, "check")),
+        None => format!("{} evaluated", text::count(part.looked_at(), part.unit.word())),
     };
     let failed = match severities(part.failed_by_severity()) {
         counts if counts.is_empty() && part.problems.is_empty() => "none failed".to_owned(),
         counts if counts.is_empty() => "what failed is not known".to_owned(),
         counts => format!("failed: {counts}"),
     };
-    let as_of = match (part.as_of, part.window) {
+    let as_of = match (part.as_of, part.proof.window()) {
         (Some(time), _) => format!("; evidence of {}", minute(time)),
         (None, Some(_)) => String::new(),
         (None, None) => "; age not reported".to_owned(),

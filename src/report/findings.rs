@@ -77,8 +77,8 @@ impl<'a> Findings<'a> {
             })
             .collect();
         let mut entries = Vec::new();
-        for outcome in report.outcomes {
-            for finding in outcome.parts.iter().flat_map(|part| &part.findings) {
+        for outcome in &report.evidence.outcomes {
+            for finding in outcome.parts.iter().flat_map(|part| part.findings.listed()) {
                 let from = counted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
                 let same = |(at, _): &&(*const Finding, usize)| std::ptr::eq(*at, finding);
                 let gates = from..from + counted[from..].iter().take_while(same).count();

@@ -37,7 +37,7 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<main>")?;
     gates(report, out)?;
     missing(report, out)?;
-    fix_first(&findings, out)?;
+    fix_first(report, &findings, out)?;
     warnings(report, out)?;
     charts::by_severity(&findings, out)?;
     table(&findings, out)?;
@@ -119,9 +119,9 @@ fn banner(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
          Exit code <b>{}</b>. {}</p>",
         escaped(report.policy, 200),
         report.exit_code,
-        digest::time(report.finished)
+        digest::time(report.evidence.finished)
     )?;
-    if report.outcomes.iter().any(|outcome| outcome.simulated) {
+    if report.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
         writeln!(
             out,
             "<p><b>Simulated</b>: this evidence comes from the embedded simulator. It says nothing \
@@ -185,7 +185,7 @@ fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What stops the pipeline, else what warns: by rule, the worst first.
-fn fix_first(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn fix_first(report: &Report<'_>, findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
     let beyond: Vec<_> =
         findings.entries.iter().filter(|entry| findings.is_beyond(entry)).collect();
     let Some(first) = beyond.first() else { return Ok(()) };
@@ -205,9 +205,8 @@ fn fix_first(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "<li>and {}</li>", text::count(more as u64, "more rule"))?;
     }
     writeln!(out, "</ul>")?;
-    let on_opencomply = |entry: &Entry<'_>| digest::system(entry.source) == "opencomply";
-    if worst.iter().any(|entry| on_opencomply(entry)) {
-        writeln!(out, "<p>{}</p>", digest::DISCOVERY)?;
+    for sentence in digest::after_fix(report) {
+        writeln!(out, "<p>{sentence}</p>")?;
     }
     writeln!(out, "</section>")
 }
@@ -306,11 +305,11 @@ fn row(findings: &Findings<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::R
 
 /// What was looked at.
 fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    if report.outcomes.is_empty() {
+    if report.evidence.outcomes.is_empty() {
         return Ok(());
     }
     writeln!(out, "<section>\n<h2>Evidence</h2>\n<ul>")?;
-    for outcome in report.outcomes {
+    for outcome in &report.evidence.outcomes {
         let simulated = if outcome.simulated { " (simulated)" } else { "" };
         writeln!(
             out,
@@ -331,6 +330,7 @@ fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn footer(report: &Report<'_>) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let (started, finished) = (digest::time(report.started), digest::time(report.finished));
+    let (started, finished) =
+        (digest::time(report.evidence.started), digest::time(report.evidence.finished));
     format!("{TOOL} {version}, from {started} to {finished}")
 }

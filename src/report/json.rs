@@ -40,12 +40,12 @@ fn document<'a>(report: &Report<'a>, findings: &'a Findings<'a>) -> v1::Report<'
         summary: digest::headline(decision),
         policy: safe(report.policy),
         environment: report.environment.map(safe),
-        started: digest::time(report.started),
-        finished: digest::time(report.finished),
+        started: digest::time(report.evidence.started),
+        finished: digest::time(report.evidence.finished),
         evidence_complete: decision.evidence_complete(),
         warnings: all_safe(&decision.warnings),
         gates: decision.rulings.iter().map(gate).collect(),
-        sources: report.outcomes.iter().map(source).collect(),
+        sources: report.evidence.outcomes.iter().map(source).collect(),
         findings: v1::Findings(findings),
     }
 }
@@ -141,8 +141,8 @@ fn source(outcome: &Outcome) -> v1::Source<'_> {
 fn part(part: &Part) -> v1::Part<'_> {
     v1::Part {
         framework: part.framework.as_deref().map(safe),
-        evaluated: part.evaluated,
-        window: part.window.map(|window| v1::Window {
+        evaluated: part.looked_at(),
+        window: part.proof.window().map(|window| v1::Window {
             from: digest::time(window.from),
             to: digest::time(window.to),
         }),
@@ -150,7 +150,7 @@ fn part(part: &Part) -> v1::Part<'_> {
         as_of: part.as_of.map(digest::time),
         jobs: part.jobs.iter().map(job).collect(),
         troubles: part.problems.iter().map(problem).collect(),
-        findings_missing: part.findings_missing.as_ref().map(problem),
+        findings_missing: part.findings.why_incomplete().map(problem),
         notes: all_safe(&part.notes),
     }
 }

@@ -47,7 +47,7 @@ struct Suites<'a> {
 impl<'a> Suites<'a> {
     /// Gates come first and then the worst rules, so that what is left out is the least.
     fn of(report: &Report<'a>, most_bytes: usize) -> Self {
-        let sources = report.outcomes.iter().map(|outcome| &*outcome.source);
+        let sources = report.evidence.outcomes.iter().map(|outcome| &*outcome.source);
         let mut suites = Self {
             gates: Suite::new(report, "gates"),
             sources: sources.map(|source| (source, Suite::new(report, source))).collect(),
@@ -58,7 +58,7 @@ impl<'a> Suites<'a> {
         for ruling in &report.decision.rulings {
             suites.add(None, &ruling.gate.id, cases::gate(report, ruling));
         }
-        for outcome in report.outcomes {
+        for outcome in &report.evidence.outcomes {
             for (name, status) in cases::evidence(report, outcome) {
                 suites.add(Some(&outcome.source), &name, status);
             }
@@ -91,13 +91,15 @@ impl<'a> Suites<'a> {
             self.gates.add("left out of this file", status);
         }
         let mut suites = vec![self.gates.finished(texts::of_run(report))];
-        suites[0].set_time((report.finished - report.started).to_std().unwrap_or_default());
-        for outcome in report.outcomes {
+        suites[0].set_time(
+            (report.evidence.finished - report.evidence.started).to_std().unwrap_or_default(),
+        );
+        for outcome in &report.evidence.outcomes {
             let suite = self.sources.remove(&*outcome.source);
             suites.extend(suite.map(|suite| suite.finished(texts::of_source(outcome))));
         }
         // The schemas' timestamps have no offset and no fraction; quick-junit's have both.
-        let started = report.started.format("%Y-%m-%dT%H:%M:%S").to_string();
+        let started = report.evidence.started.format("%Y-%m-%dT%H:%M:%S").to_string();
         for (id, suite) in suites.iter_mut().enumerate() {
             suite.extra.insert("id".into(), id.to_string().into());
             suite.extra.insert("timestamp".into(), started.as_str().into());

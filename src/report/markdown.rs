@@ -73,7 +73,7 @@ fn headline(report: &Report<'_>, page: &mut Page) {
         .map_or_else(String::new, |environment| format!(", environment {}", code(environment, 80)));
     let policy = code(report.policy, 200);
     page.line(&format!("Policy {policy}{environment}. Exit code {}.", report.exit_code));
-    if report.outcomes.iter().any(|outcome| outcome.simulated) {
+    if report.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
         page.blank();
         page.line(
             "> **Simulated**: this evidence comes from the embedded simulator. It says nothing \
@@ -169,14 +169,9 @@ fn fix_first(report: &Report<'_>, findings: &Findings<'_>, page: &mut Page) {
         let words = more(rules.len() - RULES, "rule");
         page.line(&format!("- {words}, folded away below"));
     }
-    let opencomply = |ruling: &Ruling<'_>| {
-        let mut sources = ruling.gate.sources.iter();
-        ruling.state == State::Breached
-            && sources.any(|source| digest::system(source) == "opencomply")
-    };
-    if report.decision.rulings.iter().any(opencomply) {
+    for sentence in digest::after_fix(report) {
         page.blank();
-        page.line(digest::DISCOVERY);
+        page.line(sentence);
     }
 }
 
@@ -222,10 +217,10 @@ fn warnings(report: &Report<'_>, page: &mut Page) {
 
 /// What was looked at.
 fn evidence(report: &Report<'_>, page: &mut Page) {
-    if report.outcomes.is_empty() {
+    if report.evidence.outcomes.is_empty() {
         return;
     }
-    let rows = report.outcomes.iter().flat_map(|outcome| {
+    let rows = report.evidence.outcomes.iter().flat_map(|outcome| {
         let requests = text::count(outcome.requests, "request");
         let simulated = if outcome.simulated { ", simulated" } else { "" };
         let (name, origin) = (code(&outcome.source, 80), code(&outcome.origin, 120));

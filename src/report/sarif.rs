@@ -214,8 +214,8 @@ fn invocation(report: &Report<'_>, problems: &[&Problem]) -> wire::Invocation {
         execution_successful: digest::is_whole(report),
         exit_code: report.exit_code,
         exit_code_description: digest::headline(decision),
-        start_time_utc: digest::time(report.started),
-        end_time_utc: digest::time(report.finished),
+        start_time_utc: digest::time(report.evidence.started),
+        end_time_utc: digest::time(report.evidence.finished),
         tool_execution_notifications: problems
             .iter()
             .map(|problem| notification(problem))

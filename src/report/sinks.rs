@@ -1,9 +1,10 @@
 //! Where reports go: opened before the long work, written at its end, whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
+use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
 use super::{Format, Report};
@@ -31,7 +32,26 @@ enum Target {
     },
 }
 
+/// Where the result for people goes.
+pub struct Output {
+    pub people: Box<dyn Write>,
+    /// The same stream without the filter that takes colours out.
+    pub plain: Box<dyn Write>,
+}
+
 impl Sinks {
+    /// Stdout, unless a report has it to itself.
+    pub fn output(&self) -> Output {
+        match self.use_stdout() {
+            true => {
+                Output { people: Box::new(AutoStream::auto(stderr())), plain: Box::new(stderr()) }
+            }
+            false => {
+                Output { people: Box::new(AutoStream::auto(stdout())), plain: Box::new(stdout()) }
+            }
+        }
+    }
+
     /// Makes a place for each report: creates the directories, removes the old report, and opens
     /// a temporary file beside it. `-` is standard output. Dropped unwritten, it leaves nothing.
     ///

@@ -65,7 +65,7 @@ fn headline(report: &Report<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
         format!(", environment {}", text::one_line(environment, 80))
     });
     screen.item(0, PLAIN, "Policy", &format!("{policy}{environment}"))?;
-    if report.outcomes.iter().any(|outcome| outcome.simulated) {
+    if report.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
         let words = "this evidence comes from the embedded simulator. It says nothing about real \
                      systems.";
         screen.item(0, YELLOW, "SIMULATED:", words)?;
@@ -130,11 +130,8 @@ fn to_fix(report: &Report<'_>, all: &Findings<'_>, screen: &mut Screen<'_>) -> i
         let words = digest::only_counted(report, ruling);
         screen.item(2, BOLD, "Note", &format!("{id}: {words}"))?;
     }
-    let opencomply = |ruling: &&&Ruling<'_>| {
-        ruling.gate.sources.iter().any(|source| digest::system(source) == "opencomply")
-    };
-    if breached.iter().any(|ruling| opencomply(&ruling)) {
-        screen.item(2, BOLD, "Note", digest::DISCOVERY)?;
+    for sentence in digest::after_fix(report) {
+        screen.item(2, BOLD, "Note", sentence)?;
     }
     Ok(())
 }
@@ -226,12 +223,12 @@ fn list(title: &str, lines: &[String], screen: &mut Screen<'_>) -> io::Result<()
 
 /// What was looked at: a paragraph for each source.
 pub fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    if report.outcomes.is_empty() {
+    if report.evidence.outcomes.is_empty() {
         return Ok(());
     }
     let screen = &mut Screen { out };
     screen.heading("Evidence")?;
-    for outcome in report.outcomes {
+    for outcome in &report.evidence.outcomes {
         source(outcome, screen)?;
     }
     Ok(())

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate::{self, Breach, State};
-use compliance_gate::evidence::{Cell, Outcome, Part, Tally, Window};
+use compliance_gate::evidence::{
+    Count, Evidence, Findings, Outcome, Part, SubjectCount, Table, Unit, Window,
+};
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
@@ -47,31 +49,28 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
 
 /// Three failures (critical, high, unknown) and 97 passes of rule `a`.
 fn part() -> Part {
-    let cell = |severity, rule: &str, passed, failed| Cell {
+    let row = |severity, rule: &str, passed, failed| SubjectCount {
         subject: subject(severity, rule),
-        passed,
-        failed,
+        count: Count { passed: Some(passed), failed },
     };
+    let mut part = Part::of_checks(100);
+    part.counts.table = Some(Table {
+        by: [Field::Framework, Field::Control, Field::Rule, Field::Severity].into(),
+        rows: vec![
+            row(Severity::Critical, "a", 97, 1),
+            row(Severity::High, "b", 0, 1),
+            row(Severity::Unknown, "c", 0, 1),
+        ],
+    });
     Part {
         framework: Some("base".to_owned()),
-        evaluated: 100,
         as_of: Some(now() - TimeDelta::hours(1)),
-        findings: vec![
+        findings: Findings::Listed(vec![
             finding(Severity::Critical, "a", "r1"),
             finding(Severity::High, "b", "r2"),
             finding(Severity::Unknown, "c", "r3"),
-        ],
-        tallies: vec![Tally {
-            of: Selection::default(),
-            split: [Field::Framework, Field::Control, Field::Rule, Field::Severity].into(),
-            cells: vec![
-                cell(Severity::Critical, "a", 97, 1),
-                cell(Severity::High, "b", 0, 1),
-                cell(Severity::Unknown, "c", 0, 1),
-            ],
-            ..Tally::default()
-        }],
-        ..Part::default()
+        ]),
+        ..part
     }
 }
 
@@ -84,7 +83,12 @@ fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
         parts,
         problems,
         notes: Vec::new(),
+        after_fix: None,
     }
+}
+
+fn collected(outcomes: Vec<Outcome>) -> Evidence {
+    Evidence { started: now(), finished: now(), outcomes }
 }
 
 fn gate(limits: Limits) -> Gate {
@@ -117,15 +121,15 @@ fn policy(gates: Vec<Gate>) -> Policy {
 }
 
 /// State, failed checks, verdict.
-fn rule(gate: Gate, outcomes: &[Outcome]) -> (State, u64, Verdict) {
+fn rule(gate: Gate, evidence: &Evidence) -> (State, u64, Verdict) {
     let policy = policy(vec![gate]);
-    let decision = evaluate::decide(&policy, outcomes, None, now());
+    let decision = evaluate::decide(&policy, evidence, None, now());
     (decision.rulings[0].state, decision.rulings[0].failed, decision.verdict)
 }
 
 #[test]
 fn max_counts_what_the_selection_takes() {
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
     let with = |selection, limit| Gate { selection, ..gate(max(limit)) };
     let table = [
         ("everything", Selection::default(), 3, State::Held, 3),
@@ -149,7 +153,7 @@ fn max_counts_what_the_selection_takes() {
 
 #[test]
 fn a_typo_is_never_green() {
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
     for field in [Field::Framework, Field::Control, Field::Rule] {
         let typo = Gate { selection: words(field, "tpyo"), ..gate(max(0)) };
         let decided = rule(typo.clone(), &outcomes);
@@ -166,10 +170,10 @@ fn a_typo_is_never_green() {
 #[test]
 fn nothing_evaluated_is_not_a_pass() {
     let empty = || Part { framework: Some("base".to_owned()), ..Part::default() };
-    let outcomes = [outcome("opencomply", vec![empty()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![empty()], Vec::new())]);
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
-    assert_eq!(rule(gate(max(0)), &[]).2, Verdict::Inconclusive);
-    let silent = [outcome("opencomply", Vec::new(), Vec::new())];
+    assert_eq!(rule(gate(max(0)), &collected(vec![])).2, Verdict::Inconclusive);
+    let silent = collected(vec![outcome("opencomply", Vec::new(), Vec::new())]);
     assert_eq!(rule(gate(max(0)), &silent).2, Verdict::Inconclusive);
     let allowed = Limits { min_evaluated: Some(0), ..max(0) };
     assert_eq!(rule(gate(allowed), &outcomes).2, Verdict::Passed);
@@ -178,31 +182,32 @@ fn nothing_evaluated_is_not_a_pass() {
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Passed);
     // A job that says of itself that it evaluated nothing is allowed in the same way, and only so.
     let said = Part { problems: vec![Problem::new(Cause::Empty, "nothing")], ..empty() };
-    let outcomes = [outcome("opencomply", vec![said], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![said], Vec::new())]);
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Passed);
 }
 
 #[test]
 fn a_quiet_window_is_a_pass() {
-    let window = Some(Window { from: now() - TimeDelta::hours(24), to: now() });
-    let quiet = || Part { window, ..Part::default() };
-    let outcomes = [outcome("opencomply", vec![quiet()], Vec::new())];
+    let window = Window { from: now() - TimeDelta::hours(24), to: now() };
+    let quiet = || Part::of_window(Unit::Event, window);
+    let outcomes = collected(vec![outcome("opencomply", vec![quiet()], Vec::new())]);
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Passed);
     let selective = Gate { selection: words(Field::Rule, "a"), ..gate(max(0)) };
     assert_eq!(rule(selective.clone(), &outcomes).2, Verdict::Passed);
-    let busy = Part { findings: vec![finding(Severity::High, "a", "r")], ..quiet() };
-    let outcomes = [outcome("opencomply", vec![busy], Vec::new())];
+    let busy =
+        Part { findings: Findings::Listed(vec![finding(Severity::High, "a", "r")]), ..quiet() };
+    let outcomes = collected(vec![outcome("opencomply", vec![busy], Vec::new())]);
     assert_eq!(rule(selective, &outcomes), (State::Breached, 1, Verdict::Blocked));
     let unanswered = Part { problems: vec![Problem::new(Cause::Protocol, "shape")], ..quiet() };
-    let outcomes = [outcome("opencomply", vec![unanswered], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![unanswered], Vec::new())]);
     assert_eq!(rule(gate(max(0)), &outcomes).2, Verdict::Inconclusive);
 }
 
 #[test]
 fn pass_rates_are_compared_exactly() -> Result<(), String> {
     // 97 of 100 passed.
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
     for (share, state) in [
         ("97%", State::Held),
         ("97.000001%", State::Breached),
@@ -250,9 +255,8 @@ fn percentages_are_read_strictly() {
 #[test]
 fn counts_stand_in_for_findings_that_are_missing() {
     let mut part = part();
-    part.findings_missing = Some(Problem::new(Cause::Contradictory, "they do not recount"));
-    part.findings.clear();
-    let outcomes = [outcome("opencomply", vec![part], Vec::new())];
+    part.findings = Findings::counted(Problem::new(Cause::Contradictory, "they do not recount"));
+    let outcomes = collected(vec![outcome("opencomply", vec![part], Vec::new())]);
     let critical = Gate { selection: severities(&[Severity::Critical]), ..gate(max(2)) };
     assert_eq!(rule(critical, &outcomes), (State::Held, 2, Verdict::Passed));
     let resource = Gate { selection: words(Field::Resource, "r1"), ..gate(max(9)) };
@@ -266,7 +270,7 @@ fn the_valid_part_can_breach_although_the_rest_is_missing() {
         problems: vec![Problem::new(Cause::JobFailed, "it failed")],
         ..part()
     };
-    let outcomes = [outcome("opencomply", vec![part(), other], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part(), other], Vec::new())]);
     assert_eq!(rule(gate(max(2)), &outcomes), (State::Breached, 3, Verdict::Blocked));
     assert_eq!(rule(gate(max(3)), &outcomes), (State::Undecided, 3, Verdict::Inconclusive));
     // A gate that does not ask for the part that failed does not care.
@@ -294,7 +298,8 @@ fn each_cause_has_its_exit_code_and_the_gravest_counts() {
         (Cause::Empty, 3),
     ];
     for (cause, code) in table {
-        let outcomes = [outcome("opencomply", Vec::new(), vec![Problem::new(cause, "so")])];
+        let outcomes =
+            collected(vec![outcome("opencomply", Vec::new(), vec![Problem::new(cause, "so")])]);
         assert_eq!(rule(gate(max(0)), &outcomes).2.exit_code(), code, "{cause:?}");
         let warning = Gate { level: Level::Warn, ..gate(max(0)) };
         assert_eq!(rule(warning, &outcomes).2, Verdict::Warned, "{cause:?} for a warning gate");
@@ -308,8 +313,11 @@ fn each_cause_has_its_exit_code_and_the_gravest_counts() {
 
 #[test]
 fn an_exception_holds_until_its_day_is_over() -> Result<(), chrono::ParseError> {
-    let outcomes =
-        [outcome("opencomply", Vec::new(), vec![Problem::new(Cause::Unreachable, "down")])];
+    let outcomes = collected(vec![outcome(
+        "opencomply",
+        Vec::new(),
+        vec![Problem::new(Cause::Unreachable, "down")],
+    )]);
     let today: NaiveDate = now().date_naive();
     for (cause, expires, verdict) in [
         (Cause::Unreachable, today, Verdict::Warned),
@@ -333,7 +341,7 @@ fn an_exception_never_covers_a_breach() {
         problems: vec![Problem::new(Cause::Deadline, "late")],
         ..part()
     };
-    let outcomes = [outcome("opencomply", vec![part(), other], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part(), other], Vec::new())]);
     let mut policy = policy(vec![gate(max(2))]);
     policy.evidence.fail_open = vec![FailOpen {
         cause: Cause::Deadline,
@@ -348,7 +356,7 @@ fn old_evidence_is_inconclusive() {
     for (max_age, verdict) in [(7200, Verdict::Blocked), (3599, Verdict::Inconclusive)] {
         let mut policy = policy(vec![gate(max(0))]);
         policy.evidence.max_age = Some(Duration::from_secs(max_age));
-        let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+        let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict, "{max_age}");
     }
@@ -357,21 +365,21 @@ fn old_evidence_is_inconclusive() {
         let mut policy = policy(vec![gate(max(0))]);
         policy.evidence.max_age = Some(Duration::from_secs(60));
         let early = Part { as_of: Some(now() + chrono::TimeDelta::hours(ahead)), ..part() };
-        let outcomes = [outcome("opencomply", vec![early], Vec::new())];
+        let outcomes = collected(vec![outcome("opencomply", vec![early], Vec::new())]);
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict, "{ahead}");
     }
     let ageless = Part { as_of: None, ..part() };
     let mut policy = policy(vec![gate(max(9))]);
     policy.evidence.max_age = Some(Duration::from_secs(60));
-    let outcomes = [outcome("opencomply", vec![ageless], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![ageless], Vec::new())]);
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Inconclusive);
 }
 
 #[test]
 fn stale_evidence_that_is_let_through_still_shows_its_failures() {
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
-    let failed = part().findings.len() as u64;
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
+    let failed = part().findings.listed().len() as u64;
     assert!(failed > 0);
     for (expires, verdict, shown) in [
         (now().date_naive(), Verdict::Warned, Some(failed)),
@@ -389,7 +397,7 @@ fn stale_evidence_that_is_let_through_still_shows_its_failures() {
 
 #[test]
 fn too_little_evaluated_is_inconclusive() {
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
     for (least, verdict) in [(100, Verdict::Passed), (101, Verdict::Inconclusive)] {
         let limits = Limits { min_evaluated: Some(least), ..Limits::default() };
         assert_eq!(rule(gate(limits), &outcomes).2, verdict, "gate: {least}");
@@ -407,24 +415,24 @@ fn gates_over_several_sources_are_summed() {
         ..gate(limits)
     };
     let other = Part { framework: None, ..part() };
-    let outcomes = [
+    let outcomes = collected(vec![
         outcome("gravityzone", vec![other], Vec::new()),
         outcome("opencomply", vec![part()], Vec::new()),
-    ];
+    ]);
     assert_eq!(rule(both(max(6)), &outcomes), (State::Held, 6, Verdict::Passed));
     assert_eq!(rule(both(max(5)), &outcomes), (State::Breached, 6, Verdict::Blocked));
     // One of them missing: breached as soon as the valid part exceeds, inconclusive otherwise.
-    let half = [
+    let half = collected(vec![
         outcome("gravityzone", Vec::new(), vec![Problem::new(Cause::Unreachable, "down")]),
         outcome("opencomply", vec![part()], Vec::new()),
-    ];
+    ]);
     assert_eq!(rule(both(max(2)), &half), (State::Breached, 3, Verdict::Blocked));
     assert_eq!(rule(both(max(5)), &half), (State::Undecided, 3, Verdict::Unreachable));
 }
 
 #[test]
 fn observing_exits_zero_and_keeps_the_verdict() {
-    let outcomes = [outcome("opencomply", vec![part()], Vec::new())];
+    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
     let policy = Policy { mode: Mode::Observe, ..policy(vec![gate(max(0))]) };
     let decision = evaluate::decide(&policy, &outcomes, None, now());
     assert_eq!((decision.verdict, decision.exit_code()), (Verdict::Blocked, 0));
@@ -435,7 +443,10 @@ fn observing_exits_zero_and_keeps_the_verdict() {
 #[test]
 fn an_unknown_age_could_be_old_enough() {
     let aged = |created_at| Part {
-        findings: vec![Finding { created_at, ..finding(Severity::Low, "a", "r") }],
+        findings: Findings::Listed(vec![Finding {
+            created_at,
+            ..finding(Severity::Low, "a", "r")
+        }]),
         ..part()
     };
     let old = Selection { older_than: Some(Duration::from_secs(3600)), ..Selection::default() };
@@ -445,7 +456,7 @@ fn an_unknown_age_could_be_old_enough() {
         (Some(now() - TimeDelta::minutes(59)), 0),
         (Some(now() + TimeDelta::hours(2)), 0),
     ] {
-        let outcomes = [outcome("opencomply", vec![aged(created_at)], Vec::new())];
+        let outcomes = collected(vec![outcome("opencomply", vec![aged(created_at)], Vec::new())]);
         let gate = Gate { selection: old.clone(), ..gate(max(9)) };
         assert_eq!(rule(gate, &outcomes).1, failed, "{created_at:?}");
     }
@@ -454,11 +465,11 @@ fn an_unknown_age_could_be_old_enough() {
 #[test]
 fn status_open_takes_what_nobody_settled() {
     let with = |status: Option<&str>, open| Part {
-        findings: vec![Finding {
+        findings: Findings::Listed(vec![Finding {
             status: status.map(Into::into),
             open,
             ..finding(Severity::Low, "a", "r")
-        }],
+        }]),
         ..part()
     };
     for (status, open, selected, failed) in [
@@ -469,7 +480,7 @@ fn status_open_takes_what_nobody_settled() {
         (Some("risk_accepted"), false, "open", 0),
         (Some("risk_accepted"), false, "risk_*", 1),
     ] {
-        let outcomes = [outcome("opencomply", vec![with(status, open)], Vec::new())];
+        let outcomes = collected(vec![outcome("opencomply", vec![with(status, open)], Vec::new())]);
         let gate = Gate { selection: words(Field::Status, selected), ..gate(max(9)) };
         assert_eq!(rule(gate, &outcomes).1, failed, "{status:?} by {selected}");
     }

@@ -1,12 +1,12 @@
-//! Walks the `use` lines of the house and names an arrow that points the wrong way.
+//! Reads the `use` lines of all modules and fails on one that points the wrong way.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The rooms from right to left: each may use those above it, and only those.
-const ROOMS: &[(&str, &[&str])] = &[
+/// The modules, and what each may use: only modules above it.
+const MODULES: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("workspace", &[]),
     ("finding", &[]),
@@ -53,43 +53,45 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
     ("host", &["report", "secret", "text"]),
     ("config", &["export", "finding", "policy", "report", "selection", "sources", "text"]),
+    ("setup", &["config", "http", "progress", "secret", "sources", "stop"]),
     (
-        "gate",
+        "pipeline",
         &[
-            "config", "evidence", "finding", "http", "policy", "progress", "secret", "sources",
-            "stop",
+            "config", "evaluate", "evidence", "finding", "host", "policy", "progress", "report",
+            "secret", "setup", "sources", "stop", "verdict",
         ],
     ),
     ("cli", &["host", "report"]),
     (
         "command",
         &[
-            "cli", "config", "evaluate", "evidence", "export", "finding", "gate", "host", "http",
-            "policy", "progress", "report", "secret", "sources", "stop", "text", "verdict",
+            "cli", "config", "evaluate", "evidence", "export", "finding", "host", "http",
+            "pipeline", "policy", "progress", "report", "secret", "setup", "sources", "stop",
+            "text", "verdict",
         ],
     ),
 ];
 
 #[test]
 fn every_arrow_points_to_the_right() -> Result<()> {
-    let allowed: BTreeMap<_, _> = ROOMS.iter().copied().collect();
+    let allowed: BTreeMap<_, _> = MODULES.iter().copied().collect();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
     let mut seen = 0;
     for path in rust_files(&source)? {
         let relative = path.strip_prefix(&source)?.display().to_string();
-        let room = relative.split(['/', '.']).next().unwrap_or_default().to_owned();
-        if room == "lib" || room == "main" {
+        let module = relative.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if module == "lib" || module == "main" {
             continue;
         }
-        let Some(may_use) = allowed.get(room.as_str()) else {
-            wrong.push(format!("{relative}: room `{room}` is not on the map of this test"));
+        let Some(may_use) = allowed.get(module.as_str()) else {
+            wrong.push(format!("{relative}: module `{module}` is not on the map of this test"));
             continue;
         };
-        for used in rooms_used(&std::fs::read_to_string(&path)?) {
+        for used in modules_used(&std::fs::read_to_string(&path)?) {
             seen += 1;
-            if used != room && !may_use.contains(&used.as_str()) {
-                wrong.push(format!("{relative}: {room} → {used}"));
+            if used != module && !may_use.contains(&used.as_str()) {
+                wrong.push(format!("{relative}: {module} → {used}"));
             }
         }
     }
@@ -100,10 +102,10 @@ fn every_arrow_points_to_the_right() -> Result<()> {
 
 #[test]
 fn rooms_stand_in_an_order_without_circles() {
-    for (at, (room, uses)) in ROOMS.iter().enumerate() {
+    for (at, (module, uses)) in MODULES.iter().enumerate() {
         for used in *uses {
-            let earlier = ROOMS[..at].iter().any(|(earlier, _)| earlier == used);
-            assert!(earlier, "{room} → {used}, which stands to its left");
+            let earlier = MODULES[..at].iter().any(|(earlier, _)| earlier == used);
+            assert!(earlier, "{module} → {used}, which stands to its left");
         }
     }
 }
@@ -131,15 +133,15 @@ fn neighbours_of_a_kind_do_not_meet() -> Result<()> {
     Ok(())
 }
 
-/// Every room that a text names behind `crate::`, `use` line or path, tests included.
-fn rooms_used(text: &str) -> Vec<String> {
+/// Every module that a text names behind `crate::`, `use` line or path, tests included.
+fn modules_used(text: &str) -> Vec<String> {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| line.split("crate::").skip(1))
         .map(|rest| {
             rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
         })
-        .filter(|room| !room.is_empty())
+        .filter(|module| !module.is_empty())
         .collect()
 }
 

@@ -8,10 +8,10 @@ use crate::command::Usage;
 use crate::config::Export;
 use crate::export::jira::Jira;
 use crate::export::servicenow::ServiceNow;
-use crate::gate;
 use crate::http::{Auth, Credentials, Http, Setup};
 use crate::progress::Progress;
 use crate::secret::{Token, Variables};
+use crate::setup;
 use crate::sources::Connection;
 use crate::stop::Stop;
 
@@ -43,7 +43,7 @@ impl Targets<'_> {
         auth: impl FnOnce(Token) -> Result<Auth, String>,
     ) -> Result<Http, String> {
         let connect = || {
-            gate::check_origin(&connection.url, self.variables)?;
+            setup::check_origin(&connection.url, self.variables)?;
             let token = Token::read(&connection.token_variables, self.variables)?;
             let setup = Setup {
                 source: name,

@@ -20,7 +20,6 @@ pub const SYSTEM: System = System {
     token_prefixes: &["JIRA_"],
     selectors: &[],
     states_time: false,
-    unit: "ticket",
 };
 
 /// The search lags behind by seconds to minutes (docs/platforms/jira.md#search).

@@ -21,7 +21,6 @@ pub const SYSTEM: System = System {
     token_prefixes: &["SERVICENOW_"],
     selectors: &[],
     states_time: false,
-    unit: "ticket",
 };
 
 /// The search does not lag behind; a request whose answer was lost may still be in progress.

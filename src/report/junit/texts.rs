@@ -38,7 +38,7 @@ pub fn of_source(outcome: &Outcome) -> SuiteTexts {
     }
     for part in &outcome.parts {
         let of = part.framework.as_ref().map_or_else(String::new, |name| format!(" of {name}"));
-        properties.push(property(&format!("evaluated{of}"), &part.evaluated.to_string()));
+        properties.push(property(&format!("evaluated{of}"), &part.looked_at().to_string()));
         let as_of = part.as_of.map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string());
         let as_of = as_of.as_deref().unwrap_or("not reported");
         properties.push(property(&format!("evidence time{of}"), as_of));

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::case::Case;
 use super::settings::Settings;
 use super::walk::{self, Estate};
-use crate::evidence::{Outcome, Part, Window};
+use crate::evidence::{Findings, Outcome, Part, Proof, Unit};
 use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Subject};
 use crate::selection::{Field, Pattern};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Characters of a policy's description that are kept.
@@ -21,35 +21,36 @@ const MOST_REASON: usize = 300;
 const NAMED: usize = 5;
 
 /// Collects the evidence.
-pub async fn collect(settings: &Settings, run: &Run) -> Outcome {
-    let showing = |at: &str| run.progress.status(&run.name, "reading cases", at);
-    match walk::all(settings, &run.http, showing).await {
+pub async fn collect(settings: &Settings, session: &Session) -> Outcome {
+    let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
+    match walk::all(settings, &session.http, showing).await {
         Ok(estate) => {
-            let (doubts, strangers) = words(&estate.cases, run);
+            let (doubts, strangers) = words(&estate.cases, session);
             let mut part = part(estate);
             part.notes.extend(strangers);
-            run.outcome(vec![part], doubts, Vec::new())
+            session.outcome(vec![part], doubts, Vec::new())
         }
         Err(problem) => {
             let part = Part { problems: vec![problem], ..Part::default() };
-            run.outcome(vec![part], Vec::new(), Vec::new())
+            session.outcome(vec![part], Vec::new(), Vec::new())
         }
     }
 }
 
 /// What is to be said of the words that gates select by: a case that lacks such a word may be one
 /// of theirs; and a word that no case has may be a typo, or what everyone hopes for.
-fn words(cases: &[Case], run: &Run) -> (Vec<Problem>, Vec<String>) {
+fn words(cases: &[Case], session: &Session) -> (Vec<Problem>, Vec<String>) {
     let (mut doubts, mut strangers) = (Vec::new(), Vec::new());
     for field in [Field::Rule, Field::ResourceType] {
-        let demands = run.wanted.demands.iter();
+        let demands = session.wanted.demands.iter();
         let patterns: BTreeSet<_> =
             demands.filter_map(|demand| demand.selection.words.get(&field)).flatten().collect();
         let silent = |case: &&Case| !case.is_resolved() && word(case, field).is_none();
         let silent = cases.iter().filter(silent).count() as u64;
         if silent > 0 && !patterns.is_empty() {
             let cases = text::count(silent, "unresolved case");
-            let what = format!("{}: {cases} without the {field} that a gate selects by", run.name);
+            let what =
+                format!("{}: {cases} without the {field} that a gate selects by", session.name);
             doubts.push(Problem::new(Cause::Incomplete, what).help(
                 "look at these cases in BigID, or let the gate select by severity and status",
             ));
@@ -82,7 +83,6 @@ fn word(case: &Case, field: Field) -> Option<&str> {
 fn part(estate: Estate) -> Part {
     let Estate { cases, as_of, notes } = estate;
     let standing: Vec<_> = cases.iter().filter(|case| !case.is_resolved()).collect();
-    let oldest = cases.iter().filter_map(|case| case.created_at).min();
     let rules = rules(&standing);
     let mut notes = notes;
     let stale = standing.iter().filter(|case| case.affected_objects == Some(0)).count() as u64;
@@ -100,10 +100,10 @@ fn part(estate: Estate) -> Part {
         ));
     }
     Part {
-        evaluated: cases.len() as u64,
-        window: Some(Window { from: oldest.map_or(as_of, |oldest| oldest.min(as_of)), to: as_of }),
+        unit: Unit::Case,
+        proof: Proof::Answered { entries: cases.len() as u64, window: None },
         as_of: Some(as_of),
-        findings: standing.iter().map(|case| finding(case, &rules)).collect(),
+        findings: Findings::Listed(standing.iter().map(|case| finding(case, &rules)).collect()),
         notes,
         ..Part::default()
     }
@@ -127,23 +127,19 @@ fn rules<'a>(cases: &[&'a Case]) -> BTreeMap<&'a str, Arc<Rule>> {
 }
 
 fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
+    let subject = Subject {
+        rule: rules.get(case.policy.as_str()).cloned(),
+        resource_type: case.data_source_type.as_deref().map(Arc::from),
+        ..Subject::new(case.severity)
+    };
     Finding {
-        actor: None,
-        subject: Subject {
-            severity: case.severity,
-            rule: rules.get(case.policy.as_str()).cloned(),
-            controls: Arc::default(),
-            resource_type: case.data_source_type.as_deref().map(Arc::from),
-            account: None,
-            region: None,
-        },
         status: Some(case.status.as_str().into()),
         open: case.open,
         resource_id: case.data_source.as_deref().map(Box::from),
         resource_name: case.data_source_display.as_deref().map(Box::from),
         reason: Some(reason(case).into()),
         created_at: case.created_at,
-        fingerprint: Fingerprint::of(&["bigid", &case.id]),
+        ..Finding::new(subject, Fingerprint::of(&["bigid", &case.id]))
     }
 }
 
@@ -185,9 +181,8 @@ mod tests {
             json!({"id": "b", "caseStatus": "silenced"}),
             json!({"id": "c", "caseStatus": "closed", "created_at": "2023-11-14T22:13:20Z"}),
         ]));
-        assert_eq!((part.evaluated, part.findings.len()), (3, 2));
-        let window = part.window.unwrap();
-        assert_eq!((Some(window.to), window.from.timestamp()), (part.as_of, 1_700_000_000));
+        assert_eq!((part.looked_at(), part.findings.listed().len()), (3, 2));
+        assert_eq!(part.proof, Proof::Answered { entries: 3, window: None });
     }
 
     #[test]
@@ -196,7 +191,7 @@ mod tests {
             json!({"id": "a", "caseStatus": "open", "numberOfAffectedObjects": 0}),
             json!({"id": "b", "caseStatus": "resolved", "numberOfAffectedObjects": 0}),
         ]));
-        assert_eq!(part.findings.len(), 1);
+        assert_eq!(part.findings.listed().len(), 1);
         assert!(part.notes[0].starts_with("1 unresolved case without any affected object"));
     }
 
@@ -208,8 +203,12 @@ mod tests {
             json!({"id": "c", "caseStatus": "open", "policyName": "P", "policyDescription": "one"}),
         ];
         let rule = |rows: &[Value]| {
-            let rules: Vec<_> =
-                part(estate(rows)).findings.iter().map(|f| f.subject.rule.clone()).collect();
+            let rules: Vec<_> = part(estate(rows))
+                .findings
+                .listed()
+                .iter()
+                .map(|f| f.subject.rule.clone())
+                .collect();
             assert!(rules.windows(2).all(|pair| pair[0] == pair[1]), "{rules:?}");
             rules[0].clone().unwrap()
         };

@@ -15,11 +15,13 @@ use std::rc::Rc;
 
 use crate::evidence::Outcome;
 use crate::finding::Problem;
-use crate::http::Credentials;
+use crate::http::{Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{
+    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+};
 use crate::stop::Stop;
 use crate::text;
 
@@ -52,37 +54,32 @@ pub const SYSTEM: System = System {
     ],
     // Cases are asked for as they are now.
     states_time: true,
-    unit: "case",
 };
 
 /// Every case that the token can see, whatever its status.
 ///
 /// # Errors
 /// If not all of them arrived, or one cannot be used.
-pub async fn cases(settings: &Settings, run: &Run) -> Result<Vec<Case>, Problem> {
-    let showing = |at: &str| run.progress.status(&run.name, "reading cases", at);
-    Ok(walk::all(settings, &run.http, showing).await?.cases)
+pub async fn cases(settings: &Settings, session: &Session) -> Result<Vec<Case>, Problem> {
+    let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
+    Ok(walk::all(settings, &session.http, showing).await?.cases)
 }
 
 /// One case as it is now; `None` if there is none with this id.
 ///
 /// # Errors
 /// If the platform cannot be asked, or its answer cannot be used.
-pub async fn case(
-    settings: &Settings,
-    http: &crate::http::Http,
-    id: &str,
-) -> Result<Option<Case>, Problem> {
+pub async fn case(settings: &Settings, http: &Http, id: &str) -> Result<Option<Case>, Problem> {
     walk::one(settings, http, id).await
 }
 
-impl Source for Settings {
-    fn system(&self) -> &'static System {
-        &SYSTEM
-    }
-
+impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn selectors(&self) -> &'static [Field] {
+        SYSTEM.selectors
     }
 
     fn credentials(
@@ -97,32 +94,36 @@ impl Source for Settings {
     fn passes_unknown(&self) -> Option<String> {
         Some("BigID reports cases, and nothing about what it found in order".to_owned())
     }
+}
 
-    fn preflight<'a>(
+impl Platform for Settings {
+    type Ready<'a> = Reachable<'a>;
+
+    async fn preflight<'a>(
         &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
-        Box::pin(async move {
-            match api::visible(self, &run.http).await {
-                Ok(visible) => {
-                    Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
-                }
-                Err(problem) => Err(vec![token::advised(problem, self)]),
-            }
-        })
+        session: &'a Session,
+    ) -> Result<Self::Ready<'a>, Vec<Problem>> {
+        match api::visible(self, &session.http).await {
+            Ok(visible) => Ok(Reachable { settings: self, session, visible }),
+            Err(problem) => Err(vec![token::advised(problem, self)]),
+        }
+    }
+
+    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
+        Err(no_list(&SYSTEM, what))
     }
 }
 
 /// The platform answers and takes the token.
-struct Reachable<'a> {
+pub(super) struct Reachable<'a> {
     settings: &'a Settings,
-    run: &'a Run,
+    session: &'a Session,
     /// Cases that the token can see, where the platform says.
     visible: Option<u64>,
 }
 
-impl Ready for Reachable<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Reachable<'_> {
+    fn summary(&self) -> Vec<String> {
         let visible = self.visible.map_or_else(
             || "cases are visible to this token; the platform does not say how many".to_owned(),
             |visible| format!("{} visible to this token", text::count(visible, "case")),
@@ -130,10 +131,7 @@ impl Ready for Reachable<'_> {
         vec![visible]
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a,
-    {
-        Box::pin(async move { findings::collect(self.settings, self.run).await })
+    async fn collect(self) -> Outcome {
+        findings::collect(self.settings, self.session).await
     }
 }

@@ -8,11 +8,11 @@ use super::plans;
 use super::settings::Settings;
 use super::walk::{Broken, List, PER_PAGE, Pace};
 use super::weigh::{self, Weighed};
-use crate::evidence::{Outcome, Part, Window};
+use crate::evidence::{Findings, Outcome, Part, Unit, Window};
 use crate::finding::Problem;
 use crate::http::Call;
 use crate::selection::Field;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// The window of this run. Its end is frozen: what is written while we read belongs to the next.
@@ -24,8 +24,9 @@ pub fn window(settings: &Settings, now: DateTime<Utc>) -> Window {
 
 /// One page of the audit log. It is asked for by time alone: how types are spelled is not certain,
 /// and a filter that matches nothing would look like a quiet window (fact sheet §B2).
-pub fn request<'a>(run: &'a Run, window: Window, page: u64, per_page: u64) -> Call<'a> {
-    run.http
+pub fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u64) -> Call<'a> {
+    session
+        .http
         .get("resources/v2.0/audit/logs", &[])
         .parameter("start", &window.from.timestamp().to_string())
         .parameter("end", &window.to.timestamp().to_string())
@@ -34,49 +35,54 @@ pub fn request<'a>(run: &'a Run, window: Window, page: u64, per_page: u64) -> Ca
 }
 
 /// The audit log as a list.
-pub fn log<'a>(run: &'a Run, pace: &'a Pace) -> List<'a> {
+pub fn log<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
     let title = "GET /resources/v2.0/audit/logs";
-    List { run, pace, title, is_row: event::is_entry, aside: false }
+    List { session, pace, title, is_row: event::is_entry, aside: false }
 }
 
 /// Asks, and hands over what was found, whole or not.
-pub async fn outcome(settings: &Settings, run: &Run, pace: &Pace) -> Outcome {
+pub async fn outcome(settings: &Settings, session: &Session, pace: &Pace) -> Outcome {
     let window = window(settings, Utc::now());
-    let part = Part { window: Some(window), as_of: Some(window.to), ..Part::default() };
+    let mut part = Part::of_window(Unit::Change, window);
     // What is in doubt does not make less of what is certain.
     let mut doubts = Vec::new();
-    let part = match read(settings, run, pace, window).await {
+    match read(settings, session, pace, window).await {
         Ok(mut weighed) => {
-            plans_in_force(settings, run, pace, window, &mut weighed).await;
-            let notes = weighed.notes.sentences(window, weighed.entries);
+            plans_in_force(settings, session, pace, window, &mut weighed).await;
+            part.notes = weighed.notes.sentences(window, weighed.entries);
+            part.set_looked_at(weighed.entries);
+            part.findings = Findings::Listed(weighed.findings);
             doubts = weighed.problems;
-            Part { findings: weighed.findings, evaluated: weighed.entries, notes, ..part }
         }
         Err(problem) => {
-            Part { findings_missing: Some(problem.clone()), problems: vec![problem], ..part }
+            part.findings = Findings::counted(problem.clone());
+            part.problems = vec![problem];
         }
-    };
-    run.outcome(vec![part], doubts, Vec::new())
+    }
+    session.outcome(vec![part], doubts, Vec::new())
 }
 
 async fn read(
     settings: &Settings,
-    run: &Run,
+    session: &Session,
     pace: &Pace,
     window: Window,
 ) -> Result<Weighed, Problem> {
-    let events = log(run, pace)
-        .rows(|page| request(run, window, page, PER_PAGE), |entry| Event::read(entry, window.to))
+    let events = log(session, pace)
+        .rows(
+            |page| request(session, window, page, PER_PAGE),
+            |entry| Event::read(entry, window.to),
+        )
         .await
         .map_err(Broken::problem)?;
-    Ok(weigh::weigh(&run.name, settings, &run.wanted.demands, window, events))
+    Ok(weigh::weigh(&session.name, settings, &session.wanted.demands, window, events))
 }
 
 /// Adds the plans in force. A token that may only read the audit log is enough, unless the policy
 /// asks for just this.
 async fn plans_in_force(
     settings: &Settings,
-    run: &Run,
+    session: &Session,
     pace: &Pace,
     window: Window,
     weighed: &mut Weighed,
@@ -84,9 +90,11 @@ async fn plans_in_force(
     if !settings.wants_active_plans() {
         return;
     }
-    let plans = match plans::in_force(run, pace, window.to).await {
+    let plans = match plans::in_force(session, pace, window.to).await {
         Ok(plans) => plans,
-        Err(Broken::Refused(problem)) if !settings.requires_active_plans() && !asked_for(run) => {
+        Err(Broken::Refused(problem))
+            if !settings.requires_active_plans() && !asked_for(session) =>
+        {
             let why =
                 format!("the maintenance plans in force now were not read: {}", problem.message);
             return weighed.notes.plans.push(why);
@@ -104,10 +112,10 @@ async fn plans_in_force(
 }
 
 /// Whether a gate names the plans in force, rather than everything about plans.
-fn asked_for(run: &Run) -> bool {
+fn asked_for(session: &Session) -> bool {
     let [active, created] =
         [Action::Active, Action::Create].map(|action| kind::rule(Kind::MaintenancePlan, action));
     let patterns =
-        run.wanted.demands.iter().filter_map(|demand| demand.selection.words.get(&Field::Rule));
+        session.wanted.demands.iter().filter_map(|demand| demand.selection.words.get(&Field::Rule));
     patterns.flatten().any(|pattern| pattern.matches(&active) && !pattern.matches(&created))
 }

@@ -15,9 +15,13 @@
 
 use chrono::Utc;
 
+use crate::evidence::Outcome;
 use crate::finding::{Cause, Problem};
+use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{
+    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+};
 
 mod collect;
 mod details;
@@ -43,16 +47,15 @@ pub const SYSTEM: System = System {
     selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
     // The end of the window that was asked for.
     states_time: true,
-    unit: "entry",
 };
 
-impl Source for Settings {
-    fn system(&self) -> &'static System {
-        &SYSTEM
-    }
-
+impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn selectors(&self) -> &'static [Field] {
+        SYSTEM.selectors
     }
 
     fn passes_unknown(&self) -> Option<String> {
@@ -84,44 +87,47 @@ impl Source for Settings {
             _ => None,
         }
     }
+}
 
-    fn preflight<'a>(
+impl Platform for Settings {
+    type Ready<'a> = Readable<'a>;
+
+    async fn preflight<'a>(
         &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
-        Box::pin(async move {
-            let ready = Readable { settings: self, run, pace: Pace::default() };
-            let window = collect::window(self, Utc::now());
-            let first = collect::request(run, window, 1, 1);
-            match collect::log(run, &ready.pace).look(first).await {
-                Ok(()) => Ok(Box::new(ready) as Box<dyn Ready>),
-                Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(
-                    "the token is a User API key whose role has the permission \"Audit Logs\", \
-                     level View",
-                )]),
-                Err(problem) => Err(vec![problem]),
-            }
-        })
+        session: &'a Session,
+    ) -> Result<Self::Ready<'a>, Vec<Problem>> {
+        let ready = Readable { settings: self, session, pace: Pace::default() };
+        let window = collect::window(self, Utc::now());
+        let first = collect::request(session, window, 1, 1);
+        match collect::log(session, &ready.pace).look(first).await {
+            Ok(()) => Ok(ready),
+            Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(
+                "the token is a User API key whose role has the permission \"Audit Logs\", \
+                 level View",
+            )]),
+            Err(problem) => Err(vec![problem]),
+        }
+    }
+
+    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
+        Err(no_list(&SYSTEM, what))
     }
 }
 
 /// The platform answers, takes the token, and shows the audit log.
-struct Readable<'a> {
+pub(super) struct Readable<'a> {
     settings: &'a Settings,
-    run: &'a Run,
+    session: &'a Session,
     pace: Pace,
 }
 
-impl Ready for Readable<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Readable<'_> {
+    fn summary(&self) -> Vec<String> {
         let window = humantime::format_duration(self.settings.window);
         vec![format!("the audit log of the last {window} can be read")]
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, crate::evidence::Outcome>
-    where
-        Self: 'a,
-    {
-        Box::pin(async move { collect::outcome(self.settings, self.run, &self.pace).await })
+    async fn collect(self) -> Outcome {
+        collect::outcome(self.settings, self.session, &self.pace).await
     }
 }

@@ -16,7 +16,7 @@ use super::weigh;
 use super::wire;
 use crate::evidence::Window;
 use crate::finding::{Finding, Fingerprint};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// A plan of the list.
@@ -33,16 +33,21 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the list cannot be read, or not by this token.
-pub async fn in_force(run: &Run, pace: &Pace, now: DateTime<Utc>) -> Result<Vec<Plan>, Broken> {
+pub async fn in_force(
+    session: &Session,
+    pace: &Pace,
+    now: DateTime<Utc>,
+) -> Result<Vec<Plan>, Broken> {
     let list = List {
-        run,
+        session,
         pace,
         title: "GET /resources/v2.0/ordered-maintenance-plans",
         is_row: |fields| fields.has("id") && fields.has("maintenance_key"),
         aside: true,
     };
     let request = |page: u64| {
-        run.http
+        session
+            .http
             .get("resources/v2.0/ordered-maintenance-plans", &[])
             .parameter("status", "running")
             .parameter("page", &page.to_string())
@@ -106,24 +111,18 @@ impl Plan {
             }
             (false, _) => "",
         };
+        let subject = weigh::subject(severity, Kind::MaintenancePlan, rule);
+        let fingerprint =
+            Fingerprint::of(&["bigpanda", "maintenance-plans", &self.id, action.word()]);
         Some(Finding {
-            subject: weigh::subject(severity, Kind::MaintenancePlan, rule),
-            status: None,
-            open: true,
             resource_id: Some(text::shorten(&self.id, 300).into()),
             resource_name: name,
             reason: Some(
                 format!("Maintenance plan '{shown}' in force now, from {from} to {to}{found}")
                     .into(),
             ),
-            actor: None,
             created_at: self.created_at,
-            fingerprint: Fingerprint::of(&[
-                "bigpanda",
-                "maintenance-plans",
-                &self.id,
-                action.word(),
-            ]),
+            ..Finding::new(subject, fingerprint)
         })
     }
 }

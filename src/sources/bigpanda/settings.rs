@@ -102,7 +102,7 @@ impl TryFrom<Keys> for Settings {
 impl Settings {
     /// Whether a change is of those that were asked for. What nobody documents always is: it could
     /// be any of them under a new name.
-    pub(super) fn takes(&self, kind: Kind, action: Action) -> bool {
+    pub(super) fn matches(&self, kind: Kind, action: Action) -> bool {
         let stated = Action::STATED.contains(&action);
         (kind == Kind::Other || self.resource_types.as_ref().is_none_or(|set| set.contains(&kind)))
             && (!stated || self.action_types.as_ref().is_none_or(|set| set.contains(&action)))
@@ -115,7 +115,7 @@ impl Settings {
 
     /// Whether the plans in force are asked for at all.
     pub(super) fn wants_active_plans(&self) -> bool {
-        self.active_plans != ActivePlans::Off && self.takes(Kind::MaintenancePlan, Action::Active)
+        self.active_plans != ActivePlans::Off && self.matches(Kind::MaintenancePlan, Action::Active)
     }
 
     pub(super) fn requires_active_plans(&self) -> bool {
@@ -126,7 +126,7 @@ impl Settings {
     pub(super) fn rules(&self) -> impl Iterator<Item = (Kind, Action)> {
         kind::rules().filter(|(kind, action)| match action {
             Action::Active => self.wants_active_plans(),
-            _ => self.takes(*kind, *action),
+            _ => self.matches(*kind, *action),
         })
     }
 }
@@ -328,7 +328,7 @@ mod tests {
         let settings = read(json!({})).unwrap();
         assert_eq!(settings.connection.url.as_str(), "https://api.bigpanda.io/");
         assert_eq!(settings.window, Duration::from_secs(86_400));
-        assert!(settings.takes(Kind::Tag, Action::Delete));
+        assert!(settings.matches(Kind::Tag, Action::Delete));
         assert!(!settings.expects("ann@example.com"));
         assert!(settings.wants_active_plans() && !settings.requires_active_plans());
     }
@@ -370,7 +370,7 @@ mod tests {
             (Kind::Other, Action::Create, true),
             (Kind::Roles, Action::Other, true),
         ] {
-            assert_eq!(settings.takes(kind, action), taken, "{kind:?} {action:?}");
+            assert_eq!(settings.matches(kind, action), taken, "{kind:?} {action:?}");
         }
         assert!(settings.wants_active_plans());
     }

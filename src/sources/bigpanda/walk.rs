@@ -15,7 +15,7 @@ use super::object::Fields;
 use super::wire::{self, Page};
 use crate::finding::{Cause, Fingerprint, Problem};
 use crate::http::{Call, Failure, HttpError};
-use crate::sources::Run;
+use crate::sources::Session;
 
 /// Rows that are asked for in one page: the documented default, whose upper limit is unknown.
 pub const PER_PAGE: u64 = 100;
@@ -33,15 +33,19 @@ pub struct Pace(Cell<Option<Instant>>);
 
 impl Pace {
     /// Sends a request when it is its turn.
-    async fn send(&self, run: &Run, call: Call<'_>) -> Result<crate::http::Answer, HttpError> {
+    async fn send(
+        &self,
+        session: &Session,
+        call: Call<'_>,
+    ) -> Result<crate::http::Answer, HttpError> {
         if let Some(turn) = self.0.get() {
             // If everything has to stop, the request says so itself.
-            let _ = run.stop.sleep(turn.saturating_duration_since(Instant::now())).await;
+            let _ = session.stop.sleep(turn.saturating_duration_since(Instant::now())).await;
         }
-        let before = run.http.requests();
+        let before = session.http.requests();
         let answer = call.send().await;
         // Redirects count too: a request that took two of them leaves room for two.
-        let sent = u32::try_from(run.http.requests() - before).unwrap_or(1).max(1);
+        let sent = u32::try_from(session.http.requests() - before).unwrap_or(1).max(1);
         self.0.set(Some(Instant::now() + SPACING * sent.min(10)));
         answer
     }
@@ -49,7 +53,7 @@ impl Pace {
 
 /// What is walked.
 pub struct List<'a> {
-    pub run: &'a Run,
+    pub session: &'a Session,
     pub pace: &'a Pace,
     /// For messages: `the audit log`.
     pub title: &'static str,
@@ -133,7 +137,7 @@ impl<'a> List<'a> {
             let wrong = |what: String| {
                 Broken::Problem(self.problem(Cause::Protocol, &format!("page {number}: {what}")))
             };
-            self.run.progress.status(&self.run.name, self.title, &format!("page {number}"));
+            self.session.progress.status(&self.session.name, self.title, &format!("page {number}"));
             let page = self.page(request(number), &pages).await?.map_err(wrong)?;
             let (new, step) = pages.take(page);
             for (at, row) in new {
@@ -156,7 +160,7 @@ impl<'a> List<'a> {
 
     /// One page; the inner error says what the answer is instead.
     async fn page(&self, call: Call<'a>, pages: &Pages) -> Result<Result<Page, String>, HttpError> {
-        let answer = self.pace.send(self.run, call).await?;
+        let answer = self.pace.send(self.session, call).await?;
         if answer.is_no_content() {
             return Ok(Ok(Page::default()));
         }
@@ -170,7 +174,7 @@ impl<'a> List<'a> {
     }
 
     fn problem(&self, cause: Cause, what: &str) -> Problem {
-        let problem = Problem::new(cause, format!("{}: {}: {what}", self.run.name, self.title));
+        let problem = Problem::new(cause, format!("{}: {}: {what}", self.session.name, self.title));
         problem.help("check `url`; `-v` shows every request and its status")
     }
 }

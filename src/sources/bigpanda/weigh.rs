@@ -94,7 +94,7 @@ impl Scales<'_> {
         let candidates: Vec<_> = kinds
             .iter()
             .flat_map(|kind| actions.iter().map(|action| (*kind, *action)))
-            .filter(|(kind, action)| self.settings.takes(*kind, *action))
+            .filter(|(kind, action)| self.settings.matches(*kind, *action))
             .map(|(kind, action)| {
                 (self.settings.risk.of(kind, action, &event.traits), kind, action)
             })
@@ -126,7 +126,7 @@ impl Scales<'_> {
     fn all_stated(&self, kinds: &[Kind], event: &Event) -> Vec<(Severity, Kind, Action)> {
         let risk = |kind, action| self.settings.risk.of(kind, action, &event.traits);
         let all = kinds.iter().flat_map(|kind| Action::STATED.map(|action| (*kind, action)));
-        all.filter(|(kind, action)| self.settings.takes(*kind, *action))
+        all.filter(|(kind, action)| self.settings.matches(*kind, *action))
             .map(|(kind, action)| (risk(kind, action), kind, action))
             .collect()
     }
@@ -145,9 +145,9 @@ impl Scales<'_> {
         candidates: impl Iterator<Item = &'c (Severity, Kind, Action)> + Clone,
     ) {
         let Some(demand) = self.demands.iter().find(|demand| {
-            !demand.selection.takes(taken_for)
+            !demand.selection.matches(taken_for)
                 && candidates.clone().any(|(severity, kind, action)| {
-                    demand.selection.takes(&subject(*severity, *kind, rule(*kind, *action)))
+                    demand.selection.matches(&subject(*severity, *kind, rule(*kind, *action)))
                 })
         }) else {
             return;
@@ -194,15 +194,12 @@ impl Scales<'_> {
             &event.digest.to_string(),
         ]);
         Finding {
-            subject,
-            status: None,
-            open: true,
             resource_id,
             resource_name: event.name.as_deref().map(|name| shown(name, MOST_NAME)),
             reason: Some(shown(&reason(event, kind, action, doubtful), MOST_REASON)),
             actor: actor.map(|actor| object::without(actor, &self.secrets).into()),
             created_at: event.at,
-            fingerprint,
+            ..Finding::new(subject, fingerprint)
         }
     }
 }

@@ -14,13 +14,14 @@ impl Collection<'_> {
     /// If a total cannot be asked, or there are more results than checks.
     pub(super) async fn add_up(&mut self) -> Result<(), Problem> {
         let mut failed = self.failures(self.all_failed).await?;
-        if failed.checked_add(self.passed) != Some(self.part.evaluated) {
+        if failed.checked_add(self.passed) != Some(self.part.looked_at()) {
             // A scan that ended meanwhile has moved them.
-            self.part.evaluated = self.total(&self.scope).await?;
+            let evaluated = self.total(&self.scope).await?;
+            self.part.set_looked_at(evaluated);
             failed = self.failures(None).await?;
             self.passed = self.passes().await?;
         }
-        let (name, evaluated, passed) = (&self.run.name, self.part.evaluated, self.passed);
+        let (name, evaluated, passed) = (&self.session.name, self.part.looked_at(), self.passed);
         let read = self.all_failed.unwrap_or(failed);
         if read != failed {
             return Err(contradictory(format!(

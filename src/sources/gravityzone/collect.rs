@@ -10,15 +10,15 @@ use super::settings::Settings;
 use super::shared::{Key, Shared};
 use super::walk;
 use super::words::{SEVERITIES, Status};
-use crate::evidence::{Outcome, Part};
+use crate::evidence::{self, Outcome, Part};
 use crate::finding::{Cause, Problem, Severity};
 use crate::selection::Demand;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// One collection under way.
 pub struct Collection<'a> {
-    pub(super) run: &'a Run,
+    pub(super) session: &'a Session,
     pub(super) page_limit: u64,
     /// Which checks are meant, whatever came out of them.
     pub(super) scope: Query,
@@ -40,15 +40,15 @@ pub struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub fn new(settings: &Settings, run: &'a Run) -> Self {
+    pub fn new(settings: &Settings, session: &'a Session) -> Self {
         let passes_known = settings.filters.passes_unknown().is_none();
         Self {
-            run,
+            session,
             page_limit: settings.page_limit(),
             scope: settings.filters.scope(),
             severities: settings.filters.severities(),
             statuses: settings.filters.statuses(),
-            demands: demand::distinct(&run.wanted.demands, passes_known),
+            demands: demand::distinct(&session.wanted.demands, passes_known),
             shared: Shared::default(),
             findings: Findings::default(),
             failed: HashMap::new(),
@@ -63,15 +63,18 @@ impl<'a> Collection<'a> {
     pub async fn outcome(mut self) -> Outcome {
         let stopped = self.everything().await.err();
         let (findings, notes) = self.findings.finish();
-        self.part.findings = findings;
+        for finding in findings {
+            self.part.findings.push(finding);
+        }
         self.part.notes.extend(notes);
         self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
         self.part.problems.extend(stopped);
-        self.run.outcome(vec![self.part], self.missing, Vec::new())
+        self.session.outcome(vec![self.part], self.missing, Vec::new())
     }
 
     async fn everything(&mut self) -> Result<(), Problem> {
-        self.part.evaluated = self.total(&self.scope).await?;
+        let evaluated = self.total(&self.scope).await?;
+        self.part.set_looked_at(evaluated);
         // Before the failures are read, which may take minutes: totals of one moment add up.
         self.passed = self.passes().await?;
         self.probe_scope().await?;
@@ -89,7 +92,7 @@ impl<'a> Collection<'a> {
         for (filter, value) in &values {
             // The total of a scope with one value is known already.
             let matches = match values.len() {
-                1 => self.part.evaluated,
+                1 => self.part.looked_at(),
                 _ => {
                     let alone = Query::default().with(*filter, [(*value).clone()]);
                     self.total(&alone).await?
@@ -101,7 +104,7 @@ impl<'a> Collection<'a> {
                         Cause::Incomplete,
                         format!(
                             "{}: filters.{}: `{value}` matches no check",
-                            self.run.name,
+                            self.session.name,
                             filter.word()
                         ),
                     )
@@ -140,7 +143,7 @@ impl<'a> Collection<'a> {
     ) -> Result<u64, Problem> {
         let any = self.total(any).await?;
         let known = if any == 0 { 0 } else { self.total(known).await? };
-        let name = &self.run.name;
+        let name = &self.session.name;
         if known < any {
             let hidden = text::count(any - known, "failed check");
             let problem = Problem::new(
@@ -169,14 +172,14 @@ impl<'a> Collection<'a> {
             .results(false)
             .severities(self.severities.clone())
             .statuses(self.statuses.clone());
-        let Self { run, page_limit, shared, findings, failed, .. } = self;
-        let read = walk::rows(run, &query, *page_limit, "reading failed checks", |row| {
+        let Self { session, page_limit, shared, findings, failed, .. } = self;
+        let read = walk::rows(session, &query, *page_limit, "reading failed checks", |row| {
             let key = findings.add(shared, row)?;
             *failed.entry(key).or_default() += 1;
             Ok(())
         });
         let total = read.await.inspect_err(|problem| {
-            self.part.findings_missing = Some(problem.clone());
+            self.part.findings = evidence::Findings::counted(problem.clone());
         })?;
         if !self.filtered() {
             self.all_failed = Some(total);
@@ -190,7 +193,7 @@ impl<'a> Collection<'a> {
     }
 
     pub(super) async fn total(&self, query: &Query) -> Result<u64, Problem> {
-        walk::total(self.run, query, |_| Ok(())).await
+        walk::total(self.session, query, |_| Ok(())).await
     }
 }
 

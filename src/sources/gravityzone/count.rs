@@ -6,8 +6,8 @@ use super::findings::Findings;
 use super::query::Fault;
 use super::shared::{Key, Shared};
 use super::wire::Row;
-use crate::evidence::{Cell, Tally};
-use crate::finding::{Severity, Subject};
+use crate::evidence::{Count, Counts, SelectionCount, SubjectCount, Table};
+use crate::finding::Severity;
 use crate::selection::{Demand, Field, Need, Selection};
 
 /// What the fine tally is split by.
@@ -21,30 +21,15 @@ const SPLIT: [Field; 7] = [
     Field::Region,
 ];
 
-/// A tally of one number each, for exactly one selection.
-pub fn exact(selection: &Selection, passed: u64, failed: u64) -> Tally {
-    // Without a split nobody looks at the subject.
-    let subject = Subject {
-        severity: Severity::Unknown,
-        rule: None,
-        controls: [].into(),
-        resource_type: None,
-        account: None,
-        region: None,
-    };
-    Tally {
-        of: selection.clone(),
-        split: BTreeSet::new(),
-        cells: vec![Cell { subject, passed, failed }],
-        ..Tally::default()
-    }
+/// The answer for a selection that is only asked for to exist, where the settings' filters leave
+/// out some of what does. It proves that the selection is no typo, and must never raise a pass
+/// rate: none of it counts as passed.
+pub fn beyond_filters(selection: &Selection, any: u64) -> SelectionCount {
+    answer(selection, 0, any)
 }
 
-/// The tally of a selection that is only asked for to exist, where the settings' filters leave out
-/// some of what does. It proves that the selection is no typo, and must never lift a pass rate:
-/// none of it counts as passed.
-pub fn beyond_filters(selection: &Selection, any: u64) -> Tally {
-    exact(selection, 0, any)
+pub fn answer(selection: &Selection, passed: u64, failed: u64) -> SelectionCount {
+    SelectionCount { selection: selection.clone(), count: Count { passed: Some(passed), failed } }
 }
 
 /// Counts checks while they are read, and keeps none of them.
@@ -102,14 +87,15 @@ impl<'a> Counter<'a> {
         let exact = &mut self.exact;
         let fine = self.cells.entry(key).or_insert_with(|| {
             let subject = shared.subject(key);
-            let takes =
-                |(at, one): (usize, &Exact<'_>)| one.demand.selection.takes(&subject).then_some(at);
+            let takes = |(at, one): (usize, &Exact<'_>)| {
+                one.demand.selection.matches(&subject).then_some(at)
+            };
             Passed { passed: 0, exact: exact.iter().enumerate().filter_map(takes).collect() }
         });
         fine.passed += u64::from(ours);
         for at in &fine.exact {
             let Some(exact) = exact.get_mut(*at) else { continue };
-            if exact.demand.selection.takes_resource(row.resource_id, row.resource_name) {
+            if exact.demand.selection.matches_resource(row.resource_id, row.resource_name) {
                 exact.passed += u64::from(ours);
                 exact.any += 1;
             }
@@ -117,24 +103,29 @@ impl<'a> Counter<'a> {
         Ok(())
     }
 
-    /// The tallies: exact ones first, since the first that can tell is asked.
-    pub fn finish(self, shared: &Shared, findings: &Findings) -> Vec<Tally> {
-        let exact = self.exact.into_iter().map(|Exact { demand, passed, any }| match demand.need {
-            Need::Passes => exact(&demand.selection, passed, findings.within(&demand.selection)),
-            Need::Existence => beyond_filters(&demand.selection, any),
-        });
-        let mut counts: HashMap<Key, (u64, u64)> =
+    /// Adds the answers, and the table of what was counted.
+    pub fn finish(self, shared: &Shared, findings: &Findings, counts: &mut Counts) {
+        counts.answers.extend(self.exact.into_iter().map(|Exact { demand, passed, any }| {
+            let selection = &demand.selection;
+            match demand.need {
+                Need::Passes => answer(selection, passed, findings.within(selection)),
+                Need::Existence => beyond_filters(selection, any),
+            }
+        }));
+        let mut sums: HashMap<Key, (u64, u64)> =
             self.failed.into_iter().map(|(key, failed)| (key, (0, failed))).collect();
         for (key, Passed { passed, .. }) in self.cells {
             if passed > 0 {
-                counts.entry(key).or_default().0 = passed;
+                sums.entry(key).or_default().0 = passed;
             }
         }
-        let cell = |(key, (passed, failed))| Cell { subject: shared.subject(key), passed, failed };
-        let mut cells: Vec<_> = counts.into_iter().map(cell).collect();
-        cells.sort_by(|a, b| a.subject.cmp(&b.subject));
-        let fine = Tally { split: SPLIT.into(), cells, ..Tally::default() };
-        exact.chain([fine]).collect()
+        let row = |(key, (passed, failed))| SubjectCount {
+            subject: shared.subject(key),
+            count: Count { passed: Some(passed), failed },
+        };
+        let mut rows: Vec<_> = sums.into_iter().map(row).collect();
+        rows.sort_by(|a, b| a.subject.cmp(&b.subject));
+        counts.table = Some(Table { by: SPLIT.into(), rows });
     }
 }
 
@@ -154,7 +145,7 @@ mod tests {
         Selection { severity: Some([Severity::Critical].into()), ..Selection::default() }
     }
 
-    /// Counts passes of these severities, and asks the tallies.
+    /// Counts passes of these severities, and asks the counts.
     fn counted(
         severities: &[&str],
         demand: &Demand,
@@ -169,9 +160,10 @@ mod tests {
             record["attributes"]["result"] = "pass".into();
             read(&record, |row| counter.add(&mut shared, &row)).unwrap().unwrap();
         }
-        let tallies = counter.finish(&shared, &Findings::default());
-        let count = tallies.iter().find_map(|tally| tally.count(selection)).unwrap();
-        (count.passed, count.failed)
+        let mut counts = Counts::default();
+        counter.finish(&shared, &Findings::default(), &mut counts);
+        let count = counts.of(selection).unwrap();
+        (count.passed.unwrap(), count.failed)
     }
 
     #[test]

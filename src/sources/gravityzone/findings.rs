@@ -50,15 +50,12 @@ impl Findings {
         self.odd_times += u64::from(created_at.is_none());
         self.found.push(Found {
             finding: Finding {
-                subject: shared.subject(key),
                 open: row.status.and_then(Status::from_platform).is_none_or(Status::is_open),
                 status,
                 resource_id: row.resource_id.map(Box::from),
                 resource_name: row.resource_name.map(Box::from),
-                reason: None,
-                actor: None,
                 created_at,
-                fingerprint: Fingerprint::of(&identity),
+                ..Finding::new(shared.subject(key), Fingerprint::of(&identity))
             },
             check: row.id.into(),
         });
@@ -83,7 +80,7 @@ impl Findings {
 
     /// How many are within a selection that has neither status nor age.
     pub fn within(&self, selection: &Selection) -> u64 {
-        self.takes(selection).count() as u64
+        self.matches(selection).count() as u64
     }
 
     /// The same as the platform's filters count them: they know no unknown severity.
@@ -91,13 +88,13 @@ impl Findings {
         let known = |finding: &&Finding| {
             selection.severity.is_none() || finding.subject.severity != Severity::Unknown
         };
-        self.takes(selection).filter(known).count() as u64
+        self.matches(selection).filter(known).count() as u64
     }
 
-    fn takes<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Finding> {
+    fn matches<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Finding> {
         self.found.iter().map(|found| &found.finding).filter(|finding| {
-            selection.takes(&finding.subject)
-                && selection.takes_resource(
+            selection.matches(&finding.subject)
+                && selection.matches_resource(
                     finding.resource_id.as_deref(),
                     finding.resource_name.as_deref(),
                 )

@@ -15,12 +15,15 @@
 
 use std::rc::Rc;
 
+use crate::evidence::Outcome;
 use crate::finding::{Cause, Problem};
-use crate::http::Credentials;
+use crate::http::{Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Ready, Run, Source, System};
+use crate::sources::{
+    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+};
 use crate::stop::Stop;
 use crate::text;
 
@@ -59,16 +62,15 @@ pub const SYSTEM: System = System {
     // `created_at` is the oldest appearance of a finding; no field says when a check last ran
     // (fact sheet §2.3).
     states_time: false,
-    unit: "check",
 };
 
-impl Source for Settings {
-    fn system(&self) -> &'static System {
-        &SYSTEM
-    }
-
+impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn selectors(&self) -> &'static [Field] {
+        SYSTEM.selectors
     }
 
     fn credentials(
@@ -83,45 +85,46 @@ impl Source for Settings {
     fn passes_unknown(&self) -> Option<String> {
         self.filters.passes_unknown()
     }
+}
 
-    fn preflight<'a>(
+impl Platform for Settings {
+    type Ready<'a> = Reachable<'a>;
+
+    async fn preflight<'a>(
         &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
-        Box::pin(async move {
-            let everything = query::Query::default();
-            match walk::total(run, &everything, |_| Ok(())).await {
-                Ok(visible) => {
-                    Ok(Box::new(Reachable { settings: self, run, visible }) as Box<dyn Ready>)
-                }
-                Err(problem) => Err(vec![match (problem.cause, &problem.help) {
-                    (Cause::Protocol, None) => problem.help(
-                        "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
-                    ),
-                    _ => problem,
-                }]),
-            }
-        })
+        session: &'a Session,
+    ) -> Result<Self::Ready<'a>, Vec<Problem>> {
+        let everything = query::Query::default();
+        match walk::total(session, &everything, |_| Ok(())).await {
+            Ok(visible) => Ok(Reachable { settings: self, session, visible }),
+            Err(problem) => Err(vec![match (problem.cause, &problem.help) {
+                (Cause::Protocol, None) => problem.help(
+                    "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
+                ),
+                _ => problem,
+            }]),
+        }
+    }
+
+    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
+        Err(no_list(&SYSTEM, what))
     }
 }
 
 /// The platform answers and takes the token.
-struct Reachable<'a> {
+pub(super) struct Reachable<'a> {
     settings: &'a Settings,
-    run: &'a Run,
+    session: &'a Session,
     /// Checks that the token can see, without any filter.
     visible: u64,
 }
 
-impl Ready for Reachable<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Reachable<'_> {
+    fn summary(&self) -> Vec<String> {
         vec![format!("{} visible to this token", text::count(self.visible, "check"))]
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, crate::evidence::Outcome>
-    where
-        Self: 'a,
-    {
-        Box::pin(async move { collect::Collection::new(self.settings, self.run).outcome().await })
+    async fn collect(self) -> Outcome {
+        collect::Collection::new(self.settings, self.session).outcome().await
     }
 }

@@ -8,7 +8,7 @@ use super::demand::{self, Way};
 use super::query::Query;
 use super::walk;
 use super::words::SEVERITIES;
-use crate::evidence::Tally;
+use crate::evidence::SelectionCount;
 use crate::finding::{Problem, Severity};
 use crate::selection::{Demand, Field, Need, Selection};
 
@@ -24,7 +24,7 @@ impl Collection<'_> {
             }
             let counted = match demand::way(selection, &self.scope, self.severities.as_ref()) {
                 Way::Rows => None,
-                Way::Nothing => Some(count::exact(selection, 0, 0)),
+                Way::Nothing => Some(count::answer(selection, 0, 0)),
                 Way::Totals(query, severities) => {
                     let counted = match need {
                         Need::Existence => self.existing(selection, &query).await?,
@@ -40,7 +40,7 @@ impl Collection<'_> {
                 }
             };
             match counted {
-                Some(tally) => self.part.tallies.push(tally),
+                Some(answer) => self.part.counts.answers.push(answer),
                 None => for_rows.push(demand),
             }
         }
@@ -56,13 +56,13 @@ impl Collection<'_> {
         &mut self,
         selection: &Selection,
         query: &Query,
-    ) -> Result<Option<Tally>, Problem> {
+    ) -> Result<Option<SelectionCount>, Problem> {
         let filtered = self.filtered();
         let query = if filtered { query.clone() } else { query.clone().results(true) };
         let found = self.total_of(&query, selection).await?.filter(|found| *found > 0);
         Ok(found.map(|found| match filtered {
             true => count::beyond_filters(selection, found),
-            false => count::exact(selection, found, 0),
+            false => count::answer(selection, found, 0),
         }))
     }
 
@@ -73,7 +73,7 @@ impl Collection<'_> {
         selection: &Selection,
         query: &Query,
         severities: Option<BTreeSet<Severity>>,
-    ) -> Result<Option<Tally>, Problem> {
+    ) -> Result<Option<SelectionCount>, Problem> {
         if !self.proven_on_failures(selection, query, severities.clone()).await? {
             return Ok(None);
         }
@@ -84,8 +84,8 @@ impl Collection<'_> {
             false => self.total_of(&passes, &whatever_severity).await?,
         };
         let Some(all) = all else { return Ok(None) };
-        let tally = |passed| count::exact(selection, passed, self.findings.within(selection));
-        let Some(severities) = severities else { return Ok(Some(tally(all))) };
+        let answer = |passed| count::answer(selection, passed, self.findings.within(selection));
+        let Some(severities) = severities else { return Ok(Some(answer(all))) };
         // The documentation speaks of findings only, although passes have a severity (fact sheet
         // §2.5, no. 7). Where the two halves are not the whole, rows have to tell.
         let others: BTreeSet<_> =
@@ -95,7 +95,7 @@ impl Collection<'_> {
             true => 0,
             false => self.total(&passes.severities(Some(others))).await?,
         };
-        Ok((half.checked_add(other_half) == Some(all)).then(|| tally(half)))
+        Ok((half.checked_add(other_half) == Some(all)).then(|| answer(half)))
     }
 
     /// Failures were read as rows, so the same filters must count as many of them as we do.
@@ -125,16 +125,17 @@ impl Collection<'_> {
         let failed = std::mem::take(&mut self.failed);
         let Self { shared, severities, .. } = self;
         let mut counter = Counter::new(demands, severities.as_ref(), filtered, failed);
-        let read =
-            walk::rows(self.run, &query, self.page_limit, doing, |row| counter.add(shared, row));
+        let read = walk::rows(self.session, &query, self.page_limit, doing, |row| {
+            counter.add(shared, row)
+        });
         let total = read.await?;
-        self.part.tallies.extend(counter.finish(&self.shared, &self.findings));
-        let expected = if beyond { self.part.evaluated } else { self.passed };
+        counter.finish(&self.shared, &self.findings, &mut self.part.counts);
+        let expected = if beyond { self.part.looked_at() } else { self.passed };
         if total != expected {
             let what = if beyond { "" } else { "passed " };
             return Err(contradictory(format!(
                 "{}: {total} {what}checks were read, but there are {expected}",
-                self.run.name
+                self.session.name
             )));
         }
         Ok(())
@@ -149,9 +150,9 @@ impl Collection<'_> {
     ) -> Result<Option<u64>, Problem> {
         let shared = &mut self.shared;
         let mut alike = true;
-        let total = walk::total(self.run, query, |row| {
+        let total = walk::total(self.session, query, |row| {
             let key = shared.key(row)?;
-            alike &= selection.takes(&shared.subject(key));
+            alike &= selection.matches(&shared.subject(key));
             Ok(())
         });
         let total = total.await?;

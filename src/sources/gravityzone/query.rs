@@ -72,7 +72,7 @@ impl Query {
     }
 
     /// Whether a severity is within the filter.
-    pub fn takes_severity(&self, severity: Severity) -> bool {
+    pub fn matches_severity(&self, severity: Severity) -> bool {
         self.severities.as_ref().is_none_or(|asked| asked.contains(&severity))
     }
 
@@ -122,7 +122,7 @@ impl Query {
         if self.passed.is_some_and(|passed| passed != row.passed) {
             return refuse("result", result_word(row.passed));
         }
-        if !self.takes_severity(row.severity) {
+        if !self.matches_severity(row.severity) {
             return refuse("severity", row.severity_word.unwrap_or("null"));
         }
         let has = row.status.and_then(Status::from_platform);

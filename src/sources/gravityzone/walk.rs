@@ -8,7 +8,7 @@ use super::wire::{Page, Record, Row};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, HttpError};
 use crate::page::Walk;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// What is done with each check; what it refuses is problem.
@@ -19,9 +19,9 @@ impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> Look for F {}
 ///
 /// # Errors
 /// If it cannot be asked, or the answer is not one to this query. `look` sees the one check.
-pub async fn total(run: &Run, query: &Query, look: impl Look) -> Result<u64, Problem> {
-    let answer = query.request(&run.http, 1).send().await.map_err(problem)?;
-    let mut reader = Reader::new(&run.name, query, 1);
+pub async fn total(session: &Session, query: &Query, look: impl Look) -> Result<u64, Problem> {
+    let answer = query.request(&session.http, 1).send().await.map_err(problem)?;
+    let mut reader = Reader::new(&session.name, query, 1);
     let page = answer.json().map_err(problem)?;
     reader.page(&page, look)?;
     if page.links.next.is_none() {
@@ -40,22 +40,22 @@ pub async fn total(run: &Run, query: &Query, look: impl Look) -> Result<u64, Pro
 /// If a page does not arrive, the pages do not add up, or a record cannot be used. What `look`
 /// saw until then is not all there is.
 pub async fn rows(
-    run: &Run,
+    session: &Session,
     query: &Query,
     page_limit: u64,
     doing: &str,
     mut look: impl Look,
 ) -> Result<u64, Problem> {
-    let mut reader = Reader::new(&run.name, query, page_limit);
-    run.progress.status(&run.name, doing, "");
-    let mut answer = query.request(&run.http, page_limit).send().await.map_err(problem)?;
+    let mut reader = Reader::new(&session.name, query, page_limit);
+    session.progress.status(&session.name, doing, "");
+    let mut answer = query.request(&session.http, page_limit).send().await.map_err(problem)?;
     while let Some(next) = reader.answer(&answer, &mut look)? {
         if let Some(promised) = reader.walk.pages_promised() {
             let at = format!("page {} of {promised}", reader.walk.pages());
-            run.progress.status(&run.name, doing, &at);
+            session.progress.status(&session.name, doing, &at);
         }
         // As given: the cursor holds the filters, and is ignored beside others (fact sheet §2.2).
-        answer = run.http.follow(&next).map_err(problem)?.send().await.map_err(problem)?;
+        answer = session.http.follow(&next).map_err(problem)?.send().await.map_err(problem)?;
     }
     reader.walk.end()?;
     Ok(reader.total)

@@ -117,7 +117,7 @@ impl Worker<'_> {
 
     /// Adds the controls that were not evaluated to the sentence.
     async fn name_runners(&self, job: u64, problem: &mut Problem) -> Step<()> {
-        let runners = match api::runners(&self.run.http, job).await {
+        let runners = match api::runners(&self.session.http, job).await {
             Err(error) => return only_stop(&error),
             Ok(runners) => runners,
         };
@@ -131,7 +131,7 @@ impl Worker<'_> {
     /// this job itself stored. What came too late is only in the findings listing; what an earlier
     /// job left behind is only in the report (fact sheet §3.2, §5.6).
     async fn all_stored(&self, expected: Expected<'_>, failed: u64) -> Step<Result<(), Problem>> {
-        let stored = match api::stored_failures(&self.run.http, expected.job).await {
+        let stored = match api::stored_failures(&self.session.http, expected.job).await {
             Ok(stored) => stored,
             Err(error) => {
                 only_stop(&error)?;
@@ -165,7 +165,7 @@ impl Worker<'_> {
         {
             return Ok(Err(problem));
         }
-        let counts = match api::by_control(&self.run.http, job).await {
+        let counts = match api::by_control(&self.session.http, job).await {
             Ok(Some(report)) => counts::recount(expected, &figures, report),
             Ok(None) if figures.evaluated() == 0 => Err(missing(expected)),
             Ok(None) => Err(expected.problem(

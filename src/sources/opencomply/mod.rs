@@ -23,7 +23,7 @@ use crate::evidence::Outcome;
 use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
+use crate::sources::{Connection, Describe, Listing, Platform, Prepared, Session, System, Table};
 
 mod api;
 mod assess;
@@ -67,48 +67,51 @@ pub const SYSTEM: System = System {
         Field::Account,
     ],
     states_time: true,
-    unit: "check",
 };
 
-impl Source for Settings {
-    fn system(&self) -> &'static System {
-        &SYSTEM
-    }
+/// What somebody who fixed a finding has to know.
+pub const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
+     discovery (every 12 h by default), or one started by hand.";
 
+impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn selectors(&self) -> &'static [Field] {
+        SYSTEM.selectors
     }
 
     fn has_lists(&self) -> bool {
         true
     }
+}
 
-    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
-        Box::pin(
-            async move { inventory::table(http, what).await.map_err(|error| api::problem(&error)) },
-        )
+impl Platform for Settings {
+    type Ready<'a> = Planned<'a>;
+
+    async fn preflight<'a>(
+        &'a self,
+        session: &'a Session,
+    ) -> Result<Self::Ready<'a>, Vec<Problem>> {
+        let plan = preflight::plan(self, session).await?;
+        Ok(Planned { settings: self, session, plan })
     }
 
-    fn preflight<'a>(
-        &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
-        Box::pin(async move {
-            let plan = preflight::plan(self, run).await?;
-            Ok(Box::new(Prepared { settings: self, run, plan }) as Box<dyn Ready>)
-        })
+    async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
+        inventory::table(http, what).await.map_err(|error| api::problem(&error))
     }
 }
 
 /// A source whose scopes are known to exist.
-struct Prepared<'a> {
+pub(super) struct Planned<'a> {
     settings: &'a Settings,
-    run: &'a Run,
+    session: &'a Session,
     plan: Plan,
 }
 
-impl Ready for Prepared<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Planned<'_> {
+    fn summary(&self) -> Vec<String> {
         self.plan.lines.clone()
     }
 
@@ -116,25 +119,21 @@ impl Ready for Prepared<'_> {
         self.plan.scopes.iter().flat_map(|scope| scope.doubts.iter().cloned()).collect()
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a,
-    {
-        Box::pin(async move {
-            let Self { settings, run, plan } = *self;
-            let workers = plan.scopes.iter().map(|scope| {
-                // A framework that fails does not hide the others: each has its own part.
-                Worker::new(run, settings, &plan, scope).collect()
-            });
-            let done = join_all(workers).await;
-            let mut notes = plan.notes.clone();
-            // Only once everything has stopped: a job that is left for another reason may yet be
-            // joined by the next try.
-            if run.stop.reason().is_some() {
-                let ours = done.iter().flat_map(|done| done.unfinished.iter().copied()).collect();
-                notes.extend(cancel::cancel(&run.http, &ours).await);
-            }
-            run.outcome(done.into_iter().map(|done| done.part).collect(), Vec::new(), notes)
-        })
+    async fn collect(self) -> Outcome {
+        let Self { settings, session, plan } = self;
+        let workers = plan.scopes.iter().map(|scope| {
+            // A framework that fails does not hide the others: each has its own part.
+            Worker::new(session, settings, &plan, scope).collect()
+        });
+        let done = join_all(workers).await;
+        let mut notes = plan.notes.clone();
+        // Only once everything has stopped: a job that is left for another reason may be joined by
+        // the next try.
+        if session.stop.reason().is_some() {
+            let ours = done.iter().flat_map(|done| done.unfinished.iter().copied()).collect();
+            notes.extend(cancel::cancel(&session.http, &ours).await);
+        }
+        let parts = done.into_iter().map(|done| done.part).collect();
+        Outcome { after_fix: Some(AFTER_FIX), ..session.outcome(parts, Vec::new(), notes) }
     }
 }

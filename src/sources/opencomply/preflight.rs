@@ -8,7 +8,7 @@ use super::settings::{RunMode, Settings};
 use super::wire::Me;
 use crate::finding::{Cause, Problem};
 use crate::http::Http;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// What the preflight established.
@@ -26,13 +26,13 @@ pub struct Plan {
 ///
 /// # Errors
 /// Everything that is wrong, not just the first.
-pub async fn plan(settings: &Settings, run: &Run) -> Result<Plan, Vec<Problem>> {
-    let http = &run.http;
+pub async fn plan(settings: &Settings, session: &Session) -> Result<Plan, Vec<Problem>> {
+    let http = &session.http;
     // Alone and first: a token that is refused would be refused three times.
     let me = api::me(http).await.map_err(|error| vec![api::problem(&error)])?;
     let (role, frameworks, integrations) = futures_util::future::join3(
-        async { check_role(&run.name, &me, settings.run) },
-        known_frameworks(http, &run.name, &settings.frameworks),
+        async { check_role(&session.name, &me, settings.run) },
+        known_frameworks(http, &session.name, &settings.frameworks),
         inventory::all_integrations(http),
     )
     .await;
@@ -44,7 +44,7 @@ pub async fn plan(settings: &Settings, run: &Run) -> Result<Plan, Vec<Problem>> 
     let mut plan = Plan { lines: vec![user_line(&me)], me, scopes: Vec::new(), notes: Vec::new() };
     match integrations {
         Ok(all) => {
-            let place = &run.name;
+            let place = &session.name;
             match scope::select(place, &settings.integrations, &all, &mut plan.notes) {
                 Ok(chosen) => {
                     let scoped = scope::scopes(place, &frameworks, &chosen, &settings.integrations);

@@ -9,7 +9,7 @@ use super::resources::{Reader, Seen};
 use super::rules::Rules;
 use super::trust::Expected;
 use super::worker::Worker;
-use crate::evidence::{Cell, Tally};
+use crate::evidence::{Count, Findings, SubjectCount, Table};
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::Failure;
 use crate::selection::{Field, Selection};
@@ -46,12 +46,11 @@ impl Worker<'_> {
     /// Fills the part from a run that can be relied on.
     pub async fn report(&mut self, run: Vec<Sound>) -> Step<()> {
         self.part.as_of = self.as_of();
-        for job in &run {
-            self.part.evaluated = self.part.evaluated.saturating_add(job.figures.evaluated());
-        }
+        let evaluated = run.iter().map(|job| job.figures.evaluated());
+        self.part.set_looked_at(evaluated.fold(0, u64::saturating_add));
         self.note_gaps(&run);
         let rules = self.rules(&run).await?;
-        self.part.tallies = vec![tally_by_control(&run, &rules)];
+        self.part.counts.table = Some(by_control(&run, &rules));
         self.findings(&run, &rules).await
     }
 
@@ -90,12 +89,8 @@ impl Worker<'_> {
     async fn findings(&mut self, run: &[Sound], rules: &Rules) -> Step<()> {
         let demanded = self.demanded();
         let passes_wanted = demanded.finer || !demanded.exact.is_empty();
-        let mut reader = Reader::new(
-            &self.scope.integrations,
-            rules,
-            demanded.exact.into_iter().collect(),
-            passes_wanted,
-        );
+        let mut reader =
+            Reader::new(&self.scope.integrations, rules, demanded.exact, passes_wanted);
         let mut passes_agree = true;
         for job in run {
             let needed = job.figures.failed > 0 || (passes_wanted && !job.is_empty());
@@ -105,14 +100,14 @@ impl Worker<'_> {
             let seen = match self.seen(job, &mut reader).await? {
                 Ok(seen) => seen,
                 Err(missing) => {
-                    self.part.findings_missing = Some(missing);
+                    self.part.findings = Findings::counted(missing);
                     return Ok(());
                 }
             };
             passes_agree &= seen.passed == job.figures.passed;
         }
         let read = reader.finish();
-        self.part.findings = read.findings;
+        self.part.findings = Findings::Listed(read.findings);
         if !passes_wanted {
             return Ok(());
         }
@@ -124,27 +119,16 @@ impl Worker<'_> {
             );
             return Ok(());
         }
-        self.part.tallies.push(Tally {
-            split: BY_RESOURCE.into(),
-            cells: read.cells,
-            ..Tally::default()
-        });
-        self.part.tallies.extend(read.exact.into_iter().map(|exact| Tally {
-            of: exact.selection,
-            cells: vec![Cell {
-                subject: rules.nothing(),
-                passed: exact.passed,
-                failed: exact.failed,
-            }],
-            ..Tally::default()
-        }));
+        // Finer than the table by control, and it adds up to the same.
+        self.part.counts.table = Some(Table { by: BY_RESOURCE.into(), rows: read.rows });
+        self.part.counts.answers.extend(read.answers);
         Ok(())
     }
 
     /// Reads one job's resources, and says why its findings are not all there, if so.
     async fn seen(&self, job: &Sound, reader: &mut Reader<'_>) -> Step<Result<Seen, Problem>> {
         let id = job.job;
-        let answer = match api::resource_view(&self.run.http, id).await {
+        let answer = match api::resource_view(&self.session.http, id).await {
             Ok(answer) => answer,
             Err(error) => {
                 // At the deadline the counts are complete, and may be all that the gates need.
@@ -202,9 +186,9 @@ impl Worker<'_> {
     fn demanded(&self) -> Demanded {
         let mut demanded = Demanded::default();
         let known = BTreeSet::from(BY_CONTROL);
-        let demands = self.run.wanted.demands.iter();
+        let demands = self.session.wanted.demands.iter();
         for demand in
-            demands.filter(|demand| demand.selection.takes_framework(&self.scope.framework))
+            demands.filter(|demand| demand.selection.matches_framework(&self.scope.framework))
         {
             let fields = demand.selection.fields();
             if fields.contains(&Field::Resource) {
@@ -229,21 +213,16 @@ fn not_known<'a>(counts: impl Iterator<Item = &'a ControlCount>) -> String {
 }
 
 /// Passed and failed checks per control and severity, summed over the jobs.
-fn tally_by_control(run: &[Sound], rules: &Rules) -> Tally {
-    let mut sums: BTreeMap<(&str, Severity), (u64, u64)> = BTreeMap::new();
-    for count in run.iter().flat_map(|job| &job.counts) {
-        let sum = sums.entry((&*count.control, count.severity)).or_default();
-        sum.0 = sum.0.saturating_add(count.passed);
-        sum.1 = sum.1.saturating_add(count.failed);
+fn by_control(run: &[Sound], rules: &Rules) -> Table {
+    let mut sums: BTreeMap<(&str, Severity), Count> = BTreeMap::new();
+    for job in run.iter().flat_map(|job| &job.counts) {
+        let count = Count { passed: Some(job.passed), failed: job.failed };
+        let sum = sums.entry((&*job.control, job.severity)).or_insert(Count::ZERO);
+        *sum = sum.plus(count);
     }
-    let cell = |((control, severity), (passed, failed))| Cell {
+    let row = |((control, severity), count)| SubjectCount {
         subject: rules.subject(control, severity, None, None),
-        passed,
-        failed,
+        count,
     };
-    Tally {
-        split: BY_CONTROL.into(),
-        cells: sums.into_iter().map(cell).collect(),
-        ..Tally::default()
-    }
+    Table { by: BY_CONTROL.into(), rows: sums.into_iter().map(row).collect() }
 }

@@ -17,7 +17,7 @@ use super::inventory::Integration;
 use super::rules::Rules;
 use super::trust;
 use super::wire::JobSummary;
-use crate::evidence::Cell;
+use crate::evidence::{Count, SelectionCount, SubjectCount};
 use crate::finding::{Account, Finding, Fingerprint, Severity, Subject};
 use crate::http::Answer;
 use crate::selection::Selection;
@@ -37,15 +37,9 @@ pub(super) struct Reader<'a> {
 pub(super) struct Read {
     pub findings: Vec<Finding>,
     /// Checks by control, severity, resource type and account; empty unless passes are wanted.
-    pub cells: Vec<Cell>,
-    pub exact: Vec<Exact>,
-}
-
-/// Checks within a selection.
-pub(super) struct Exact {
-    pub selection: Selection,
-    pub passed: u64,
-    pub failed: u64,
+    pub rows: Vec<SubjectCount>,
+    /// The counts of selections that need each resource.
+    pub answers: Vec<SelectionCount>,
 }
 
 /// What one view held, to be compared with the job's status.
@@ -64,11 +58,12 @@ impl<'a> Reader<'a> {
     pub fn new(
         integrations: &'a BTreeMap<String, Integration>,
         rules: &'a Rules,
-        exact: Vec<Selection>,
+        selections: impl IntoIterator<Item = Selection>,
         passes_wanted: bool,
     ) -> Self {
-        let exact = exact.into_iter().map(|selection| Exact { selection, passed: 0, failed: 0 });
-        let read = Read { exact: exact.collect(), ..Read::default() };
+        let answer = |selection| SelectionCount { selection, count: Count::ZERO };
+        let answers = selections.into_iter().map(answer).collect();
+        let read = Read { answers, ..Read::default() };
         Self { integrations, rules, passes_wanted, types: BTreeMap::new(), read }
     }
 
@@ -119,13 +114,13 @@ impl<'a> Reader<'a> {
         resources: &'r Entries<'v, Resource<'v, O>>,
         seen: &mut Seen,
     ) -> Result<(), String> {
-        let Self { rules, read: Read { findings, cells, exact }, .. } = self;
+        let Self { rules, read: Read { findings, rows, answers }, .. } = self;
         let mut groups: BTreeMap<(&str, Severity), Checks> = BTreeMap::new();
         for (id, resource) in &resources.0 {
             let id = some(&id.0);
             let name = resource.resource_name.as_ref().and_then(|name| some(&name.0));
             let meant: Vec<_> =
-                exact.iter().map(|of| of.selection.takes_resource(id, name)).collect();
+                answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
             let (alarms, passes) =
                 resource.results.as_ref().map_or((&[][..], &[][..]), |results| {
                     let alarms = results.alarm.as_deref().unwrap_or_default();
@@ -136,10 +131,10 @@ impl<'a> Reader<'a> {
                 let group = groups.entry((control, severity)).or_insert_with(|| {
                     let subject =
                         rules.subject(control, severity, kind.cloned(), Some(Arc::clone(account)));
-                    Checks::new(subject, exact)
+                    Checks::new(subject, answers)
                 });
-                group.count(failed, exact, &meant);
-                Ok(group.cell.subject.clone())
+                group.count(failed, answers, &meant);
+                Ok(group.row.subject.clone())
             };
             for alarm in alarms {
                 let subject = checks(&alarm.check, true)?;
@@ -153,7 +148,7 @@ impl<'a> Reader<'a> {
             }
         }
         if self.passes_wanted {
-            cells.extend(groups.into_values().map(|group| group.cell));
+            rows.extend(groups.into_values().map(|group| group.row));
         }
         Ok(())
     }
@@ -161,25 +156,27 @@ impl<'a> Reader<'a> {
 
 /// Checks of one subject.
 struct Checks {
-    cell: Cell,
-    /// For each of the exact selections, whether it takes the subject.
-    taken: Vec<bool>,
+    row: SubjectCount,
+    /// For each of the answers, whether its selection matches the subject.
+    matching: Vec<bool>,
 }
 
 impl Checks {
-    fn new(subject: Subject, exact: &[Exact]) -> Self {
-        let taken = exact.iter().map(|of| of.selection.takes(&subject)).collect();
-        Self { cell: Cell { subject, passed: 0, failed: 0 }, taken }
+    fn new(subject: Subject, answers: &[SelectionCount]) -> Self {
+        let matching = answers.iter().map(|of| of.selection.matches(&subject)).collect();
+        Self { row: SubjectCount { subject, count: Count::ZERO }, matching }
     }
 
-    /// Counts one check, also within each selection that takes its subject and means its resource.
-    fn count(&mut self, failed: bool, exact: &mut [Exact], meant: &[bool]) {
-        let one_more = |number: &mut u64| *number = number.saturating_add(1);
-        let Self { cell, taken } = self;
-        one_more(if failed { &mut cell.failed } else { &mut cell.passed });
-        for (of, (taken, meant)) in exact.iter_mut().zip(taken.iter().zip(meant)) {
-            if *taken && *meant {
-                one_more(if failed { &mut of.failed } else { &mut of.passed });
+    /// Counts one check, also in each answer that matches its subject and its resource.
+    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], by_resource: &[bool]) {
+        let one = match failed {
+            true => Count { passed: Some(0), failed: 1 },
+            false => Count { passed: Some(1), failed: 0 },
+        };
+        self.row.count = self.row.count.plus(one);
+        for (answer, both) in answers.iter_mut().zip(self.matching.iter().zip(by_resource)) {
+            if *both.0 && *both.1 {
+                answer.count = answer.count.plus(one);
             }
         }
     }
@@ -210,15 +207,10 @@ fn finding(
         id.unwrap_or_default(),
     ]);
     Finding {
-        subject,
-        status: None,
-        open: true,
         resource_id: id.map(Into::into),
         resource_name: name.map(Into::into),
         reason: reason.map(Into::into),
-        actor: None,
-        created_at: None,
-        fingerprint,
+        ..Finding::new(subject, fingerprint)
     }
 }
 

@@ -172,7 +172,7 @@ impl Worker<'_> {
     /// Looks up the jobs of a run, and says which of them cannot be.
     async fn unreadable(&mut self, run: &PastRun) -> Step<Option<Says>> {
         for Member { job, .. } in run.members() {
-            match api::status(&self.run.http, job).await {
+            match api::status(&self.session.http, job).await {
                 Ok(status) if status.job_id.is_some_and(|id| id.0 == job) => self.saw(job, status),
                 Ok(_) => {
                     return Ok(Some(self.unfit(&format!("job {job}"), "is not known any more")));

@@ -62,18 +62,6 @@ impl Rules {
         Subject { severity, rule: Some(rule), controls, resource_type, account, region: None }
     }
 
-    /// The subject of a count that is not split at all.
-    pub fn nothing(&self) -> Subject {
-        Subject {
-            severity: Severity::Unknown,
-            rule: None,
-            controls: Arc::from([]),
-            resource_type: None,
-            account: None,
-            region: None,
-        }
-    }
-
     fn rule(&self, control: &str) -> Made {
         if let Some(made) = self.made.borrow().get(control) {
             return made.clone();
@@ -93,7 +81,7 @@ impl Worker<'_> {
     /// Nothing is decided by them: they may take some of the time that is left, never all of it.
     pub async fn words(&mut self, failing: &BTreeSet<String>) -> Step<BTreeMap<String, Words>> {
         let mut words = BTreeMap::new();
-        let patience = PATIENCE.min(self.run.stop.remaining() / 2);
+        let patience = PATIENCE.min(self.session.stop.remaining() / 2);
         let asked = tokio::time::timeout(patience, self.ask_for_words(failing, &mut words)).await;
         let refused = match asked {
             Ok(Err(Halt::Stopped(Reason::Deadline))) | Err(_) => {
@@ -135,7 +123,7 @@ impl Worker<'_> {
         words: &mut BTreeMap<String, Words>,
     ) -> Step<Option<String>> {
         for ids in chunks(failing) {
-            match api::controls(&self.run.http, &ids).await {
+            match api::controls(&self.session.http, &ids).await {
                 Ok(controls) => words.extend(controls.into_iter().filter_map(named)),
                 Err(error) => {
                     only_stop(&error)?;
@@ -152,7 +140,7 @@ impl Worker<'_> {
         words: &mut BTreeMap<String, Words>,
     ) -> Step<Option<String>> {
         for id in failing {
-            match api::control(&self.run.http, id).await {
+            match api::control(&self.session.http, id).await {
                 Ok(control) => words.extend(named(control)),
                 Err(error) => {
                     only_stop(&error)?;

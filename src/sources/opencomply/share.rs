@@ -67,7 +67,7 @@ impl Worker<'_> {
             max_age.and_then(|age| Utc::now().checked_sub_signed(TimeDelta::from_std(age).ok()?));
         let Some(page) = history.next_page(since) else { return Ok(false) };
         let framework = &self.scope.framework;
-        history.add(api::history(&self.run.http, framework, page).await?, framework);
+        history.add(api::history(&self.session.http, framework, page).await?, framework);
         Ok(true)
     }
 
@@ -76,7 +76,7 @@ impl Worker<'_> {
     /// its own, which makes that rare; what is left, `gives_way` settles.
     async fn random_moment(&self) -> Step<()> {
         let span = self.settings.interval.min(LONGEST_SPAN).max(SHORTEST_SPAN);
-        Ok(poll::random_pause(&self.run.stop, span).await?)
+        Ok(poll::random_pause(&self.session.stop, span).await?)
     }
 
     pub fn join(&mut self, run: &PastRun) -> Attempt {
@@ -87,7 +87,7 @@ impl Worker<'_> {
 
     /// Waits while somebody else's run over other integrations is under way.
     async fn wait_while_busy(&mut self, first: Past) -> Step<()> {
-        let (run, interval) = (self.run, self.settings.interval);
+        let (session, interval) = (self.session, self.settings.interval);
         let mut job = first;
         let mut whose = self.owner(&job).await;
         let shown = |job: &Past, whose: &str| {
@@ -95,8 +95,8 @@ impl Worker<'_> {
             format!("waiting for job {} of {whose}, over other integrations{age}", job.id)
         };
         self.progress(&shown(&job, &whose), &job.state);
-        poll::pause(&run.stop, interval).await?;
-        poll::until(&run.stop, interval, async || {
+        poll::pause(&session.stop, interval).await?;
+        poll::until(&session.stop, interval, async || {
             let Advice::WaitFor(other) = self.history().await?.advice(&self.wanted, Utc::now())
             else {
                 return Ok(Some(()));
@@ -133,7 +133,7 @@ impl Worker<'_> {
 
     /// Who started a job, for people only.
     async fn owner(&self, job: &Past) -> String {
-        let status = api::status(&self.run.http, job.id).await.ok();
+        let status = api::status(&self.session.http, job.id).await.ok();
         let owner = status.and_then(|status| status.created_by).filter(|owner| !owner.is_empty());
         owner.unwrap_or_else(|| "somebody else".to_owned())
     }

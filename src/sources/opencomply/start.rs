@@ -28,7 +28,7 @@ impl Worker<'_> {
     /// be sent again, an informed second try and not a blind one; or our run gave way to another.
     pub async fn start(&mut self, newest: u64) -> Step<Option<Attempt>> {
         self.progress("starting a run", "");
-        let lost = match api::start(&self.run.http, &self.scope.framework, &self.wanted).await {
+        let lost = match api::start(&self.session.http, &self.scope.framework, &self.wanted).await {
             Ok(answer) => {
                 let attempt = self.accept(answer)?;
                 let stays = !self.gives_way(newest, &attempt).await?;
@@ -43,7 +43,7 @@ impl Worker<'_> {
             Err(error) => return Err(error.into()),
         };
         self.lost_starts += 1;
-        if self.run.stop.reason().is_some() {
+        if self.session.stop.reason().is_some() {
             self.part.notes.push(
                 "the request to start a run was not answered before everything had to stop; a run \
                  may be under way on the platform"
@@ -75,7 +75,7 @@ impl Worker<'_> {
             Err(Halt::Troubles(_)) => return Ok(false),
         };
         let Some(rival) = history.rival(newest, oldest, Utc::now()) else { return Ok(false) };
-        let Ok(answers) = api::cancel(&self.run.http, &ours).await else {
+        let Ok(answers) = api::cancel(&self.session.http, &ours).await else {
             // Cancelled or not: the history will tell.
             return Ok(true);
         };
@@ -175,7 +175,7 @@ impl Worker<'_> {
     async fn lost_run(&mut self, newest: u64) -> Step<Option<Attempt>> {
         let mut history = History::default();
         for _ in 0..LOOKS {
-            poll::pause(&self.run.stop, self.settings.interval).await?;
+            poll::pause(&self.session.stop, self.settings.interval).await?;
             history = self.history().await?;
             let runs = history.runs(&self.wanted);
             let new: Vec<_> = runs.into_iter().filter(|run| run.is_after(newest)).collect();
@@ -202,7 +202,7 @@ impl Worker<'_> {
     /// Whether we started a run, or somebody else did.
     async fn role_in(&mut self, run: &PastRun) -> Step<Role> {
         for member in run.members() {
-            let status = api::status(&self.run.http, member.job).await?;
+            let status = api::status(&self.session.http, member.job).await?;
             let creator = status.created_by.unwrap_or_default();
             if !is_us(&creator, self.plan.me.username.as_deref(), self.plan.me.email.as_deref()) {
                 return Ok(Role::Joined);

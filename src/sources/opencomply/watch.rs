@@ -79,8 +79,8 @@ impl Worker<'_> {
     /// Looks at the jobs until each of them has ended.
     pub async fn watch(&mut self, attempt: Attempt) -> Step<()> {
         self.attempt = attempt;
-        let (run, interval) = (self.run, self.settings.interval);
-        poll::until(&run.stop, interval, async || {
+        let (session, interval) = (self.session, self.settings.interval);
+        poll::until(&session.stop, interval, async || {
             for index in 0..self.attempt.jobs.len() {
                 self.look_at(index).await?;
             }
@@ -97,7 +97,7 @@ impl Worker<'_> {
             return Ok(());
         };
         let job = watched.member.job;
-        let status = match api::status(&self.run.http, job).await {
+        let status = match api::status(&self.session.http, job).await {
             Ok(status) => status,
             Err(error) => {
                 watched.strikes += 1;
@@ -156,7 +156,7 @@ impl Worker<'_> {
         if let Some(watched) = self.attempt.jobs.get_mut(index).filter(hanging) {
             watched.hint_given = true;
             let note = format!("job {} has been CREATED for long: {HANGS}", watched.member.job);
-            self.run.progress.note(&format!("{}: {note}", self.place));
+            self.session.progress.note(&format!("{}: {note}", self.place));
             self.part.notes.push(note);
         }
     }

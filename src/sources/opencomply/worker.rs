@@ -16,14 +16,14 @@ use super::share::Way;
 use super::wire::{self, Status};
 use crate::evidence::{Job, Part, Role};
 use crate::finding::{Cause, Problem};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::stop::Reason;
 
 /// Runs of others that are tried before giving up: somebody ends them all the time.
 const ROUNDS: u32 = 4;
 
 pub(super) struct Worker<'a> {
-    pub run: &'a Run,
+    pub session: &'a Session,
     pub settings: &'a Settings,
     pub plan: &'a Plan,
     pub scope: &'a Scope,
@@ -95,13 +95,18 @@ pub(super) struct Done {
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(run: &'a Run, settings: &'a Settings, plan: &'a Plan, scope: &'a Scope) -> Self {
+    pub fn new(
+        session: &'a Session,
+        settings: &'a Settings,
+        plan: &'a Plan,
+        scope: &'a Scope,
+    ) -> Self {
         Self {
-            run,
+            session,
             settings,
             plan,
             scope,
-            place: format!("{}: framework `{}`", run.name, scope.framework),
+            place: format!("{}: framework `{}`", session.name, scope.framework),
             wanted: scope.ids(),
             part: Part { framework: Some(scope.framework.clone()), ..Part::default() },
             attempt: Attempt::default(),
@@ -187,8 +192,8 @@ impl<'a> Worker<'a> {
 
     /// Shows where this framework stands, and remembers it.
     pub fn progress(&mut self, state: &str, detail: &str) {
-        let source = format!("{} {}", self.run.name, self.scope.framework);
-        self.run.progress.status(&source, state, detail);
+        let source = format!("{} {}", self.session.name, self.scope.framework);
+        self.session.progress.status(&source, state, detail);
         self.seen = match detail {
             "" => state.to_owned(),
             _ => format!("{state}, {detail}"),

@@ -1,10 +1,8 @@
 //! What gates need to know besides failures, counted while rows go by.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::evidence::{Cell, Tally};
-use crate::finding::{Severity, Subject};
-use crate::selection::{Demand, Field, Need, Selection};
+use crate::evidence::{Count, SelectionCount};
+use crate::finding::Subject;
+use crate::selection::{Demand, Need};
 
 /// What one gate needs to know, and the count so far.
 pub struct Counted<'a> {
@@ -34,7 +32,7 @@ impl<'a> Counted<'a> {
     /// Whether it speaks of this check.
     pub fn means(&self, subject: &Subject, id: Option<&str>, name: Option<&str>) -> bool {
         let selection = &self.demand.selection;
-        selection.takes(subject) && selection.takes_resource(id, name)
+        selection.matches(subject) && selection.matches_resource(id, name)
     }
 
     pub fn add(&mut self, passed: bool) {
@@ -45,34 +43,8 @@ impl<'a> Counted<'a> {
     }
 
     /// The count, of exactly what the gate selects.
-    pub fn tally(&self) -> Tally {
-        Tally {
-            of: self.demand.selection.clone(),
-            split: BTreeSet::new(),
-            cells: vec![cell(Severity::None, self.passed, self.failed)],
-            failures_only: false,
-        }
+    pub fn answer(&self) -> SelectionCount {
+        let count = Count { passed: Some(self.passed), failed: self.failed };
+        SelectionCount { selection: self.demand.selection.clone(), count }
     }
-}
-
-/// Failures by severity, and nothing else.
-pub fn by_severity(counts: &BTreeMap<Severity, u64>) -> Tally {
-    Tally {
-        of: Selection::default(),
-        split: BTreeSet::from([Field::Severity]),
-        cells: counts.iter().map(|(severity, failed)| cell(*severity, 0, *failed)).collect(),
-        failures_only: true,
-    }
-}
-
-fn cell(severity: Severity, passed: u64, failed: u64) -> Cell {
-    let subject = Subject {
-        severity,
-        rule: None,
-        controls: [].into(),
-        resource_type: None,
-        account: None,
-        region: None,
-    };
-    Cell { subject, passed, failed }
 }

@@ -15,12 +15,15 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::evidence::Outcome;
 use crate::finding::Problem;
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
-use crate::sources::{Connection, Later, Listing, Ready, Run, Source, System, Table};
+use crate::sources::{
+    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+};
 use crate::stop::Stop;
 
 mod demands;
@@ -47,7 +50,6 @@ pub const SYSTEM: System = System {
     token_prefixes: &["SYSDIG_", IBM],
     selectors: posture::SELECTORS,
     states_time: true,
-    unit: "check",
 };
 
 impl Settings {
@@ -57,11 +59,7 @@ impl Settings {
     }
 }
 
-impl Source for Settings {
-    fn system(&self) -> &'static System {
-        &SYSTEM
-    }
-
+impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -120,19 +118,61 @@ impl Source for Settings {
     fn has_lists(&self) -> bool {
         matches!(self.asked, Asked::Posture(_))
     }
+}
 
-    fn list<'a>(&'a self, http: &'a Http, what: Listing) -> Later<'a, Result<Table, Problem>> {
-        Box::pin(posture::list(http, what))
+impl Platform for Settings {
+    type Ready<'a> = Kind<'a>;
+
+    async fn preflight<'a>(
+        &'a self,
+        session: &'a Session,
+    ) -> Result<Self::Ready<'a>, Vec<Problem>> {
+        Ok(match &self.asked {
+            Asked::Posture(settings) => Kind::Posture(posture::preflight(settings, session).await?),
+            Asked::Images(images, detail) => {
+                Kind::Images(images::preflight(images, *detail, session).await?)
+            }
+            Asked::Events(settings) => Kind::Events(events::preflight(settings, session).await?),
+        })
     }
 
-    fn preflight<'a>(
-        &'a self,
-        run: &'a Run,
-    ) -> Later<'a, Result<Box<dyn Ready + 'a>, Vec<Problem>>> {
-        match &self.asked {
-            Asked::Posture(settings) => Box::pin(posture::preflight(settings, run)),
-            Asked::Images(images, detail) => Box::pin(images::preflight(images, *detail, run)),
-            Asked::Events(settings) => Box::pin(events::preflight(settings, run)),
+    async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
+        match what {
+            Listing::Frameworks => posture::list(http).await,
+            Listing::Integrations => Err(no_list(&SYSTEM, what)),
+        }
+    }
+}
+
+/// What a source asks for, after its preflight.
+pub(super) enum Kind<'a> {
+    Posture(posture::Planned<'a>),
+    Images(images::Images<'a>),
+    Events(events::Reachable<'a>),
+}
+
+impl Prepared for Kind<'_> {
+    fn summary(&self) -> Vec<String> {
+        match self {
+            Self::Posture(ready) => ready.summary(),
+            Self::Images(ready) => ready.summary(),
+            Self::Events(ready) => ready.summary(),
+        }
+    }
+
+    fn doubts(&self) -> Vec<Problem> {
+        match self {
+            Self::Posture(ready) => ready.doubts(),
+            Self::Images(ready) => ready.doubts(),
+            Self::Events(ready) => ready.doubts(),
+        }
+    }
+
+    async fn collect(self) -> Outcome {
+        match self {
+            Self::Posture(ready) => ready.collect().await,
+            Self::Images(ready) => ready.collect().await,
+            Self::Events(ready) => ready.collect().await,
         }
     }
 }

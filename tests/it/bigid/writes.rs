@@ -1,6 +1,5 @@
 //! Changes of a case, as the export makes them.
 
-use std::any::Any;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::Wanted;
 use compliance_gate::sources::bigid::{self, Case, Settings};
-use compliance_gate::sources::{self, Run, Source};
+use compliance_gate::sources::{Session, Source};
 use compliance_gate::stop::Stop;
 use compliance_gate_simulator::{Scenario, Simulator};
 use serde_json::{Value, json};
@@ -22,8 +21,8 @@ use tokio::sync::watch;
 /// A platform, and a source that speaks to it.
 struct Desk {
     _simulator: Simulator,
-    source: Rc<dyn Source>,
-    run: Run,
+    source: Source,
+    run: Session,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -44,7 +43,7 @@ impl Desk {
             .await
             .unwrap();
         settings["url"] = simulator.origin().into();
-        let source = sources::read("bigid", settings).unwrap();
+        let source = Source::read("bigid", settings).unwrap();
         let (_, signal) = watch::channel(None);
         let stop = Stop::new(Duration::from_secs(60), signal);
         let progress = Rc::new(Progress::new(Verbosity::Quiet));
@@ -61,13 +60,13 @@ impl Desk {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let name = "bigid".to_owned();
-        let run = Run { name, http, wanted: Wanted::default(), stop, progress };
+        let run = Session { name, http, wanted: Wanted::default(), stop, progress };
         Self { _simulator: simulator, source, run, log }
     }
 
     fn settings(&self) -> &Settings {
-        let source: &dyn Any = self.source.as_ref();
-        source.downcast_ref().unwrap()
+        let Source::BigId(settings) = &self.source else { panic!("a source of BigID") };
+        settings
     }
 
     async fn an_open_case(&self) -> Case {

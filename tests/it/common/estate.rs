@@ -1,12 +1,14 @@
 //! Hand-made evidence and policies for reports: what a run can end with, and as big as need be.
 #![allow(dead_code, reason = "tests and benches each use their own part of this")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate;
-use compliance_gate::evidence::{Cell, Job, Outcome, Part, Role, Tally, Window};
+use compliance_gate::evidence::{
+    Count, Evidence, Findings, Job, Outcome, Part, Role, SubjectCount, Table, Unit, Window,
+};
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
@@ -15,13 +17,14 @@ use compliance_gate::policy::{
 };
 use compliance_gate::report::{FORMATS, Report, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
+use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
 
 /// All that a report is made of.
 #[derive(Clone)]
 pub struct Scene {
     pub policy: Policy,
-    pub outcomes: Vec<Outcome>,
+    pub evidence: Evidence,
     pub at_least: Option<Verdict>,
     pub path: String,
     pub environment: Option<String>,
@@ -32,24 +35,36 @@ impl Scene {
         let evidence = Demands { min_evaluated: 1, max_age: None, fail_open: Vec::new() };
         Self {
             policy: Policy { mode: Mode::Enforce, gates, evidence },
-            outcomes,
+            evidence: Evidence {
+                started: now() - TimeDelta::milliseconds(192_500),
+                finished: now(),
+                outcomes,
+            },
             at_least: None,
             path: ".github/compliance-gate.yaml".to_owned(),
             environment: Some("production".to_owned()),
         }
     }
 
+    /// The findings that the first part of a source lists.
+    pub fn findings(&mut self, source: usize) -> &mut Vec<Finding> {
+        match &mut self.evidence.outcomes[source].parts[0].findings {
+            Findings::Listed(findings) => findings,
+            Findings::Incomplete { .. } => {
+                unreachable!("the findings of source {source} are not listed")
+            }
+        }
+    }
+
     /// Decides, and hands the report over.
     pub fn tell<T>(&self, with: impl FnOnce(&Report<'_>) -> T) -> T {
-        let decision = evaluate::decide(&self.policy, &self.outcomes, self.at_least, now());
+        let decision = evaluate::decide(&self.policy, &self.evidence, self.at_least, now());
         with(&Report {
             decision: &decision,
-            outcomes: &self.outcomes,
+            evidence: &self.evidence,
             policy: &self.path,
             environment: self.environment.as_deref(),
             exit_code: decision.exit_code(),
-            started: now() - TimeDelta::milliseconds(192_500),
-            finished: now(),
         })
     }
 
@@ -143,14 +158,10 @@ pub fn control(
 /// A framework that OpenComply evaluated.
 pub fn framework(name: &str, evaluated: u64, findings: Vec<Finding>) -> Part {
     let passed = evaluated - findings.len() as u64;
-    let subject = Subject {
-        severity: Severity::None,
-        rule: None,
-        controls: [].into(),
-        resource_type: None,
-        account: None,
-        region: None,
-    };
+    let count = Count { passed: Some(passed), failed: findings.len() as u64 };
+    let whole = SubjectCount { subject: Subject::new(Severity::None), count };
+    let mut part = Part::of_checks(evaluated);
+    part.counts.table = Some(Table { by: [].into(), rows: vec![whole] });
     Part {
         framework: Some(name.to_owned()),
         jobs: vec![Job {
@@ -159,16 +170,9 @@ pub fn framework(name: &str, evaluated: u64, findings: Vec<Finding>) -> Part {
             role: Role::Started,
             ended_at: Some(now() - TimeDelta::minutes(2)),
         }],
-        evaluated,
         as_of: Some(now() - TimeDelta::minutes(2)),
-        tallies: vec![Tally {
-            of: Selection::default(),
-            split: BTreeSet::new(),
-            cells: vec![Cell { subject, passed, failed: findings.len() as u64 }],
-            ..Tally::default()
-        }],
-        findings,
-        ..Part::default()
+        findings: Findings::Listed(findings),
+        ..part
     }
 }
 
@@ -181,6 +185,7 @@ pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcom
         parts,
         problems,
         notes: Vec::new(),
+        after_fix: source.starts_with("opencomply").then_some(AFTER_FIX),
     }
 }
 
@@ -237,12 +242,11 @@ fn gravityzone() -> Outcome {
     let ssh = "Security groups do not allow SSH from anywhere";
     let rule = "cloud_scan/aws/ec2/no_public_ssh";
     let part = Part {
-        evaluated: 30_817,
-        findings: vec![
+        findings: Findings::Listed(vec![
             check(Severity::High, rule, ssh, "sg-0a1b2c3d"),
             check(Severity::High, rule, ssh, "sg-0a1b2c3e"),
-        ],
-        ..Part::default()
+        ]),
+        ..Part::of_checks(30_817)
     };
     outcome("gravityzone", vec![part], Vec::new())
 }
@@ -263,7 +267,9 @@ pub fn blocked() -> Scene {
 pub fn passed() -> Scene {
     let mut scene = blocked();
     scene.policy.gates.remove(1);
-    scene.outcomes[1].parts[0].findings.retain(|finding| finding.subject.severity < Severity::High);
+    let part = &mut scene.evidence.outcomes[1].parts[0];
+    let mild = part.findings.listed().iter().filter(|f| f.subject.severity < Severity::High);
+    part.findings = Findings::Listed(mild.cloned().collect());
     scene
 }
 
@@ -283,14 +289,14 @@ pub fn inconclusive() -> Scene {
         "opencomply: job 136 of baseline_security: 3 runners failed: [controls[aws_s3_tls_only]: timeout]",
     )
     .help("look at the job on the platform, and run again");
-    scene.outcomes[1].parts[0].problems.push(problem);
+    scene.evidence.outcomes[1].parts[0].problems.push(problem);
     scene
 }
 
 pub fn forgiven() -> Scene {
     let mut scene = passed();
-    scene.outcomes[1].parts.clear();
-    scene.outcomes[1]
+    scene.evidence.outcomes[1].parts.clear();
+    scene.evidence.outcomes[1]
         .problems
         .push(Problem::new(Cause::Unreachable, "opencomply: no answer after 5 attempts in 31s"));
     scene.policy.evidence.fail_open.push(FailOpen {
@@ -304,20 +310,18 @@ pub fn forgiven() -> Scene {
 pub fn interrupted() -> Scene {
     let mut scene = blocked();
     scene.at_least = Some(Verdict::Terminated);
-    scene.outcomes[1].parts.clear();
-    scene.outcomes[1].problems.push(Problem::new(
+    scene.evidence.outcomes[1].parts.clear();
+    scene.evidence.outcomes[1].problems.push(Problem::new(
         Cause::Interrupted,
         "opencomply: interrupted while job 136 was running",
     ));
-    scene.outcomes[1].notes.push("job 136 was cancelled".to_owned());
+    scene.evidence.outcomes[1].notes.push("job 136 was cancelled".to_owned());
     scene
 }
 
 pub fn window() -> Scene {
-    let part = Part {
-        window: Some(Window { from: now() - TimeDelta::days(1), to: now() }),
-        ..Part::default()
-    };
+    let window = Window { from: now() - TimeDelta::days(1), to: now() };
+    let part = Part { as_of: None, ..Part::of_window(Unit::Change, window) };
     let scene = outcome("bigpanda", vec![part], Vec::new());
     Scene::new(vec![gate("nobody-silenced-alerts", &["bigpanda"], 9, max(0))], vec![scene])
 }
@@ -367,7 +371,7 @@ pub fn hostile(text: &str) -> Scene {
     one.subject.region = Some(text.into());
     one.subject.account = Some(Arc::new(Account { id: text.into(), name: Some(text.into()) }));
     let problem = Problem::new(Cause::Protocol, text).help(text);
-    let outcome = &mut scene.outcomes[1];
+    let outcome = &mut scene.evidence.outcomes[1];
     outcome.origin = text.to_owned();
     outcome.notes = vec![text.to_owned()];
     outcome.parts[0].findings.push(one);

@@ -11,7 +11,7 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Demand, Wanted};
-use compliance_gate::sources::{self, Run};
+use compliance_gate::sources::{Session, Source};
 use compliance_gate::stop::{Signal, Stop};
 use compliance_gate_simulator::{Access, Scenario, Simulator};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ async fn run(
     signal: watch::Receiver<Option<Signal>>,
 ) -> Collected {
     settings["url"] = format!("{origin}/v1").into();
-    let source = sources::read("gravityzone", settings).unwrap();
+    let source = Source::read("gravityzone", settings).unwrap();
     let stop = Stop::new(Duration::from_secs(60), signal);
     let progress = Rc::new(Progress::new(Verbosity::Quiet));
     let variables = Variables::from([("GRAVITYZONE_API_KEY".to_owned(), "a-token".to_owned())]);
@@ -98,7 +98,7 @@ async fn run(
         timeout: connection.request_timeout,
         ca_file: None,
     };
-    let run = Run {
+    let run = Session {
         name: "gravityzone".to_owned(),
         http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
         wanted: Wanted { demands: demands.to_vec() },

@@ -11,8 +11,7 @@ use compliance_gate::http::{Http, Setup};
 use compliance_gate::progress::{Progress, Verbosity};
 use compliance_gate::secret::{Token, Variables};
 use compliance_gate::selection::{Field, Pattern, Selection, Wanted};
-use compliance_gate::sources::opencomply::Settings;
-use compliance_gate::sources::{Run, Source};
+use compliance_gate::sources::{Session, Source};
 use compliance_gate::stop::{Signal, Stop};
 use compliance_gate_simulator::{Role, Scenario, Simulator};
 use tokio::net::{TcpListener, TcpStream};
@@ -120,9 +119,9 @@ impl Gate<'_> {
         self
     }
 
-    pub fn run(&self, platform: &Platform) -> (Settings, Run) {
+    pub fn run(&self, platform: &Platform) -> (Source, Session) {
         let text = format!("url: {}\n{}", platform.origin, self.settings);
-        let settings: Settings = serde_yaml::from_str(&text).expect(&text);
+        let settings = Source::OpenComply(serde_yaml::from_str(&text).expect(&text));
         let stop = Stop::new(self.deadline, self.signal.subscribe());
         let progress = Rc::new(Progress::new(Verbosity::Quiet));
         let variables = Variables::from([("OPENCOMPLY_API_KEY".to_owned(), self.token.to_owned())]);
@@ -138,12 +137,12 @@ impl Gate<'_> {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let (name, wanted) = ("opencomply".to_owned(), self.wanted.clone());
-        (settings, Run { name, http, wanted, stop, progress })
+        (settings, Session { name, http, wanted, stop, progress })
     }
 
     pub async fn outcome(&self, platform: &Platform) -> Result<Outcome, Vec<Problem>> {
-        let (settings, run) = self.run(platform);
-        let ready = settings.preflight(&run).await?;
+        let (source, run) = self.run(platform);
+        let ready = source.preflight(&run).await?;
         Ok(ready.collect().await)
     }
 
@@ -213,15 +212,15 @@ pub fn select(words: &[(Field, &str)]) -> Selection {
 #[track_caller]
 pub fn assert_documented(part: &Part) {
     assert_eq!(part.problems, []);
-    assert_eq!(part.evaluated, 561);
-    assert_eq!(part.findings_missing, None);
-    assert_eq!(part.findings.len(), 152);
+    assert_eq!(part.looked_at(), 561);
+    assert_eq!(part.findings.why_incomplete(), None);
+    assert_eq!(part.findings.listed().len(), 152);
     assert_eq!(
         part.failed_by_severity(),
         [(Severity::High, 119), (Severity::Medium, 27), (Severity::Low, 6)]
     );
-    let all = part.count(&Selection::default()).unwrap();
-    assert_eq!((all.passed, all.failed), (409, 152));
+    let all = part.counts.of(&Selection::default()).unwrap();
+    assert_eq!((all.passed, all.failed), (Some(409), 152));
     assert!(part.as_of.is_some());
 }
 
@@ -232,5 +231,5 @@ pub fn assert_problem(part: &Part, cause: Cause, words: &str) {
         .iter()
         .any(|problem| problem.cause == cause && problem.message.contains(words));
     assert!(found, "{cause:?} {words:?} not in {:#?}", part.problems);
-    assert!(part.findings.is_empty(), "findings of evidence that cannot be relied on");
+    assert!(part.findings.listed().is_empty(), "findings of evidence that cannot be relied on");
 }

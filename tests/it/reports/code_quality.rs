@@ -61,9 +61,9 @@ fn what_is_beyond_a_limit_stands_at_its_gate() {
 #[test]
 fn one_thing_told_by_two_sources_is_two_entries() {
     let mut scene = estate::blocked();
-    let mut twin = scene.outcomes[1].clone();
+    let mut twin = scene.evidence.outcomes[1].clone();
     twin.source = "opencomply/eu".to_owned();
-    scene.outcomes.push(twin);
+    scene.evidence.outcomes.push(twin);
     scene.policy.gates[0].sources.push("opencomply/eu".to_owned());
     let both = entries(&scene);
     assert!(both.iter().filter(|entry| entry["severity"] == "critical").count() == 4);

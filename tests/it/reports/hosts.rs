@@ -190,7 +190,7 @@ fn github_gets_ten_of_a_kind_and_the_tenth_says_what_is_missing() {
 fn a_message_is_cut_before_the_host_does() {
     let long = "word ".repeat(2_000);
     let mut scene = estate::inconclusive();
-    let problems = &mut scene.outcomes[1].parts[0].problems;
+    let problems = &mut scene.evidence.outcomes[1].parts[0].problems;
     for at in 0..30 {
         let mut problem = problems[0].clone();
         problem.message = format!("{at} {long}");

@@ -115,13 +115,13 @@ fn totals_recount_and_names_are_unique() {
 #[test]
 fn rules_that_read_alike_are_told_apart() {
     let mut scene = estate::blocked();
-    let mut twin = scene.outcomes[1].parts[0].findings[0].clone();
+    let mut twin = scene.findings(1)[0].clone();
     let rule = twin.subject.rule.as_deref().unwrap();
     twin.subject.rule = Some(
         compliance_gate::finding::Rule { id: "aws_s3_\u{200b}public_write".into(), ..rule.clone() }
             .into(),
     );
-    scene.outcomes[1].parts[0].findings.push(twin);
+    scene.findings(1).push(twin);
     let names: Vec<_> = cases(&scene).into_iter().map(|case| case.1).collect();
     let name = "S3 buckets do not allow public writes (aws_s3_public_write)";
     assert!(names.contains(&name.to_owned()) && names.contains(&format!("{name} #2")), "{names:?}");
@@ -130,7 +130,7 @@ fn rules_that_read_alike_are_told_apart() {
 #[test]
 fn thousands_of_rules_may_read_alike() {
     let mut scene = estate::blocked();
-    let first = scene.outcomes[1].parts[0].findings[0].clone();
+    let first = scene.findings(1)[0].clone();
     let rule = first.subject.rule.as_deref().unwrap();
     let title: std::sync::Arc<str> = "x".repeat(200).into();
     let alike = (0..2_000).map(|number| {
@@ -141,7 +141,7 @@ fn thousands_of_rules_may_read_alike() {
         alike.subject.rule = Some(rule.into());
         alike
     });
-    scene.outcomes[1].parts[0].findings.extend(alike.collect::<Vec<_>>());
+    scene.findings(1).extend(alike.collect::<Vec<_>>());
     let names: Vec<_> = cases(&scene).into_iter().map(|case| case.1).collect();
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len());
@@ -153,7 +153,7 @@ fn a_file_is_never_larger_than_hosts_take() {
     let mut scene = estate::big(40_000);
     // The longest texts that are shown, all of characters that grow when they are escaped.
     let long: Box<str> = "<\"&>".repeat(500).into();
-    for finding in &mut scene.outcomes[0].parts[0].findings {
+    for finding in scene.findings(0) {
         finding.reason = Some(long.clone());
     }
     let junit = scene.render("junit");

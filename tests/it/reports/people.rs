@@ -1,6 +1,6 @@
 //! The terminal: what someone reads who never saw the tool.
 
-use compliance_gate::evidence::Tally;
+use compliance_gate::evidence::{Findings, Table};
 use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::policy::{FailOpen, Mode};
 
@@ -68,7 +68,7 @@ fn what_is_not_shown_is_counted() {
 #[test]
 fn reasons_that_differ_stay_with_their_resources() {
     let mut scene = estate::blocked();
-    scene.outcomes[1].parts[0].findings[1].reason = Some("Anyone may write.".into());
+    scene.findings(1)[1].reason = Some("Anyone may write.".into());
     assert_reads(
         &scene,
         &[
@@ -102,14 +102,15 @@ fn missing_evidence_comes_with_what_to_do_next() {
         ],
     );
     let mut silent = estate::inconclusive();
-    silent.outcomes[1].parts[0].problems = vec![Problem::new(Cause::Denied, "opencomply: 401")];
+    silent.evidence.outcomes[1].parts[0].problems =
+        vec![Problem::new(Cause::Denied, "opencomply: 401")];
     assert_reads(&silent, &["denied: opencomply: 401\n", "next: `compliance-gate doctor`"]);
 }
 
 #[test]
 fn a_job_that_nobody_saw_has_no_state() {
     let mut scene = estate::inconclusive();
-    scene.outcomes[1].parts[0].jobs[0].state.clear();
+    scene.evidence.outcomes[1].parts[0].jobs[0].state.clear();
     assert_reads(&scene, &["; job 136 (started)\n"]);
 }
 
@@ -185,7 +186,7 @@ fn an_ended_run_says_that_nothing_was_decided() {
 #[test]
 fn a_simulated_platform_is_called_so_loudly() {
     let mut scene = estate::passed();
-    scene.outcomes[1].simulated = true;
+    scene.evidence.outcomes[1].simulated = true;
     assert_reads(&scene, &["SIMULATED: this evidence comes from", "opencomply (SIMULATED) "]);
     assert!(!estate::passed().read().contains("SIMULATED"));
 }
@@ -201,20 +202,10 @@ fn a_window_says_what_it_covers_rather_than_that_it_is_empty() {
 #[test]
 fn findings_known_only_by_number_are_not_passed_over() {
     let mut scene = estate::blocked();
-    let part = &mut scene.outcomes[1].parts[0];
-    let cell = |finding: &compliance_gate::finding::Finding| compliance_gate::evidence::Cell {
-        subject: compliance_gate::finding::Subject {
-            severity: finding.subject.severity,
-            ..part.tallies[0].cells[0].subject.clone()
-        },
-        passed: 0,
-        failed: 1,
-    };
-    let cells = part.findings.iter().map(cell).collect();
-    let split = [compliance_gate::selection::Field::Severity].into();
-    part.tallies.push(Tally { cells, split, ..Tally::default() });
-    part.findings.clear();
-    part.findings_missing = Some(Problem::new(Cause::Incomplete, "the details are gone"));
+    let part = &mut scene.evidence.outcomes[1].parts[0];
+    let by_severity = part.failed_by_severity().into_iter().collect();
+    part.counts.table = Some(Table::of_failures(&by_severity));
+    part.findings = Findings::counted(Problem::new(Cause::Incomplete, "the details are gone"));
     assert_reads(
         &scene,
         &[
@@ -229,6 +220,6 @@ fn findings_known_only_by_number_are_not_passed_over() {
 #[test]
 fn what_could_be_the_worst_is_named_first() {
     let mut scene = estate::blocked();
-    scene.outcomes[1].parts[0].findings[30].subject.severity = Severity::Unknown;
+    scene.findings(1)[30].subject.severity = Severity::Unknown;
     assert_reads(&scene, &["(1 unknown, 2 critical, 10 high)", "Fix first\n  unknown S3 buckets"]);
 }

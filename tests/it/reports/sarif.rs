@@ -159,7 +159,7 @@ fn what_does_not_compress_is_left_out_too() {
         };
         (0..length).map(|_| next()).collect::<String>()
     };
-    for finding in &mut scene.outcomes[0].parts[0].findings {
+    for finding in scene.findings(0) {
         finding.resource_id = Some(random(500).into());
         finding.reason = Some(random(300).into());
     }

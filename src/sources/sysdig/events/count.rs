@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::demands;
 use super::super::filter::Filter;
 use super::super::settings::Events;
 use super::wire::{Counts, Group};
-use crate::evidence::{Part, Window};
+use crate::evidence::{Findings, Part, Table, Window};
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, HttpError};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// The kinds of events. Only the first, what policies caught at run time, is on every platform.
@@ -27,14 +26,14 @@ type Numbers = BTreeMap<Option<u64>, u64>;
 /// If a count does not arrive, or not in a known shape.
 pub async fn read(
     settings: &Events,
-    run: &Run,
+    session: &Session,
     window: Window,
     part: &mut Part,
 ) -> Result<(), Problem> {
-    run.progress.status(&run.name, "counting events", "");
+    session.progress.status(&session.name, "counting events", "");
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     for span in super::spans(window) {
-        let numbers = of_span(run, &super::scope(settings), span).await?;
+        let numbers = of_span(session, &super::scope(settings), span).await?;
         for (number, count) in numbers.map_err(|error| error.problem())? {
             // Filtered here and not there: a number that nobody documented stays in sight.
             if count > 0 && settings.asks_for(number) {
@@ -44,13 +43,13 @@ pub async fn read(
             }
         }
     }
-    part.evaluated = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
-    let message = format!("{}: events were only counted, by severity", run.name);
-    part.findings_missing = Some(
+    part.set_looked_at(counts.values().copied().fold(0, u64::saturating_add));
+    let message = format!("{}: events were only counted, by severity", session.name);
+    part.findings = Findings::counted(
         Problem::new(Cause::Incomplete, message)
             .help("set `events.detail: findings` for gates that select by anything but severity"),
     );
-    part.tallies.push(demands::by_severity(&counts));
+    part.counts.table = Some(Table::of_failures(&counts));
     Ok(())
 }
 
@@ -60,14 +59,14 @@ pub async fn read(
 /// # Errors
 /// If the counts do not arrive for another reason.
 pub async fn hidden(
-    run: &Run,
+    session: &Session,
     settings: &Events,
     window: Window,
     part: &mut Part,
 ) -> Result<Option<Problem>, Problem> {
     let mut hidden: u64 = 0;
     for span in super::spans(window) {
-        match of_span(run, &super::scope(settings), span).await? {
+        match of_span(session, &super::scope(settings), span).await? {
             Ok(numbers) => {
                 let odd = numbers.iter().filter(|(number, _)| !is_documented(**number));
                 hidden = odd.fold(hidden, |sum, (_, count)| sum.saturating_add(*count));
@@ -85,7 +84,7 @@ pub async fn hidden(
         let message = format!(
             "{}: {} with a severity that the platform does not document; events.severities leaves \
              them out, and they could be the worst",
-            run.name,
+            session.name,
             text::count(hidden, "event")
         );
         Problem::new(Cause::Incomplete, message)
@@ -107,11 +106,11 @@ fn is_documented(number: Option<u64>) -> bool {
 }
 
 async fn of_span(
-    run: &Run,
+    session: &Session,
     filter: &Filter,
     span: Window,
 ) -> Result<Result<Numbers, HttpError>, Problem> {
-    let call = run.http.get("api/v1/secureEvents/count", &[]);
+    let call = session.http.get("api/v1/secureEvents/count", &[]);
     let call = call.parameter("from", &super::nanos(span.from));
     let call = call.parameter("to", &super::nanos(span.to));
     let call = if filter.is_empty() { call } else { call.parameter("filter", &filter.to_string()) };
@@ -120,7 +119,7 @@ async fn of_span(
         Err(error) => return Ok(Err(error)),
     };
     of_groups(&counts).map(Ok).map_err(|what| {
-        Problem::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", run.name))
+        Problem::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", session.name))
     })
 }
 

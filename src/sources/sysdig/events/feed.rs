@@ -15,7 +15,7 @@ use crate::evidence::{Part, Window};
 use crate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// The most events in a page (fact sheet §6).
@@ -30,7 +30,7 @@ const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 /// A walk through the feed.
 struct Walk<'a> {
     settings: &'a Events,
-    run: &'a Run,
+    session: &'a Session,
     filter: &'a Filter,
     seen: HashSet<String>,
     false_positives: u64,
@@ -39,17 +39,17 @@ struct Walk<'a> {
 
 pub async fn read(
     settings: &Events,
-    run: &Run,
+    session: &Session,
     filter: &Filter,
     window: Window,
     part: &mut Part,
 ) -> Result<(), Problem> {
     let mut walk =
-        Walk { settings, run, filter, seen: HashSet::new(), false_positives: 0, pages: 0 };
+        Walk { settings, session, filter, seen: HashSet::new(), false_positives: 0, pages: 0 };
     for span in super::spans(window) {
         walk.span(span, part).await?;
     }
-    part.evaluated = walk.seen.len() as u64;
+    part.set_looked_at(walk.seen.len() as u64);
     if walk.false_positives > 0 {
         let count = text::count(walk.false_positives, "event");
         part.notes.push(format!("{count} marked as false positives on the platform, not counted"));
@@ -120,8 +120,8 @@ impl Walk<'_> {
     async fn page(&mut self, span: Window, cursor: Option<&str>) -> Result<Page, Problem> {
         self.pages += 1;
         let at = format!("page {}", self.pages);
-        self.run.progress.status(&self.run.name, "reading events", &at);
-        let call = self.run.http.get("api/v1/secureEvents", &[]);
+        self.session.progress.status(&self.session.name, "reading events", &at);
+        let call = self.session.http.get("api/v1/secureEvents", &[]);
         let call = call.parameter("limit", &PAGE.to_string());
         // Bounds and cursor exclude each other; the filter goes with both.
         let call = match cursor {
@@ -205,7 +205,7 @@ impl Walk<'_> {
     }
 
     fn problem(&self, cause: Cause, what: &str) -> Problem {
-        Problem::new(cause, format!("{}: secureEvents: {what}", self.run.name))
+        Problem::new(cause, format!("{}: secureEvents: {what}", self.session.name))
     }
 }
 
@@ -226,27 +226,22 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
         (None, None) => None,
     };
     let account = label("aws.accountId").or(label("kubernetes.cluster.name"));
+    let subject = Subject {
+        rule: Some(Arc::new(Rule {
+            id: rule.as_deref().unwrap_or("event").into(),
+            title: given(&row.name).map(Arc::from),
+            help: given(&row.description).map(Arc::from),
+        })),
+        controls: tags.iter().map(tag).collect(),
+        resource_type: kind.map(Arc::from),
+        account: account.map(|id| Arc::new(Account { id: id.into(), name: None })),
+        region: label("aws.region").map(Arc::from),
+        ..Subject::new(severity)
+    };
     Finding {
-        actor: None,
-        subject: Subject {
-            severity,
-            rule: Some(Arc::new(Rule {
-                id: rule.as_deref().unwrap_or("event").into(),
-                title: given(&row.name).map(Arc::from),
-                help: given(&row.description).map(Arc::from),
-            })),
-            controls: tags.iter().map(tag).collect(),
-            resource_type: kind.map(Arc::from),
-            account: account.map(|id| Arc::new(Account { id: id.into(), name: None })),
-            region: label("aws.region").map(Arc::from),
-        },
-        status: None,
-        open: true,
         resource_id: container.or(machine).map(Box::from),
-        resource_name: None,
         reason: content.and_then(|content| given(&content.output)).map(Box::from),
-        created_at: None,
-        fingerprint: Fingerprint::of(&["sysdig.event", id]),
+        ..Finding::new(subject, Fingerprint::of(&["sysdig.event", id]))
     }
 }
 

@@ -13,11 +13,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::filter::Filter;
 use super::settings::{Detail, Events, LONGEST_SPAN, values};
-use crate::evidence::{Outcome, Part, Window};
+use crate::evidence::{Outcome, Part, Unit, Window};
 use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
-use crate::sources::{Later, Ready, Run};
+use crate::sources::{Prepared, Session};
 
 mod count;
 mod feed;
@@ -29,50 +29,45 @@ pub const SELECTORS: &[Field] =
 /// Asks whether there is a feed at all.
 pub async fn preflight<'a>(
     settings: &'a Events,
-    run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
-    match run.http.get("api/v1/secureEvents/status", &[]).send().await {
+    session: &'a Session,
+) -> Result<Reachable<'a>, Vec<Problem>> {
+    match session.http.get("api/v1/secureEvents/status", &[]).send().await {
         // Whoever does not know the question may know the feed.
         Ok(_) | Err(HttpError { failure: Failure::Refused { .. }, .. }) => {}
         Err(error) => return Err(vec![error.problem()]),
     }
-    Ok(Box::new(Reachable { settings, run }) as Box<dyn Ready>)
+    Ok(Reachable { settings, session })
 }
 
 /// A platform with a feed.
-struct Reachable<'a> {
+pub(in crate::sources) struct Reachable<'a> {
     settings: &'a Events,
-    run: &'a Run,
+    session: &'a Session,
 }
 
-impl Ready for Reachable<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Reachable<'_> {
+    fn summary(&self) -> Vec<String> {
         let window = humantime::format_duration(self.settings.window.0);
         vec![format!("events of the last {window}")]
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a,
-    {
-        let Self { settings, run } = *self;
-        Box::pin(async move {
-            let mut missing = Vec::new();
-            let part = part(settings, run, &mut missing).await;
-            run.outcome(vec![part], missing, vec![])
-        })
+    async fn collect(self) -> Outcome {
+        let Self { settings, session } = self;
+        let mut missing = Vec::new();
+        let part = part(settings, session, &mut missing).await;
+        session.outcome(vec![part], missing, vec![])
     }
 }
 
 /// What is left out without a trace goes to `missing`, so that what was found still counts.
-async fn part(settings: &Events, run: &Run, missing: &mut Vec<Problem>) -> Part {
+async fn part(settings: &Events, session: &Session, missing: &mut Vec<Problem>) -> Part {
     let to = Utc::now();
     let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
     let window = Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to };
-    let mut part = Part { window: Some(window), as_of: Some(to), ..Part::default() };
+    let mut part = Part::of_window(Unit::Event, window);
     let filled = match settings.detail {
-        Detail::Findings => findings(settings, run, window, &mut part, missing).await,
-        Detail::Count => count::read(settings, run, window, &mut part).await,
+        Detail::Findings => findings(settings, session, window, &mut part, missing).await,
+        Detail::Count => count::read(settings, session, window, &mut part).await,
     };
     part.problems.extend(filled.err());
     part
@@ -80,7 +75,7 @@ async fn part(settings: &Events, run: &Run, missing: &mut Vec<Problem>) -> Part 
 
 async fn findings(
     settings: &Events,
-    run: &Run,
+    session: &Session,
     window: Window,
     part: &mut Part,
     missing: &mut Vec<Problem>,
@@ -89,9 +84,9 @@ async fn findings(
     let numbers: Vec<_> =
         settings.numbers().iter().flatten().map(|number| number.to_string()).collect();
     let filter = scope(settings).texts("severity", numbers.iter().map(String::as_str));
-    feed::read(settings, run, &filter, window, part).await?;
+    feed::read(settings, session, &filter, window, part).await?;
     if settings.severities.is_some() {
-        missing.extend(count::hidden(run, settings, window, part).await?);
+        missing.extend(count::hidden(session, settings, window, part).await?);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::super::settings::{By, Image};
 use super::wire::{Anchored, Evaluation};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// An image that was analysed.
@@ -56,22 +56,22 @@ pub fn name(image: &Image) -> String {
 
 /// # Errors
 /// If it is not there, was not analysed, or nothing is known of it.
-pub async fn find(image: &Image, run: &Run) -> Result<Found, Problem> {
+pub async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
     let name = name(image);
     let address = match &image.by {
         By::Digest(digest) => Address::Digest(digest.clone()),
         By::Id(id) => Address::Id(id.clone()),
-        By::Tag => Address::Digest(digest_of(image, run, &name).await?),
+        By::Tag => Address::Digest(digest_of(image, session, &name).await?),
     };
-    let call = address.get(&run.http, "policyEvaluation", "policyEvaluation");
+    let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");
     let call = match &image.tag {
         Some(tag) => call.parameter("tag", tag),
         None => call,
     };
-    let answer = call.send().await.map_err(|error| missing(run, &name, &error))?;
+    let answer = call.send().await.map_err(|error| missing(session, &name, &error))?;
     let evaluation = read(&answer).map_err(|error| error.problem())?;
     let evaluation = evaluation.filter(|evaluation| evaluation.status.is_some());
-    let evaluation = evaluation.ok_or_else(|| no_data(run, &name))?;
+    let evaluation = evaluation.ok_or_else(|| no_data(session, &name))?;
     let (given, asked) = match &address {
         Address::Digest(digest) => (&evaluation.image_digest, digest),
         Address::Id(id) => (&evaluation.image_id, id),
@@ -81,7 +81,7 @@ pub async fn find(image: &Image, run: &Run) -> Result<Found, Problem> {
     if let Some(given) = given.as_ref().filter(other) {
         let message = format!(
             "{}: asked for image {name}, the platform answered for {}",
-            run.name,
+            session.name,
             text::one_line(given, 100)
         );
         return Err(Problem::new(Cause::Contradictory, message));
@@ -94,11 +94,11 @@ fn read(answer: &Answer) -> Result<Option<Evaluation>, HttpError> {
     if answer.is_empty() { Ok(None) } else { answer.json() }
 }
 
-async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Problem> {
+async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<String, Problem> {
     let tag = image.tag.as_deref().unwrap_or_default();
-    let call = run.http.get("api/scanning/v1/anchore/images", &[]);
+    let call = session.http.get("api/scanning/v1/anchore/images", &[]);
     let call = call.parameter("history", "false").parameter("fulltag", tag);
-    let answer = call.send().await.map_err(|error| missing(run, name, &error))?;
+    let answer = call.send().await.map_err(|error| missing(session, name, &error))?;
     let images: Option<Vec<Anchored>> = match answer.is_empty() {
         true => None,
         false => answer.json().map_err(|error| error.problem())?,
@@ -115,17 +115,17 @@ async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Probl
         has_tag(one) && status.is_some_and(|status| !status.eq_ignore_ascii_case("analyzed"))
     };
     if let Some(status) = images.iter().find(unready).and_then(|one| one.analysis_status.as_ref()) {
-        return Err(not_analysed(run, name, &format!("analysis status {status}")));
+        return Err(not_analysed(session, name, &format!("analysis status {status}")));
     }
     let digests: BTreeSet<_> =
         images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.as_deref()).collect();
     let mut digests = digests.into_iter();
     match (digests.next(), digests.next()) {
         (Some(digest), None) => Ok(digest.to_owned()),
-        (None, _) => Err(not_there(run, name)),
+        (None, _) => Err(not_there(session, name)),
         (Some(one), Some(other)) => {
             let message =
-                format!("{}: tag {name} stands for several images ({one}, {other})", run.name);
+                format!("{}: tag {name} stands for several images ({one}, {other})", session.name);
             Err(Problem::new(Cause::Contradictory, message)
                 .help("name the image by its `digest`, which the build knows"))
         }
@@ -133,36 +133,36 @@ async fn digest_of(image: &Image, run: &Run, name: &str) -> Result<String, Probl
 }
 
 /// What an error means for an image: not there, not analysed yet, or something else.
-pub fn missing(run: &Run, name: &str, error: &HttpError) -> Problem {
+pub fn missing(session: &Session, name: &str, error: &HttpError) -> Problem {
     match &error.failure {
         Failure::Refused { status: 404, said } => {
             let said = said.to_lowercase();
             if said.contains("not analyzed") || said.contains("analysis_status") {
-                return not_analysed(run, name, &error.to_string());
+                return not_analysed(session, name, &error.to_string());
             }
-            not_there(run, name)
+            not_there(session, name)
         }
         _ => error.problem(),
     }
 }
 
-fn not_analysed(run: &Run, name: &str, why: &str) -> Problem {
+fn not_analysed(session: &Session, name: &str, why: &str) -> Problem {
     let why = text::one_line(why, 200);
-    let message = format!("{}: image {name} is not analysed yet ({why})", run.name);
+    let message = format!("{}: image {name} is not analysed yet ({why})", session.name);
     Problem::new(Cause::Incomplete, message)
         .help("wait until the platform has scanned it, and run the gate again")
 }
 
-fn not_there(run: &Run, name: &str) -> Problem {
-    let message = format!("{}: the platform has no scan of image {name}", run.name);
+fn not_there(session: &Session, name: &str) -> Problem {
+    let message = format!("{}: the platform has no scan of image {name}", session.name);
     Problem::new(Cause::Incomplete, message).help(
         "check the name, and that the image was sent to the scanner; an instance without the \
          legacy scanner knows no image at all",
     )
 }
 
-fn no_data(run: &Run, name: &str) -> Problem {
-    let message = format!("{}: the platform has no evaluation of image {name}", run.name);
+fn no_data(session: &Session, name: &str) -> Problem {
+    let message = format!("{}: the platform has no evaluation of image {name}", session.name);
     Problem::new(Cause::Incomplete, message)
         .help("check that a policy applies to it; no data is not a pass")
 }

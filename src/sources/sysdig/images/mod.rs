@@ -10,9 +10,9 @@
 //! wrong with another.
 
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Problem, Subject};
+use crate::finding::{Cause, Problem, Severity, Subject};
 use crate::selection::Field;
-use crate::sources::{Later, Ready, Run};
+use crate::sources::{Prepared, Session};
 use crate::text;
 
 use super::settings::{Detail, Image};
@@ -35,12 +35,12 @@ const TYPE: &str = "image";
 pub async fn preflight<'a>(
     images: &'a [Image],
     vulnerabilities: Option<Detail>,
-    run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
+    session: &'a Session,
+) -> Result<Images<'a>, Vec<Problem>> {
     let mut found = Vec::new();
     for image in images {
-        run.progress.status(&run.name, "reading evaluations", &find::name(image));
-        let one = find::find(image, run).await;
+        session.progress.status(&session.name, "reading evaluations", &find::name(image));
+        let one = find::find(image, session).await;
         if let Err(problem) = &one
             && !matches!(problem.cause, Cause::Incomplete | Cause::Contradictory)
         {
@@ -48,18 +48,18 @@ pub async fn preflight<'a>(
         }
         found.push(one);
     }
-    Ok(Box::new(Images { run, vulnerabilities, found }) as Box<dyn Ready>)
+    Ok(Images { session, vulnerabilities, found })
 }
 
 /// A source whose images were asked for.
-struct Images<'a> {
-    run: &'a Run,
+pub(in crate::sources) struct Images<'a> {
+    session: &'a Session,
     vulnerabilities: Option<Detail>,
     found: Vec<Result<Found, Problem>>,
 }
 
-impl Ready for Images<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Images<'_> {
+    fn summary(&self) -> Vec<String> {
         let found = self.found.iter().flatten();
         found
             .map(|found| {
@@ -73,40 +73,28 @@ impl Ready for Images<'_> {
         self.found.iter().filter_map(|found| found.as_ref().err().cloned()).collect()
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a,
-    {
-        let Self { run, vulnerabilities, found } = *self;
-        Box::pin(async move {
-            let mut parts = Vec::new();
-            for found in &found {
-                match found {
-                    Err(problem) => parts.push(crate::evidence::Part {
-                        problems: vec![problem.clone()],
-                        ..Default::default()
-                    }),
-                    Ok(found) => {
-                        parts.push(policies::part(run, found));
-                        if let Some(detail) = vulnerabilities {
-                            parts.push(vulnerabilities::part(run, found, detail).await);
-                        }
+    async fn collect(self) -> Outcome {
+        let Self { session, vulnerabilities, found } = self;
+        let mut parts = Vec::new();
+        for found in &found {
+            match found {
+                Err(problem) => parts.push(crate::evidence::Part {
+                    problems: vec![problem.clone()],
+                    ..Default::default()
+                }),
+                Ok(found) => {
+                    parts.push(policies::part(session, found));
+                    if let Some(detail) = vulnerabilities {
+                        parts.push(vulnerabilities::part(session, found, detail).await);
                     }
                 }
             }
-            run.outcome(parts, Vec::new(), Vec::new())
-        })
+        }
+        session.outcome(parts, Vec::new(), Vec::new())
     }
 }
 
 /// What all checks of an image have in common.
 fn subject() -> Subject {
-    Subject {
-        severity: crate::finding::Severity::None,
-        rule: None,
-        controls: [].into(),
-        resource_type: Some(TYPE.into()),
-        account: None,
-        region: None,
-    }
+    Subject { resource_type: Some(TYPE.into()), ..Subject::new(Severity::None) }
 }

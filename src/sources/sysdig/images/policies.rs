@@ -8,7 +8,7 @@ use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
 use crate::finding::{Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// The rule of a verdict that names no rule.
@@ -27,19 +27,19 @@ struct Reading<'a> {
     part: Part,
 }
 
-pub fn part(run: &Run, found: &Found) -> Part {
+pub fn part(session: &Session, found: &Found) -> Part {
     let mut reading = Reading {
         found,
-        demands: Counted::all(&run.wanted.demands),
+        demands: Counted::all(&session.wanted.demands),
         met: BTreeMap::new(),
         stops: 0,
         warns: 0,
         blamed: false,
         part: Part::default(),
     };
-    reading.read(&run.name);
+    reading.read(&session.name);
     let Reading { mut part, demands, .. } = reading;
-    part.tallies = demands.iter().map(Counted::tally).collect();
+    part.counts.answers = demands.iter().map(Counted::answer).collect();
     part
 }
 
@@ -56,7 +56,7 @@ impl Reading<'_> {
             "fail" if !self.blamed => {
                 self.failed(VERDICT, Severity::High, None, "the image failed; no rule is named");
             }
-            "pass" if self.part.evaluated == 0 => self.passed(VERDICT, None),
+            "pass" if self.part.looked_at() == 0 => self.passed(VERDICT, None),
             "pass" | "fail" | "warn" => {}
             other => self.undecided(source, "", other),
         }
@@ -164,20 +164,15 @@ impl Reading<'_> {
             &number.to_string(),
         ]);
         self.part.findings.push(Finding {
-            actor: None,
-            subject,
-            status: None,
-            open: true,
             resource_id: Some(found.address.text().into()),
             resource_name: found.tag.as_deref().map(Box::from),
             reason: Some(said).filter(|said| !said.is_empty()).map(Box::from),
-            created_at: None,
-            fingerprint,
+            ..Finding::new(subject, fingerprint)
         });
     }
 
     fn count(&mut self, subject: &Subject, passed: bool) {
-        self.part.evaluated += 1;
+        self.part.set_looked_at(self.part.looked_at() + 1);
         let (id, name) = (Some(self.found.address.text()), self.found.tag.as_deref());
         for counted in self.demands.iter_mut().filter(|one| one.means(subject, id, name)) {
             counted.add(passed);
@@ -233,7 +228,7 @@ mod tests {
         let part = read(json!({"status": "fail", "nStop": 1, "nWarn": 2, "at": 1_700_000_000,
             "results": rules(&["stop", "warn", "go", "warn"])}));
         assert_eq!(part.problems, []);
-        assert_eq!((part.evaluated, part.findings.len()), (4, 3));
+        assert_eq!((part.looked_at(), part.findings.listed().len()), (4, 3));
         let severities: Vec<_> = part.failed_by_severity();
         assert_eq!(severities, [(Severity::High, 1), (Severity::Low, 2)]);
         assert_eq!(part.as_of.unwrap().timestamp(), 1_700_000_000);
@@ -242,9 +237,15 @@ mod tests {
     #[test]
     fn a_verdict_counts_also_where_no_rule_is_named() {
         let part = read(json!({"status": "pass", "at": 1_700_000_000, "results": []}));
-        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (1, 0, 0));
+        assert_eq!(
+            (part.looked_at(), part.findings.listed().len(), part.problems.len()),
+            (1, 0, 0)
+        );
         let part = read(json!({"status": "fail", "results": null}));
-        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (1, 1, 0));
+        assert_eq!(
+            (part.looked_at(), part.findings.listed().len(), part.problems.len()),
+            (1, 1, 0)
+        );
         assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
     }
 
@@ -255,12 +256,15 @@ mod tests {
         let mut results = rules(&["go"]);
         results.as_array_mut().unwrap().push(silent(json!("PASS"), json!([])));
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!((part.evaluated, part.findings.len(), part.problems.len()), (2, 0, 0));
+        assert_eq!(
+            (part.looked_at(), part.findings.listed().len(), part.problems.len()),
+            (2, 0, 0)
+        );
 
         // It says nothing at all, as one that does not apply.
         let results = json!([silent(json!(null), json!(null))]);
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!((part.evaluated, part.problems.len()), (1, 0));
+        assert_eq!((part.looked_at(), part.problems.len()), (1, 0));
 
         let results = json!([silent(json!("error"), json!([]))]);
         let part = read(json!({"status": "pass", "results": results}));

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::super::demands::{self, Counted};
+use super::super::demands::Counted;
 use super::super::settings::Detail;
 use super::find::{self, Found};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
-use crate::evidence::Part;
+use crate::evidence::{Findings, Part, Table, Unit};
 use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Severity, Subject};
 use crate::selection::{Field, Pattern};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Vulnerabilities in a page, the kinds that there are lists of, and what stands for all of them.
@@ -18,44 +18,51 @@ const PAGE: u64 = 1000;
 const KINDS: [&str; 2] = ["os", "non-os"];
 const ALL: &str = "all";
 
-pub async fn part(run: &Run, found: &Found, detail: Detail) -> Part {
+pub async fn part(session: &Session, found: &Found, detail: Detail) -> Part {
     let mut part = Part {
+        unit: Unit::Vulnerability,
         as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
-        // The image as a whole: a scan that finds nothing has looked.
-        evaluated: 1,
         notes: vec![format!("vulnerabilities of image {}", found.name)],
-        ..Part::default()
+        // The image as a whole: a scan that finds nothing has looked.
+        ..Part::of_checks(1)
     };
-    if let Err(problem) = fill(run, found, detail, &mut part).await {
+    if let Err(problem) = fill(session, found, detail, &mut part).await {
         part.problems.push(problem);
     }
     part
 }
 
-async fn fill(run: &Run, found: &Found, detail: Detail, part: &mut Part) -> Result<(), Problem> {
-    run.progress.status(&run.name, "reading vulnerabilities", &found.name);
-    let counts = summary(run, found).await?;
+async fn fill(
+    session: &Session,
+    found: &Found,
+    detail: Detail,
+    part: &mut Part,
+) -> Result<(), Problem> {
+    session.progress.status(&session.name, "reading vulnerabilities", &found.name);
+    let counts = summary(session, found).await?;
     let total: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
-    part.evaluated = part.evaluated.max(total);
+    part.set_looked_at(total.max(1));
     match detail {
-        Detail::Count => count(run, found, &counts, part),
+        Detail::Count => count(session, found, &counts, part),
         Detail::Findings => {
+            let mut findings = Vec::new();
             for kind in KINDS {
-                read(run, found, kind, total, part).await?;
+                read(session, found, kind, total, &mut findings).await?;
             }
-            compare(run, found, &counts, part)?;
+            compare(session, found, &counts, &findings)?;
             let mut seen = HashSet::new();
-            part.findings.retain(|finding| seen.insert(finding.fingerprint.to_string()));
+            findings.retain(|finding| seen.insert(finding.fingerprint.to_string()));
+            part.findings = Findings::Listed(findings);
             // Beside mere counts such a tally would pass for a count of failures.
-            prove_existence(run, found, part);
+            prove_existence(session, found, part);
         }
     }
     Ok(())
 }
 
-async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Problem> {
-    let call = found.address.get(&run.http, "vulnSummary", "vulnSummaryDirect");
-    let answer = call.send().await.map_err(|error| find::missing(run, &found.name, &error))?;
+async fn summary(session: &Session, found: &Found) -> Result<BTreeMap<Severity, u64>, Problem> {
+    let call = found.address.get(&session.http, "vulnSummary", "vulnSummaryDirect");
+    let answer = call.send().await.map_err(|error| find::missing(session, &found.name, &error))?;
     let kinds: Option<Summary> = match answer.is_empty() {
         true => None,
         false => answer.json().map_err(|error| error.problem())?,
@@ -64,7 +71,7 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Pr
     let kinds = kinds.ok_or_else(|| {
         let message = format!(
             "{}: the platform has no summary of the vulnerabilities of image {}",
-            run.name, found.name
+            session.name, found.name
         );
         Problem::new(Cause::Incomplete, message).help("no data is not a pass")
     })?;
@@ -72,7 +79,7 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Pr
     // A kind that nobody knows counts as well; only what stands for all would count twice.
     for (kind, severities) in kinds.iter().filter(|(kind, _)| *kind != ALL) {
         for (word, count) in severities.iter().flatten() {
-            let count = count.ok_or_else(|| uncounted(run, found, kind, word))?.0;
+            let count = count.ok_or_else(|| uncounted(session, found, kind, word))?.0;
             let sum: &mut u64 = counts.entry(severity(word)).or_default();
             *sum = sum.saturating_add(count);
         }
@@ -81,10 +88,10 @@ async fn summary(run: &Run, found: &Found) -> Result<BTreeMap<Severity, u64>, Pr
     Ok(counts)
 }
 
-fn uncounted(run: &Run, found: &Found, kind: &str, severity: &str) -> Problem {
+fn uncounted(session: &Session, found: &Found, kind: &str, severity: &str) -> Problem {
     let message = format!(
         "{}: the summary of the vulnerabilities of image {} has null for `{}` of `{}`",
-        run.name,
+        session.name,
         found.name,
         text::one_line(severity, 40),
         text::one_line(kind, 40)
@@ -101,19 +108,19 @@ fn severity(word: &str) -> Severity {
 
 /// Reads one list, until it ends or holds more than there are in `total`.
 async fn read(
-    run: &Run,
+    session: &Session,
     found: &Found,
     kind: &str,
     total: u64,
-    part: &mut Part,
+    findings: &mut Vec<Finding>,
 ) -> Result<(), Problem> {
     let mut offset: u64 = 0;
     loop {
         let (direct, cached) = (format!("vulnDirect/{kind}"), format!("vuln/{kind}"));
-        let call = found.address.get(&run.http, &cached, &direct);
+        let call = found.address.get(&session.http, &cached, &direct);
         let call = call.parameter("offset", &offset.to_string());
         let answer = call.parameter("limit", &PAGE.to_string()).send().await;
-        let answer = answer.map_err(|error| find::missing(run, &found.name, &error))?;
+        let answer = answer.map_err(|error| find::missing(session, &found.name, &error))?;
         let page: Vulnerabilities = answer.json().map_err(|error| error.problem())?;
         let rows = page.vulns.unwrap_or_default();
         offset = offset.saturating_add(rows.len() as u64);
@@ -121,18 +128,18 @@ async fn read(
         if more && rows.is_empty() {
             let message = format!(
                 "{}: the vulnerabilities of image {} go on for ever, without any",
-                run.name, found.name
+                session.name, found.name
             );
             return Err(Problem::new(Cause::Protocol, message));
         }
         for row in &rows {
-            part.findings.push(finding(run, found, row)?);
+            findings.push(finding(session, found, row)?);
         }
-        if part.findings.len() as u64 > total {
+        if findings.len() as u64 > total {
             let message = format!(
                 "{}: the vulnerabilities of image {}: the summary counts {total}, the lists hold \
                  more; the same ones may come again and again",
-                run.name, found.name
+                session.name, found.name
             );
             return Err(Problem::new(Cause::Contradictory, message));
         }
@@ -142,10 +149,10 @@ async fn read(
     }
 }
 
-fn finding(run: &Run, found: &Found, row: &Vulnerability) -> Result<Finding, Problem> {
+fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Finding, Problem> {
     let Some(id) = row.vuln.as_deref().filter(|id| !id.is_empty()) else {
         let message =
-            format!("{}: a vulnerability of image {} has no `vuln`", run.name, found.name);
+            format!("{}: a vulnerability of image {} has no `vuln`", session.name, found.name);
         return Err(Problem::new(Cause::Protocol, message));
     };
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
@@ -159,35 +166,35 @@ fn finding(run: &Run, found: &Found, row: &Vulnerability) -> Result<Finding, Pro
         rule: Some(Arc::new(rule)),
         ..super::subject()
     };
+    let fingerprint = Fingerprint::of(&[
+        "sysdig.vuln",
+        found.identity(),
+        id,
+        &package,
+        &version,
+        &text(&row.package_path),
+    ]);
+    // `created_at` stays empty: the date of disclosure is not when it was seen here (fact sheet
+    // §8.2).
     Ok(Finding {
-        actor: None,
-        subject,
-        status: None,
-        open: true,
         resource_id: Some(found.address.text().into()),
         resource_name: found.tag.as_deref().map(Box::from),
         reason: Some(text::one_line(&format!("{package} {version}: {fix}"), 200).into()),
-        // The date of disclosure is not when it was seen here (fact sheet §8.2).
-        created_at: None,
-        fingerprint: Fingerprint::of(&[
-            "sysdig.vuln",
-            found.identity(),
-            id,
-            &package,
-            &version,
-            &text(&row.package_path),
-        ]),
+        ..Finding::new(subject, fingerprint)
     })
 }
 
 /// The lists must hold what the summary counts.
 fn compare(
-    run: &Run,
+    session: &Session,
     found: &Found,
     counts: &BTreeMap<Severity, u64>,
-    part: &Part,
+    findings: &[Finding],
 ) -> Result<(), Problem> {
-    let listed: BTreeMap<_, _> = part.failed_by_severity().into_iter().collect();
+    let mut listed: BTreeMap<Severity, u64> = BTreeMap::new();
+    for finding in findings {
+        *listed.entry(finding.subject.severity).or_default() += 1;
+    }
     if listed == *counts {
         return Ok(());
     }
@@ -198,7 +205,7 @@ fn compare(
     };
     let message = format!(
         "{}: the vulnerabilities of image {}: the summary counts {}, the lists hold {}",
-        run.name,
+        session.name,
         found.name,
         words(counts),
         words(&listed)
@@ -207,22 +214,22 @@ fn compare(
         .help("run the gate again; the scan may be changing at this moment"))
 }
 
-fn count(run: &Run, found: &Found, counts: &BTreeMap<Severity, u64>, part: &mut Part) {
+fn count(session: &Session, found: &Found, counts: &BTreeMap<Severity, u64>, part: &mut Part) {
     let message = format!(
         "{}: the vulnerabilities of image {} were only counted, by severity",
-        run.name, found.name
+        session.name, found.name
     );
-    part.findings_missing = Some(
+    part.findings = Findings::counted(
         Problem::new(Cause::Incomplete, message)
             .help("set `vulnerabilities: findings` for gates that select by anything but severity"),
     );
-    part.tallies.push(demands::by_severity(counts));
+    part.counts.table = Some(Table::of_failures(counts));
 }
 
 /// A scan looks for every vulnerability that is known, so an image without one that a gate names
 /// was checked for it. The names have digits, unlike those of a policy's gates.
-fn prove_existence(run: &Run, found: &Found, part: &mut Part) {
-    let mut demands = Counted::all(&run.wanted.demands);
+fn prove_existence(session: &Session, found: &Found, part: &mut Part) {
+    let mut demands = Counted::all(&session.wanted.demands);
     let image = super::subject();
     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
         let selection = &counted.demand().selection;
@@ -232,11 +239,12 @@ fn prove_existence(run: &Run, found: &Found, part: &mut Part) {
         let rules = selection.words.get(&Field::Rule);
         let (id, name) = (Some(found.address.text()), found.tag.as_deref());
         if rules.is_none_or(|rules| rules.iter().any(names_one))
-            && selection.only(|field| field != Field::Rule).takes(&image)
-            && selection.takes_resource(id, name)
+            && selection.only(|field| field != Field::Rule).matches(&image)
+            && selection.matches_resource(id, name)
         {
             counted.add(true);
         }
     }
-    part.tallies.extend(demands.iter().filter(|one| !one.needs_passes()).map(Counted::tally));
+    let existing = demands.iter().filter(|one| !one.needs_passes());
+    part.counts.answers.extend(existing.map(Counted::answer));
 }

@@ -14,7 +14,7 @@ use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Finding, Problem, Subject};
 use crate::selection::Field;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Lists under way at once. The platform is said to bear three to five (fact sheet §3.3).
@@ -26,7 +26,7 @@ const NAMED: usize = 20;
 /// One collection under way.
 pub struct Collection<'a> {
     settings: &'a Posture,
-    run: &'a Run,
+    session: &'a Session,
     plan: Plan,
     demands: Vec<Counted<'a>>,
     accepted: Vec<String>,
@@ -38,12 +38,12 @@ pub struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub fn new(settings: &'a Posture, run: &'a Run, plan: Plan) -> Self {
+    pub fn new(settings: &'a Posture, session: &'a Session, plan: Plan) -> Self {
         Self {
             settings,
-            run,
+            session,
             plan,
-            demands: Counted::all(&run.wanted.demands),
+            demands: Counted::all(&session.wanted.demands),
             accepted: Vec::new(),
             not_evaluated: Vec::new(),
             part: Part::default(),
@@ -57,17 +57,17 @@ impl<'a> Collection<'a> {
         let stopped = self.everything().await.err();
         self.part.problems.extend(stopped);
         self.tell();
-        self.run.outcome(vec![self.part], self.missing, Vec::new())
+        self.session.outcome(vec![self.part], self.missing, Vec::new())
     }
 
     async fn everything(&mut self) -> Result<(), Problem> {
-        let (as_of, notes) = freshness::newest(self.run, &self.plan.scope).await?;
+        let (as_of, notes) = freshness::newest(self.session, &self.plan.scope).await?;
         self.part.as_of = as_of;
         self.part.notes.extend(notes);
-        titles::complete(self.run, &mut self.plan, &mut self.part.notes).await?;
+        titles::complete(self.session, &mut self.plan, &mut self.part.notes).await?;
         let within = match &self.settings.inventory {
             Some(inventory) => {
-                let (hashes, doubt) = inventory::hashes(self.run, inventory).await?;
+                let (hashes, doubt) = inventory::hashes(self.session, inventory).await?;
                 self.missing.extend(doubt);
                 Some(hashes)
             }
@@ -82,8 +82,7 @@ impl<'a> Collection<'a> {
         if depth == Depth::Failures {
             self.prove_existence().await?;
         }
-        let tallies = self.demands.iter().map(Counted::tally);
-        self.part.tallies = tallies.collect();
+        self.part.counts.answers = self.demands.iter().map(Counted::answer).collect();
         Ok(())
     }
 
@@ -93,19 +92,19 @@ impl<'a> Collection<'a> {
         depth: Depth,
         within: Option<&HashSet<String>>,
     ) -> Result<(), Problem> {
-        let (run, total) = (self.run, self.plan.controls.len());
+        let (session, total) = (self.session, self.plan.controls.len());
         let terms = Terms { depth, within, accepted: self.settings.accepted, now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
         let readings = controls
             .values()
-            .map(|planned| async move { (planned, read::read(run, planned, terms).await) });
+            .map(|planned| async move { (planned, read::read(session, planned, terms).await) });
         let mut readings = stream::iter(readings).buffered(AT_ONCE);
         let mut done = 0;
         let mut stopped = Ok(());
         while let Some((planned, reading)) = readings.next().await {
             done += 1;
-            run.progress.status(
-                &run.name,
+            session.progress.status(
+                &session.name,
                 "reading resources",
                 &format!("control {done} of {total}"),
             );
@@ -125,7 +124,7 @@ impl<'a> Collection<'a> {
     fn take(&mut self, planned: &Planned, reading: Reading) {
         let Reading { checks, evaluated, doubts } = reading;
         self.missing.extend(doubts);
-        self.part.evaluated = self.part.evaluated.saturating_add(evaluated);
+        self.part.set_looked_at(self.part.looked_at().saturating_add(evaluated));
         let seen = checks.iter().any(|check| !matches!(check.state, State::NotEvaluated(_)));
         if evaluated > 0 && !seen {
             self.note_control(planned);
@@ -141,7 +140,7 @@ impl<'a> Collection<'a> {
         for counted in &mut self.demands {
             let selection = &counted.demand().selection;
             let is_of_controls = selection.fields().iter().all(|field| is_of_control(*field));
-            if counted.is_open() && is_of_controls && selection.takes(&subject) {
+            if counted.is_open() && is_of_controls && selection.matches(&subject) {
                 counted.add(true);
             }
         }
@@ -160,17 +159,13 @@ impl<'a> Collection<'a> {
         }
         match check.state.clone() {
             State::Passed => {}
+            // `lastSeenDate` is when it was seen last (fact sheet §8.2), not first, so `created_at`
+            // stays empty.
             State::Failed(why) => self.part.findings.push(Finding {
-                actor: None,
-                subject: check.subject,
-                status: None,
-                open: true,
                 resource_id: check.id,
                 resource_name: check.name,
                 reason: why.map(Box::from),
-                // `lastSeenDate` is when it was seen last (fact sheet §8.2), not first.
-                created_at: None,
-                fingerprint: check.fingerprint,
+                ..Finding::new(check.subject, check.fingerprint)
             }),
             State::Accepted { until, why } => {
                 let until = until.map_or_else(
@@ -192,21 +187,25 @@ impl<'a> Collection<'a> {
     /// A gate whose identity selectors match nothing that failed: is it a typo, or did all pass?
     /// Rows of passes are read until each has been met once.
     async fn prove_existence(&mut self) -> Result<(), Problem> {
-        let run = self.run;
+        let session = self.session;
         for planned in self.plan.controls.values() {
             for target in planned.targets.values() {
                 let controls = target.controls.iter().cloned().collect();
                 let subject = Subject { controls, ..planned.subject() };
                 let may_be_here = |counted: &Counted<'_>| {
                     let of_control = counted.demand().selection.only(is_of_control);
-                    counted.is_open() && of_control.takes(&subject)
+                    counted.is_open() && of_control.matches(&subject)
                 };
                 if !self.demands.iter().any(may_be_here) {
                     continue;
                 }
-                run.progress.status(&run.name, "looking for what selectors mean", planned.rule());
+                session.progress.status(
+                    &session.name,
+                    "looking for what selectors mean",
+                    planned.rule(),
+                );
                 let demands = &mut self.demands;
-                read::look(run, planned, target, |check| {
+                read::look(session, planned, target, |check| {
                     let (id, name) = (check.id.as_deref(), check.name.as_deref());
                     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
                         if counted.means(&check.subject, id, name) {
@@ -223,7 +222,7 @@ impl<'a> Collection<'a> {
 
     /// Says what a reader should know: what was accepted, what nobody evaluated.
     fn tell(&mut self) {
-        let name = &self.run.name;
+        let name = &self.session.name;
         let part = &mut self.part;
         if !self.accepted.is_empty() {
             let count = text::count(self.accepted.len() as u64, "failed check");
@@ -256,7 +255,7 @@ impl<'a> Collection<'a> {
                         "check that a policy applies to a zone, and that the token's team sees it",
                     ),
             );
-        } else if part.evaluated == 0 && part.problems.is_empty() && self.missing.is_empty() {
+        } else if part.looked_at() == 0 && part.problems.is_empty() && self.missing.is_empty() {
             let requirements = text::count(self.plan.requirements, "requirement");
             let message = format!("{name}: nothing was evaluated under {requirements}");
             part.problems.push(Problem::new(Cause::Empty, message).help(

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::wire::{ViewPolicy, Views, given};
 use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// The compliance views.
@@ -22,10 +22,10 @@ pub async fn views(http: &crate::http::Http) -> Result<Views, HttpError> {
 /// # Errors
 /// If everything has to stop.
 pub async fn newest(
-    run: &Run,
+    session: &Session,
     scope: &BTreeSet<(String, String)>,
 ) -> Result<(Option<DateTime<Utc>>, Vec<String>), Problem> {
-    match views(&run.http).await {
+    match views(&session.http).await {
         Ok(views) => Ok(oldest_of_newest(&views, scope)),
         Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.problem()),
         Err(error) => Ok((None, vec![format!("age not known: {error}")])),

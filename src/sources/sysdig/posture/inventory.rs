@@ -9,7 +9,7 @@ use super::super::settings::{Inventory, Value, values};
 use super::wire::{InventoryItem, given};
 use crate::finding::{Cause, Problem};
 use crate::http::Call;
-use crate::sources::{OneOrMore, Run};
+use crate::sources::{OneOrMore, Session};
 use crate::text;
 
 /// The hashes of the resources, and what is wrong with the list if something is.
@@ -17,7 +17,7 @@ use crate::text;
 /// # Errors
 /// If the inventory does not arrive, or a filter matches nothing.
 pub async fn hashes(
-    run: &Run,
+    session: &Session,
     inventory: &Inventory,
 ) -> Result<(HashSet<String>, Option<Problem>), Problem> {
     let filters = filters(inventory);
@@ -28,11 +28,11 @@ pub async fn hashes(
         let id = item.id.as_ref().map(|id| id.0.as_str());
         given(&item.hash).or(id).map(str::to_owned)
     };
-    let items: Vec<InventoryItem> = list(run, &filter).rows(key).await?;
+    let items: Vec<InventoryItem> = list(session, &filter).rows(key).await?;
     if items.is_empty() {
-        return Err(nothing(run, &filter));
+        return Err(nothing(session, &filter));
     }
-    probe(run, &filters).await?;
+    probe(session, &filters).await?;
     let found: HashSet<_> =
         items.iter().filter_map(|item| given(&item.hash)).map(str::to_owned).collect();
     let nameless = (items.len() - found.len()) as u64;
@@ -41,7 +41,7 @@ pub async fn hashes(
         let message = format!(
             "{}: inventory/resources: {count} without a `hash`, so that nobody can tell what came \
              out of them",
-            run.name
+            session.name
         );
         Problem::new(Cause::Incomplete, message)
     });
@@ -50,14 +50,17 @@ pub async fn hashes(
 
 /// Every value of a list must match something: a misspelt account beside a right one would
 /// silently be missing from the evidence.
-async fn probe(run: &Run, filters: &[(&str, Option<&OneOrMore<Value>>)]) -> Result<(), Problem> {
+async fn probe(
+    session: &Session,
+    filters: &[(&str, Option<&OneOrMore<Value>>)],
+) -> Result<(), Problem> {
     for (field, asked) in filters {
         let asked: Vec<_> = values(*asked).collect();
         // A single one has been seen to match.
         for value in asked.iter().filter(|_| asked.len() > 1) {
             let alone = Filter::default().texts(field, [*value]);
-            if list(run, &alone).total().await? == 0 {
-                return Err(nothing(run, &alone));
+            if list(session, &alone).total().await? == 0 {
+                return Err(nothing(session, &alone));
             }
         }
     }
@@ -77,17 +80,17 @@ fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>);
     ]
 }
 
-fn list<'a>(run: &'a Run, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
+fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
     let filter = filter.to_string();
     let call = move || {
-        let call = run.http.get("api/cspm/v1/inventory/resources", &[]);
+        let call = session.http.get("api/cspm/v1/inventory/resources", &[]);
         let call = call.parameter("fields", "id,hash,name");
         if filter.is_empty() { call } else { call.parameter("filter", &filter) }
     };
-    List { what: format!("{}: inventory/resources", run.name), call }
+    List { what: format!("{}: inventory/resources", session.name), call }
 }
 
-fn nothing(run: &Run, filter: &Filter) -> Problem {
-    let message = format!("{}: posture.inventory: `{filter}` matches no resource", run.name);
+fn nothing(session: &Session, filter: &Filter) -> Problem {
+    let message = format!("{}: posture.inventory: `{filter}` matches no resource", session.name);
     Problem::new(Cause::Invalid, message).help("check the filters against the platform's inventory")
 }

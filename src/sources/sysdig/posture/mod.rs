@@ -13,7 +13,7 @@ use crate::evidence::Outcome;
 use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
-use crate::sources::{Later, Listing, Ready, Run, Table};
+use crate::sources::{Prepared, Session, Table};
 use crate::text;
 
 mod collect;
@@ -43,22 +43,22 @@ pub const SELECTORS: &[Field] = &[
 /// Reads all requirements: a few pages, and the filters are proven by them.
 pub async fn preflight<'a>(
     settings: &'a Posture,
-    run: &'a Run,
-) -> Result<Box<dyn Ready + 'a>, Vec<Problem>> {
-    run.progress.status(&run.name, "reading requirements", "");
-    let plan = plan::plan(settings, run).await?;
-    Ok(Box::new(Planned { settings, run, plan }) as Box<dyn Ready>)
+    session: &'a Session,
+) -> Result<Planned<'a>, Vec<Problem>> {
+    session.progress.status(&session.name, "reading requirements", "");
+    let plan = plan::plan(settings, session).await?;
+    Ok(Planned { settings, session, plan })
 }
 
 /// A source whose requirements are known.
-struct Planned<'a> {
+pub(in crate::sources) struct Planned<'a> {
     settings: &'a Posture,
-    run: &'a Run,
+    session: &'a Session,
     plan: Plan,
 }
 
-impl Ready for Planned<'_> {
-    fn findings(&self) -> Vec<String> {
+impl Prepared for Planned<'_> {
+    fn summary(&self) -> Vec<String> {
         let Plan { requirements, controls, manual, scope, .. } = &self.plan;
         let mut lines = vec![format!(
             "{} with {}, {} to be checked by hand",
@@ -74,21 +74,14 @@ impl Ready for Planned<'_> {
         self.plan.problems.clone()
     }
 
-    fn collect<'a>(self: Box<Self>) -> Later<'a, Outcome>
-    where
-        Self: 'a,
-    {
-        let Self { settings, run, plan } = *self;
-        Box::pin(async move { collect::Collection::new(settings, run, plan).outcome().await })
+    async fn collect(self) -> Outcome {
+        let Self { settings, session, plan } = self;
+        collect::Collection::new(settings, session, plan).outcome().await
     }
 }
 
 /// The policies, by zone: what `framework` selects, and what `policies` and `zones` filter by.
-pub async fn list(http: &Http, what: Listing) -> Result<Table, Problem> {
-    if what != Listing::Frameworks {
-        let message = "Sysdig Secure has no list of integrations";
-        return Err(Problem::new(crate::finding::Cause::Invalid, message));
-    }
+pub async fn list(http: &Http) -> Result<Table, Problem> {
     let views = freshness::views(http).await.map_err(|error| error.problem())?;
     let mut rows = Vec::new();
     for view in views.data.iter().flatten() {

@@ -14,7 +14,7 @@ use super::endpoint::Endpoint;
 use super::wire::{self, Requirement, given};
 use crate::finding::{Cause, Control, Problem, Rule, Severity};
 use crate::http::Call;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Characters of a control's description that are kept.
@@ -68,20 +68,20 @@ pub struct Target {
 ///
 /// # Errors
 /// If they do not arrive, or a filter matches nothing.
-pub async fn plan(settings: &Posture, run: &Run) -> Result<Plan, Vec<Problem>> {
+pub async fn plan(settings: &Posture, session: &Session) -> Result<Plan, Vec<Problem>> {
     let numbers = settings.severity_numbers().unwrap_or_default();
     let filter = scope(settings).numbers("severity", numbers.iter().copied());
-    let rows: Vec<Requirement> = list(run, &filter).rows(key).await.map_err(|one| vec![one])?;
-    let unmatched = unmatched(settings, run, &rows).await.map_err(|one| vec![one])?;
+    let rows: Vec<Requirement> = list(session, &filter).rows(key).await.map_err(|one| vec![one])?;
+    let unmatched = unmatched(settings, session, &rows).await.map_err(|one| vec![one])?;
     if !unmatched.is_empty() {
         return Err(unmatched);
     }
     let mut plan = Plan::default();
     for row in &rows {
-        plan.requirement(&run.name, row).map_err(|one| vec![one])?;
+        plan.requirement(&session.name, row).map_err(|one| vec![one])?;
     }
     if !numbers.is_empty() {
-        let hidden = hidden(settings, run, rows.len() as u64).await;
+        let hidden = hidden(settings, session, rows.len() as u64).await;
         plan.problems.extend(hidden.map_err(|one| vec![one])?);
     }
     Ok(plan)
@@ -95,13 +95,13 @@ fn scope(settings: &Posture) -> Filter {
         .texts("platform", values(settings.platforms.as_ref()))
 }
 
-pub fn list<'a>(run: &'a Run, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
+pub fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
     let filter = filter.to_string();
     let call = move || {
-        let call = run.http.get("api/cspm/v1/compliance/requirements", &[]);
+        let call = session.http.get("api/cspm/v1/compliance/requirements", &[]);
         if filter.is_empty() { call } else { call.parameter("filter", &filter) }
     };
-    List { what: format!("{}: compliance/requirements", run.name), call }
+    List { what: format!("{}: compliance/requirements", session.name), call }
 }
 
 fn key(row: &Requirement) -> Option<String> {
@@ -117,7 +117,7 @@ fn key(row: &Requirement) -> Option<String> {
 /// missing from the evidence.
 async fn unmatched(
     settings: &Posture,
-    run: &Run,
+    session: &Session,
     rows: &[Requirement],
 ) -> Result<Vec<Problem>, Problem> {
     let policy = |row: &Requirement| row.policy_name.clone();
@@ -142,17 +142,17 @@ async fn unmatched(
         };
         for value in asked.iter().filter(|value| !proven(value)) {
             let alone = Filter::default().texts(field, [*value]);
-            let total = list(run, &alone).total().await?;
+            let total = list(session, &alone).total().await?;
             if *key == "platforms" && total > 0 && !rows.is_empty() {
                 continue;
             }
-            unmatched.push(nothing(run, key, value, total));
+            unmatched.push(nothing(session, key, value, total));
         }
         if let Some(name) = seen.iter().find(|name| !asked.is_empty() && !has(&asked, name)) {
             let message = format!(
                 "{}: compliance/requirements answers with `{}`, which `posture.{key}` does not ask \
                  for",
-                run.name,
+                session.name,
                 text::one_line(name, 80)
             );
             return Err(Problem::new(Cause::Contradictory, message));
@@ -165,11 +165,11 @@ fn has(asked: &[&str], name: &str) -> bool {
     asked.iter().any(|value| value.eq_ignore_ascii_case(name))
 }
 
-fn nothing(run: &Run, key: &str, value: &str, alone: u64) -> Problem {
+fn nothing(session: &Session, key: &str, value: &str, alone: u64) -> Problem {
     let together = if alone == 0 { "" } else { " together with the other filters" };
     Problem::new(
         Cause::Invalid,
-        format!("{}: posture.{key}: `{value}` matches no requirement{together}", run.name),
+        format!("{}: posture.{key}: `{value}` matches no requirement{together}", session.name),
     )
     .help(
         "compare the name with `compliance-gate list frameworks`, and check that the token's team \
@@ -179,18 +179,22 @@ fn nothing(run: &Run, key: &str, value: &str, alone: u64) -> Problem {
 
 /// Requirements that the severity filter leaves out although their severity is none that the
 /// platform documents: they could be the worst.
-async fn hidden(settings: &Posture, run: &Run, found: u64) -> Result<Option<Problem>, Problem> {
-    let any = list(run, &scope(settings)).total().await?;
+async fn hidden(
+    settings: &Posture,
+    session: &Session,
+    found: u64,
+) -> Result<Option<Problem>, Problem> {
+    let any = list(session, &scope(settings)).total().await?;
     if any == found {
         return Ok(None);
     }
-    let graded = list(run, &scope(settings).numbers("severity", [3, 2, 1])).total().await?;
+    let graded = list(session, &scope(settings).numbers("severity", [3, 2, 1])).total().await?;
     Ok((graded < any).then(|| {
         let hidden = text::count(any - graded, "requirement");
         let message = format!(
             "{}: {hidden} with a severity that the platform does not document; \
              posture.severities leaves them out, and they could be the worst",
-            run.name
+            session.name
         );
         Problem::new(Cause::Incomplete, message)
             .help("remove posture.severities, and use `severity` in the gates")

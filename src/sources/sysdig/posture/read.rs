@@ -11,7 +11,7 @@ use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource, given};
 use crate::finding::{Account, Cause, Control, Fingerprint, Problem, Subject};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Which rows are read.
@@ -82,7 +82,11 @@ pub struct Reading {
 ///
 /// # Errors
 /// If a list does not arrive whole, or a row cannot be used.
-pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Reading, Problem> {
+pub async fn read(
+    session: &Session,
+    planned: &Planned,
+    terms: Terms<'_>,
+) -> Result<Reading, Problem> {
     let Terms { depth, within, accepted, now } = terms;
     let mut merged = Merged::new();
     let mut doubts = Vec::new();
@@ -92,15 +96,15 @@ pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Read
             evaluated = evaluated.max(passing);
             continue;
         }
-        let Rows { rows, doubt } = rows::read(run, planned, target, depth).await?;
+        let Rows { rows, doubt } = rows::read(session, planned, target, depth).await?;
         doubts.extend(doubt);
-        evaluated = evaluated.max(evaluated_at(run, target, depth, &rows).await?);
+        evaluated = evaluated.max(evaluated_at(session, target, depth, &rows).await?);
         for row in rows {
             let Some(key) = row.key() else { continue };
             let state = match state(&row, now) {
                 Ok(State::Accepted { .. }) if accepted == Accepted::Failed => State::Failed(None),
                 Ok(state) => state,
-                Err(what) => return Err(unusable(run, planned, &row, &what)),
+                Err(what) => return Err(unusable(session, planned, &row, &what)),
             };
             if within.is_some_and(|hashes| row.hash.as_ref().is_none_or(|h| !hashes.contains(h))) {
                 continue;
@@ -121,7 +125,7 @@ pub async fn read(run: &Run, planned: &Planned, terms: Terms<'_>) -> Result<Read
 
 /// How many resources of a list were evaluated, where only those that failed may have been read.
 async fn evaluated_at(
-    run: &Run,
+    session: &Session,
     target: &Target,
     depth: Depth,
     rows: &[Resource],
@@ -136,7 +140,7 @@ async fn evaluated_at(
     match (target.passing, &target.endpoint) {
         (Some(passing), _) => Ok(read.saturating_add(passing)),
         // The control does not count what passed, but the list has a total.
-        (None, Some(endpoint)) => Ok(read.max(rows::total(run, endpoint).await?)),
+        (None, Some(endpoint)) => Ok(read.max(rows::total(session, endpoint).await?)),
         (None, None) => Ok(read),
     }
 }
@@ -168,7 +172,7 @@ fn merge(
 /// # Errors
 /// If a list does not arrive, or a row cannot be used.
 pub async fn look(
-    run: &Run,
+    session: &Session,
     planned: &Planned,
     target: &Target,
     mut found: impl FnMut(&Check) -> bool,
@@ -180,7 +184,7 @@ pub async fn look(
         let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
         row.config_error().is_none() && found(&check)
     };
-    rows::until(run, endpoint, enough).await
+    rows::until(session, endpoint, enough).await
 }
 
 /// What came out of it; the error says what the row lacks.
@@ -255,11 +259,11 @@ fn check(
     }
 }
 
-fn unusable(run: &Run, planned: &Planned, row: &Resource, what: &str) -> Problem {
+fn unusable(session: &Session, planned: &Planned, row: &Resource, what: &str) -> Problem {
     let name = given(&row.name).or(given(&row.hash)).unwrap_or("without a name");
     let message = format!(
         "{}: a resource of control {} ({}) {what}",
-        run.name,
+        session.name,
         planned.id,
         text::one_line(name, 80)
     );

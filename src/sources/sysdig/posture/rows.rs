@@ -9,7 +9,7 @@ use super::read::Depth;
 use super::wire::Resource;
 use crate::finding::{Cause, Problem};
 use crate::http::Call;
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Rows, and what is wrong with them if something is: what they show counts all the same.
@@ -23,7 +23,7 @@ pub struct Rows {
 /// # Errors
 /// If a list does not arrive whole, or there is none.
 pub async fn read(
-    run: &Run,
+    session: &Session,
     planned: &Planned,
     target: &Target,
     depth: Depth,
@@ -31,40 +31,40 @@ pub async fn read(
     let Some(endpoint) = &target.endpoint else {
         let message = format!(
             "{}: control {} (`{}`) says where none of its resources are",
-            run.name,
+            session.name,
             planned.id,
             text::one_line(planned.rule(), 80)
         );
         return Err(Problem::new(Cause::Incomplete, message));
     };
     let counted = target.failing();
-    let mut rows = ask(run, endpoint, target, depth).await?;
+    let mut rows = ask(session, endpoint, target, depth).await?;
     if not_passed(&rows) < counted {
-        rows = ask(run, endpoint, target, depth).await?;
+        rows = ask(session, endpoint, target, depth).await?;
     }
     let listed = not_passed(&rows);
-    let doubt = (listed < counted).then(|| unexplained(run, planned, counted, listed));
+    let doubt = (listed < counted).then(|| unexplained(session, planned, counted, listed));
     Ok(Rows { rows, doubt })
 }
 
 async fn ask(
-    run: &Run,
+    session: &Session,
     endpoint: &Endpoint,
     target: &Target,
     depth: Depth,
 ) -> Result<Vec<Resource>, Problem> {
     // A filter by result would hide a host that was not evaluated.
     if depth == Depth::Everything || endpoint.tells_errors() {
-        return list(run, endpoint.clone()).rows(Resource::key).await;
+        return list(session, endpoint.clone()).rows(Resource::key).await;
     }
     // Two questions, for the language documents no brackets around `or`.
-    let mut rows = list(run, endpoint.and("pass=false")).rows(Resource::key).await?;
+    let mut rows = list(session, endpoint.and("pass=false")).rows(Resource::key).await?;
     if target.unaccepted {
         return Ok(rows);
     }
     let known: HashSet<_> = rows.iter().filter_map(Resource::key).collect();
     let accepted: Vec<Resource> =
-        list(run, endpoint.and("accepted=true")).rows(Resource::key).await?;
+        list(session, endpoint.and("accepted=true")).rows(Resource::key).await?;
     // A platform that does not know the filter gives every resource; then each says for itself.
     rows.extend(accepted.into_iter().filter(|row| row.key().is_none_or(|k| !known.contains(&k))));
     Ok(rows)
@@ -74,8 +74,8 @@ async fn ask(
 ///
 /// # Errors
 /// If it cannot be asked.
-pub async fn total(run: &Run, endpoint: &Endpoint) -> Result<u64, Problem> {
-    list(run, endpoint.clone()).total().await
+pub async fn total(session: &Session, endpoint: &Endpoint) -> Result<u64, Problem> {
+    list(session, endpoint.clone()).total().await
 }
 
 /// Rows one after another, until `enough`.
@@ -83,16 +83,16 @@ pub async fn total(run: &Run, endpoint: &Endpoint) -> Result<u64, Problem> {
 /// # Errors
 /// If the list does not arrive.
 pub async fn until(
-    run: &Run,
+    session: &Session,
     endpoint: &Endpoint,
     enough: impl FnMut(&Resource) -> bool,
 ) -> Result<(), Problem> {
-    list(run, endpoint.clone()).until(Resource::key, enough).await
+    list(session, endpoint.clone()).until(Resource::key, enough).await
 }
 
-fn list<'a>(run: &'a Run, endpoint: Endpoint) -> List<impl Fn() -> Call<'a>> {
+fn list<'a>(session: &'a Session, endpoint: Endpoint) -> List<impl Fn() -> Call<'a>> {
     let name = endpoint.path().trim_start_matches("api/cspm/v1/").to_owned();
-    List { what: format!("{}: {name}", run.name), call: move || endpoint.call(&run.http) }
+    List { what: format!("{}: {name}", session.name), call: move || endpoint.call(&session.http) }
 }
 
 /// Rows that the control may count as failing. Whether it counts accepted ones is not agreed upon
@@ -104,10 +104,10 @@ fn not_passed(rows: &[Resource]) -> u64 {
     rows.iter().filter(counts).count() as u64
 }
 
-fn unexplained(run: &Run, planned: &Planned, counted: u64, listed: u64) -> Problem {
+fn unexplained(session: &Session, planned: &Planned, counted: u64, listed: u64) -> Problem {
     let message = format!(
         "{}: control {} (`{}`) failed on {}, but {listed} of them {} listed",
-        run.name,
+        session.name,
         planned.id,
         text::one_line(planned.rule(), 80),
         text::count(counted, "resource"),

@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::wire::{Catalogue, given};
 use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
-use crate::sources::Run;
+use crate::sources::Session;
 use crate::text;
 
 /// Controls in a page of the catalogue, and the most pages that are turned.
@@ -16,12 +16,16 @@ const MOST_PAGES: usize = 200;
 ///
 /// # Errors
 /// If everything has to stop.
-pub async fn complete(run: &Run, plan: &mut Plan, notes: &mut Vec<String>) -> Result<(), Problem> {
+pub async fn complete(
+    session: &Session,
+    plan: &mut Plan,
+    notes: &mut Vec<String>,
+) -> Result<(), Problem> {
     let nameless = plan.controls.values().filter(|planned| planned.name.is_none()).count();
     if nameless == 0 {
         return Ok(());
     }
-    match search(run, plan).await {
+    match search(session, plan).await {
         Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.problem()),
         Err(error) => {
             let count = text::count(nameless as u64, "control");
@@ -32,9 +36,9 @@ pub async fn complete(run: &Run, plan: &mut Plan, notes: &mut Vec<String>) -> Re
     }
 }
 
-async fn search(run: &Run, plan: &mut Plan) -> Result<(), HttpError> {
+async fn search(session: &Session, plan: &mut Plan) -> Result<(), HttpError> {
     for page in 1..=MOST_PAGES {
-        let call = run.http.get("api/cspm/v1/policy/controls/search", &[]);
+        let call = session.http.get("api/cspm/v1/policy/controls/search", &[]);
         let call = call.parameter("pageNumber", &page.to_string());
         let answer = call.parameter("pageSize", &PAGE.to_string()).send().await?;
         let controls = answer.json::<Catalogue>()?.data.unwrap_or_default();

@@ -1,0 +1,159 @@
+//! The product on one screen: collect, decide, deliver.
+//!
+//! `run` is all three. `doctor` stops after the preflight.
+
+use std::io::Write;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::evaluate::{self, Decision};
+use crate::evidence::{Evidence, Outcome};
+use crate::finding::{Cause, Problem};
+use crate::host::Ci;
+use crate::policy::Policy;
+use crate::progress::Progress;
+use crate::report::{Facts, Sinks};
+use crate::secret::Variables;
+use crate::setup::{self, OpenSources, SetupErrors};
+use crate::sources::Ready;
+use crate::stop::{Reason, Signal};
+use crate::verdict::Verdict;
+
+/// Evidence, and the verdict that cannot get better whatever the gates say: an interrupt, or a
+/// set-up that could not work.
+pub struct Collected {
+    pub evidence: Evidence,
+    pub at_least: Option<Verdict>,
+}
+
+/// What a source found before anything was started.
+pub type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
+
+/// Asks every source. One that fails does not hide the others.
+pub async fn collect(
+    config: &Config,
+    variables: &Variables,
+    progress: &Rc<Progress>,
+    signal: watch::Receiver<Option<Signal>>,
+) -> Collected {
+    let started = Utc::now();
+    let (outcomes, at_least) = match setup::open(config, variables, progress, signal) {
+        Ok(open) => {
+            let outcomes = ask(&open).await;
+            (outcomes, open.stop.reason().and_then(interrupt))
+        }
+        Err(errors) => (not_set_up(config, &errors), Some(Verdict::Invalid)),
+    };
+    progress.clear();
+    Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least }
+}
+
+/// Decides one policy, at one moment. Pure.
+pub fn decide<'a>(
+    policy: &'a Policy,
+    collected: &'a Collected,
+    now: DateTime<Utc>,
+) -> Decision<'a> {
+    evaluate::decide(policy, &collected.evidence, collected.at_least, now)
+}
+
+/// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. A
+/// report that cannot be written turns a pass into an inconclusive run.
+pub fn deliver(
+    facts: &Facts<'_>,
+    mut decision: Decision<'_>,
+    mut sinks: Sinks,
+    ci: Ci<'_>,
+    progress: &Progress,
+) -> u8 {
+    let mut output = sinks.output();
+    let places = sinks.places();
+    write_reports(&mut sinks, facts, &mut decision, progress);
+    let printed = ci
+        .print(&facts.report(&decision), &mut output.people, &mut output.plain)
+        .and_then(|()| output.people.flush());
+    if let Err(error) = printed {
+        let sentence = format!("failed to print the result: {error}");
+        progress.error(&sentence);
+        decision.report_failed(&[sentence]);
+        write_reports(&mut sinks, facts, &mut decision, progress);
+    }
+    let report = facts.report(&decision);
+    for note in ci.publish(&report, &places, &mut output.plain) {
+        progress.note(&note);
+    }
+    report.exit_code
+}
+
+/// Checks online all that can be checked without starting anything, in the order of `sources`.
+pub async fn preflight(open: &OpenSources) -> Vec<Preflight<'_>> {
+    join_all(open.sources.iter().map(|asked| asked.source.preflight(&asked.session))).await
+}
+
+/// Where a needed source finds the configuration itself invalid, nothing is started anywhere.
+async fn ask(open: &OpenSources) -> Vec<Outcome> {
+    let preflights = preflight(open).await;
+    let invalid = open.sources.iter().zip(&preflights).find(|(source, preflight)| {
+        let is_invalid = |problem: &Problem| problem.cause == Cause::Invalid;
+        source.needed && preflight.as_ref().is_err_and(|problems| problems.iter().any(is_invalid))
+    });
+    let held_back = invalid.map(|(source, _)| {
+        let name = &source.session.name;
+        let message = format!("not asked, since the configuration of {name} is invalid");
+        Problem::new(Cause::Incomplete, message)
+    });
+    let outcomes = open.sources.iter().zip(preflights).map(async |(source, preflight)| {
+        match (preflight, &held_back) {
+            (Err(problems), _) => source.session.outcome(Vec::new(), problems, Vec::new()),
+            (Ok(_), Some(problem)) => {
+                source.session.outcome(Vec::new(), vec![problem.clone()], Vec::new())
+            }
+            (Ok(ready), None) => ready.collect().await,
+        }
+    });
+    join_all(outcomes).await
+}
+
+fn interrupt(reason: Reason) -> Option<Verdict> {
+    match reason {
+        Reason::Interrupt(signal) => Some(Verdict::from(signal)),
+        Reason::Deadline => None,
+    }
+}
+
+/// The outcomes of a run that could not begin: nothing was sent.
+fn not_set_up(config: &Config, SetupErrors(errors): &SetupErrors) -> Vec<Outcome> {
+    let problem = |name: &String| match errors.iter().find(|(source, _)| source == name) {
+        Some((_, sentence)) => Problem::new(Cause::Invalid, format!("{name}: {sentence}")),
+        None => Problem::new(
+            Cause::Incomplete,
+            format!("{name}: not asked, since another source is not set up"),
+        ),
+    };
+    let outcome = |(name, source): (&String, &Rc<crate::sources::Source>)| {
+        let origin = source.connection().url.origin().ascii_serialization();
+        Outcome::of_failure(name.clone(), origin, problem(name))
+    };
+    config.sources.iter().map(outcome).collect()
+}
+
+/// Writes all reports, and again if one failed, so that none says more than holds in the end.
+fn write_reports(
+    sinks: &mut Sinks,
+    facts: &Facts<'_>,
+    decision: &mut Decision<'_>,
+    progress: &Progress,
+) {
+    loop {
+        let failures = sinks.write(&facts.report(decision));
+        if failures.is_empty() {
+            return;
+        }
+        failures.iter().for_each(|sentence| progress.error(sentence));
+        decision.report_failed(&failures);
+    }
+}

@@ -1,0 +1,120 @@
+//! Opens the sources of a configuration: each gets its token and its client. Nothing is sent.
+
+use std::rc::Rc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::http::{Http, Setup};
+use crate::progress::Progress;
+use crate::secret::{Token, Variables};
+use crate::sources::{Session, Source};
+use crate::stop::{Signal, Stop};
+
+/// Limits the origins that a token may be sent to; set by the pipeline, not by the repository.
+pub const ALLOWED_ORIGINS: &str = "COMPLIANCE_GATE_ALLOWED_ORIGINS";
+
+/// The sources of a configuration, in its order, ready to be asked.
+pub struct OpenSources {
+    pub sources: Vec<OpenSource>,
+    pub stop: Stop,
+}
+
+/// A source with what it needs to ask its platform.
+pub struct OpenSource {
+    pub source: Rc<Source>,
+    pub session: Session,
+    /// Whether a blocking gate needs it.
+    pub needed: bool,
+}
+
+/// Sources that cannot be asked: the name of each, and a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.0.iter().map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("\n"))]
+pub struct SetupErrors(pub Vec<(String, String)>);
+
+/// Gives each source its token and its client. Nothing is sent.
+///
+/// # Errors
+/// If a source has no usable token, or is outside the allowed origins.
+pub fn open(
+    config: &Config,
+    variables: &Variables,
+    progress: &Rc<Progress>,
+    signal: watch::Receiver<Option<Signal>>,
+) -> Result<OpenSources, SetupErrors> {
+    let stop = Stop::new(config.deadline, signal);
+    let mut errors = Vec::new();
+    let mut sources = Vec::new();
+    for (name, source) in &config.sources {
+        match http(name, source, variables, &stop, progress) {
+            Ok(http) => sources.push(OpenSource {
+                source: Rc::clone(source),
+                session: Session {
+                    name: name.clone(),
+                    http,
+                    wanted: config.policy.wanted(name),
+                    stop: stop.clone(),
+                    progress: Rc::clone(progress),
+                },
+                needed: config.policy.blocks_on(name),
+            }),
+            Err(sentence) => errors.push((name.clone(), sentence)),
+        }
+    }
+    if errors.is_empty() { Ok(OpenSources { sources, stop }) } else { Err(SetupErrors(errors)) }
+}
+
+fn http(
+    name: &str,
+    source: &Source,
+    variables: &Variables,
+    stop: &Stop,
+    progress: &Rc<Progress>,
+) -> Result<Http, String> {
+    let connection = source.connection();
+    check_origin(&connection.url, variables)?;
+    let token = Token::read(&connection.token_variables, variables)?;
+    for url in source.further_origins(&token) {
+        check_origin(url, variables)?;
+    }
+    let setup = Setup {
+        source: name,
+        base: &connection.url,
+        credentials: source.credentials(token, stop, progress)?,
+        headers: source.headers(),
+        timeout: connection.request_timeout,
+        ca_file: connection.ca_file.as_deref(),
+    };
+    Http::new(setup, stop.clone(), Rc::clone(progress))
+}
+
+/// Whether the pipeline lets a token be sent there.
+///
+/// # Errors
+/// A sentence, if it does not.
+pub fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
+    let Some(allowed) = variables.get(ALLOWED_ORIGINS).filter(|allowed| !allowed.trim().is_empty())
+    else {
+        return Ok(());
+    };
+    let words = allowed.split([',', ' ', '\n']).filter(|word| !word.is_empty());
+    let origins = words
+        .map(|word| {
+            url::Url::parse(word).map(|url| url.origin().ascii_serialization()).map_err(|error| {
+                format!(
+                    "{ALLOWED_ORIGINS}: `{word}` is not an origin such as https://host ({error})"
+                )
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let origin = url.origin().ascii_serialization();
+    if origins.contains(&origin) {
+        return Ok(());
+    }
+    Err(format!(
+        "{origin} is not one of the origins that the pipeline allows ({ALLOWED_ORIGINS}: {}); no \
+         token is sent there",
+        origins.join(", ")
+    ))
+}
