@@ -2,7 +2,7 @@
 //! once the fix is verified.
 //!
 //! A ticket is not a fix. A case is resolved only where BigID itself reports the fix, and every
-//! case is read right before and right after its change (docs/platforms/bigid.md#writes). The
+//! case is read right before and right after its change (docs/platforms/bigid.md#changing-cases). The
 //! ledger alone proves nothing: the ticket must carry the mark of the case.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,23 +1,23 @@
-//! One page of `GET /actionable-insights/all-cases`, asked for and understood (fact sheet §A2).
+//! One page of `GET /actionable-insights/all-cases` (docs/platforms/bigid.md#listing-cases).
 
 use serde_json::json;
 
 use super::settings::{Encoding, Settings};
-use super::wire::{FIELDS, Page, Said};
+use super::wire::{FIELDS, Page, Envelope};
 use crate::finding::Problem;
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::text;
 
 const CASES: &str = "actionable-insights/all-cases";
 
-/// Which cases, and what of them.
+/// Which cases, and which of their fields.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
-    /// Cases before the page.
+    /// The number of cases before the page.
     pub from: u64,
-    /// The most cases in the page.
+    /// The maximum number of cases in the page.
     pub limit: u64,
-    /// The fields to ask for; `None` is whole cases.
+    /// The fields to request; `None` requests whole cases.
     pub fields: Option<&'a [&'a str]>,
     /// Only the case with this id, where the platform understands that.
     pub id: Option<&'a str>,
@@ -31,7 +31,7 @@ impl Query<'_> {
             .parameter(settings.paging.parameter(), &self.from.to_string())
             .parameter("limit", &self.limit.to_string())
             .parameter("requireTotalCount", "true")
-            // Pages of a set that moves must not change their order too.
+            // A stable order, so that a set that changes moves as few cases as possible between pages.
             .parameter(
                 "sort",
                 &match encoding.sort {
@@ -63,17 +63,18 @@ impl Query<'_> {
     }
 }
 
-/// Asks for a page.
+/// Requests a page.
 ///
 /// # Errors
-/// If it does not arrive, says itself that it is none, or is not a page of cases.
+/// If it does not arrive, reports a failure, or is not a page of cases.
 pub async fn page(settings: &Settings, http: &Http, query: Query<'_>) -> Result<Page, HttpError> {
     let mut renewed = false;
     loop {
         let answer = query.call(settings, http).send().await?;
         match understood(&answer) {
             Ok(()) => return answer.json(),
-            // With a good status BigID also says that a token is no longer good (fact sheet §A5).
+            // BigID reports an expired token with status 200 too
+            // (docs/platforms/bigid.md#errors-and-limits).
             Err(error) if matches!(error.failure, Failure::Denied(_)) && !renewed => {
                 renewed = true;
                 if !http.forget_lease() {
@@ -85,23 +86,24 @@ pub async fn page(settings: &Settings, http: &Http, query: Query<'_>) -> Result<
     }
 }
 
-/// Whether an answer with a good status is one (fact sheet §A5).
+/// Checks that an answer with status 200 does not report a failure
+/// (docs/platforms/bigid.md#errors-and-limits).
 ///
 /// # Errors
-/// If it is no JSON object, or says that it failed.
+/// If it is not a JSON object, or reports a failure.
 pub fn understood(answer: &Answer) -> Result<(), HttpError> {
-    let said: Said<'_> = answer.json()?;
-    said.refusal().map_or(Ok(()), |refusal| {
-        let words = text::one_line(&refusal.said, 200);
+    let envelope: Envelope<'_> = answer.json()?;
+    envelope.refusal().map_or(Ok(()), |refusal| {
+        let reason = text::one_line(&refusal.reason, 200);
         let failure = match refusal.denied {
-            true => Failure::Denied(format!("200 with {words}")),
-            false => Failure::Protocol(format!("it answered 200 with {words}")),
+            true => Failure::Denied(format!("200 with {reason}")),
+            false => Failure::Protocol(format!("it answered 200 with {reason}")),
         };
         Err(answer.failed(failure))
     })
 }
 
-/// How many cases there are, where the platform says.
+/// The number of cases, where the platform states it.
 ///
 /// # Errors
 /// As for a page.

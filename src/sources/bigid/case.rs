@@ -1,4 +1,4 @@
-//! A case as the gate and the export see it (fact sheet §A6).
+//! A case, for the gate and the export (docs/platforms/bigid.md#cases).
 
 use chrono::{DateTime, Utc};
 use url::Url;
@@ -7,26 +7,26 @@ use super::wire::Row;
 use super::words::{self, Standing};
 use crate::finding::Severity;
 
-/// What BigID writes where a link should be if it could not make the ticket.
+/// What BigID writes instead of a link if it could not create its own ticket.
 const NO_TICKET: &str = "Creation Failed";
 
 /// One security case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What every write goes by (Mongo's `_id`).
+    /// The id that writes need (`_id`).
     pub id: String,
-    /// What people call it: `SPC-…`.
+    /// The display name: `SPC-…`.
     pub alias: Option<String>,
-    /// What it is about, in a line.
+    /// A title in one line.
     pub label: String,
     /// The policy's name, else the label.
     pub policy: String,
     pub has_policy: bool,
     pub policy_description: Option<String>,
     pub severity: Severity,
-    /// The platform's word, a known one in its usual spelling; `open` where it says none.
+    /// The platform's status, a documented one in its usual spelling; `open` where there is none.
     pub status: String,
-    /// Whether `status: open` matches it: the platform says so, or says nothing that is known.
+    /// Whether `status: open` matches it: its status is open, absent or undocumented.
     pub open: bool,
     pub assignee: Option<String>,
     pub data_source: Option<String>,
@@ -35,13 +35,13 @@ pub struct Case {
     pub affected_objects: Option<u64>,
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
-    /// Where the case is in BigID's web interface.
+    /// Its page in BigID's web interface.
     pub link: String,
-    /// The ticket that BigID itself knows for it.
+    /// The ticket that BigID itself has for it.
     pub ticket: Option<Ticket>,
 }
 
-/// A ticket for a case, made by whomever.
+/// A ticket that BigID has for a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// `jira`, `service_now`.
@@ -82,12 +82,12 @@ impl Case {
         }
     }
 
-    /// Whether the platform says that it is over.
+    /// Whether the platform reports it as finished.
     pub fn is_resolved(&self) -> bool {
         words::status(&self.status).is_some_and(|(_, standing)| standing == Standing::Resolved)
     }
 
-    /// Whether the platform itself has seen that it is mended: a ticket is not a fix.
+    /// Whether the platform itself reports the fix: a ticket is not a fix.
     pub fn is_verified_fixed(&self) -> bool {
         matches!(self.status.as_str(), "resolved" | "remediated")
             || self.affected_objects == Some(0)
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses_mean_what_the_fact_sheet_says() {
+    fn statuses_mean_what_the_documents_say() {
         for (given, status, open, resolved) in [
             (json!("open"), "open", true, false),
             (json!("OPEN"), "open", true, false),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mongo_id_wins_and_the_alias_is_only_a_name() {
+    fn the_id_is_preferred_to_the_display_name() {
         let both = case(json!({"_id": "aa", "id": "bb", "caseId": "SPC-7"}));
         assert_eq!((&*both.id, both.alias.as_deref()), ("aa", Some("SPC-7")));
         assert_eq!(both.link, "https://tenant.example.com/#/actionable-insights/case/aa");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_that_failed_is_none() {
+    fn a_ticket_that_could_not_be_created_does_not_count() {
         let ticket = |row: Value| case(row).ticket;
         let jira = json!({"ticketType": "jira"});
         assert_eq!(
@@ -166,17 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn what_only_informs_may_be_anything() {
-        let odd = case(json!({
+    fn fields_that_no_gate_needs_may_be_anything() {
+        let lax = case(json!({
             "id": "a", "assignee": {"name": "x"}, "created_at": 1700000000, "caseLabel": ["x"],
             "numberOfAffectedObjects": 3.5, "ticketMetadata": "jira", "ticketUrl": 7
         }));
-        assert_eq!((odd.assignee, odd.created_at, odd.affected_objects), (None, None, None));
-        assert_eq!((&*odd.label, odd.ticket), ("(no label)", None));
+        assert_eq!((lax.assignee, lax.created_at, lax.affected_objects), (None, None, None));
+        assert_eq!((&*lax.label, lax.ticket), ("(no label)", None));
     }
 
     #[test]
-    fn a_fix_is_verified_by_the_platform_alone() {
+    fn only_the_platform_verifies_a_fix() {
         let fixed = |status: &str, objects: Value| {
             case(json!({"id": "a", "caseStatus": status, "numberOfAffectedObjects": objects}))
                 .is_verified_fixed()

@@ -11,23 +11,23 @@ use super::token::{Kind, Scheme};
 use crate::sources::Connection;
 use crate::sources::settings::settings;
 
-/// What stands between the host and the endpoints (fact sheet §A1).
+/// The path of the API (docs/platforms/bigid.md#tokens).
 const API: &str = "/api/v1";
 
 settings! {
     /// The keys as written.
     pub struct Keys {
-        /// What kind of token it is. Without it, and without the variable `BIGID_TOKEN_KIND`, the
-        /// token itself is asked.
+        /// The kind of the token. Default: the variable `BIGID_TOKEN_KIND`, else what the token
+        /// itself states.
         #[serde(default)]
         token_kind: Option<Kind>,
-        /// How the token stands in the `Authorization` header.
+        /// How the token is sent in the `Authorization` header.
         #[serde(default)]
         auth_scheme: Scheme,
         /// Cases in one page, 1 to 1000. Default: 100.
         #[serde(default)]
         page_limit: PageLimit,
-        /// The parameter that says where a page begins.
+        /// The parameter for the beginning of a page.
         #[serde(default)]
         paging: Paging,
         /// How the parameters `filter`, `fields` and `sort` are written.
@@ -39,15 +39,15 @@ settings! {
     }
 }
 
-/// Where the cases come from, and how to ask for them.
+/// Where the cases come from, and how they are requested.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    /// Its URL ends where the endpoints begin.
+    /// Its URL ends with the path of the API.
     #[cfg_attr(test, schemars(skip))]
     pub(super) connection: Connection,
-    /// Where the web interface is.
+    /// The web interface.
     #[cfg_attr(test, schemars(skip))]
     pub(super) web: Url,
     #[cfg_attr(test, schemars(skip))]
@@ -76,7 +76,7 @@ impl TryFrom<Keys> for Settings {
 
     fn try_from(keys: Keys) -> Result<Self, String> {
         let mut connection = keys.connection(&SYSTEM)?;
-        // Both are seen: the tenant alone, and with the API's path behind it.
+        // Users write the tenant alone, or with the path of the API.
         let path = connection.url.path().trim_end_matches('/').to_owned();
         let root = path.strip_suffix(API).unwrap_or(&path);
         let mut web = connection.url.clone();
@@ -95,8 +95,8 @@ impl TryFrom<Keys> for Settings {
     }
 }
 
-/// The parameter that says where a page begins. The vendor's page names `skip`; a published
-/// consumer of the same endpoint pages with `offset` (fact sheet §A2).
+/// The parameter for the beginning of a page. The vendor's page names `skip`; a public client of the
+/// same endpoint uses `offset` (docs/platforms/bigid.md#listing-cases).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdPaging"))]
@@ -116,8 +116,8 @@ impl Paging {
     }
 }
 
-/// How a parameter is written: as JSON, which is what published callers send, or as lists with
-/// commas, which is what the vendor's page shows (fact sheet §A2).
+/// How a parameter is written: as JSON, as public clients send it, or as a comma-separated list, as
+/// on the vendor's page (docs/platforms/bigid.md#listing-cases).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdEncoding"))]
@@ -184,19 +184,19 @@ impl schemars::JsonSchema for Encodings {
     }
 }
 
-/// What a change of many cases needs (fact sheet §A3).
+/// Settings for changing many cases with one request (docs/platforms/bigid.md#changing-cases).
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdBulk"))]
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
-    /// What stands behind `cases:` in the path. Its value is not public: ask your BigID.
+    /// The word after `cases:` in the path. Its value is not public: ask BigID.
     pub action_type: ActionType,
-    /// The most cases that one request may change.
+    /// The maximum number of cases that one request may change.
     pub max: u16,
 }
 
-/// A word that can stand in a path as it is.
+/// A word that needs no escaping in a path.
 #[derive(Clone, Debug)]
 pub struct ActionType(pub String);
 
@@ -222,8 +222,8 @@ impl schemars::JsonSchema for ActionType {
     }
 }
 
-/// Cases in one page. Neither default nor limit is documented; callers are seen with 50 and 100
-/// (fact sheet §A2).
+/// Cases in one page. Neither the default nor the maximum is documented; clients send 50 or 100
+/// (docs/platforms/bigid.md#listing-cases).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimit(pub u16);
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_is_right() {
+    fn errors_name_the_right_value() {
         for (keys, has) in [
             (json!({"token_kind": "api"}), "unknown variant `api`"),
             (json!({"auth_scheme": "Bearer"}), "unknown variant `Bearer`"),

@@ -1,4 +1,4 @@
-//! Which token the pipeline holds, and what it is exchanged for (fact sheet §A1).
+//! The kind of the pipeline's token, and its exchange (docs/platforms/bigid.md#tokens).
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -19,20 +19,20 @@ use crate::secret::{Secret, Token};
 use crate::stop::Stop;
 use crate::text;
 
-/// What a system token is kept for by published clients (fact sheet §A1).
+/// How long public clients keep a system token (docs/platforms/bigid.md#tokens).
 const LEASE: Duration = Duration::from_secs(3600);
 
-/// What kind of token it is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdTokenKind"))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Made in BigID's access management; exchanged for a system token before anything else.
+    /// Created in BigID's access management; exchanged for a system token first.
     User,
-    /// What a user token was exchanged for: sent as it is.
+    /// The result of that exchange: sent as it is.
     System,
-    /// From a login, good for a day: sent as it is.
+    /// From a login, valid for a day: sent as it is.
     Session,
 }
 
@@ -41,8 +41,8 @@ impl Kind {
         [("user", Self::User), ("system", Self::System), ("session", Self::Session)];
 }
 
-/// How the token stands in the `Authorization` header. The vendor's tutorial shows a bearer token;
-/// every published client sends it raw (fact sheet §0).
+/// How the token is sent in the `Authorization` header. The vendor's tutorial shows a bearer token;
+/// every public client sends it raw (docs/platforms/bigid.md#tokens).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdAuthScheme"))]
@@ -64,10 +64,10 @@ impl Scheme {
     }
 }
 
-/// What the platform is shown for the pipeline's token.
+/// What is sent to the platform for the pipeline's token.
 ///
 /// # Errors
-/// A sentence, if the variable beside the token names no kind, or TLS cannot be set up.
+/// A sentence, if the variable for the kind has another value, or TLS cannot be set up.
 pub fn credentials(
     settings: &Settings,
     token: Token,
@@ -82,7 +82,7 @@ pub fn credentials(
     let setup = Setup {
         source: SYSTEM.name,
         base: &settings.connection.url,
-        // Raw whatever the scheme: no source shows the exchange otherwise.
+        // Raw whatever the scheme: all sources show the exchange so.
         credentials: Credentials::Fixed(Scheme::Raw.auth(token.secret)),
         headers: HeaderMap::new(),
         timeout: settings.connection.request_timeout,
@@ -96,7 +96,7 @@ pub fn credentials(
     Ok(Credentials::Leased(user_token, renewal))
 }
 
-/// The variable beside the token knows best; then the settings; then the token itself.
+/// The variable of the kind decides; then the settings; then the token itself.
 fn kind(set: Option<Kind>, token: &Token) -> Result<Kind, String> {
     if let Some(word) = &token.kind {
         let known = Kind::WORDS.into_iter().find(|(name, _)| name == word);
@@ -151,7 +151,7 @@ async fn exchange(http: &Http, scheme: Scheme) -> Result<Lease, HttpError> {
     Ok(Lease { auth: scheme.auth(secret), until: Some(Instant::now() + LEASE) })
 }
 
-/// A refusal with what most often is behind it.
+/// A refusal, with its most frequent causes as help.
 pub fn advised(problem: Problem, settings: &Settings) -> Problem {
     if problem.cause != Cause::Denied {
         return problem;
@@ -162,10 +162,9 @@ pub fn advised(problem: Problem, settings: &Settings) -> Problem {
     };
     let variable = settings.connection.token_variables.first().map_or(SYSTEM.name, |name| name);
     problem.help(format!(
-        "check that the token is not expired or revoked (a session lives 24 hours) and may see \
-         Data Posture cases; say with {variable}_KIND whether it is a `user`, `system` or `session` \
-         token, since a user token has to be exchanged first; if your tenant wants it so, set \
-         `auth_scheme: {other}`"
+        "check that the token is not expired or revoked (a session is valid for 24 hours) and may \
+         read Data Posture cases; set {variable}_KIND to `user`, `system` or `session`, since a \
+         user token must be exchanged first; if your tenant requires it, set `auth_scheme: {other}`"
     ))
 }
 
@@ -173,7 +172,7 @@ pub fn advised(problem: Problem, settings: &Settings) -> Problem {
 mod tests {
     use super::*;
 
-    /// A token with this payload; its signature is none.
+    /// A token with this payload and an invalid signature.
     fn jwt(payload: &str) -> String {
         let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
         format!("{}.{}.c2lnbmVk", encode(r#"{"alg":"HS256"}"#), encode(payload))
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kind_is_told_by_the_variable_the_settings_or_the_token() {
+    fn the_kind_comes_from_the_variable_the_settings_or_the_token() {
         let refresh = jwt(r#"{"type":"refresh-token"}"#);
         let access = jwt(r#"{"type":"access-token"}"#);
         for (set, text, variable, expected) in [

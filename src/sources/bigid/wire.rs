@@ -1,4 +1,4 @@
-//! The JSON of a page of cases (fact sheet §A2): honest about what may be missing.
+//! The JSON of a page of cases (docs/platforms/bigid.md#listing-cases).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,25 +9,25 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What is said about the answer as a whole, with any status (fact sheet §A5). A map, since a
-/// struct would be read from a list too.
+/// What an answer reports about itself, with any status
+/// (docs/platforms/bigid.md#errors-and-limits). A map, since a struct could be read from a list too.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub struct Said<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+pub struct Envelope<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 
-/// An answer that says itself that it is none.
+/// A failure that an answer reports.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    pub said: String,
+    pub reason: String,
     /// Whether it is about the token.
     pub denied: bool,
 }
 
-impl Said<'_> {
+impl Envelope<'_> {
     pub fn refusal(&self) -> Option<Refusal> {
         let (message, error) = (self.field("message"), self.field("error"));
-        let words = [&message, &error].into_iter().flatten().find_map(Value::as_str);
-        let words = words.unwrap_or("no reason given");
+        let text = [&message, &error].into_iter().flatten().find_map(Value::as_str);
+        let text = text.unwrap_or("no reason given");
         let code = self.field("statusCode").and_then(|code| code.as_u64());
         let sign = match (self.field("success"), self.field("status"), code) {
             (Some(success), ..) if success != true => format!("`success: {success}`"),
@@ -38,15 +38,15 @@ impl Said<'_> {
             }
             _ => return None,
         };
-        // The one text that is known: `Authentication failed`.
+        // The only text that is known from a public client is `Authentication failed`.
         let denied = matches!(code, Some(401 | 403))
             || ["authenticat", "authoriz", "unauthor", "forbidden", "permission"]
                 .iter()
-                .any(|part| words.to_lowercase().contains(part));
-        Some(Refusal { said: format!("{sign}: {words}"), denied })
+                .any(|part| text.to_lowercase().contains(part));
+        Some(Refusal { reason: format!("{sign}: {text}"), denied })
     }
 
-    /// A field that says something.
+    /// A field that is there and not null.
     fn field(&self, name: &str) -> Option<Value> {
         let value = serde_json::from_str(self.0.get(name)?.get()).ok();
         value.filter(|value: &Value| !value.is_null())
@@ -57,7 +57,7 @@ fn is_success(status: &Value) -> bool {
     status.as_str().is_some_and(|status| status.eq_ignore_ascii_case("success"))
 }
 
-/// A page of cases. An answer without the list is not an empty one.
+/// A page of cases. An answer without the list is an error, not an empty page.
 #[derive(Debug, Deserialize)]
 pub struct Page {
     pub data: Data,
@@ -70,7 +70,7 @@ pub struct Data {
     pub cases: Vec<Row>,
 }
 
-/// A number, also one that is written as text.
+/// A number, also as a text.
 fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match Given::deserialize(deserializer)?.word() {
         None => Ok(None),
@@ -81,7 +81,7 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
     }
 }
 
-/// A case. What a gate can select by must be readable; what only informs may be anything.
+/// A case. Fields that a gate can select by must be readable; other fields may be anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Row {
@@ -109,7 +109,7 @@ pub struct Row {
     pub ticket_url: Lax,
 }
 
-/// The fields of a [`Row`], to be asked for: whole cases carry large blocks that nobody reads.
+/// The fields of a [`Row`], for the request: whole cases carry large nested blocks.
 pub const FIELDS: [&str; 19] = [
     "_id",
     "id",
@@ -132,18 +132,18 @@ pub const FIELDS: [&str; 19] = [
     "ticketUrl",
 ];
 
-/// What tells one case from another, and whether it is a new one.
+/// The fields that distinguish a case from others, and show whether it is new.
 pub const IDENTITY: [&str; 3] = ["_id", "id", "created_at"];
 
 impl Row {
-    /// The id that everything else goes by (fact sheet §A2): `_id`, else `id`. `caseId` is a name
-    /// for people in one endpoint and the id in another.
+    /// The id (docs/platforms/bigid.md#listing-cases): `_id`, else `id`. `caseId` is a display name
+    /// in one endpoint and the id in another.
     pub fn id(&self) -> Option<&str> {
         self.mongo_id.word().or(self.id.word())
     }
 
-    /// The field without which a projected case cannot be judged, if one is not there at all: the
-    /// platform then did not understand which fields were asked for.
+    /// A field that a gate needs and that is absent, if there is one: the platform then did not
+    /// understand `fields`.
     pub fn lacks(&self) -> Option<&'static str> {
         let needed = [
             ("caseStatus", &self.case_status),
@@ -154,7 +154,7 @@ impl Row {
     }
 }
 
-/// A word that may be null or not there at all, which is not the same.
+/// A text or number that may be null or absent, which is not the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Given {
     #[default]
@@ -164,7 +164,7 @@ pub enum Given {
 }
 
 impl Given {
-    /// The word, if there is one and it says something.
+    /// The text, if there is one and it is not blank.
     pub fn word(&self) -> Option<&str> {
         match self {
             Self::Word(word) => Some(word.trim()).filter(|word| !word.is_empty()),
@@ -203,7 +203,7 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
-/// What only informs: of any type, and then without meaning if it is not the expected one.
+/// A field that no gate depends on: of any type, and ignored if it is not the expected one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Lax(Value);
@@ -234,8 +234,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_of_a_row_is_asked_for() {
-        // Each name lands in its field, so that none of them is misspelt here or there.
+    fn every_field_of_a_row_is_requested() {
+        // Each name must reach its field, so that no name is misspelt.
         let all: serde_json::Map<_, _> =
             FIELDS.iter().map(|name| ((*name).to_owned(), json!("x"))).collect();
         let row: Row = serde_json::from_value(all.into()).unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_it_is_none_is_recognised() {
+    fn a_failure_with_status_200_is_recognised() {
         for (answer, denied) in [
             (json!({"success": false, "message": "Authentication failed, log in"}), Some(true)),
             (json!({"success": false}), Some(false)),
@@ -258,13 +258,13 @@ mod tests {
             (json!({"data": {"cases": []}}), None),
         ] {
             let answer = answer.to_string();
-            let said: Said<'_> = serde_json::from_str(&answer).unwrap();
-            assert_eq!(said.refusal().map(|refusal| refusal.denied), denied, "{answer}");
+            let envelope: Envelope<'_> = serde_json::from_str(&answer).unwrap();
+            assert_eq!(envelope.refusal().map(|refusal| refusal.denied), denied, "{answer}");
         }
     }
 
     #[test]
-    fn an_answer_without_the_list_is_not_an_empty_one() {
+    fn an_answer_without_the_list_is_an_error() {
         for answer in [
             json!({}),
             json!({"data": null}),
@@ -281,7 +281,7 @@ mod tests {
             assert!(serde_json::from_value::<Page>(answer.clone()).is_err(), "{answer}");
         }
         for answer in ["[]", "[42]", "null", "7", r#""x""#] {
-            assert!(serde_json::from_str::<Said<'_>>(answer).is_err(), "{answer}");
+            assert!(serde_json::from_str::<Envelope<'_>>(answer).is_err(), "{answer}");
         }
     }
 }

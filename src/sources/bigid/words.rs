@@ -1,16 +1,17 @@
-//! The words that BigID is known to use, by several sources that do not agree (fact sheet §A4).
+//! BigID's statuses and severities, from several sources that do not agree
+//! (docs/platforms/bigid.md#statuses-and-severities).
 
 use crate::finding::Severity;
 
-/// What a status means to a gate.
+/// The meaning of a status for a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Open,
-    /// Somebody has seen it. It still fails.
+    /// Accepted as known. It is still a finding.
     Acknowledged,
-    /// Somebody does not want to see it. It still fails.
+    /// Hidden in BigID. It is still a finding.
     Suppressed,
-    /// It is over, or said to be.
+    /// Finished.
     Resolved,
 }
 
@@ -24,13 +25,13 @@ const STATUSES: [(&str, Standing); 7] = [
     ("closed", Standing::Resolved),
 ];
 
-/// A status in its usual spelling, so that selectors meet it, and what it means; `None` for a
-/// word that nobody documented.
+/// A status in its usual spelling, so that selectors match it, and its meaning; `None` if it is
+/// undocumented.
 pub fn status(word: &str) -> Option<(&'static str, Standing)> {
     STATUSES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
 }
 
-/// A severity; every word but the four that BigID is known to use could be the worst.
+/// A severity; an undocumented one could be the worst.
 pub fn severity(word: &str) -> Severity {
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low]
         .into_iter()

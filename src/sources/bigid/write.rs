@@ -1,4 +1,4 @@
-//! The ways to change cases, for the export. A run never does (fact sheet §A3).
+//! Changes of cases, for the export (docs/platforms/bigid.md#changing-cases). A run changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::finding::{Cause, Problem};
 use crate::http::{Failure, Http, HttpError};
 use crate::text;
 
-/// Sets the status of one case. The request is sent once: one that looks failed may have been
-/// carried out, so after such an answer the case is read back instead, and says which.
+/// Sets the status of one case. The request is sent once: a request that looks failed may have been
+/// carried out, so the case is read back then.
 ///
 /// # Errors
-/// If the case has not got that status, or nobody can tell.
+/// If the case does not have that status, or its status cannot be determined.
 pub async fn set_status(
     settings: &Settings,
     http: &Http,
@@ -35,8 +35,8 @@ pub async fn set_status(
             Ok(Some(case)) if case.status == status => Ok(()),
             Ok(_) => Err(error.problem()),
             Err(_) => Err(error.problem().help(
-                "whether the status was set is not known, and the case could not be read back: \
-                 look at it before you export again",
+                "whether the status was set is unknown, and the case could not be read back: check \
+                 it in BigID before you export again",
             )),
         },
         Err(error) => Err(error.problem()),
@@ -45,32 +45,32 @@ pub async fn set_status(
 
 async fn patch(http: &Http, id: &str, body: &Value) -> Result<(), HttpError> {
     let answer = http.patch("actionable-insights/case-status/{}", &[id], body).send().await?;
-    // What it says in return is not documented; that it says nothing is fine.
+    // The answer is not documented; it may be empty.
     if answer.is_empty() { Ok(()) } else { api::understood(&answer) }
 }
 
-/// Whether it may have been carried out all the same.
+/// Whether the request may have been carried out despite the error.
 fn is_uncertain(error: &HttpError) -> bool {
     matches!(error.failure, Failure::Unconfirmed(_) | Failure::Protocol(_))
 }
 
-/// What became of a change of many cases.
+/// The result of changing many cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// The cases that have the status now, by what was read back.
+    /// The cases that have the status now, as read back.
     pub set: BTreeSet<String>,
-    /// The cases that were meant and have it not.
+    /// The planned cases that do not have it.
     pub left: BTreeSet<String>,
 }
 
-/// Sets the status of all cases of one policy with one request. `planned` are those that must
-/// change, so that nobody else's do: any other case of the policy has to have the status already.
-/// Several filters in one request might be joined by "or", so it is the one filter that published
-/// callers send, and never all cases.
+/// Sets the status of all cases of one policy with one request. Exactly the `planned` cases may
+/// change: every other case of the policy must have the status already. Several filters in one
+/// request might be joined by "or", so only the one filter that public clients send is used, and
+/// never `allCases`.
 ///
 /// # Errors
-/// If the settings do not allow it, more or other cases would change, or nobody can tell which
-/// did. Nothing was sent unless the message says so.
+/// If the settings do not allow it, more or other cases would change, or which cases changed
+/// cannot be determined. Nothing was sent unless the message says so.
 pub async fn set_status_of_policy(
     settings: &Settings,
     http: &Http,
@@ -91,15 +91,15 @@ pub async fn set_status_of_policy(
         return Err(refuse(format!("{cases} to change at once, where bulk.max is {}", bulk.max)));
     }
     let before = walk::all(settings, http, |_| ()).await?.cases;
-    let meant: BTreeSet<&str> = before
+    let would_change: BTreeSet<&str> = before
         .iter()
         .filter(|case| case.policy == policy && case.status != status)
         .map(|case| case.id.as_str())
         .collect();
-    if !meant.iter().copied().eq(planned.iter().map(String::as_str)) {
+    if !would_change.iter().copied().eq(planned.iter().map(String::as_str)) {
         return Err(refuse(format!(
-            "the request would change {} of policy `{}`, and not the {count} that are meant",
-            text::count(meant.len() as u64, "case"),
+            "the request would change {} of policy `{}` instead of the planned {count}",
+            text::count(would_change.len() as u64, "case"),
             text::one_line(policy, 80)
         )));
     }
@@ -117,19 +117,19 @@ pub async fn set_status_of_policy(
     });
     let path = format!("cases:{}", bulk.action_type.0);
     let sent = http.patch("actionable-insights/{}", &[&path], &body).send().await;
-    // Under which key the changed ids come back is not public, and a failure proves nothing:
-    // what the cases say now does.
+    // The key of the changed ids in the answer is not public, and a failure proves nothing: the
+    // cases are read back.
     match sent {
         Err(error) if !is_uncertain(&error) => return Err(error.problem()),
         _ => {}
     }
     let after = walk::all(settings, http, |_| ()).await.map_err(|problem| {
-        problem.help("the change was sent, and what came of it could not be read back")
+        problem.help("the change was sent, and its result could not be read back")
     })?;
     compare(http, planned, status, &before, &after.cases)
 }
 
-/// What changed, and that nothing else did.
+/// The planned cases by their status now; an error if other cases changed.
 fn compare(
     http: &Http,
     planned: &BTreeSet<String>,
@@ -147,13 +147,13 @@ fn compare(
         .collect();
     if !touched.is_empty() {
         let message = format!(
-            "{}: the change was sent, and {} that nobody meant have the status `{status}` now: {}",
+            "{}: the change was sent, and {} that were not planned have the status `{status}` now: {}",
             http.source(),
             text::count(touched.len() as u64, "case"),
             text::one_line(&touched.join(", "), 300)
         );
         return Err(Problem::new(Cause::Contradictory, message)
-            .help("take `bulk` out of the settings, and set these cases back in BigID"));
+            .help("remove `bulk` from the settings, and set these cases back in BigID"));
     }
     let has_it = |id: &String| after.iter().any(|case| case.id == *id && case.status == status);
     let (set, left) = planned.iter().cloned().partition(has_it);
