@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::settings::{Encoding, Settings};
-use super::wire::{FIELDS, Page, Envelope};
+use super::wire::{Envelope, FIELDS, Page};
 use crate::finding::Problem;
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::text;

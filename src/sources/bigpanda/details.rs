@@ -1,5 +1,5 @@
-//! What an object tells of a change: what makes it grave, and what a reader should know. Only what
-//! is named here ever leaves this room (fact sheet §B4).
+//! What the object of an entry adds to a change: its severity, and details for the reader. Only the
+//! fields that are named here are shown (docs/platforms/bigpanda.md#objects-by-type).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -9,71 +9,75 @@ use super::kind::Kind;
 use super::object::{Fields, seconds};
 use crate::text;
 
-/// Where the name of a resource stands, by type.
+/// The fields that have the name of a resource, by type.
 const NAMES: [&str; 8] =
     ["plan_name", "name", "provider", "target_system_id", "username", "domain", "idP", "filter"];
 
-/// A plan that ends later than this is there to stay.
+/// A plan that ends later than this counts as permanent.
 const LONG: TimeDelta = TimeDelta::days(30);
 
-/// What was told.
+/// The details of an object.
 #[derive(Default)]
-pub struct Told {
+pub struct Details {
     pub traits: Traits,
     pub sentences: Vec<String>,
 }
 
-/// What a resource is called.
+/// The name of a resource.
 pub fn name(object: Fields<'_>) -> Option<&str> {
     let config = || object.object("config")?.first_text(&["name", "destination"]);
     object.first_text(&NAMES).or_else(config)
 }
 
-/// What an object of one of these kinds tells.
-pub fn of(kinds: &[Kind], object: Fields<'_>, now: DateTime<Utc>) -> Told {
+/// The details of an object of one of these types.
+pub fn of(kinds: &[Kind], object: Fields<'_>, now: DateTime<Utc>) -> Details {
     match kinds.first() {
         Some(Kind::MaintenancePlan | Kind::FilteringPlan) => plan(object, now),
         Some(Kind::Roles | Kind::JitRoles) => role(object),
-        Some(kind) => Told { sentences: sentences(*kind, object), ..Told::default() },
-        None => Told::default(),
+        Some(kind) => Details {
+            traits: Traits { active: active(object), ..Traits::default() },
+            sentences: sentences(*kind, object),
+        },
+        None => Details::default(),
     }
 }
 
-/// The window of a plan and what was changed about it.
-fn plan(object: Fields<'_>, now: DateTime<Utc>) -> Told {
-    let mut told = Told::default();
+/// The window of a plan, and which of its fields were changed.
+fn plan(object: Fields<'_>, now: DateTime<Utc>) -> Details {
+    let mut details = Details::default();
     let windows = object.objects("time_window");
     for window in &windows {
         let (from, to) = (window.seconds("start"), window.seconds("end"));
         let begun = from.is_none_or(|from| from <= now.timestamp());
         let over = to.is_some_and(|to| to < now.timestamp());
-        told.traits.now |= begun && !over;
-        told.traits.long |= to.is_none_or(|to| to > (now + LONG).timestamp());
+        details.traits.now |= begun && !over;
+        details.traits.long |= to.is_none_or(|to| to > (now + LONG).timestamp());
         let frequency = window.text("frequency").map_or_else(String::new, |frequency| {
             format!(" ({})", text::one_line(frequency, 20).to_lowercase())
         });
         let (from, to) = (date(from), date(to));
-        told.sentences.push(format!("silences alerts from {from} to {to}{frequency}"));
+        details.sentences.push(format!("silences alerts from {from} to {to}{frequency}"));
     }
-    told.traits.now |=
+    details.traits.now |=
         object.text("plan_status").is_some_and(|s| s.eq_ignore_ascii_case("running"));
-    if told.traits.now {
-        told.sentences.push("in force now".to_owned());
+    if details.traits.now {
+        details.sentences.push("in force now".to_owned());
     }
-    if told.traits.long {
-        told.sentences.push("ends in more than 30 days, if ever".to_owned());
+    if details.traits.long {
+        details.sentences.push("ends in more than 30 days or never".to_owned());
     }
     let changes = object.objects("updated_fields");
-    told.traits.narrows = !changes.is_empty() && changes.iter().all(|change| narrows(*change));
-    if told.traits.narrows {
-        told.sentences.push("the update makes it shorter".to_owned());
+    details.traits.narrows = !changes.is_empty() && changes.iter().all(|change| narrows(*change));
+    if details.traits.narrows {
+        details.sentences.push("the update makes it shorter".to_owned());
     }
-    told.sentences.extend(listed("changed", changes.iter().filter_map(|c| c.text("field_name"))));
-    told
+    details
+        .sentences
+        .extend(listed("changed", changes.iter().filter_map(|c| c.text("field_name"))));
+    details
 }
 
-/// Whether a change of a plan leaves less time silenced than there was. The new value has two
-/// names in the documents.
+/// Whether a change shortens the silenced time. The new value has two names in the documents.
 fn narrows(change: Fields<'_>) -> bool {
     let old = change.get("old_value").and_then(seconds);
     let new = change.get("new_value").or_else(|| change.get("current_value")).and_then(seconds);
@@ -84,56 +88,66 @@ fn narrows(change: Fields<'_>) -> bool {
     }
 }
 
-/// Who may do what.
-fn role(object: Fields<'_>) -> Told {
+/// The permissions of a role.
+fn role(object: Fields<'_>) -> Details {
     let permissions = object.objects("permissions");
     let is_full = |permission: &&Fields<'_>| {
         permission.texts("actions").iter().any(|action| action.eq_ignore_ascii_case("full_access"))
     };
     let full: Vec<_> = permissions.iter().filter(is_full).collect();
-    // One that cannot be read could be the one that matters.
-    let told = match object.get("permissions") {
+    // A permission that cannot be read could be full access.
+    let are_stated = match object.get("permissions") {
         Some(Value::Array(list)) => list.len() == permissions.len(),
         Some(value) => value.is_object(),
         None => false,
     } && permissions.iter().all(|permission| permission.has("actions"));
-    let told = told || !full.is_empty();
+    let are_stated = are_stated || !full.is_empty();
     let mut sentences = Vec::new();
-    if !told {
-        sentences.push("its permissions are not told".to_owned());
+    if !are_stated {
+        sentences.push("its permissions are not stated".to_owned());
     }
     let of = full.iter().map(|permission| permission.text("resource_type").unwrap_or("?"));
     sentences.extend(listed("full access to", of));
     if let users @ 1.. = object.texts("users").len() {
         sentences.push(format!("held by {}", text::count(users as u64, "user")));
     }
-    let traits = Traits { full_access: told.then_some(!full.is_empty()), ..Traits::default() };
-    Told { traits, sentences }
+    let traits =
+        Traits { full_access: are_stated.then_some(!full.is_empty()), ..Traits::default() };
+    Details { traits, sentences }
 }
 
-/// What to know of the other types.
+/// Whether a resource is active after the change, where the object states it.
+fn active(object: Fields<'_>) -> Option<bool> {
+    match object.get("active")? {
+        Value::Bool(active) => Some(*active),
+        Value::String(text) => text.trim().to_lowercase().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Details of the other types.
 fn sentences(kind: Kind, object: Fields<'_>) -> Vec<String> {
     let field = |label: &str, name: &str| {
         object.text(name).map(|value| format!("{label} {}", text::one_line(value, 100)))
     };
-    let flag = |name: &str, wanted: bool, words: &str| {
-        (object.get(name)?.as_bool()? == wanted).then(|| words.to_owned())
-    };
-    let inactive = flag("active", false, "not active");
-    let told: Vec<Option<String>> = match kind {
+    let flag =
+        |name: &str, sentence: &str| object.get(name)?.as_bool()?.then(|| sentence.to_owned());
+    let state =
+        active(object).map(|active| if active { "active" } else { "not active" }.to_owned());
+    let all: Vec<Option<String>> = match kind {
         Kind::SsoConfig => vec![
             field("identity provider", "idPissuer"),
-            flag("disableRequestedAuthnContext", true, "RequestedAuthnContext is disabled"),
+            flag("disableRequestedAuthnContext", "RequestedAuthnContext is disabled"),
         ],
         Kind::SsoTest => vec![field("status", "status"), field("tested by", "tester")],
         Kind::JitDomains => vec![role_of(object)],
         Kind::Users => vec![field("state", "state")],
         Kind::CorrelationPatterns => vec![
             listed("correlates by", object.texts("tags").into_iter()),
-            flag("cross_source", true, "across sources"),
-            inactive,
+            flag("cross_source", "across sources"),
+            state,
         ],
-        Kind::Environments => vec![field("filter", "filter")],
+        Kind::Environments => vec![field("filter", "filter"), state],
         Kind::AutoShareRules => vec![share(object)],
         Kind::Integrations => vec![changed(object)],
         Kind::TagOrder => {
@@ -149,12 +163,12 @@ fn sentences(kind: Kind, object: Fields<'_>) -> Vec<String> {
                 .and_then(|rows| u64::try_from(rows).ok())
                 .map(|rows| text::count(rows, "row")),
         ],
-        _ => vec![field("of type", "type"), inactive],
+        _ => vec![field("of type", "type"), state],
     };
-    told.into_iter().flatten().collect()
+    all.into_iter().flatten().collect()
 }
 
-/// The role that people of a domain are given, as a list, an object or a text.
+/// The role that users of a domain get: a list, an object or a text.
 fn role_of(object: Fields<'_>) -> Option<String> {
     let roles = object.objects("role");
     let ids = roles.iter().filter_map(|role| role.text("id")).chain(object.texts("role"));
@@ -169,28 +183,30 @@ fn share(object: Fields<'_>) -> Option<String> {
     Some(format!("shares incidents with {to}{delay}"))
 }
 
-/// The names of what was changed, never the values: they may hold anything.
+/// The names of the changed fields; their values may be secrets.
 fn changed(object: Fields<'_>) -> Option<String> {
     let changes = object.objects("changes");
     let names: Vec<_> = changes.iter().filter_map(|change| change.text("key")).collect();
     let sentence = listed("changed", names.iter().copied())?;
-    let grave = names.iter().any(|name| matches!(*name, "allow_list" | "status_map" | "status"));
-    Some(if grave { format!("{sentence}: what comes in, or how grave it is") } else { sentence })
+    let is_severe =
+        names.iter().any(|name| matches!(*name, "allow_list" | "status_map" | "status"));
+    Some(if is_severe {
+        format!("{sentence}: which alerts arrive, or their severity")
+    } else {
+        sentence
+    })
 }
 
-/// The first five of some words behind a label, if there are any.
-fn listed<'a>(label: &str, words: impl Iterator<Item = &'a str>) -> Option<String> {
-    let words: Vec<_> = words.map(|word| text::one_line(word, 60)).collect();
-    let named = words.get(..words.len().min(5))?.join(", ");
-    let more = words.len().saturating_sub(5);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!words.is_empty()).then(|| format!("{label} {named}{more}"))
+/// At most five names after a label, if there are any.
+fn listed<'a>(label: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<_> = names.map(|name| text::one_line(name, 60)).collect();
+    (!names.is_empty()).then(|| format!("{label} {}", text::listed(names, ", ", 5)))
 }
 
-/// A moment for people; ends of plans may lie anywhere.
+/// A time in text; a plan may end beyond the calendar.
 pub fn date(seconds: Option<i64>) -> String {
     match seconds {
-        None => "a time that is not told".to_owned(),
+        None => "an unknown time".to_owned(),
         Some(seconds) => DateTime::from_timestamp(seconds, 0).map_or_else(
             || "beyond any calendar".to_owned(),
             |at| at.format("%Y-%m-%d %H:%M UTC").to_string(),
@@ -206,7 +222,7 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000;
 
-    fn told(kind: Kind, object: &Value) -> Told {
+    fn details(kind: Kind, object: &Value) -> Details {
         of(&[kind], Fields::of(object).unwrap(), DateTime::from_timestamp(NOW, 0).unwrap())
     }
 
@@ -228,10 +244,10 @@ mod tests {
             (json!({}), true, true),
             (json!(null), false, false),
         ] {
-            let traits = told(Kind::MaintenancePlan, &json!({"time_window": window})).traits;
+            let traits = details(Kind::MaintenancePlan, &json!({"time_window": window})).traits;
             assert_eq!((traits.now, traits.long), (now, long), "{window}");
         }
-        let running = told(Kind::MaintenancePlan, &json!({"plan_status": "running"}));
+        let running = details(Kind::MaintenancePlan, &json!({"plan_status": "running"}));
         assert!(running.traits.now);
     }
 
@@ -249,13 +265,13 @@ mod tests {
             (json!(null), false),
         ] {
             let object = json!({"updated_fields": changes});
-            let traits = told(Kind::FilteringPlan, &object).traits;
+            let traits = details(Kind::FilteringPlan, &object).traits;
             assert_eq!(traits.narrows, narrows, "{changes}");
         }
     }
 
     #[test]
-    fn full_access_is_found_and_unknown_where_nothing_is_told() {
+    fn full_access_is_found_and_unknown_where_nothing_is_stated() {
         let full = json!({"resource_type": "apikeys", "actions": ["full_access"]});
         let read = json!({"resource_type": "audit_logs", "actions": ["read"]});
         for (permissions, full_access) in [
@@ -269,20 +285,34 @@ mod tests {
             (json!([read, "full_access"]), None),
             (json!([{"resource_type": "roles"}]), None),
         ] {
-            let traits = told(Kind::Roles, &json!({"permissions": permissions})).traits;
+            let traits = details(Kind::Roles, &json!({"permissions": permissions})).traits;
             assert_eq!(traits.full_access, full_access, "{permissions}");
         }
         let words =
-            told(Kind::Roles, &json!({"permissions": [full], "users": ["a", "b"]})).sentences;
+            details(Kind::Roles, &json!({"permissions": [full], "users": ["a", "b"]})).sentences;
         assert_eq!(words, ["full access to apikeys", "held by 2 users"]);
     }
 
     #[test]
-    fn values_of_integrations_are_never_told() {
+    fn whether_a_resource_is_active_is_read() {
+        for (value, active) in [
+            (json!(true), Some(true)),
+            (json!(false), Some(false)),
+            (json!("False"), Some(false)),
+            (json!(null), None),
+            (json!(0), None),
+        ] {
+            let traits = details(Kind::CorrelationPatterns, &json!({"active": value})).traits;
+            assert_eq!(traits.active, active, "{value}");
+        }
+    }
+
+    #[test]
+    fn values_of_integrations_are_never_shown() {
         let object = json!({"changes": [
             {"key": "allow_list", "old_value": ["*@a.example"], "new_value": ["*"]}
         ]});
-        let words = told(Kind::Integrations, &object).sentences.concat();
-        assert_eq!(words, "changed allow_list: what comes in, or how grave it is");
+        let words = details(Kind::Integrations, &object).sentences.concat();
+        assert_eq!(words, "changed allow_list: which alerts arrive, or their severity");
     }
 }

@@ -1,5 +1,5 @@
-//! An entry of the audit log as it was sent becomes an event: what it can be about, who did it,
-//! when, and what of it may be told (fact sheet §B2, §B4).
+//! An entry of the audit log becomes an event: the types and actions that it can mean, the actor, the
+//! time, and the details that may be shown (docs/platforms/bigpanda.md#entries).
 
 use std::collections::BTreeSet;
 
@@ -13,52 +13,54 @@ use super::wire;
 use crate::finding::Fingerprint;
 use crate::text;
 
-/// An entry, read. Where it leaves something open, every possibility is kept.
+/// An entry. Where it is ambiguous, every possibility is kept.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// The type as the platform named it; `None` where the object came without an envelope.
+    /// The type in the platform's spelling; `None` where the object has no envelope.
     pub stated: Option<String>,
-    /// What it can be about. Empty: a type that nobody documents.
+    /// The types that it can have. Empty: an undocumented type.
     pub kinds: Vec<Kind>,
     pub action: Stated,
-    /// When it happened; `None` where the object came without an envelope.
+    /// When it happened; `None` where the object has no envelope.
     pub at: Option<DateTime<Utc>>,
     pub actor: Actor,
     pub resource_id: Option<String>,
     pub name: Option<String>,
-    /// The plan's own id, which need not be that of the resource.
+    /// The plan's id, which may differ from that of the resource.
     pub plan_id: Option<String>,
-    /// Whether it says what the resource is now; a deletion does not.
+    /// Whether it has the resource's state after the change; a deletion does not.
     pub has_object: bool,
     pub traits: Traits,
-    /// What to know of it, in our words.
+    /// Details for the reader, in sentences.
     pub details: Vec<String>,
-    /// What may not be shown, wherever it comes from.
+    /// Texts that must not be shown, wherever they appear.
     pub secrets: BTreeSet<String>,
-    /// Of the object, without secrets.
+    /// The digest of the object without secrets.
     pub digest: Fingerprint,
 }
 
-/// What makes a change graver or more harmless than others of its kind.
+/// What makes a change more or less severe than others of its type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
     /// The plan is in force now.
     pub now: bool,
-    /// The plan lasts longer than anybody needs, or without end.
+    /// The plan lasts for more than 30 days, or without end.
     pub long: bool,
-    /// The update only makes the plan shorter.
+    /// The update only shortens the plan.
     pub narrows: bool,
-    /// The role has full access to something; `None` where its permissions are not told.
+    /// The role has full access to something; `None` where its permissions are not stated.
     pub full_access: Option<bool>,
+    /// Whether the resource is active after the change; `None` where that is not stated.
+    pub active: Option<bool>,
 }
 
 /// The action that an entry states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stated {
     Action(Action),
-    /// A snapshot of what there was before; nobody did anything.
+    /// A snapshot of the state before the log; not a change.
     InitState,
-    /// A word that nobody documents.
+    /// An undocumented word.
     Unknown(String),
     Nothing,
 }
@@ -70,14 +72,14 @@ pub enum Actor {
     User(String),
     /// The platform itself.
     System,
-    /// Nobody is named, or not by an address.
+    /// Not stated, or not by an e-mail address.
     Unknown,
 }
 
 impl Actor {
     pub const SYSTEM: &'static str = "system-generated";
 
-    /// The word for selectors and `expected_actors`, if there is one.
+    /// The text that selectors and `expected_actors` are compared with, if there is one.
     pub fn word(&self) -> Option<&str> {
         match self {
             Self::User(email) => Some(email),
@@ -97,7 +99,7 @@ impl Actor {
     }
 }
 
-/// Whether an object is an entry by itself, without a list around it.
+/// Whether an object is an entry itself, without a list around it.
 pub fn is_entry(fields: Fields<'_>) -> bool {
     (fields.has("resource_type") && fields.has("timestamp"))
         || (!fields.has("resource_type") && !Kind::by_shape(fields).is_empty())
@@ -107,7 +109,8 @@ impl Event {
     /// Reads an entry; `now` decides whether a plan is in force.
     ///
     /// # Errors
-    /// What it lacks, to follow its place. It is never left out: it could be the worst.
+    /// What it lacks, as the end of a sentence that begins with its place. It is never left out: it
+    /// could be the worst.
     pub fn read(mut entry: Value, now: DateTime<Utc>) -> Result<Self, String> {
         let mut secrets = BTreeSet::new();
         object::scrub(&mut entry, &mut secrets);
@@ -118,9 +121,9 @@ impl Event {
         event.map(|event| Self { secrets, ..event })
     }
 
-    /// What is known of an object.
+    /// The event of an object.
     fn about(kinds: Vec<Kind>, object: Option<Fields<'_>>, now: DateTime<Utc>) -> Self {
-        let told = object.map(|object| details::of(&kinds, object, now)).unwrap_or_default();
+        let details = object.map(|object| details::of(&kinds, object, now)).unwrap_or_default();
         Self {
             stated: None,
             kinds,
@@ -131,8 +134,8 @@ impl Event {
             name: object.and_then(details::name).map(str::to_owned),
             plan_id: object.and_then(|object| object.text("plan_id")).map(str::to_owned),
             has_object: object.is_some(),
-            traits: told.traits,
-            details: told.sentences,
+            traits: details.traits,
+            details: details.sentences,
             secrets: BTreeSet::new(),
             digest: Fingerprint::of(&[&object.map(Fields::json).unwrap_or_default()]),
         }
@@ -140,7 +143,8 @@ impl Event {
 }
 
 fn enveloped(fields: Fields<'_>, now: DateTime<Utc>) -> Result<Event, String> {
-    let lacks = |field: &str| format!("has no usable `{field}`: no entry of an audit log");
+    let lacks =
+        |field: &str| format!("has no usable `{field}`, so it is not an entry of an audit log");
     let stated = fields.text("resource_type").ok_or_else(|| lacks("resource_type"))?;
     let at = fields.get("timestamp").and_then(object::moment).ok_or_else(|| lacks("timestamp"))?;
     let object = fields.object("object");
@@ -163,12 +167,13 @@ fn enveloped(fields: Fields<'_>, now: DateTime<Utc>) -> Result<Event, String> {
     })
 }
 
-/// An object without its envelope, as seven of the vendor's samples are (fact sheet §B4): nobody
-/// knows who did what and when, so it counts as the worst and as of now.
+/// An object without its envelope, as in seven of the vendor's samples
+/// (docs/platforms/bigpanda.md#gaps-in-the-documentation): actor, action and time are unknown, so it
+/// counts as the worst and as of now.
 fn bare(fields: Fields<'_>, now: DateTime<Utc>) -> Result<Event, String> {
     let kinds = Kind::by_shape(fields);
     if kinds.is_empty() {
-        return Err("has no `resource_type`, and its fields are those of no known type".to_owned());
+        return Err("has no `resource_type`, and its fields match no known type".to_owned());
     }
     let kinds = match fields.text("plan_type") {
         Some(_) => Kind::of_entry("alert_filtering", Some(fields)),
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_entry_must_have_is_named() {
+    fn a_missing_field_is_named() {
         for (field, value, has) in [
             ("resource_type", json!(null), "`resource_type`"),
             ("resource_type", json!(""), "`resource_type`"),
@@ -246,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn actors_and_actions_that_are_not_told_stay_unknown() {
+    fn actors_and_actions_that_are_not_stated_stay_unknown() {
         let user = |user: Value| json!({"type": "user", "user": user});
         for (value, actor) in [
             (json!(null), Actor::Unknown),

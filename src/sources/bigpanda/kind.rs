@@ -1,7 +1,8 @@
-//! What an entry is about and what was done: the two words of a rule, `type.action`.
+//! The two words of a rule, `type.action`.
 //!
-//! The words are the platform's own (fact sheet §B2, §B4), so that a policy reads like the vendor's
-//! table. The one exception is `alert_filtering`, whose entries are of two very different kinds.
+//! They are the platform's own words (docs/platforms/bigpanda.md#entries), so that a policy reads
+//! like the vendor's table. The exception is `alert_filtering`, which covers two different kinds of
+//! plans.
 
 use super::object::Fields;
 
@@ -28,7 +29,7 @@ pub enum Kind {
     CustomTags,
     MappingEnrichment,
     MappingTableUpload,
-    /// A type that no documentation names.
+    /// An undocumented type.
     Other,
 }
 
@@ -62,7 +63,7 @@ impl Kind {
         self.words().0
     }
 
-    /// The word for people.
+    /// The title in reports.
     pub const fn title(self) -> &'static str {
         self.words().1
     }
@@ -93,8 +94,8 @@ impl Kind {
         }
     }
 
-    /// What a type's name can mean; nothing, if nobody documents it. The documents disagree on
-    /// singular and plural (fact sheet §B2), so neither matters.
+    /// The types that a name can mean; none, if it is undocumented. The documents disagree on
+    /// singular and plural (docs/platforms/bigpanda.md#entries), so both are accepted.
     pub fn named(word: &str) -> Vec<Self> {
         let root = root(word);
         match &*root {
@@ -108,8 +109,9 @@ impl Kind {
         }
     }
 
-    /// What an object without its envelope can be, by fields that no other type has. Seven of the
-    /// vendor's samples are such objects (fact sheet §B4).
+    /// The types that an object without its envelope can have, by fields that no other type has.
+    /// Seven of the vendor's samples are such objects
+    /// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
     pub fn by_shape(object: Fields<'_>) -> Vec<Self> {
         let has = |names: &[&str]| names.iter().all(|name| object.has(name));
         if has(&["plan_id", "plan_type"]) {
@@ -135,8 +137,9 @@ impl Kind {
             .collect()
     }
 
-    /// The types that an entry can be about, by the type it states and by its object: AutoShare
-    /// rules come labelled as environments, plans share one type (fact sheet §B4).
+    /// The types that an entry can have, by the type it states and by its object: AutoShare rules
+    /// are labelled as environments, and plans share one type
+    /// (docs/platforms/bigpanda.md#objects-by-type).
     pub fn of_entry(stated: &str, object: Option<Fields<'_>>) -> Vec<Self> {
         let named = Self::named(stated);
         let Some(object) = object else { return named };
@@ -157,7 +160,7 @@ impl Kind {
 
 const AUTO_SHARE: &[&str] = &["target_system_id", "env_id", "params"];
 
-/// A name whatever its case, its dashes and its plural.
+/// A name without its case, dashes and plural.
 fn root(word: impl AsRef<str>) -> String {
     let word = word.as_ref().trim().to_lowercase();
     let parts = word.split(['_', '-', ' ']).map(|part| part.strip_suffix('s').unwrap_or(part));
@@ -170,14 +173,14 @@ pub enum Action {
     Create,
     Update,
     Delete,
-    /// A maintenance plan is in force now: no entry, but the platform's own list of plans.
+    /// A maintenance plan is in force now, by the platform's list of plans.
     Active,
-    /// An action that no documentation names.
+    /// An undocumented action.
     Other,
 }
 
 impl Action {
-    /// What an entry can state.
+    /// The documented actions of an entry.
     pub const STATED: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
     /// The word in rules and in the settings.
@@ -191,7 +194,7 @@ impl Action {
         }
     }
 
-    /// What was done, to follow what it was done to.
+    /// The participle that follows the type in a title.
     pub const fn done(self) -> &'static str {
         match self {
             Self::Create => "created",
@@ -203,7 +206,7 @@ impl Action {
     }
 }
 
-/// Every rule there can be.
+/// Every possible rule.
 pub fn rules() -> impl Iterator<Item = (Kind, Action)> {
     let stated = Kind::KNOWN.into_iter().chain([Kind::Other]).flat_map(|kind| {
         let actions = Action::STATED.into_iter().chain([Action::Other]);

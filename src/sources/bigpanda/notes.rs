@@ -1,30 +1,30 @@
-//! What an auditor should know of entries that are no findings, and of words nobody documents.
+//! Notes about entries that are not findings, and about undocumented words.
 
 use std::collections::BTreeMap;
 
 use super::event::{Actor, Event, Stated};
 use crate::evidence::Window;
-use crate::text;
+use crate::text::{self, Undocumented};
 
-/// Names that a note shows.
+/// The number of names that a note shows.
 const MOST_NAMED: usize = 5;
 
-/// Entries by what became of them.
+/// Entries by how they were treated.
 #[derive(Default)]
 pub struct Notes {
-    /// Snapshots of what there was before (`init_state`).
+    /// Snapshots of the state before the log (`init_state`).
     pub baseline: u64,
-    /// Not of the types or actions that the settings ask for.
+    /// Left out by the types or actions of the settings.
     pub left_out: u64,
-    /// Outside the window although nobody asked for them.
+    /// Outside the window, although they were not requested.
     pub outside: u64,
-    /// By expected actors: who did what, how often.
+    /// Changes by expected actors: actor, rule, count.
     expected: BTreeMap<String, BTreeMap<String, u64>>,
-    types: BTreeMap<String, u64>,
-    actions: BTreeMap<String, u64>,
+    types: Undocumented,
+    actions: Undocumented,
     no_action: u64,
     no_actor: u64,
-    /// Of the plans in force now.
+    /// About the plans in force now.
     pub plans: Vec<String>,
 }
 
@@ -35,14 +35,13 @@ impl Notes {
         *rules.entry(rule.to_owned()).or_default() += 1;
     }
 
-    /// What is odd about an entry that counts.
-    pub fn odd(&mut self, event: &Event) {
-        let shown = |word: &str| format!("`{}`", text::one_line(word, 40));
+    /// Undocumented or missing fields of an entry that counts.
+    pub fn irregular(&mut self, event: &Event) {
         if let Some(stated) = event.stated.as_deref().filter(|_| event.kinds.is_empty()) {
-            *self.types.entry(shown(stated)).or_default() += 1;
+            self.types.add(Some(stated));
         }
         match &event.action {
-            Stated::Unknown(word) => *self.actions.entry(shown(word)).or_default() += 1,
+            Stated::Unknown(word) => self.actions.add(Some(word)),
             Stated::Nothing => self.no_action += 1,
             Stated::Action(_) | Stated::InitState => {}
         }
@@ -56,7 +55,7 @@ impl Notes {
             "audit log from {} to {}: {}",
             window.from.format(at),
             window.to.format(at),
-            counted(entries)
+            text::count(entries, "entry")
         )];
         for (actor, rules) in self.expected.iter().take(MOST_NAMED) {
             notes.push(format!(
@@ -70,18 +69,16 @@ impl Notes {
             let actors = text::count(more as u64, "more expected actor");
             notes.push(format!("{} by {actors} not counted", changes(rest)));
         }
-        let words = [(&self.types, "resource type"), (&self.actions, "action")];
-        for (words, what) in words.into_iter().filter(|(words, _)| !words.is_empty()) {
-            notes.push(format!(
-                "{} of a {what} that is not documented, weighed by `unknown_risk`: {}",
-                counted(words.values().sum()),
-                named(words)
-            ));
+        let weighed = "weighed by `unknown_risk`";
+        notes.extend(self.types.note("entry", "resource type", weighed));
+        notes.extend(self.actions.note("entry", "action", weighed));
+        if self.baseline > 0 {
+            let snapshots = text::count(self.baseline, "baseline snapshot");
+            notes.push(format!("{snapshots} (init_state), ignored"));
         }
         let counts = [
-            (self.no_action, "without an action, counted as the gravest of its type"),
-            (self.no_actor, "whose actor is not named, which no `expected_actors` takes"),
-            (self.baseline, "of a baseline (init_state), no changes"),
+            (self.no_action, "without an action, counted as the most severe action of the type"),
+            (self.no_actor, "without an actor, which `expected_actors` never matches"),
             (self.left_out, "left out by `resource_types` or `action_types`"),
             (
                 self.outside,
@@ -89,17 +86,10 @@ impl Notes {
             ),
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-            notes.push(format!("{} {what}", counted(count)));
+            notes.push(format!("{} {what}", text::count(count, "entry")));
         }
         notes.extend(self.plans.iter().cloned());
         notes
-    }
-}
-
-fn counted(entries: u64) -> String {
-    match entries {
-        1 => "1 entry".to_owned(),
-        entries => format!("{} entries", text::thousands(entries)),
     }
 }
 
@@ -107,13 +97,7 @@ fn changes(count: u64) -> String {
     text::count(count, "change")
 }
 
-fn named(words: &BTreeMap<String, u64>) -> String {
-    let named: Vec<_> = words
-        .iter()
-        .take(MOST_NAMED)
-        .map(|(word, times)| format!("{word} ({})", text::thousands(*times)))
-        .collect();
-    let more = words.len().saturating_sub(MOST_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", named.join(", "))
+fn named(rules: &BTreeMap<String, u64>) -> String {
+    let each = rules.iter().map(|(rule, times)| format!("{rule} ({})", text::thousands(*times)));
+    text::listed(each, ", ", MOST_NAMED)
 }

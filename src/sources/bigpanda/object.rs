@@ -1,4 +1,4 @@
-//! Fields of objects whose shape nobody guarantees: numbers as texts, lists as objects, secrets.
+//! Fields of objects whose shape is not guaranteed: numbers as texts, lists as objects, secrets.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ impl<'a> Fields<'a> {
         Value::Object(self.0.clone()).to_string()
     }
 
-    /// The value, if it is there and not null.
+    /// The value, if it is present and not null.
     pub fn get(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text that says something.
+    /// A text that is not blank.
     pub fn text(self, name: &str) -> Option<&'a str> {
         self.get(name)?.as_str().filter(|text| !text.trim().is_empty())
     }
@@ -42,7 +42,8 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(Self::of)
     }
 
-    /// A list of objects, or the one object where the documents promise a list (fact sheet §B4).
+    /// A list of objects, or the one object where the documents promise a list
+    /// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
     pub fn objects(self, name: &str) -> Vec<Self> {
         match self.get(name) {
             Some(Value::Array(items)) => items.iter().filter_map(Self::of).collect(),
@@ -51,7 +52,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A list of texts, or the one text.
+    /// A list of texts, or a single text.
     pub fn texts(self, name: &str) -> Vec<&'a str> {
         match self.get(name) {
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
@@ -66,7 +67,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A whole number of seconds. Ends of plans lie beyond 32 bits (fact sheet §B4).
+/// A whole number of seconds. Ends of plans exceed 32 bits
+/// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
 pub fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -85,8 +87,8 @@ fn whole(seconds: f64) -> Option<i64> {
     (seconds.abs() < MOST).then(|| seconds.trunc() as i64)
 }
 
-/// When an entry was written: seconds, or milliseconds where seconds would lie in the year 5138
-/// (fact sheet §B2). Only entries are read so: plans may well end then.
+/// When an entry was written: seconds, or milliseconds where seconds would mean the year 5138
+/// (docs/platforms/bigpanda.md#entries). Only for entries: plans may end that late.
 pub fn moment(value: &Value) -> Option<DateTime<Utc>> {
     const MILLISECONDS_FROM: i64 = 100_000_000_000;
     let number = seconds(value).filter(|number| *number > 0)?;
@@ -96,8 +98,8 @@ pub fn moment(value: &Value) -> Option<DateTime<Utc>> {
     }
 }
 
-/// What is never shown, whatever it is called: an integration's `stream_id` is its key, and API
-/// keys come with a hash and a suffix (fact sheet §B4, §B5).
+/// Fields that are never shown: an integration's `stream_id` is its key, and API keys have a hash and
+/// a suffix (docs/platforms/bigpanda.md#objects-by-type).
 const SECRET_NAMES: [&str; 10] = [
     "stream_id",
     "app_key",
@@ -111,7 +113,7 @@ const SECRET_NAMES: [&str; 10] = [
     "private_key",
 ];
 
-/// Shorter texts are no secrets, and replacing them would only garble others.
+/// Shorter texts are not secrets, and masking them would garble other texts.
 const SHORTEST_SECRET: usize = 6;
 
 fn is_secret(name: &str) -> bool {
@@ -119,7 +121,7 @@ fn is_secret(name: &str) -> bool {
     SECRET_NAMES.iter().any(|secret| name.contains(secret))
 }
 
-/// Takes the secrets out of a value, and adds them to those that may not come back in another text.
+/// Masks the secrets in a value, and collects them, since other texts may contain them too.
 pub fn scrub(value: &mut Value, secrets: &mut BTreeSet<String>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, secrets)),
@@ -140,7 +142,7 @@ pub fn scrub(value: &mut Value, secrets: &mut BTreeSet<String>) {
     }
 }
 
-/// Replaces a secret, and everything in it.
+/// Masks a secret, and everything in it.
 fn take(value: &mut Value, secrets: &mut BTreeSet<String>) {
     match value {
         Value::Null => {}
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_may_come_in_milliseconds_and_plans_may_not() {
+    fn entries_may_have_milliseconds_and_plans_may_not() {
         let at = |value| moment(&value).map(|at| at.timestamp());
         assert_eq!(at(json!(1_700_000_000)), Some(1_700_000_000));
         assert_eq!(at(json!("1700000000")), Some(1_700_000_000));
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_at_every_depth() {
+    fn secrets_are_masked_at_every_depth() {
         let mut value = json!({
             "stream_id": "0123456789abcdef",
             "nested": [{"key_hash": {"value": "feedfacefeedface"}}],

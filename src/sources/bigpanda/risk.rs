@@ -1,5 +1,5 @@
-//! How grave a change is. The platform gives no severity, so this table does (fact sheet §B4), and
-//! a policy can change every line of it.
+//! The severity of a change. The platform gives none, so this table does
+//! (docs/platforms/bigpanda.md#objects-by-type); a policy can replace every cell.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use super::event::Traits;
 use super::kind::{Action, Kind};
 use crate::finding::Severity;
 
-/// The table of a policy: the default, and what the settings put over it.
+/// The table: the default, and the cells that the settings replace.
 #[derive(Clone, Debug)]
 pub struct Risk {
     pub own: BTreeMap<(Kind, Action), Severity>,
-    /// Of types and actions that nobody documents.
+    /// The severity of undocumented types and actions.
     pub unknown: Severity,
 }
 
@@ -22,7 +22,7 @@ impl Default for Risk {
 }
 
 impl Risk {
-    /// The severity of a change. A line of the settings counts whatever the change was in detail.
+    /// The severity of a change. A line of the settings applies whatever the details are.
     pub fn of(&self, kind: Kind, action: Action, traits: &Traits) -> Severity {
         if kind == Kind::Other || action == Action::Other {
             return self.unknown;
@@ -41,11 +41,26 @@ fn in_detail(kind: Kind, action: Action, traits: &Traits) -> Severity {
         {
             Severity::Low
         }
-        // Silence while we deploy, or for good.
+        // Alerts are silenced during the deployment, or permanently.
         Kind::MaintenancePlan | Kind::FilteringPlan if changes && (traits.now || traits.long) => {
             Severity::Critical
         }
-        // Also where the permissions are not told.
+        // It may have been inactive before: then somebody can use the key again.
+        Kind::ApiKeys if action == Action::Update && traits.active == Some(true) => {
+            default(kind, Action::Create)
+        }
+        // It no longer correlates, shows or enriches alerts.
+        Kind::CorrelationPatterns | Kind::Environments
+            if action == Action::Update && traits.active == Some(false) =>
+        {
+            Severity::High
+        }
+        Kind::Tag | Kind::TagEnrichments | Kind::CustomTags | Kind::MappingEnrichment
+            if action == Action::Update && traits.active == Some(false) =>
+        {
+            Severity::Medium
+        }
+        // Also where the permissions are not stated.
         Kind::Roles if changes && traits.full_access != Some(false) => Severity::High,
         _ => default(kind, action),
     }
@@ -78,7 +93,7 @@ fn default(kind: Kind, action: Action) -> Severity {
         Action::Create => create,
         Action::Update => update,
         Action::Delete => delete,
-        // Somebody planned it longer ago than the window reaches.
+        // It was planned before the window.
         Action::Active => Informational,
         Action::Other => Severity::Unknown,
     }
@@ -114,14 +129,34 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_policy_counts_whatever_the_details_and_the_unknown_stays_unknown() {
+    fn switching_on_or_off_weighs_as_what_it_does() {
+        use Severity::{High, Informational, Low, Medium};
+        let risk = Risk::default();
+        let switched = |active| Traits { active: Some(active), ..Traits::default() };
+        for (kind, action, active, severity) in [
+            (Kind::ApiKeys, Action::Update, true, High),
+            (Kind::ApiKeys, Action::Update, false, Medium),
+            (Kind::ApiKeys, Action::Delete, false, Informational),
+            (Kind::CorrelationPatterns, Action::Update, false, High),
+            (Kind::CorrelationPatterns, Action::Update, true, Medium),
+            (Kind::CorrelationPatterns, Action::Create, false, Low),
+            (Kind::Environments, Action::Update, false, High),
+            (Kind::TagEnrichments, Action::Update, false, Medium),
+            (Kind::TagEnrichments, Action::Update, true, Low),
+        ] {
+            assert_eq!(risk.of(kind, action, &switched(active)), severity, "{kind:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_policy_applies_whatever_the_details_and_the_undocumented_stays_unknown() {
         let own = [((Kind::MaintenancePlan, Action::Create), Severity::Low)].into();
         let risk = Risk { own, ..Risk::default() };
-        let grave = Traits { now: true, long: true, ..Traits::default() };
-        assert_eq!(risk.of(Kind::MaintenancePlan, Action::Create, &grave), Severity::Low);
-        assert_eq!(risk.of(Kind::Other, Action::Create, &grave), Severity::Unknown);
-        assert_eq!(risk.of(Kind::Tag, Action::Other, &grave), Severity::Unknown);
-        let tamed = Risk { unknown: Severity::Low, ..risk };
-        assert_eq!(tamed.of(Kind::Other, Action::Other, &grave), Severity::Low);
+        let severe = Traits { now: true, long: true, ..Traits::default() };
+        assert_eq!(risk.of(Kind::MaintenancePlan, Action::Create, &severe), Severity::Low);
+        assert_eq!(risk.of(Kind::Other, Action::Create, &severe), Severity::Unknown);
+        assert_eq!(risk.of(Kind::Tag, Action::Other, &severe), Severity::Unknown);
+        let lowered = Risk { unknown: Severity::Low, ..risk };
+        assert_eq!(lowered.of(Kind::Other, Action::Other, &severe), Severity::Low);
     }
 }

@@ -110,7 +110,7 @@ impl Scales<'_> {
             let actor = event.actor.word().unwrap_or_default();
             return self.weighed.notes.expected(actor, &kind::rule(kind, action));
         }
-        self.weighed.notes.odd(&event);
+        self.weighed.notes.irregular(&event);
         let subject = self.subject(severity, kind, action);
         let possible = match event.action {
             // What nobody documents may be called so on this platform.

@@ -1,54 +1,55 @@
-//! The envelope of a list. None is documented, three have been seen (fact sheet §B3), and anything
-//! else is an error: an unknown shape is never "nothing found".
+//! The envelope of a list. None is documented; three are accepted
+//! (docs/platforms/bigpanda.md#envelope-and-paging). Any other shape is an error and never "nothing
+//! found".
 
 use serde_json::Value;
 
 use super::object::{Fields, seconds};
 use crate::text;
 
-/// What rows are called where they are not the whole answer.
+/// The names of the list in an object.
 const LISTS: [&str; 8] =
     ["items", "item", "audit_logs", "logs", "data", "results", "plans", "maintenance_plans"];
 
-/// How it may be said that there are more pages.
+/// Fields that announce more pages.
 const MORE: [&str; 6] = ["hasMore", "has_more", "next", "next_cursor", "nextCursor", "next_page"];
 
 /// One page of rows.
 #[derive(Debug, Default, PartialEq)]
 pub struct Page {
     pub rows: Vec<Value>,
-    /// Rows in all pages, where the platform says so.
+    /// The number of rows in all pages, where the platform states it.
     pub total: Option<u64>,
-    /// The answer was one row and no list.
+    /// The answer is one row without a list.
     pub single: bool,
-    /// The answer says that there are more pages.
+    /// The answer announces more pages.
     pub more: bool,
 }
 
-/// Reads a page. `is_row` tells whether an object is a row by itself.
+/// Reads a page. `is_row` recognises an object that is a row itself.
 ///
 /// # Errors
-/// What the answer is instead, to follow the endpoint's name.
+/// What the answer is instead, as a sentence.
 pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, String> {
     let mut fields = match answer {
         Value::Array(rows) => return Ok(Page { rows, ..Page::default() }),
         Value::Object(fields) => fields,
-        other => return Err(format!("the answer is {}, which is no list", kind(&other))),
+        other => return Err(format!("the answer is {}, not a list", kind(&other))),
     };
     let answer = Value::Object(fields.clone());
     if Fields::of(&answer).is_some_and(is_row) {
         return Ok(Page { rows: vec![answer], single: true, ..Page::default() });
     }
-    if let Some(said) = complaint(&answer) {
-        return Err(format!("the answer is an error in spite of its status: {said}"));
+    if let Some(said) = error_in(&answer) {
+        return Err(format!("the response body is an error despite its status: {said}"));
     }
     let lists: Vec<_> =
         LISTS.into_iter().filter(|name| fields.get(*name).is_some_and(Value::is_array)).collect();
     let [list] = lists.as_slice() else {
         let names: Vec<_> = fields.keys().take(8).map(|name| text::one_line(name, 40)).collect();
         return Err(format!(
-            "the answer is an object ({}), and neither a row nor has it one list of rows (such as \
-             `items`)",
+            "the answer is an object ({}) that is neither a row nor has exactly one list of rows (such \
+             as `items`)",
             if names.is_empty() { "empty".to_owned() } else { names.join(", ") }
         ));
     };
@@ -56,7 +57,7 @@ pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, Strin
         Some(total) => Some(
             seconds(total)
                 .and_then(|total| u64::try_from(total).ok())
-                .ok_or("the answer has a `total` that is no count")?,
+                .ok_or("the answer has a `total` that is not a count")?,
         ),
         None => None,
     };
@@ -71,8 +72,8 @@ pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, Strin
     }
 }
 
-/// What the platform complains of, in the shapes that are known (fact sheet §B6).
-fn complaint(answer: &Value) -> Option<String> {
+/// The error that a body reports, in the known shapes (docs/platforms/bigpanda.md#errors).
+fn error_in(answer: &Value) -> Option<String> {
     let fields = Fields::of(answer)?;
     if fields.get("success") == Some(&Value::Bool(false)) {
         return Some(
@@ -81,13 +82,14 @@ fn complaint(answer: &Value) -> Option<String> {
     }
     let errors =
         fields.get("errors").filter(|errors| errors.as_array().is_none_or(|e| !e.is_empty()));
-    let said = errors.or_else(|| fields.get("error"))?;
-    let words = fields.texts("errors").first().copied();
-    let words = words.or_else(|| fields.first_text(&["message", "error"])).unwrap_or("no words");
-    (said != &Value::Bool(false)).then(|| text::one_line(words, 200))
+    let reported = errors.or_else(|| fields.get("error"))?;
+    let text = fields.texts("errors").first().copied();
+    let text =
+        text.or_else(|| fields.first_text(&["message", "error"])).unwrap_or("no reason given");
+    (reported != &Value::Bool(false)).then(|| text::one_line(text, 200))
 }
 
-/// What a value is, without what it says.
+/// The type of a value, for messages.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn three_envelopes_are_known() {
+    fn three_envelopes_are_accepted() {
         let row = json!({"resource_type": "tag"});
         let rows = vec![row.clone()];
         let page = |total, single| Ok(Page { rows: rows.clone(), total, single, more: false });
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_an_error_that_says_what_it_is() {
+    fn any_other_shape_is_an_error_that_describes_it() {
         for (answer, has) in [
             (json!(null), "null"),
             (json!("ok"), "a text"),
@@ -138,8 +140,8 @@ mod tests {
             (json!({"items": {}}), "(items)"),
             (json!({"items": [], "logs": []}), "(items, logs)"),
             (json!({"status": "ok", "auditLogs": [], "pagination": {}}), "auditLogs"),
-            (json!({"items": [], "total": "many"}), "no count"),
-            (json!({"items": [], "total": -1}), "no count"),
+            (json!({"items": [], "total": "many"}), "not a count"),
+            (json!({"items": [], "total": -1}), "not a count"),
             (json!({"items": [], "errors": ["expired"]}), "expired"),
             (json!({"items": [], "success": false}), "success: false"),
             (json!({"data": [], "error": "Forbidden", "message": "no"}), "no"),
