@@ -110,7 +110,7 @@ fn whatever_the_envelope_the_same_is_found() {
         "",
         NO_HIGH,
         3,
-        "neither a row nor has it one list of rows",
+        "neither a row nor has exactly one list of rows",
     );
 }
 
@@ -262,7 +262,7 @@ fn what_was_done_decides() {
         }
     }
     let baseline = json!({"changes": [change("sso_config", "init_state")]});
-    ends("init_state", baseline, "", NOTHING, 0, "1 entry of a baseline (init_state)");
+    ends("init_state", baseline, "", NOTHING, 0, "1 baseline snapshot (init_state), ignored");
 }
 
 #[test]

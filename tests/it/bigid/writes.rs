@@ -170,7 +170,7 @@ async fn a_change_of_many_cases_is_counted_before_and_read_back_after() {
     for (settings, platform, plan_all, expected) in [
         (&bulk, json!({}), true, Ok(0)),
         (&bulk, json!({"bulk_loses": 2}), true, Ok(2)),
-        (&bulk, json!({}), false, Err((Cause::Invalid, "and not the"))),
+        (&bulk, json!({}), false, Err((Cause::Invalid, "instead of the planned"))),
         (&off, json!({}), true, Err((Cause::Invalid, "`bulk` is not set"))),
         (&small, json!({}), true, Err((Cause::Invalid, "bulk.max is 1"))),
         (&unknown, json!({}), true, Err((Cause::Protocol, "answered 404"))),
