@@ -273,7 +273,7 @@ async fn the_run_refuses_in_the_platforms_own_words() {
         );
     }
     assert_eq!(
-        refused("baseline_security", info(json!({"name": "("}))).await,
+        refused("baseline_security", info(json!({"provider_id": "("}))).await,
         (400, "failed to get source".to_owned())
     );
     assert_eq!(
@@ -302,8 +302,7 @@ async fn the_run_matches_ids_exactly_and_everything_else_as_an_unanchored_patter
     let aws = "aws_cloud_account";
     assert_eq!(matched(json!({"provider_id": "2281", "integration_type": aws})).await, [AWS]);
     assert_eq!(matched(json!({"provider_id": "^2281", "integration_type": aws})).await, [""; 0]);
-    assert_eq!(matched(json!({"name": "PRODUCTION"})).await, [AWS, AZURE]);
-    assert_eq!(matched(json!({"name": "^production$"})).await, [AWS]);
+    assert_eq!(matched(json!({"provider_id": "F8B4"})).await, [AZURE]);
     let list = platform
         .get("/main/integration/api/v1/integrations?integration_type=azure_subscription")
         .await
@@ -315,6 +314,190 @@ async fn the_run_matches_ids_exactly_and_everything_else_as_an_unanchored_patter
         [AZURE],
         "with an id all else is ignored"
     );
+}
+
+/// The platform's query names a column that does not exist.
+#[tokio::test]
+async fn an_integration_is_never_found_by_its_name() {
+    let platform = Platform::named("healthy").await;
+    let by_name = json!({"integration_info": [{"name": "production"}]});
+    let refusal = |message: &str| (StatusCode::BAD_REQUEST, json!({"message": message}));
+    let run = platform.run("baseline_security", by_name.clone()).await;
+    assert_eq!(run, refusal("failed to get source"));
+    let path = "/main/schedule/api/v3/benchmark/baseline_security/run-history";
+    assert_eq!(platform.post(path, by_name).await, refusal("failed to list credential"));
+}
+
+#[tokio::test]
+async fn a_run_that_matches_nothing_deletes_the_runners_of_the_newest_job() {
+    let platform = Platform::named("healthy").await;
+    let job = platform.run_documented().await;
+    platform.until(job, "RUNNERS_IN_PROGRESS").await;
+    platform.simulator.clock().advance(Duration::from_millis(300));
+    assert_ne!(platform.status(job).await["runners_status"]["total_count"], 0);
+    let nothing = platform.run("baseline_security", json!({"integration_info": []})).await;
+    assert_eq!(nothing, (StatusCode::OK, json!({"jobs": null})));
+    assert_eq!(platform.status(job).await["runners_status"]["total_count"], 0);
+}
+
+#[tokio::test]
+async fn a_superseded_run_waits_ten_minutes_for_results() {
+    let platform = Platform::named("results-awaited").await;
+    let job = platform.run_documented().await;
+    for seconds in [2, 300, 290] {
+        platform.simulator.clock().advance(Duration::from_secs(seconds));
+        let body = platform.status(job).await;
+        assert_eq!(body["job_status"], "SINK_IN_PROGRESS");
+        assert_eq!(body["runners_status"]["total_count"], 0, "already in SINK");
+    }
+    platform.simulator.clock().advance(Duration::from_secs(15));
+    let body = platform.status(job).await;
+    assert_eq!(
+        (&body["job_status"], &body["data_sinking_time"]),
+        (&json!("SUCCEEDED"), &json!(600))
+    );
+}
+
+#[tokio::test]
+async fn lost_results_are_missing_everywhere_and_only_the_sinking_time_shows_it() {
+    let platform = Platform::named("results-lost").await;
+    let job = platform.run_documented().await;
+    let (last, _) = platform.until(job, "SUCCEEDED").await;
+    assert_eq!(last["incidents"]["summary"], json!({"ok": 409, "alarm": 140}));
+    assert_eq!((&last["failure_message"], &last["data_sinking_time"]), (&json!(""), &json!(616)));
+    let runners = &last["runners_status"];
+    assert_eq!(runners["runners_succeeded"], runners["total_count"]);
+    let filters = json!({"filters": {"jobID": [job.to_string()]}, "limit": 1});
+    let path = "/main/compliance/api/v1/compliance_result";
+    assert_eq!(platform.post(path, filters).await.1["totalCount"], 140);
+}
+
+#[tokio::test]
+async fn of_controls_that_share_a_policy_only_the_first_is_evaluated_with_incidents() {
+    let platform = Platform::named("shared-policy").await;
+    let job = platform.run_documented().await;
+    let (last, _) = platform.until(job, "SUCCEEDED").await;
+    assert_eq!(last["incidents"]["alarms_breakdown"]["critical"], 0);
+    let report = format!("/main/compliance/api/v3/job-report/{job}/details/by-control");
+    let (_, by_control) = platform.get(&report).await;
+    assert_eq!(by_control["controls"]["aws_iam_root_mfa"], Value::Null);
+    let (_, runners) =
+        platform.get(&format!("/main/schedule/api/v3/jobs/compliance/{job}/runners")).await;
+    let evaluates =
+        |id: &str| runners.as_array().unwrap().iter().any(|row| row["control_id"] == id);
+    assert!(evaluates("aws_cloudtrail_all_regions") && !evaluates("aws_iam_root_mfa"));
+    let controls = "/main/compliance/api/v1/benchmarks/controls";
+    let policy =
+        async |id: &str| platform.get(&format!("{controls}/{id}")).await.1["policy"]["id"].clone();
+    assert_eq!(policy("aws_iam_root_mfa").await, policy("aws_cloudtrail_all_regions").await);
+    assert_ne!(policy("aws_iam_root_mfa").await, policy("aws_kms_key_rotation").await);
+
+    let mut body = documented();
+    body["with_incidents"] = json!(false);
+    let (_, quick) = platform.run("baseline_security", body).await;
+    let quick = quick["jobs"][0]["job_id"].as_u64().unwrap();
+    let (last, _) = platform.until(quick, "SUCCEEDED").await;
+    assert_eq!(last["incidents"]["alarms_breakdown"]["critical"], 2, "a quick run evaluates both");
+}
+
+#[tokio::test]
+async fn results_of_a_control_that_left_the_framework_still_count() {
+    let platform = Platform::named("removed-control").await;
+    let removed = "aws_rds_instance_private";
+    let job = platform.run_documented().await;
+    let (last, _) = platform.until(job, "SUCCEEDED").await;
+    assert_eq!(last["incidents"]["alarms_breakdown"]["critical"], 2);
+    let report = format!("/main/compliance/api/v3/job-report/{job}/details/by-control");
+    assert_eq!(platform.get(&report).await.1["controls"][removed]["severity"], "critical");
+    let runners = format!("/main/schedule/api/v3/jobs/compliance/{job}/runners");
+    let (_, runners) = platform.get(&runners).await;
+    assert!(runners.as_array().unwrap().iter().all(|row| row["control_id"] != removed));
+    let nested = "/main/compliance/api/v3/benchmarks/baseline_security/nested";
+    let (_, nested) = platform.get(nested).await;
+    let controls = nested["controls"].as_array().unwrap();
+    assert_eq!(controls.len(), 40);
+    assert!(!controls.contains(&json!(removed)));
+    let filters = json!({"filters": {"jobID": [job.to_string()], "controlID": [removed]}});
+    let path = "/main/compliance/api/v1/compliance_result";
+    assert_eq!(platform.post(path, filters).await.1["totalCount"], 0);
+}
+
+#[tokio::test]
+async fn an_account_without_results_is_only_in_the_status() {
+    let platform = Platform::named("account-without-results").await;
+    let job = platform.run_documented().await;
+    let (last, _) = platform.until(job, "SUCCEEDED").await;
+    assert_eq!(last["integrations"].as_array().unwrap().len(), 2);
+    let report = format!("/main/compliance/api/v3/job-report/{job}/details/by-control");
+    let (_, by_control) = platform.get(&report).await;
+    assert_eq!(by_control["job_summary"]["integration_ids"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_framework_that_allows_no_type_refuses_every_run() {
+    let platform = Platform::named("no-type-allowed").await;
+    let filter = json!({"framework_ids": ["baseline_security"]});
+    let (_, one) = platform.post("/main/compliance/api/v1/frameworks", filter).await;
+    assert_eq!(one["items"][0]["plugins"], json!([]));
+    let (status, body) = platform.run("baseline_security", documented()).await;
+    assert_eq!(status, 400);
+    assert!(body["message"].as_str().unwrap().ends_with("Allowed types: []"), "{body}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_has_an_answer_of_its_own_and_comes_back() {
+    let refused = "do request: Get \"http://integration-service/api/v1/integrations\": dial tcp \
+                   10.96.0.17:80: connect: connection refused";
+    for (service, status, answer) in [
+        ("scheduler", 502, None),
+        ("auth", 500, None),
+        ("search", 500, Some("failed to get job report")),
+        ("integration", 400, Some(refused)),
+    ] {
+        let outage = json!({"service": service, "after": 60_000, "lasts": 15_000});
+        let platform = Platform::of(json!({"opencomply": {"outages": [outage]}})).await;
+        let job = platform.run_documented().await;
+        let path = format!("/main/schedule/api/v3/job/compliance/{job}");
+        assert_eq!(platform.get(&path).await.0, 200, "{service}: before");
+        platform.simulator.clock().advance(Duration::from_secs(60));
+        let (given, body) = platform.get(&path).await;
+        assert_eq!(given, status, "{service}");
+        match answer {
+            Some(message) => assert_eq!(body, json!({"message": message}), "{service}"),
+            None => assert!(body.as_str().unwrap().contains("<hr><center>nginx"), "{service}"),
+        }
+        platform.simulator.clock().advance(Duration::from_secs(15));
+        assert_eq!(platform.status(job).await["job_status"], "SUCCEEDED", "{service}: after");
+    }
+}
+
+#[tokio::test]
+async fn cancelling_queued_runners_can_hang_a_worker() {
+    let platform = Platform::named("hanging-worker").await;
+    let job = platform.run_documented().await;
+    platform.until(job, "RUNNERS_IN_PROGRESS").await;
+    let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": [job.to_string()]});
+    platform.post("/main/schedule/api/v3/jobs/cancel", body).await;
+    assert_eq!(platform.status(job).await["job_status"], "CANCELED");
+    let next = platform.run_documented().await;
+    platform.simulator.clock().advance(Duration::from_secs(3600));
+    let hanging = platform.status(next).await;
+    assert_eq!(hanging["job_status"], "RUNNERS_IN_PROGRESS");
+    platform.simulator.clock().advance(Duration::from_secs(3600));
+    assert_eq!(platform.status(next).await["last_updated_at"], hanging["last_updated_at"]);
+}
+
+#[tokio::test]
+async fn jobs_of_others_can_stand_still() {
+    for (scenario, state) in
+        [("stands-still", "SUMMARIZER_IN_PROGRESS"), ("never-starts", "CREATED")]
+    {
+        let platform = Platform::named(scenario).await;
+        let seen = platform.status(135).await;
+        assert_eq!(seen["job_status"], state);
+        platform.simulator.clock().advance(Duration::from_secs(600));
+        assert_eq!(platform.status(135).await, seen, "{scenario}");
+    }
 }
 
 #[tokio::test]
@@ -603,15 +786,18 @@ async fn a_quick_run_has_its_own_states_and_no_runners() {
 #[tokio::test]
 async fn a_deleted_integration_makes_its_jobs_unreadable() {
     let platform = Platform::of(json!({"opencomply": {"integrations": [
-        {"integration_type": "aws_cloud_account", "provider_id": AWS, "name": "production", "deleted_after": 300},
+        {"integration_type": "aws_cloud_account", "provider_id": AWS, "name": "production", "deleted_after": 60_000},
         {"integration_type": "azure_subscription", "provider_id": AZURE, "name": "azure"},
     ]}}))
     .await;
     let job = platform.run_documented().await;
     assert_eq!(platform.status(job).await["job_status"], "CREATED");
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    platform.simulator.clock().advance(Duration::from_secs(60));
     let answer = platform.get(&format!("/main/schedule/api/v3/job/compliance/{job}")).await;
     assert_eq!(answer, (StatusCode::BAD_REQUEST, json!({"message": "failed to get integration"})));
+    let report = format!("/main/compliance/api/v3/job-report/{job}/details/by-control");
+    let unreadable = json!({"message": "failed to get compliance job"});
+    assert_eq!(platform.get(&report).await, (StatusCode::INTERNAL_SERVER_ERROR, unreadable));
     let (_, list) = platform.get("/main/integration/api/v1/integrations").await;
     assert_eq!(list["total_count"], 1);
 }

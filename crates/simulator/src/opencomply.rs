@@ -23,17 +23,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
 use crate::clock::Clock;
 use crate::hostile::Hostility;
-use crate::reply::Refusal;
+use crate::reply::{self, Refusal};
 
 use auth::{admin, authenticate, viewer};
 use estate::Estate;
 use jobs::Jobs;
 pub(crate) use settings::Settings;
+use settings::{Outage, Service};
 
 /// One simulated installation.
 struct Platform {
@@ -65,6 +66,26 @@ impl Platform {
     }
 }
 
+impl Platform {
+    /// Whether a service is down now.
+    fn is_down(&self, service: Service) -> bool {
+        let now = self.clock.now();
+        let down = |outage: &Outage| (outage.after..outage.after + outage.lasts).contains(&now);
+        self.settings.outages.iter().any(|outage| outage.service == service && down(outage))
+    }
+
+    /// The scheduler passes on the error of its connection to the integration service.
+    fn require_integration_service(&self) -> Result<(), Refusal> {
+        match self.is_down(Service::Integration) {
+            false => Ok(()),
+            true => Err(Refusal::bad_request(
+                "do request: Get \"http://integration-service/api/v1/integrations\": dial tcp \
+                 10.96.0.17:80: connect: connection refused",
+            )),
+        }
+    }
+}
+
 type Shared = axum::extract::State<Arc<Platform>>;
 
 /// The routes of the installation (docs/platforms/opencomply.md, routing and roles).
@@ -72,8 +93,8 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
     let routed = settings.compliance != settings::Compliance::NotRouted;
     let platform = Arc::new(Platform::new(settings, clock.clone(), hostile));
     let mut services = vec![
-        ("/main/schedule", scheduler()),
-        ("/main/integration", integration()),
+        ("/main/schedule", behind(Service::Scheduler, scheduler(), &platform)),
+        ("/main/integration", behind(Service::Integration, integration(), &platform)),
         ("/main/auth", viewer(Router::new().route("/api/v1/me", get(auth::me)))),
     ];
     if routed {
@@ -97,6 +118,24 @@ fn echo(service: Router<Arc<Platform>>, platform: &Arc<Platform>) -> Router<Arc<
         .layer(from_fn_with_state(Arc::clone(platform), authenticate))
 }
 
+/// nginx answers 502 for a service that is down.
+fn behind(
+    service: Service,
+    routes: Router<Arc<Platform>>,
+    platform: &Arc<Platform>,
+) -> Router<Arc<Platform>> {
+    let platform = Arc::clone(platform);
+    routes.layer(from_fn(move |request, next: Next| {
+        let is_down = platform.is_down(service);
+        async move {
+            match is_down {
+                true => reply::nginx(StatusCode::BAD_GATEWAY),
+                false => next.run(request).await,
+            }
+        }
+    }))
+}
+
 fn scheduler() -> Router<Arc<Platform>> {
     let admins = Router::new()
         .route("/api/v3/compliance/framework/{id}/run", post(run::run))
@@ -114,6 +153,7 @@ fn compliance() -> Router<Arc<Platform>> {
         .route("/api/v1/frameworks", post(frameworks::frameworks))
         .route("/api/v1/benchmarks/controls/{id}", get(frameworks::control))
         .route("/api/v1/compliance_result", post(results::list))
+        .route("/api/v3/benchmarks/{id}/nested", get(frameworks::nested))
         .route("/api/v3/quick/scan/{id}", get(reports::scan))
         .route("/api/v3/job-report/{id}/details/by-control", get(reports::by_control));
     admin(admins).merge(viewer(viewers))

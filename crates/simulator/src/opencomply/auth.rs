@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::clock::NEVER;
 use crate::reply::{self, Refusal};
 
-use super::settings::Role;
+use super::settings::{Role, Service};
 use super::{Platform, Shared};
 
 /// nginx asks the auth service about every request; a refusal is nginx's own page
@@ -24,6 +24,9 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if platform.is_down(Service::Auth) {
+        return reply::nginx(StatusCode::INTERNAL_SERVER_ERROR);
+    }
     match role(&platform, request.headers()) {
         Role::Revoked => reply::nginx(StatusCode::UNAUTHORIZED),
         role => {

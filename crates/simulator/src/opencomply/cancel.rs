@@ -57,16 +57,15 @@ impl Platform {
     fn cancel(&self, id: u64) -> &'static str {
         let now = self.clock.now();
         let mut jobs = self.jobs();
-        let state = jobs.find(id, now).map(|job| jobs.snapshot(job, now).state);
-        match state {
+        let snapshot = jobs.find(id, now).map(|job| jobs.snapshot(job, now));
+        match snapshot.map(|snapshot| snapshot.state) {
             Some(state) if state.is_final() => "job is already finished",
             Some(JobState::SinkInProgress | JobState::SummarizerInProgress) => {
                 "job is already in progress, unable to cancel"
             }
-            _ => {
-                if let Some(job) = jobs.find_mut(id, now) {
-                    job.canceled = Some(now);
-                }
+            state => {
+                let queued = state == Some(JobState::RunnersInProgress);
+                jobs.cancel(id, now, queued && self.settings.hanging_worker);
                 ""
             }
         }

@@ -31,6 +31,9 @@ pub(crate) struct Course {
     /// How many alarms are stored only after the platform stopped waiting for them: they are in the
     /// findings listing and in no report (docs/platforms/opencomply.md, job states).
     pub late_alarms: usize,
+    /// How many alarms the index refused: they are nowhere, and the platform waits for them in vain
+    /// (docs/platforms/opencomply.md, job states).
+    pub lost_alarms: usize,
     /// `data_sinking_time`, in seconds; without it that of the pace.
     pub data_sinking_time: Option<u64>,
     /// Added to the breakdown of the status, by severity: a status that contradicts its report.
@@ -52,13 +55,16 @@ pub(crate) struct Pace {
     pub runners: u32,
     /// `SINK_IN_PROGRESS`.
     pub sink: u32,
+    /// `SINK_IN_PROGRESS` of a job that waits for results in vain: alarms are lost or late, or
+    /// another run deleted its runners. The real one waits ten minutes. Without it: `sink`.
+    pub sink_timeout: Option<u32>,
     /// `SUMMARIZER_IN_PROGRESS`.
     pub summarizer: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { created: 300, runners: 1200, sink: 200, summarizer: 300 }
+        Self { created: 300, runners: 1200, sink: 200, sink_timeout: None, summarizer: 300 }
     }
 }
 
@@ -161,6 +167,8 @@ pub(crate) struct Snapshot {
     /// Another run deleted its runners (docs/platforms/opencomply.md, runs that
     /// interfere).
     pub(crate) wiped: bool,
+    /// How long it waits for its results to be stored, in milliseconds.
+    pub(crate) sink: u64,
     /// Its report is written: a little before a job with incidents succeeds
     /// (docs/platforms/opencomply.md, job status).
     pub(crate) reported: bool,
@@ -196,11 +204,13 @@ impl Course {
         // (docs/platforms/opencomply.md, runs that interfere).
         let wipe = superseded.filter(|at| *at < begin + length && share(*at) >= QUEUED_BY);
         let end = wipe.unwrap_or(begin + length);
+        let waits = wipe.is_some() || self.lost_alarms + self.late_alarms > 0;
+        let sink = self.pace.sink_timeout.filter(|_| waits).unwrap_or(self.pace.sink);
         let mut list = vec![(State::Created, begin)];
         if with_incidents {
             list.push((State::RunnersInProgress, end));
-            list.push((State::SinkInProgress, end + i64::from(self.pace.sink)));
-            let summarized = end + i64::from(self.pace.sink) + i64::from(self.pace.summarizer);
+            list.push((State::SinkInProgress, end + i64::from(sink)));
+            let summarized = end + i64::from(sink) + i64::from(self.pace.summarizer);
             list.push((State::SummarizerInProgress, summarized));
         } else {
             list.push((State::Queued, begin + length / 4));
@@ -223,6 +233,7 @@ impl Course {
         Stages {
             progress_at_end: share(if with_incidents { runners_end } else { end }).min(1.0),
             wiped_at: wipe,
+            sink: u64::from(sink),
             list,
             last,
         }
@@ -235,6 +246,7 @@ struct Stages {
     last: State,
     progress_at_end: f64,
     wiped_at: Option<i64>,
+    sink: u64,
 }
 
 impl Stages {
@@ -265,6 +277,7 @@ impl Stages {
                         _ => self.progress_at_end,
                     },
                     wiped,
+                    sink: self.sink,
                     reported: *stage == State::SummarizerInProgress && done >= 0.5,
                 };
             }
@@ -275,6 +288,7 @@ impl Stages {
             updated: begin,
             progress: self.progress_at_end,
             wiped,
+            sink: self.sink,
             reported: matches!(self.last, State::Succeeded | State::Failed),
         }
     }

@@ -1,11 +1,12 @@
 //! What is installed: integrations, and a plan of controls and results for every framework.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::data;
 use crate::ids::{hash, mix, uuid};
 
 use super::controls::{TEMPLATES, Template};
+use super::jobs::Job;
 use super::settings::{Alarms, Framework, Integration, Settings};
 
 /// Integrations in the order of the database, and frameworks by id.
@@ -35,6 +36,12 @@ pub(crate) struct Control {
     pub(crate) severity: Option<&'static str>,
     pub(crate) alarms: usize,
     pub(crate) oks: usize,
+    /// The id of its policy.
+    pub(crate) policy: String,
+    /// Whether a run with incidents evaluates another control of the same policy instead.
+    pub(crate) shadowed: bool,
+    /// When it left the framework, in milliseconds since the start.
+    removed: Option<i64>,
     /// The integrations of its type that have resources, by index. There is at least one.
     pool: Vec<usize>,
     type_salt: u64,
@@ -114,12 +121,21 @@ impl Plan {
         }
         let oks = controls.iter_mut().map(|control| &mut control.oks);
         spread(framework.ok, oks.collect());
+        for control in &mut controls {
+            let group = framework.shared_policies.iter().find(|group| group.contains(&control.id));
+            let first = group.and_then(BTreeSet::first).unwrap_or(&control.id);
+            control.policy = format!("{first}_policy");
+            control.shadowed = *first != control.id;
+            let removed = framework.removed_controls.contains(&control.id);
+            control.removed = removed.then(|| framework.removed_after.unwrap_or(i64::MIN));
+        }
         Self { id, framework, controls }
     }
 
     /// Whether the framework can run on the integration.
     pub(crate) fn allows(&self, integration: &Connected) -> bool {
-        self.framework.integration_types.contains(&integration.of.integration_type)
+        let types = &self.framework.integration_types;
+        !self.framework.allows_no_type && types.contains(&integration.of.integration_type)
     }
 }
 
@@ -129,6 +145,16 @@ impl Control {
     pub(crate) fn owner(&self, number: usize) -> usize {
         let salt = mix(self.type_salt ^ number as u64);
         self.pool[usize::try_from(salt % self.pool.len() as u64).unwrap_or_default()]
+    }
+
+    /// Whether it belongs to the framework at this time.
+    pub(crate) fn is_part(&self, now: i64) -> bool {
+        self.removed.is_none_or(|at| now < at)
+    }
+
+    /// Whether a job evaluates it.
+    pub(crate) fn is_evaluated(&self, job: &Job) -> bool {
+        self.is_part(job.created) && !(job.with_incidents && self.shadowed)
     }
 
     /// The severity as a job of this mode states it (docs/platforms/opencomply.md, job status).
@@ -190,6 +216,9 @@ fn choose(framework: &Framework, integrations: &[Connected]) -> Vec<Control> {
         severity: Some(template.severity),
         alarms: 0,
         oks: 0,
+        policy: String::new(),
+        shadowed: false,
+        removed: None,
         pool: pool.clone(),
         type_salt: hash(&template.resource_type.name),
     };

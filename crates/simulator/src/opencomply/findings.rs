@@ -58,6 +58,9 @@ pub(crate) struct Results<'a> {
     /// The pairs of control and integration whose runners finished; None is all of them.
     finished: Option<BTreeSet<(usize, usize)>>,
     late: usize,
+    lost: usize,
+    created: i64,
+    with_incidents: bool,
 }
 
 impl<'a> Results<'a> {
@@ -74,22 +77,29 @@ impl<'a> Results<'a> {
             integrations: job.integrations.iter().copied().collect(),
             finished,
             late: job.course.late_alarms,
+            lost: job.course.lost_alarms,
+            created: job.created,
+            with_incidents: job.with_incidents,
         }
     }
 
     /// Every result that is stored by now, alarms of a control before its oks.
     pub(crate) fn stored(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
-        self.from(0)
+        self.from(self.lost).filter(|finding| finding.control.is_part(self.created))
     }
 
     /// Every result that the report is made of.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Finding<'a>> + '_ {
-        self.from(self.late)
+        self.from(self.late + self.lost)
     }
 
-    fn from(&self, mut late: usize) -> impl Iterator<Item = Finding<'a>> + '_ {
+    /// The results without the first `missing` alarms.
+    fn from(&self, mut missing: usize) -> impl Iterator<Item = Finding<'a>> + '_ {
         let controls = self.plan.controls.iter().enumerate();
+        // Results of a control that left the framework still count, from an earlier job.
+        let evaluated = |control: &Control| !(self.with_incidents && control.shadowed);
         controls
+            .filter(move |(_, control)| evaluated(control))
             .flat_map(move |(at, control)| {
                 (0..control.alarms + control.oks).filter_map(move |number| {
                     let owner = control.owner(number);
@@ -104,11 +114,10 @@ impl<'a> Results<'a> {
                     })
                 })
             })
-            // Only alarms are late.
             .filter(move |finding| {
-                let missing = finding.failed && late > 0;
-                late -= usize::from(missing);
-                !missing
+                let is_missing = finding.failed && missing > 0;
+                missing -= usize::from(is_missing);
+                !is_missing
             })
     }
 

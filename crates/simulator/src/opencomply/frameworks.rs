@@ -113,7 +113,7 @@ impl Platform {
             "framework_id": plan.id,
             "framework_title": self.hostility.text(plan.framework.title.as_str()),
             "compliance_score": score,
-            "plugins": if plan.framework.hides_types {
+            "plugins": if plan.framework.hides_types || plan.framework.allows_no_type {
                 json!([])
             } else {
                 json!(nullable(plan.framework.integration_types.clone()))
@@ -170,9 +170,32 @@ impl Platform {
             "programmaticRemediation": "",
             "documentURI": format!("https://docs.example.com/controls/{}", control.id),
             "enabled": true,
-            "policy": null,
+            "policy": {"id": control.policy},
         })
     }
+}
+
+/// `GET /main/compliance/api/v3/benchmarks/{id}/nested` (role viewer): the controls that belong to
+/// the framework now.
+pub(crate) async fn nested(State(platform): Shared, Path(id): Path<String>) -> Answer {
+    let plan = platform.estate.plan(&id).ok_or_else(Refusal::internal)?;
+    let now = platform.clock.now();
+    let parts = plan.controls.iter().filter(|control| control.is_part(now));
+    let created = platform.clock.stamp(-90 * 24 * 3_600_000);
+    Ok(reply::json(&json!({
+        "id": plan.id,
+        "title": platform.hostility.text(plan.framework.title.as_str()),
+        "referenceCode": plan.id.to_uppercase(),
+        "description": "", "logoURI": "", "category": "", "documentURI": "",
+        "autoAssign": false,
+        "tracksDriftEvents": false,
+        "tags": null,
+        "integrationTypes": nullable(plan.framework.integration_types.clone()),
+        "children": null,
+        "controls": nullable(parts.map(|control| &control.id).collect()),
+        "createdAt": created,
+        "updatedAt": created,
+    })))
 }
 
 /// `GET /main/compliance/api/v1/benchmarks/controls` (role admin; docs/platforms/opencomply.md,

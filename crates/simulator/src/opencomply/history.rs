@@ -39,6 +39,7 @@ pub(crate) async fn run_history(
     body: Bytes,
 ) -> Answer {
     platform.require_compliance()?;
+    platform.require_integration_service()?;
     let filter: Filter = bind(Binder::Scheduler, &headers, &body)?;
     let mut found = platform.history(&filter)?;
     found.retain(|(job, _)| job.framework == id);
@@ -86,7 +87,8 @@ impl Platform {
     fn history(&self, filter: &Filter) -> Result<Vec<(Job, Snapshot)>, Refusal> {
         let now = self.clock.now();
         // A filter that matches no integration is no filter.
-        let matched = self.matched(filter.integration_info.as_deref().unwrap_or_default(), now)?;
+        let selectors = filter.integration_info.as_deref().unwrap_or_default();
+        let matched = self.matched(selectors, "failed to list credential", now)?;
         let states = filter.job_status.clone().unwrap_or_default();
         let since = filter.interval.as_deref().map(|text| now - milliseconds(text));
         let jobs = self.jobs();

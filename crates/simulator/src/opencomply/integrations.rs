@@ -43,7 +43,15 @@ impl Platform {
     }
 
     /// What `integration_info` matches: double matches are kept.
-    pub(crate) fn matched(&self, selectors: &[Selector], now: i64) -> Result<Vec<usize>, Refusal> {
+    ///
+    /// `name` never works, since its query names a column that does not exist; `broken` is the
+    /// refusal.
+    pub(crate) fn matched(
+        &self,
+        selectors: &[Selector],
+        broken: &str,
+        now: i64,
+    ) -> Result<Vec<usize>, Refusal> {
         let mut matched = Vec::new();
         for selector in selectors {
             if let Some(id) = &selector.integration_id {
@@ -54,14 +62,15 @@ impl Platform {
                 matched.push(at);
                 continue;
             }
+            if selector.name.is_some() {
+                return Err(Refusal::bad_request(broken));
+            }
             let refuse = |_| Refusal::bad_request("failed to get source");
             let provider_id = pattern(selector.provider_id.as_deref()).map_err(refuse)?;
-            let name = pattern(selector.name.as_deref()).map_err(refuse)?;
             let fits = |each: &Connected| {
                 let of_type = selector.integration_type.as_ref();
                 of_type.is_none_or(|wanted| *wanted == each.of.integration_type)
                     && provider_id.as_ref().is_none_or(|re| re.is_match(&each.of.provider_id))
-                    && name.as_ref().is_none_or(|re| re.is_match(&each.of.name))
             };
             matched.extend(self.connected(now).filter(|(_, each)| fits(each)).map(|(at, _)| at));
         }

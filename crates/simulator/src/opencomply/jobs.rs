@@ -56,7 +56,8 @@ impl Job {
     /// runners).
     pub(crate) fn units(&self, plan: &Plan, estate: &Estate) -> Vec<(usize, usize)> {
         let mut units = Vec::new();
-        for (at, control) in plan.controls.iter().enumerate() {
+        let controls = plan.controls.iter().enumerate();
+        for (at, control) in controls.filter(|(_, control)| control.is_evaluated(self)) {
             let fits = |integration: &&usize| {
                 estate.integrations[**integration].of.integration_type
                     == control.template.resource_type.integration_type
@@ -124,6 +125,10 @@ pub(crate) struct Jobs {
     next_id: u64,
     next_run: u64,
     rivals_left: u32,
+    /// Run calls that matched no integration: the framework of each, and when.
+    empty_starts: Vec<(String, i64)>,
+    /// Whether a worker hangs, so that no later job ends.
+    hanging: bool,
 }
 
 /// What the new jobs of a run have in common.
@@ -148,6 +153,8 @@ impl Jobs {
             next_id: settings.first_job_id.saturating_sub(past),
             next_run: 0,
             rivals_left: settings.rival.as_ref().map_or(0, |rival| rival.times),
+            empty_starts: Vec::new(),
+            hanging: false,
         };
         for past in &settings.history {
             // Both were checked when the scenario was read.
@@ -198,12 +205,30 @@ impl Jobs {
         if job.with_incidents && job.units(spec.plan, spec.estate).is_empty() {
             let stuck = Course { ends: Ending::Never, stuck_in: None, ..Course::default() };
             job.course = Arc::new(stuck);
+        } else if job.with_incidents && self.hanging {
+            let stuck_in = Some(State::RunnersInProgress);
+            let stuck = Course { ends: Ending::Never, stuck_in, ..Course::clone(spec.course) };
+            job.course = Arc::new(stuck);
         }
         self.next_id += 1;
         self.next_run += 1;
         let after = self.list.partition_point(|other| other.created <= job.created);
         self.list.insert(after, job.clone());
         job
+    }
+
+    /// Notes a run call that matched no integration. It deletes runners like any other.
+    pub(crate) fn start_nothing(&mut self, plan: &Plan, now: i64) {
+        self.empty_starts.push((plan.id.clone(), now));
+    }
+
+    /// Cancels the job. `hangs` is whether this hangs the worker that holds a queued runner.
+    pub(crate) fn cancel(&mut self, id: u64, now: i64, hangs: bool) {
+        let existing = |job: &&mut Job| job.created <= now && job.id == id;
+        if let Some(job) = self.list.iter_mut().find(existing) {
+            job.canceled = Some(now);
+            self.hanging |= hangs;
+        }
     }
 
     /// Whether another user starts a run after this one; the scenario states how often.
@@ -222,11 +247,6 @@ impl Jobs {
         self.existing(now).find(|job| job.id == id)
     }
 
-    pub(crate) fn find_mut(&mut self, id: u64, now: i64) -> Option<&mut Job> {
-        let existing = |job: &&mut Job| job.created <= now && job.id == id;
-        self.list.iter_mut().find(existing)
-    }
-
     /// When a later run deleted the job's runners. It takes those of the framework's most recent
     /// job only: in a split run, those of the last job (docs/platforms/opencomply.md, runs that
     /// interfere).
@@ -234,13 +254,19 @@ impl Jobs {
         if !job.with_incidents {
             return None;
         }
-        self.list
+        let next = self
+            .list
             .iter()
             .skip_while(|other| other.id != job.id)
             .skip(1)
-            .find(|other| other.with_incidents && other.framework == job.framework)
-            .filter(|other| other.run != job.run)
-            .map(|other| other.created)
+            .find(|other| other.with_incidents && other.framework == job.framework);
+        let emptied = self
+            .empty_starts
+            .iter()
+            .filter(|(framework, at)| *framework == job.framework && *at >= job.created)
+            .map(|(_, at)| *at)
+            .find(|at| next.is_none_or(|next| *at < next.created));
+        emptied.or_else(|| next.filter(|next| next.run != job.run).map(|next| next.created))
     }
 
     /// The job at this moment.

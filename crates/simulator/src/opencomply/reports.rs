@@ -17,6 +17,7 @@ use super::course::{Report, Snapshot, State as JobState};
 use super::findings::{Count, Finding, Results};
 use super::jobs::Job;
 use super::request::{Pairs, values};
+use super::settings::Service;
 use super::{Platform, Shared};
 
 impl Platform {
@@ -24,7 +25,11 @@ impl Platform {
         let unknown =
             || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get compliance job");
         let id: u64 = id.parse().map_err(|_| unknown())?;
-        let (job, snapshot) = self.job(id, self.clock.now()).ok_or_else(unknown)?;
+        let now = self.clock.now();
+        let (job, snapshot) = self.job(id, now).ok_or_else(unknown)?;
+        if self.is_down(Service::Search) || self.any_deleted(&job.integrations, now) {
+            return Err(unknown());
+        }
         match snapshot.state {
             JobState::Timeout => Err(Refusal::bad_request("job has been timed out")),
             JobState::Created | JobState::RunnersInProgress | JobState::SummarizerInProgress => {

@@ -14,6 +14,7 @@ use super::estate::Plan;
 use super::integrations::Selector;
 use super::jobs::{Job, JobSpec};
 use super::request::{Binder, bind};
+use super::settings::Service;
 use super::{Platform, Shared};
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,8 +37,15 @@ pub(crate) async fn run(
     // Lower-cased, although frameworks are stored as written; the 404 of the source is unreachable.
     let plan = platform.estate.plan(&id.to_lowercase()).ok_or_else(Refusal::internal)?;
     let now = platform.clock.now();
-    let matched = platform.matched(&request.integration_info.unwrap_or_default(), now)?;
+    if platform.is_down(Service::Integration) {
+        return Err(Refusal::bad_request("failed to get integration"));
+    }
+    let selectors = request.integration_info.unwrap_or_default();
+    let matched = platform.matched(&selectors, "failed to get source", now)?;
     platform.require_types(plan, &matched)?;
+    if matched.is_empty() {
+        platform.jobs().start_nothing(plan, now);
+    }
 
     let jobs = platform.start(plan, &matched, with_incidents, now);
     let infos = |job: &Job| {
@@ -67,7 +75,11 @@ impl Platform {
                 other.id,
                 other.of.integration_type,
                 other.of.provider_id,
-                plan.framework.integration_types.join(" "),
+                if plan.framework.allows_no_type {
+                    String::new()
+                } else {
+                    plan.framework.integration_types.join(" ")
+                },
             ))),
         }
     }

@@ -1,6 +1,6 @@
 //! The parameters of OpenComply. Every default is that of a healthy platform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -41,6 +41,10 @@ pub(crate) struct Settings {
     pub job: Course,
     /// Jobs from before the simulator started, oldest first.
     pub history: Vec<PastJob>,
+    /// Services that are down for a while.
+    pub outages: Vec<Outage>,
+    /// Whether cancelling a job whose runners are queued hangs a worker, so that no later job ends.
+    pub hanging_worker: bool,
     /// Another user, who starts a run of the same framework while a client's run is not finished
     /// (docs/platforms/opencomply.md, runs that interfere).
     pub rival: Option<Rival>,
@@ -73,6 +77,33 @@ pub enum Role {
     Admin,
 }
 
+/// A time in which a service of the platform is down (docs/platforms/opencomply.md, errors).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outage {
+    pub service: Service,
+    /// Milliseconds from the start of the simulator to the outage.
+    #[serde(default)]
+    pub after: i64,
+    /// Milliseconds that it lasts.
+    pub lasts: i64,
+}
+
+/// A service, by how requests are answered while it is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Service {
+    /// nginx answers 502 for the scheduler.
+    Scheduler,
+    /// nginx answers 500 for everything.
+    Auth,
+    /// Job status and reports answer 500.
+    Search,
+    /// Job status and history answer 400 with the error of the connection, and nginx 502 for the
+    /// list of integrations.
+    Integration,
+}
+
 /// A framework, and the results of a run over every integration that has resources.
 ///
 /// The defaults are those of `baseline_security`, which are the documented figures.
@@ -97,6 +128,16 @@ pub(crate) struct Framework {
     pub ok: usize,
     /// How many results are alarms, by severity.
     pub alarms: Alarms,
+    /// Whether no integration type is allowed, so that every run is refused. The controls still
+    /// belong to `integration_types`.
+    pub allows_no_type: bool,
+    /// Groups of controls that share a policy, by id. A run with incidents evaluates only the
+    /// first control of a group in alphabetical order.
+    pub shared_policies: Vec<BTreeSet<String>>,
+    /// Controls that left the framework. They have no runners, and their old results still count.
+    pub removed_controls: BTreeSet<String>,
+    /// Milliseconds after the start at which they left; without it they left before.
+    pub removed_after: Option<i64>,
     /// The severity of the controls behind `alarms.unrecognised`. Without it the platform's rule
     /// holds: `none` with incidents, an empty word in a quick run (docs/platforms/opencomply.md,
     /// job status).
@@ -201,6 +242,8 @@ impl Default for Settings {
             silent_start: false,
             job: Course::default(),
             history: Vec::new(),
+            outages: Vec::new(),
+            hanging_worker: false,
             rival: None,
         }
     }
@@ -214,6 +257,10 @@ impl Default for Framework {
                 .map(str::to_owned)
                 .into(),
             hides_types: false,
+            allows_no_type: false,
+            shared_policies: Vec::new(),
+            removed_controls: BTreeSet::new(),
+            removed_after: None,
             root: true,
             controls: 41,
             manual_controls: 19,
@@ -257,6 +304,17 @@ impl Settings {
         estate.validate(self)?;
         if let Some(old) = self.history.iter().find(|past| past.age >= PURGED_AFTER) {
             return Err(format!("history: a job of age {} was purged already", old.age));
+        }
+        for (id, framework) in &self.frameworks {
+            let mut named =
+                framework.shared_policies.iter().flatten().chain(&framework.removed_controls);
+            let has = |name: &&String| {
+                let plan = estate.plan(id);
+                plan.is_some_and(|plan| plan.controls.iter().any(|control| control.id == **name))
+            };
+            if let Some(unknown) = named.find(|name| !has(name)) {
+                return Err(format!("framework {id:?}: there is no control {unknown:?}"));
+            }
         }
         let places = self.history.iter().map(|past| (&past.framework, &past.integrations));
         for (framework, integrations) in places {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::clock::NEVER;
@@ -12,6 +13,7 @@ use crate::reply::{self, Answer, Refusal, nullable};
 use super::course::{Report, Snapshot, State as JobState};
 use super::findings::Results;
 use super::jobs::{Job, Runner};
+use super::settings::Service;
 use super::{Platform, Shared};
 
 /// `GET /main/schedule/api/v3/job/compliance/{id}`.
@@ -28,8 +30,12 @@ pub(crate) async fn status(State(platform): Shared, Path(id): Path<String>) -> A
             Err(Refusal::internal())
         };
     };
+    platform.require_integration_service()?;
     if platform.any_deleted(&job.integrations, now) {
         return Err(Refusal::bad_request("failed to get integration"));
+    }
+    if platform.is_down(Service::Search) {
+        return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to get job report"));
     }
     let mut fields = platform.fields(&job, &snapshot, now);
     fields.insert("job_id".to_owned(), json!(job.id));
@@ -111,7 +117,7 @@ impl Platform {
                 snapshot.state,
                 JobState::SummarizerInProgress | JobState::Succeeded | JobState::Failed
             );
-        let sinking = job.course.data_sinking_time;
+        let sinking = job.course.data_sinking_time.unwrap_or(snapshot.sink / 1000);
         let fields = json!({
             "summary_job_id": summarized.then_some(job.id + 1000),
             "with_incidents": job.with_incidents,
@@ -127,7 +133,7 @@ impl Platform {
             "created_by": self.hostility.text(job.created_by.as_str()),
             "trigger_type": job.trigger_type,
             "runners_status": runner_counts(&self.runner_states(job, snapshot)),
-            "data_sinking_time": sinking.unwrap_or_else(|| u64::from(job.course.pace.sink / 1000)),
+            "data_sinking_time": sinking,
             "created_at": created,
             "updated_at": updated,
         });
