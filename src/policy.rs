@@ -1,6 +1,7 @@
 //! What the organisation demands: gates, their limits, and what evidence must be like.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -34,10 +35,16 @@ pub enum Mode {
 pub struct Gate {
     pub id: String,
     pub level: Level,
+    /// What it demands, in a sentence.
+    pub description: Option<String>,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
+    /// Where more is written about it.
+    pub link: Option<String>,
     pub sources: Vec<String>,
     pub selection: Selection,
     pub limits: Limits,
-    /// Where it stands in the policy file.
+    /// Where it is written.
     pub place: Place,
 }
 
@@ -63,15 +70,17 @@ pub struct Limits {
     pub min_evaluated: Option<u64>,
 }
 
-/// A line and column of the policy file, both from 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// Where something is written: a file, from the root of its repository, with line and column, both
+/// from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
+    pub file: Arc<str>,
     pub line: u64,
     pub column: u64,
 }
 
 /// What evidence must be like for any gate to rely on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demands {
     /// The least number of checks each source, or framework, must have evaluated.
     pub min_evaluated: u64,
@@ -172,8 +181,7 @@ impl Percent {
     /// # Errors
     /// A sentence, if it is anything else, or above 100 %.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not a percentage; write it like `95%` or `72.5%`, quoted");
+        let wrong = || format!("`{text}` is not a percentage; write it like `95%` or `72.5%`");
         let number = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim_end();
         let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

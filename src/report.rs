@@ -16,6 +16,7 @@ mod code_quality;
 mod digest;
 mod dotenv;
 mod findings;
+mod former;
 mod html;
 pub mod issues;
 mod json;

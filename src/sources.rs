@@ -24,8 +24,10 @@ pub mod opencomply;
 mod settings;
 pub mod sysdig;
 
-pub(crate) use settings::settings;
-pub use settings::{Connection, Endpoint, OneOrMore, Period};
+pub use settings::{
+    Connection, Endpoint, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed, severity_word,
+};
+pub(crate) use settings::{schema_of, settings, written_as};
 
 /// The table of systems: a row is the system's variant and its module.
 macro_rules! systems {

@@ -147,6 +147,15 @@ pub fn listed<T: AsRef<str>>(
     }
 }
 
+/// The system's words for what failed, without the number that it adds.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rsplit_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}
+
 /// A number with thousands separators.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();

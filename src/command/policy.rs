@@ -1,12 +1,12 @@
 //! `compliance-gate policy`: what can be said of a policy offline.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use crate::cli::ConfigArguments;
 use crate::command::{Usage, print, read};
-use crate::config::Config;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -16,29 +16,37 @@ const SCHEMA: &str = include_str!("../../schemas/policy.schema.json");
 /// A policy to begin with.
 const STARTER: &str = include_str!("../../fixtures/policies/starter.yaml");
 
-/// Checks one environment, or the policy by itself and in each environment.
+/// Checks one environment, or the base and each environment.
 pub fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
-    let written = read(&arguments)?;
+    let configs = read(&arguments)?.check(arguments.environment.as_deref())?;
+    let has_several = configs.len() > 1;
     let mut said = String::new();
-    let mut tell = |config: Config| {
-        let name = config.environment.as_deref().map_or_else(String::new, |e| format!(" in {e}"));
+    let mut notes = BTreeSet::new();
+    for config in configs {
+        let gates = config.policy.gates.len();
+        // A base may only be there to be changed.
+        if has_several && gates == 0 && config.environment.is_none() {
+            continue;
+        }
+        let name = match &config.environment {
+            Some(name) => format!(" in {name}"),
+            None if has_several => " without an environment".to_owned(),
+            None => String::new(),
+        };
         said.push_str(&format!(
             "{}: valid{name}: {} over {}\n",
             config.path,
-            text::count(config.policy.gates.len() as u64, "gate"),
+            text::count(gates as u64, "gate"),
             text::count(config.sources.len() as u64, "source")
         ));
-    };
-    if let Some(environment) = &arguments.environment {
-        tell(written.resolve(Some(environment))?);
-    } else {
-        if written.stands_alone() {
-            tell(written.resolve(None)?);
-        }
-        for environment in written.environments() {
-            tell(written.resolve(Some(environment))?);
+        notes.extend(
+            config.notes.into_iter().map(|note| format!("note: {}: {note}\n", config.path)),
+        );
+        if gates == 0 {
+            notes.insert(format!("note: {}: no gate{name}, so `run` refuses it\n", config.path));
         }
     }
+    said.extend(notes);
     print(&said)?;
     Ok(Verdict::Passed.exit_code())
 }
@@ -55,7 +63,14 @@ pub fn init(path: &Path) -> Result<u8, Usage> {
         .create_new(true)
         .open(path)
         .and_then(|mut file| file.write_all(STARTER.as_bytes()))
-        .map_err(|error| format!("failed to write {}: {error}", path.display()))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => format!(
+                "{} exists already and is left as it is; name another file, as in \
+                 `compliance-gate policy init other.yaml`",
+                path.display()
+            ),
+            _ => format!("failed to write {}: {}", path.display(), text::reason(&error)),
+        })?;
     print(&format!(
         "Wrote {}. Put in your platform's url, frameworks and integrations (`compliance-gate list \
          frameworks` shows them), then try `compliance-gate doctor`.\n",

@@ -61,20 +61,15 @@ pub async fn gate(
 fn begin(
     arguments: RunArguments,
 ) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
-    let flags = arguments.reports.paths;
-    let policy = config::find(arguments.config.config.as_deref());
-    // Opening them takes yesterday's reports away, also where the configuration is no good today.
-    drop(open(&targets(&flags, &BTreeMap::new()), policy.as_deref().ok())?);
-    let policy = policy?;
-    drop(open(&targets(&[], &config::reports(&policy)), Some(&policy)));
+    let policy = config::find(arguments.config.config.as_deref())?;
     let config = load(&arguments.config)?;
-    let sinks = open(&targets(&flags, &config.reports), Some(&policy))?;
+    let sinks = open(&targets(&arguments.reports.paths, &config.reports), &policy)?;
     Ok((config, sinks, listen()?))
 }
 
 /// Opens the places of reports, none of which may be that of the policy.
-fn open(targets: &[(&'static Format, PathBuf)], policy: Option<&Path>) -> Result<Sinks, String> {
-    let policy = policy.and_then(|path| path.canonicalize().ok());
+fn open(targets: &[(&'static Format, PathBuf)], policy: &Path) -> Result<Sinks, String> {
+    let policy = policy.canonicalize().ok();
     let is_policy = |path: &Path| policy.is_some() && path.canonicalize().ok() == policy;
     match targets.iter().find(|(_, path)| is_policy(path)) {
         None => Sinks::open(targets),

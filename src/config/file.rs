@@ -2,33 +2,73 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use chrono::NaiveDate;
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::node::{Mark, Node};
+use super::reader::{Located, Reader};
+use super::requires::Requires;
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::finding::{Cause, Severity};
-use crate::policy::{Level, Mode, Percent, Place};
+use crate::policy::{Level, Mode, Percent};
 use crate::report;
-use crate::selection::Pattern;
-use crate::sources::{self, OneOrMore, Period, Source};
+use crate::selection::{Field, Pattern};
+use crate::sources::{self, OneOrMore, Period, SeverityWord, Source, bigid, severity_word};
 use crate::text;
 
-/// A value, and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Located<T> {
-    pub value: T,
-    pub place: Place,
+/// A file with one environment applied.
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    /// Missing, if nothing of it could be read.
+    pub file: Option<File>,
+    /// The sources that are written, and their settings as far as they could be read.
+    pub sources: Sources,
+    /// Names of sources that no gate uses.
+    pub unused: Vec<(String, Mark)>,
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let spanned = serde_yaml::Spanned::<T>::deserialize(value)?;
-        let place = Place { line: spanned.referenced.line(), column: spanned.referenced.column() };
-        Ok(Self { value: spanned.value, place })
+/// Sources by name.
+pub(super) type Sources = BTreeMap<String, Option<Located<Rc<Source>>>>;
+
+impl Layer {
+    /// Reads what is written. Errors are kept by the reader.
+    pub(super) fn read(layer: &Node, reader: &Reader<'_>, unused: &Reader<'_>) -> Self {
+        let file: Option<File> = reader.read("", layer);
+        let mut read = Self::default();
+        let written = layer.get("sources").filter(|node| !node.is_null());
+        if let Some(node) = written.filter(|node| !node.is_map()) {
+            let message =
+                super::slips::wrong_shape("sources", super::slips::Wanted::Map, &node.value);
+            reader.problem(node.mark, message);
+        }
+        for (key, node) in written.map(Node::entries).unwrap_or_default() {
+            let system = system_of(&key.name);
+            let settings = match system {
+                Err(message) => {
+                    reader.problem(key.mark, message);
+                    None
+                }
+                Ok(system) => {
+                    let is_used = file.as_ref().is_none_or(|file| file.uses(&key.name, system));
+                    if !is_used {
+                        read.unused.push((key.name.clone(), key.mark));
+                    }
+                    let reader = if is_used { reader } else { unused };
+                    reader
+                        .read_with(&key.name, node, |de| Source::read(system, de).map(Rc::new))
+                        .map(|value| Located {
+                            value,
+                            mark: key.mark,
+                            whole: reader.is_whole(node),
+                        })
+                }
+            };
+            read.sources.insert(key.name.clone(), settings);
+        }
+        Self { file, ..read }
     }
 }
 
@@ -36,50 +76,71 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some keys are read for their checks, others one by one")]
 pub(super) struct File {
     /// The version of this format: 1.
-    #[expect(dead_code, reason = "reading it is checking it")]
     version: Version,
+    /// The least version of compliance-gate that can read this file, such as `">= 0.2"`.
+    #[serde(default)]
+    requires: Option<Requires>,
     /// The longest that everything together may take. Default: 45m.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub deadline: Option<Period>,
     /// `observe` always exits 0 and says what it would have been.
     #[serde(default)]
     pub mode: Mode,
     /// The platforms to ask, by system, or by `system/tenant` where there are several of one.
     #[serde(default)]
-    pub sources: Sources,
+    sources: ByName,
     /// What must hold. All gates are always evaluated.
     #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<GateEntry>"))]
     pub gates: Vec<Located<GateEntry>>,
     /// What evidence must be like for any gate to rely on it.
     #[serde(default)]
     pub evidence: EvidenceEntry,
-    /// Where reports are written, by format.
+    /// Where reports are written, by format. Paths begin at the folder of this file.
     #[serde(default)]
     pub reports: Reports,
     /// How open cases become tickets, for `compliance-gate export`.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<ExportEntry>"))]
-    pub export: Option<Located<ExportEntry>>,
-    /// What is different in an environment; chosen with `--environment`.
     #[serde(default)]
-    pub environments: BTreeMap<String, Overlay>,
+    pub export: Option<Located<ExportEntry>>,
+    /// What is different in an environment, key by key; chosen with `--environment`.
+    #[serde(default)]
+    environments: Environments,
 }
 
-/// What is different in one environment: whole sources, gates by id, and evidence keys.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct Overlay {
-    #[serde(default)]
-    pub sources: Sources,
-    #[serde(default)]
-    #[cfg_attr(test, schemars(with = "Vec<GateEntry>"))]
-    pub gates: Vec<Located<GateEntry>>,
-    #[serde(default)]
-    pub evidence: EvidenceEntry,
+impl File {
+    /// Whether a gate or the export needs a source.
+    fn uses(&self, source: &str, system: &str) -> bool {
+        let by_gate = |gate: &Located<GateEntry>| {
+            !gate.whole || gate.value.source.value.0.iter().any(|name| name == source)
+        };
+        let by_export = |export: &Located<ExportEntry>| match &export.value.source {
+            Some(named) => named.value == source,
+            None => system == bigid::SYSTEM.name,
+        };
+        self.gates.iter().any(by_gate) || self.export.iter().any(by_export)
+    }
+}
+
+/// Sources, each of which its system reads.
+#[derive(Debug, Default)]
+pub(super) struct ByName;
+
+/// Environments, each of which is read over the base.
+#[derive(Debug, Default)]
+pub(super) struct Environments;
+
+impl<'de> Deserialize<'de> for ByName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Environments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 /// How open cases become tickets.
@@ -88,104 +149,140 @@ pub(super) struct Overlay {
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportEntry {
     /// The source that has the cases; needed where there are several of BigID.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[serde(default)]
     pub source: Option<Located<String>>,
     /// Only cases of these severities: one, a list, or `">= high"`. An unknown one always counts.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub severity: Option<Severities>,
     /// Only cases of these policies, by name.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub policy: Option<Words>,
     /// Only cases with these statuses, in BigID's words. Default: all that are open.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub status: Option<Words>,
-    /// The most tickets that one run asks for. Default: 20.
-    #[serde(default, deserialize_with = "given")]
+    /// The most tickets that one run creates; the others wait for the next run. Default: 20.
+    #[serde(default)]
     pub max_creates: Option<u64>,
-    /// The file that says what was done; keep it from run to run. Default:
+    /// The file that records what was done; keep it from run to run. Default:
     /// .compliance-gate/tickets.jsonl.
-    #[serde(default, deserialize_with = "given")]
-    pub ledger: Option<PathBuf>,
+    #[serde(default)]
+    pub ledger: Option<std::path::PathBuf>,
     /// The status that a case is given once its fix is verified. Default: resolved.
     #[serde(default)]
     pub resolve_as: ResolveAs,
     /// Tickets in Jira.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub jira: Option<jira::Settings>,
     /// Tickets in ServiceNow.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub servicenow: Option<servicenow::Settings>,
 }
 
-/// One demand. Selectors narrow down which checks it speaks of; at least one limit is needed.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct GateEntry {
-    /// What the gate is called in every report.
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub id: Located<String>,
-    /// The source or sources it asks; several are summed.
-    #[cfg_attr(test, schemars(with = "OneOrMore<String>"))]
-    pub source: Located<OneOrMore<String>>,
-    /// `block` (default) stops the pipeline, `warn` only tells.
-    #[serde(default)]
-    pub level: Level,
-    /// Frameworks, by id. `*` stands for anything, `?` for one character.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub framework: Option<Located<Words>>,
-    /// Controls, by id; on GravityZone `framework/control`.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub control: Option<Located<Words>>,
-    /// Rules, by the platform's own id.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub rule: Option<Located<Words>>,
-    /// A severity, a list, or `">= high"` in quotes. An unknown severity always matches.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Severities>"))]
-    pub severity: Option<Located<Severities>>,
-    /// The platform's own status words of failed checks.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub status: Option<Located<Words>>,
-    /// Resources, by id or name.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub resource: Option<Located<Words>>,
-    /// Types of resources, in the platform's words.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub resource_type: Option<Located<Words>>,
-    /// Cloud accounts, by id or name.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub account: Option<Located<Words>>,
-    /// Regions.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub region: Option<Located<Words>>,
-    /// Who did it.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Words>"))]
-    pub actor: Option<Located<Words>>,
-    /// Only what the platform has known for at least this long.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Period>"))]
-    pub older_than: Option<Located<Period>>,
-    /// The most failed checks allowed; 0 means none.
-    #[serde(default, deserialize_with = "given")]
-    pub max: Option<u64>,
-    /// The least share of passed checks, such as `"95%"`.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Share>"))]
-    pub min_pass_rate: Option<Located<Share>>,
-    /// The least number of checks evaluated, whatever their result. 0 allows none at all.
-    #[serde(default, deserialize_with = "given")]
-    pub min_evaluated: Option<u64>,
+/// Declares a map that selects checks: its own keys, and the selectors.
+macro_rules! selecting {
+    ($(#[$meta:meta])* struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $name {
+            $($own)*
+            /// Frameworks, by id. `*` matches anything, `?` one character; case does not count.
+            #[serde(default)]
+            pub framework: Option<Located<Words>>,
+            /// Controls, by id; on GravityZone `framework/control`.
+            #[serde(default)]
+            pub control: Option<Located<Words>>,
+            /// Rules, by the platform's own id.
+            #[serde(default)]
+            pub rule: Option<Located<Words>>,
+            /// A severity, a list, or `">= high"` in quotes. An unknown severity always matches.
+            #[serde(default)]
+            pub severity: Option<Located<Severities>>,
+            /// The platform's own status words of failed checks.
+            #[serde(default)]
+            pub status: Option<Located<Words>>,
+            /// Resources, by id or name.
+            #[serde(default)]
+            pub resource: Option<Located<Words>>,
+            /// Types of resources, in the platform's words.
+            #[serde(default)]
+            pub resource_type: Option<Located<Words>>,
+            /// Cloud accounts, by id or name.
+            #[serde(default)]
+            pub account: Option<Located<Words>>,
+            /// Regions.
+            #[serde(default)]
+            pub region: Option<Located<Words>>,
+            /// Who made the change.
+            #[serde(default)]
+            pub actor: Option<Located<Words>>,
+        }
+
+        impl $name {
+            /// The text selectors, given or not.
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 9] {
+                [
+                    (Field::Framework, &self.framework),
+                    (Field::Control, &self.control),
+                    (Field::Rule, &self.rule),
+                    (Field::Status, &self.status),
+                    (Field::Resource, &self.resource),
+                    (Field::ResourceType, &self.resource_type),
+                    (Field::Account, &self.account),
+                    (Field::Region, &self.region),
+                    (Field::Actor, &self.actor),
+                ]
+            }
+        }
+    };
+}
+
+selecting! {
+    /// One demand. Selectors narrow down which checks it covers; at least one limit is needed.
+    struct GateEntry {
+        /// What the gate is called in every report.
+        pub id: Located<String>,
+        /// The source or sources it asks; several are summed.
+        pub source: Located<OneOrMore<String>>,
+        /// `block` (default) stops the pipeline, `warn` only reports.
+        #[serde(default)]
+        pub level: Level,
+        /// What it demands, in a sentence.
+        #[serde(default)]
+        pub description: Option<Line>,
+        /// Whom to ask about it.
+        #[serde(default)]
+        pub owner: Option<Line>,
+        /// Where more is written about it.
+        #[serde(default)]
+        pub link: Option<Link>,
+        /// Only what the platform has known for at least this long.
+        #[serde(default)]
+        pub older_than: Option<Located<Period>>,
+        /// The most failed checks allowed; 0 means none.
+        #[serde(default)]
+        pub max: Option<u64>,
+        /// The least share of passed checks, such as `95%`.
+        #[serde(default)]
+        pub min_pass_rate: Option<Located<Share>>,
+        /// The least number of checks evaluated, whatever their result. 0 allows none at all.
+        #[serde(default)]
+        pub min_evaluated: Option<u64>,
+    }
+}
+
+impl GateEntry {
+    /// All selectors that are given, with their places.
+    pub(super) fn asked(&self) -> Vec<(Field, Mark)> {
+        let words = self
+            .selectors()
+            .into_iter()
+            .filter_map(|(field, words)| words.as_ref().map(|words| (field, words.mark)));
+        let severity = self.severity.as_ref().map(|severity| (Field::Severity, severity.mark));
+        let older_than = self.older_than.as_ref().map(|age| (Field::OlderThan, age.mark));
+        words.chain(severity).chain(older_than).collect()
+    }
 }
 
 /// What evidence must be like for any gate to rely on it.
@@ -194,26 +291,24 @@ pub(super) struct GateEntry {
 #[serde(deny_unknown_fields)]
 pub(super) struct EvidenceEntry {
     /// The least number of checks each source, or framework, must have evaluated. Default: 1.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     pub min_evaluated: Option<u64>,
     /// The oldest that evidence may be. No default.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Period>"))]
+    #[serde(default)]
     pub max_age: Option<Located<Period>>,
-    /// Causes that become warnings for a while.
-    #[serde(default, deserialize_with = "given")]
-    #[cfg_attr(test, schemars(with = "Option<Vec<FailOpenEntry>>"))]
-    pub fail_open: Option<Vec<Located<FailOpenEntry>>>,
+    /// Causes that become warnings until a day.
+    #[serde(default)]
+    pub fail_open: Option<Vec<FailOpenEntry>>,
 }
 
-/// A cause that becomes a warning for a while.
+/// A cause that becomes a warning until a day.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct FailOpenEntry {
     pub cause: OpenCause,
-    /// Why, for whoever audits it.
-    pub reason: String,
+    /// Why, for an auditor.
+    pub reason: Line,
     /// The last day (UTC) on which it holds, such as `2026-12-31`.
     pub expires: Day,
 }
@@ -235,11 +330,6 @@ impl From<OpenCause> for Cause {
             OpenCause::Stale => Self::Stale,
         }
     }
-}
-
-/// Reads a key that is there: a key without a value is a slip, not a default.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 /// The version of this format.
@@ -269,7 +359,56 @@ impl<'de> Deserialize<'de> for Word {
         if word.is_empty() {
             return Err(de::Error::custom("an empty text matches nothing; leave the key out"));
         }
+        if word.starts_with('!') {
+            return Err(de::Error::custom(format!(
+                "`{word}`: selectors cannot be negated; list the words you mean"
+            )));
+        }
         Ok(Self(Pattern::new(word)))
+    }
+}
+
+/// One line of text for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line(pub String);
+
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(line: D) -> Result<Self, D::Error> {
+        const MOST: usize = 500;
+        let line = String::deserialize(line)?;
+        let line = line.trim();
+        if line.is_empty() {
+            return Err(de::Error::custom(
+                "this text is empty; write a sentence for the people who read the reports",
+            ));
+        }
+        if line.chars().count() > MOST {
+            return Err(de::Error::custom(format!(
+                "this text has more than {MOST} characters; keep it to a sentence or two"
+            )));
+        }
+        Ok(Self(text::one_line(line, MOST)))
+    }
+}
+
+/// An address that people can open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link(pub String);
+
+impl<'de> Deserialize<'de> for Link {
+    fn deserialize<D: Deserializer<'de>>(link: D) -> Result<Self, D::Error> {
+        let link = String::deserialize(link)?;
+        let is_link = url::Url::parse(&link).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        match is_link {
+            true => Ok(Self(link)),
+            false => Err(de::Error::custom(
+                "a link begins with https:// or http://, and has no user or password in it",
+            )),
+        }
     }
 }
 
@@ -283,22 +422,15 @@ impl<'de> Deserialize<'de> for Severities {
         if let [only] = words.as_slice()
             && let Some(least) = only.strip_prefix(">=")
         {
-            let least = severity_word(least.trim())?;
+            let SeverityWord(least) = severity_word(least.trim())?;
             return Ok(Self(Severity::NAMED.into_iter().filter(|s| *s >= least).collect()));
         }
-        words.iter().map(|word| severity_word(word)).collect::<Result<_, _>>().map(Self)
+        words
+            .iter()
+            .map(|word| severity_word(word).map(|word| word.0))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
-}
-
-fn severity_word<E: de::Error>(word: &str) -> Result<Severity, E> {
-    Severity::NAMED.into_iter().find(|severity| severity.word() == word).ok_or_else(|| {
-        let known = Severity::NAMED.map(Severity::word);
-        E::custom(format!(
-            "`{word}` is not a severity{} (one of {}, a list of them, or `\">= high\"`)",
-            text::did_you_mean(word, known),
-            known.join(", ")
-        ))
-    })
 }
 
 /// A percentage.
@@ -325,34 +457,6 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-/// Sources by name. The part before `/` says which system reads the settings.
-#[derive(Debug, Default)]
-pub(super) struct Sources(pub BTreeMap<String, Located<Rc<Source>>>);
-
-impl<'de> Deserialize<'de> for Sources {
-    fn deserialize<D: Deserializer<'de>>(sources: D) -> Result<Self, D::Error> {
-        struct ByName;
-        impl<'de> Visitor<'de> for ByName {
-            type Value = Sources;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("sources by name, such as `opencomply:`")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sources, A::Error> {
-                let mut sources = BTreeMap::new();
-                while let Some(name) = map.next_key::<Located<String>>()? {
-                    let system = system_of(&name.value).map_err(de::Error::custom)?;
-                    let settings = map.next_value_seed(Settings(system))?;
-                    sources.insert(name.value, Located { value: settings, place: name.place });
-                }
-                Ok(Sources(sources))
-            }
-        }
-        sources.deserialize_map(ByName)
-    }
-}
-
 /// The system that a source's name begins with.
 fn system_of(name: &str) -> Result<&'static str, String> {
     let (system, tenant) = name.split_once('/').unwrap_or((name, "default"));
@@ -360,7 +464,7 @@ fn system_of(name: &str) -> Result<&'static str, String> {
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if tenant.is_empty() || !tenant.chars().all(valid) {
         return Err(format!(
-            "source `{name}`: behind the `/` stands the tenant's name, in letters, digits, `-`, `_` \
+            "source `{name}`: after the `/` comes the tenant's name, in letters, digits, `-`, `_` \
              and `.`"
         ));
     }
@@ -373,19 +477,9 @@ fn system_of(name: &str) -> Result<&'static str, String> {
     })
 }
 
-struct Settings(&'static str);
-
-impl<'de> DeserializeSeed<'de> for Settings {
-    type Value = Rc<Source>;
-
-    fn deserialize<D: Deserializer<'de>>(self, settings: D) -> Result<Self::Value, D::Error> {
-        Source::read(self.0, settings).map(Rc::new)
-    }
-}
-
-/// Report paths by format; the key is the flag with `_` for `-`.
+/// Report paths by format, as they are written; the key is the flag with `_` for `-`.
 #[derive(Debug, Default)]
-pub(super) struct Reports(pub BTreeMap<String, PathBuf>);
+pub(super) struct Reports(pub BTreeMap<&'static str, Located<String>>);
 
 impl<'de> Deserialize<'de> for Reports {
     fn deserialize<D: Deserializer<'de>>(reports: D) -> Result<Self, D::Error> {
@@ -399,24 +493,30 @@ impl<'de> Deserialize<'de> for Reports {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Reports, A::Error> {
                 let mut reports = BTreeMap::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    let known: Vec<_> = report::FORMATS.iter().map(report::Format::key).collect();
-                    if !known.contains(&key) {
-                        return Err(de::Error::custom(format!(
-                            "unknown report format `{key}`{} (known: {})",
-                            text::did_you_mean(&key, known.iter().map(String::as_str)),
-                            known.join(", ")
-                        )));
-                    }
-                    let path: String = map.next_value()?;
-                    if path.is_empty() {
-                        return Err(de::Error::custom("an empty path; leave the key out"));
-                    }
-                    reports.insert(key.replace('_', "-"), path.into());
+                while let Some(ReportKey(format)) = map.next_key()? {
+                    reports.insert(format, map.next_value()?);
                 }
                 Ok(Reports(reports))
             }
         }
         reports.deserialize_map(ByFormat)
+    }
+}
+
+/// The name of the format that a key stands for.
+struct ReportKey(&'static str);
+
+impl<'de> Deserialize<'de> for ReportKey {
+    fn deserialize<D: Deserializer<'de>>(key: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(key)?;
+        let format = report::FORMATS.iter().find(|format| format.key() == key);
+        format.map(|format| Self(format.name)).ok_or_else(|| {
+            let known: Vec<_> = report::FORMATS.iter().map(report::Format::key).collect();
+            de::Error::custom(format!(
+                "unknown report format `{key}`{} (known: {})",
+                text::did_you_mean(&key, known.iter().map(String::as_str)),
+                known.join(", ")
+            ))
+        })
     }
 }

@@ -1,13 +1,21 @@
 //! The JSON Schema of the configuration file, generated from the types that read it and compared
 //! with the one that is published.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-use crate::config::file::{Day, File, Reports, Severities, Share, Sources, Version, Word};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::file::{
+    ByName, Day, Environments, EvidenceEntry, File, GateEntry, Line, Link, Reports, Severities,
+    Share, Version, Word,
+};
+use super::reader::Located;
+use super::requires::Requires;
 use crate::finding::Severity;
+use crate::policy::Mode;
 use crate::report::{self, Format};
-use crate::sources;
+use crate::sources::{self, schema_of, written_as};
 
 const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/policy.schema.json");
 
@@ -16,6 +24,10 @@ fn the_published_schema_is_that_of_the_types() -> Result<(), Box<dyn std::error:
     let mut schema = serde_json::to_value(schemars::schema_for!(File))?;
     schema["title"] = "compliance-gate policy".into();
     refuse_null(&mut schema);
+    // An environment that is the same as the base may be empty, and keys to refer to may be added.
+    let environments = &mut schema["$defs"]["Environments"]["additionalProperties"];
+    *environments = serde_json::json!({"anyOf": [environments.take(), {"type": "null"}]});
+    schema["patternProperties"] = serde_json::json!({"^x-": true});
     let text = serde_json::to_string_pretty(&schema)? + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         std::fs::write(PUBLISHED, &text)?;
@@ -29,67 +41,111 @@ fn the_published_schema_is_that_of_the_types() -> Result<(), Box<dyn std::error:
 }
 
 /// A key that is there has a value: what is optional may be left out, not left empty.
-fn refuse_null(schema: &mut serde_json::Value) {
-    let is_null = |value: &serde_json::Value| *value == "null" || value["type"] == "null";
+fn refuse_null(schema: &mut Value) {
+    let is_null = |value: &Value| *value == "null" || value["type"] == "null";
     match schema {
-        serde_json::Value::Array(items) => {
+        Value::Array(items) => {
             items.retain(|item| !is_null(item));
             items.iter_mut().for_each(refuse_null);
         }
-        serde_json::Value::Object(keys) => keys.values_mut().for_each(refuse_null),
+        Value::Object(keys) => keys.values_mut().for_each(refuse_null),
         _ => {}
     }
 }
 
-macro_rules! json_schema_of {
-    ($type:ty, $name:literal, $schema:expr) => {
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                $name.into()
-            }
+impl<T: JsonSchema> JsonSchema for Located<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
 
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let schema: fn(&mut SchemaGenerator) -> Schema = $schema;
-                schema(generator)
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+written_as!(Line => String);
+
+schema_of! {
+    Version, "Version", |_| json_schema!({"const": 1});
+    Requires, "Requires", |_| json_schema!({
+        "type": "string", "pattern": "^>=\\s*[0-9]+(\\.[0-9]+){0,2}$"
+    });
+    Word, "Word", |_| json_schema!({"type": "string", "pattern": "^[^!]"});
+    Link, "Link", |_| json_schema!({"type": "string", "format": "uri", "pattern": "^https?://"});
+    Share, "Share", |_| json_schema!({
+        "type": "string", "pattern": "^\\s*[0-9]{1,3}(\\.[0-9]{1,6})?\\s*%\\s*$"
+    });
+    Day, "Day", |_| json_schema!({"type": "string", "format": "date"});
+    Severities, "Severities", |_| {
+        let words = Severity::NAMED.map(Severity::word);
+        let least = format!("^>=\\s*({})$", words.join("|"));
+        json_schema!({
+            "anyOf": [
+                {"enum": words},
+                {"type": "string", "pattern": least},
+                {"type": "array", "items": {"enum": words}, "minItems": 1}
+            ]
+        })
+    };
+    Reports, "Reports", |_| {
+        let path = json_schema!({"type": "string", "minLength": 1});
+        let formats = report::FORMATS.iter().map(Format::key);
+        let keys: serde_json::Map<_, _> =
+            formats.map(|key| (key, path.clone().to_value())).collect();
+        json_schema!({"type": "object", "properties": keys, "additionalProperties": false})
+    };
+    ByName, "Sources", |generator| by_name(generator, |schema| schema);
+    // An environment changes single keys, so hardly any is required.
+    Environments, "Environments", |generator| {
+        let mut gate = GateEntry::json_schema(generator);
+        gate.insert("required".to_owned(), serde_json::json!(["id"]));
+        let sources = by_name(generator, |mut schema| {
+            schema.remove("required");
+            schema.remove("oneOf");
+            schema
+        });
+        let mode = generator.subschema_for::<Mode>();
+        let evidence = generator.subschema_for::<EvidenceEntry>();
+        json_schema!({
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "mode": mode,
+                    "sources": sources,
+                    "gates": {"type": "array", "items": gate},
+                    "evidence": evidence
+                },
+                "additionalProperties": false
             }
-        }
+        })
     };
 }
 
-json_schema_of!(Version, "Version", |_| json_schema!({"const": 1}));
-
-json_schema_of!(Word, "Word", |_| json_schema!({"type": "string", "minLength": 1}));
-
-json_schema_of!(Share, "Share", |_| json_schema!({
-    "type": "string",
-    "pattern": "^\\s*[0-9]{1,3}(\\.[0-9]{1,6})?\\s*%\\s*$"
-}));
-
-json_schema_of!(Day, "Day", |_| json_schema!({"type": "string", "format": "date"}));
-
-json_schema_of!(Severities, "Severities", |_| {
-    let words = Severity::NAMED.map(Severity::word);
-    let least = format!("^>=\\s*({})$", words.join("|"));
-    json_schema!({
-        "anyOf": [
-            {"enum": words},
-            {"type": "string", "pattern": least},
-            {"type": "array", "items": {"enum": words}, "minItems": 1}
-        ]
-    })
-});
-
-json_schema_of!(Reports, "Reports", |_| {
-    let path = json_schema!({"type": "string", "minLength": 1});
-    let keys: serde_json::Map<_, _> =
-        report::FORMATS.iter().map(Format::key).map(|key| (key, path.clone().to_value())).collect();
-    json_schema!({"type": "object", "properties": keys, "additionalProperties": false})
-});
-
-json_schema_of!(Sources, "Sources", |generator| {
+fn by_name(generator: &mut SchemaGenerator, change: impl Fn(Schema) -> Schema) -> Schema {
     let systems: serde_json::Map<_, _> = sources::schemas(generator)
         .into_iter()
-        .map(|(name, schema)| (format!("^{name}(/[A-Za-z0-9._-]+)?$"), schema.to_value()))
+        .map(|(name, schema)| {
+            let key = format!("^{name}(/[A-Za-z0-9._-]+)?$");
+            let whole = schema.as_object().and_then(|schema| schema.get("$ref")).cloned();
+            let definition = whole
+                .as_ref()
+                .and_then(Value::as_str)
+                .and_then(|path| generator.definitions().get(path.strip_prefix("#/$defs/")?));
+            let own: Option<Schema> = definition.and_then(|own| own.clone().try_into().ok());
+            let Some(own) = own else { return (key, schema.to_value()) };
+            let changed = change(own.clone());
+            let schema = if changed == own { schema } else { changed };
+            (key, schema.to_value())
+        })
         .collect();
     json_schema!({"type": "object", "patternProperties": systems, "additionalProperties": false})
-});
+}

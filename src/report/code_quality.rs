@@ -6,6 +6,7 @@
 //! a pipeline and keeps one entry per fingerprint, so the policy file and the environment are part
 //! of each.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Component, Path};
@@ -53,7 +54,7 @@ enum Grade {
 
 #[derive(Serialize)]
 struct Location<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
     lines: Lines,
 }
 
@@ -104,7 +105,10 @@ fn issue<'p>(
         check_name: text::one_line(&rule, 255),
         fingerprint: fingerprint(&[&report.scope(), &finding.fingerprint.to_string()]),
         severity: grade(finding.subject.severity),
-        location: located(path, breached.map(|ruling| ruling.gate.place).unwrap_or_default()),
+        location: located(
+            path,
+            &breached.map(|ruling| ruling.gate.place.clone()).unwrap_or_default(),
+        ),
     }
 }
 
@@ -132,7 +136,7 @@ fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
         check_name: "compliance-gate/inconclusive".to_owned(),
         fingerprint: fingerprint(&[&report.scope(), "inconclusive"]),
         severity: if stops { Grade::Blocker } else { Grade::Major },
-        location: located(path, first.map(|ruling| ruling.gate.place).unwrap_or_default()),
+        location: located(path, &first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()),
     })
 }
 
@@ -146,7 +150,7 @@ fn left_out<'p>(report: &Report<'_>, number: usize, path: &'p str) -> Issue<'p> 
         check_name: "compliance-gate/left-out".to_owned(),
         fingerprint: fingerprint(&[&report.scope(), "left-out"]),
         severity: Grade::Info,
-        location: located(path, Place::default()),
+        location: located(path, &Place::default()),
     }
 }
 
@@ -163,7 +167,12 @@ const fn grade(severity: Severity) -> Grade {
     }
 }
 
-fn located(path: &str, place: Place) -> Location<'_> {
+/// A place that names no file is in the policy.
+fn located<'p>(policy: &'p str, place: &Place) -> Location<'p> {
+    let path = match &*place.file {
+        "" => policy.into(),
+        file => path(file).into(),
+    };
     Location { path, lines: Lines { begin: place.line.max(1) } }
 }
 

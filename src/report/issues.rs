@@ -36,8 +36,7 @@ pub struct Place {
 /// The worst first. At most ten of each kind; the last of ten then says how many are left out.
 pub fn of(report: &Report<'_>) -> Vec<Issue> {
     let mode = report.decision.mode;
-    let file = text::one_line(report.policy, 1000);
-    let place = |line: u64| Some(Place { file: file.clone(), line });
+    let place = |file: &str, line: u64| Some(Place { file: text::one_line(file, 1000), line });
     let rulings = report.decision.rulings.iter().filter(|ruling| ruling.state != State::Held);
     let mut issues: Vec<_> = rulings
         .map(|ruling| {
@@ -51,7 +50,7 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
                 blocks: Weight::of(ruling, mode) == Weight::Blocks,
                 title: format!("{id}: {}", digest::standing(ruling, mode)),
                 message: joined(lines),
-                place: place(ruling.gate.place.line.max(1)),
+                place: place(&ruling.gate.place.file, ruling.gate.place.line.max(1)),
             }
         })
         .collect();
@@ -61,7 +60,7 @@ pub fn of(report: &Report<'_>) -> Vec<Issue> {
         blocks: false,
         title: "warning".to_owned(),
         message: text::one_line(warning, MOST_CHARACTERS),
-        place: place(1),
+        place: place(report.policy, 1),
     }));
     let (mut blocking, mut warning): (Vec<_>, Vec<_>) =
         issues.into_iter().partition(|issue| issue.blocks);

@@ -19,6 +19,8 @@ use crate::text::safe;
 
 mod v1;
 
+pub(super) use v1::SCHEMA;
+
 pub const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
 
 fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -55,6 +57,9 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
     v1::Gate {
         id: safe(&gate.id),
         level: gate.level,
+        description: gate.description.as_deref().map(safe),
+        owner: gate.owner.as_deref().map(safe),
+        link: gate.link.as_deref().map(safe),
         sources: all_safe(&gate.sources),
         selection: selection(&gate.selection),
         limits: v1::Limits {
@@ -62,6 +67,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             min_pass_rate: gate.limits.min_pass_rate.map(|rate| rate.to_string()),
             min_evaluated: gate.limits.min_evaluated,
         },
+        file: safe(&gate.place.file),
         line: gate.place.line,
         state: match ruling.state {
             State::Held => v1::State::Held,

@@ -8,6 +8,7 @@
 //! A file from a run with incomplete evidence says `executionSuccessful: false` and must not be
 //! uploaded: a host closes every alert that is not in the latest upload.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use flate2::Compression;
@@ -170,13 +171,20 @@ impl<'a> Context<'_, 'a> {
         let rulings = &self.report.decision.rulings;
         let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source));
         let first = self.findings.gates(entry).next().or_else(of_source);
-        first.map(|ruling| ruling.gate.place).unwrap_or_default()
+        first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()
+    }
+
+    fn uri_of(&self, file: &str) -> Cow<'_, str> {
+        match file.is_empty() || file == self.report.policy {
+            true => self.uri.as_str().into(),
+            false => uri::of(file).into(),
+        }
     }
 
     fn location(&self, place: Place, logical: Option<wire::LogicalLocation>) -> wire::Location<'_> {
         wire::Location {
             physical_location: wire::PhysicalLocation {
-                artifact_location: wire::ArtifactLocation { uri: &self.uri },
+                artifact_location: wire::ArtifactLocation { uri: self.uri_of(&place.file) },
                 region: wire::Region {
                     start_line: place.line.max(1),
                     start_column: place.column.max(1),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
-use super::{Format, Report};
+use super::{Format, Report, former};
+use crate::text;
 
 /// Reports that can be written: every path was tried, and no old report is left at any of them.
 #[derive(Debug)]
@@ -131,14 +132,15 @@ impl Target {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        fs::create_dir_all(parent)
-            .map_err(|error| format!("its directory could not be made: {}", plain(&error)))?;
+        fs::create_dir_all(parent).map_err(|error| {
+            format!("its directory could not be made: {}", text::reason(&error))
+        })?;
         // The one name of the place, however it was written.
-        let parent = fs::canonicalize(parent).map_err(|error| plain(&error))?;
+        let parent = fs::canonicalize(parent).map_err(|error| text::reason(&error))?;
         let place = parent.join(name);
         remove_old(&place)?;
         let file = temporary(&parent)
-            .map_err(|error| format!("no file can be made there: {}", plain(&error)))?;
+            .map_err(|error| format!("no file can be made there: {}", text::reason(&error)))?;
         Ok(Self::File { place, file: Some(file) })
     }
 
@@ -151,13 +153,13 @@ impl Target {
     }
 }
 
-/// Removes yesterday's report, and nothing that is not a plain file: not a directory, and not
-/// what a link points at, which whoever put the link there may have chosen.
+/// Removes an old report, and nothing else: not a directory, not what a link points at, which
+/// whoever made the link may have chosen, and not a file that is not a report.
 fn remove_old(place: &Path) -> Result<(), String> {
     let kind = match fs::symlink_metadata(place) {
         Ok(metadata) => metadata.file_type(),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(plain(&error)),
+        Err(error) => return Err(text::reason(&error)),
     };
     if kind.is_dir() {
         return Err("a directory is there; name a file".to_owned());
@@ -168,8 +170,13 @@ fn remove_old(place: &Path) -> Result<(), String> {
             "{what} is there, and reports only replace plain files; for standard output use `-`"
         ));
     }
+    if !former::is_report(place).map_err(|error| text::reason(&error))? {
+        return Err("a file is there that is not a report of compliance-gate; remove it, or name \
+                    another place"
+            .to_owned());
+    }
     fs::remove_file(place)
-        .map_err(|error| format!("the old report could not be removed: {}", plain(&error)))
+        .map_err(|error| format!("the old report could not be removed: {}", text::reason(&error)))
 }
 
 fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
@@ -210,7 +217,7 @@ fn render(format: &Format, report: &Report<'_>, to: impl Write) -> io::Result<()
 }
 
 fn failed(format: &Format, path: &Path, error: &io::Error) -> String {
-    sentence("write", format, path, &plain(error))
+    sentence("write", format, path, &text::reason(error))
 }
 
 fn sentence(what: &str, format: &Format, path: &Path, why: &str) -> String {
@@ -220,13 +227,4 @@ fn sentence(what: &str, format: &Format, path: &Path, why: &str) -> String {
         format.name,
         path.display()
     )
-}
-
-/// The system's words, without the number that it puts behind them.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
-    }
 }

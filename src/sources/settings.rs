@@ -1,4 +1,5 @@
-//! What the settings of all sources have in common.
+//! What the settings of all sources are built from: the keys that each has, and the types of values
+//! that several have. A settings error that begins with a key in backticks is shown at that key.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +9,57 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::finding::Severity;
 use crate::http;
 use crate::sources::System;
+use crate::text;
+
+/// The name of a newtype whose unquoted values are numbers, booleans or null where they look like
+/// it. All others take a scalar as it is written, whatever YAML would make of it.
+pub const TYPED: &str = "typed";
+
+/// Gives a type the JSON Schema of the type that it is read as.
+macro_rules! written_as {
+    ($($type:ty => $written:ty),+ $(,)?) => {$(
+        #[cfg(test)]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                <$written>::schema_name()
+            }
+
+            fn schema_id() -> std::borrow::Cow<'static, str> {
+                <$written>::schema_id()
+            }
+
+            fn inline_schema() -> bool {
+                <$written>::inline_schema()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                <$written>::json_schema(generator)
+            }
+        }
+    )+};
+}
+pub(crate) use written_as;
+
+/// Gives a type a JSON Schema, by name.
+macro_rules! schema_of {
+    ($($type:ty, $name:literal, $schema:expr;)+) => {$(
+        #[cfg(test)]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema = $schema;
+                schema(generator)
+            }
+        }
+    )+};
+}
+pub(crate) use schema_of;
 
 /// Declares the keys of a source's settings: its own, and those that every source has. (Serde's
 /// `flatten` would do the same and lose the line numbers.) A system with one public host names the
@@ -18,9 +68,9 @@ macro_rules! settings {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident $((url = $host:literal))? {
         $($own:tt)*
     }) => {
-        $(#[$meta])*
         #[derive(serde::Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
+        $(#[$meta])*
         #[serde(deny_unknown_fields)]
         $visibility struct $name {
             /// Base URL of the platform. Plain http only to this machine, unless `allow_http`.
@@ -124,8 +174,18 @@ impl Endpoint {
 impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let url = Url::parse(&text)
-            .map_err(|error| de::Error::custom(format!("`{text}` is not a URL: {error}")))?;
+        let text = text.trim();
+        let host = text.split_once("://").map_or(text, |(_, host)| host);
+        let url = Url::parse(text).ok().filter(|url| text.contains("://") && url.has_host());
+        let Some(url) = url else {
+            // What holds an `@` may hold a password, and is not repeated.
+            return Err(de::Error::custom(match host.is_empty() || text.contains(['@', ' ']) {
+                true => {
+                    "this is not a URL; write it like `https://compliance.example.com`".to_owned()
+                }
+                false => format!("`{text}` is not a URL; write `https://{host}`"),
+            }));
+        };
         let plain = matches!(url.scheme(), "http" | "https")
             && url.username().is_empty()
             && url.password().is_none()
@@ -180,28 +240,81 @@ impl<'de> Deserialize<'de> for Period {
     }
 }
 
-#[cfg(test)]
-impl schemars::JsonSchema for Endpoint {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Endpoint".into()
-    }
+schema_of! {
+    Endpoint, "Endpoint", |_| schemars::json_schema!({
+        "type": "string", "format": "uri", "pattern": "^https?://"
+    });
+    Period, "Period", |_| schemars::json_schema!({
+        "type": "string",
+        "description": "A length of time with its unit, such as `30s`, `45m` or `2h 30m`.",
+        "pattern": "^\\s*[0-9]+\\s*[a-zA-Z]+"
+    });
+    SeverityWord, "SeverityWord", |_| schemars::json_schema!({
+        "type": "string", "enum": Severity::NAMED.map(Severity::word)
+    });
+}
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^https?://"})
+/// A severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeverityWord(pub Severity);
+
+/// Reads a severity.
+///
+/// # Errors
+/// A sentence with the severities there are.
+pub fn severity_word<E: de::Error>(word: &str) -> Result<SeverityWord, E> {
+    let known = Severity::NAMED.into_iter().find(|severity| severity.word() == word);
+    known.map(SeverityWord).ok_or_else(|| {
+        let known = Severity::NAMED.map(Severity::word);
+        E::custom(format!(
+            "`{word}` is not a severity{} (known: {}; in a gate also `\">= high\"`)",
+            text::did_you_mean(word, known),
+            known.join(", ")
+        ))
+    })
+}
+
+impl<'de> Deserialize<'de> for SeverityWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        severity_word(&String::deserialize(deserializer)?)
+    }
+}
+
+/// A value of any type, as JSON has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename = "typed")]
+pub struct Typed(pub serde_json::Value);
+
+written_as!(Typed => serde_json::Value);
+
+/// The number of rows in one page, 1 to 1000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit<const DEFAULT: u16>(pub u16);
+
+impl<const DEFAULT: u16> Default for PageLimit<DEFAULT> {
+    fn default() -> Self {
+        Self(DEFAULT)
+    }
+}
+
+impl<'de, const DEFAULT: u16> Deserialize<'de> for PageLimit<DEFAULT> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match i64::deserialize(deserializer)?.try_into() {
+            Ok(limit @ 1..=1000) => Ok(Self(limit)),
+            _ => Err(de::Error::custom("a page has 1 to 1000 rows")),
+        }
     }
 }
 
 #[cfg(test)]
-impl schemars::JsonSchema for Period {
+impl<const DEFAULT: u16> schemars::JsonSchema for PageLimit<DEFAULT> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Period".into()
+        format!("PageLimit_{DEFAULT}").into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "type": "string",
-            "description": "A length of time with its unit, such as `30s`, `45m` or `2h 30m`.",
-            "pattern": "^\\s*[0-9]+\\s*[a-zA-Z]+"
+            "type": "integer", "minimum": 1, "maximum": 1000, "default": DEFAULT
         })
     }
 }

@@ -192,7 +192,7 @@ fn environments_modes_and_levels_decide_the_code() {
     folder.run(&["run", "--environment", "staging", "--warn-exit-code", "10"]).exits(10);
     folder
         .write("compliance-gate.yaml", &policy.replace("version: 1", "version: 1\nmode: observe"));
-    folder.run(&["run", "--json", "gate.json"]).exits(0).says("would");
+    folder.run(&["run", "-e", "none", "--json", "gate.json"]).exits(0).says("would");
     assert_eq!(folder.json("gate.json")["verdict"], "blocked");
 }
 

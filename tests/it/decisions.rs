@@ -95,10 +95,13 @@ fn gate(limits: Limits) -> Gate {
     Gate {
         id: "gate".to_owned(),
         level: Level::Block,
+        description: None,
+        owner: None,
+        link: None,
         sources: vec!["opencomply".to_owned()],
         selection: Selection::default(),
         limits,
-        place: Place { line: 1, column: 1 },
+        place: Place { file: "compliance-gate.yaml".into(), line: 1, column: 1 },
     }
 }
 

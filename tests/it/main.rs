@@ -15,6 +15,7 @@ mod hosts;
 mod layering;
 mod opencomply;
 mod patterns;
+mod policy_file;
 mod reports;
 mod simulator;
 mod sysdig;

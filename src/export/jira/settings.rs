@@ -10,7 +10,7 @@ use url::Url;
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::{Token, Variables};
-use crate::sources::{Connection, Endpoint, Period, System, settings};
+use crate::sources::{Connection, Endpoint, Period, System, Typed, settings, written_as};
 
 /// Where its token comes from. No gate reads it, so it has no selectors.
 pub const SYSTEM: System = System {
@@ -32,7 +32,8 @@ const GATEWAY: &str = "api.atlassian.com";
 const OWN: [&str; 6] = ["project", "issuetype", "summary", "description", "labels", "assignee"];
 
 settings! {
-    /// The keys as written.
+    /// Where and how tickets are created in Jira.
+    #[cfg_attr(test, schemars(rename = "Jira"))]
     pub struct Keys {
         /// The key of the project that gets the tickets, such as `SEC`.
         project: String,
@@ -60,7 +61,7 @@ settings! {
         assignees: BTreeMap<String, String>,
         /// Further fields of every ticket, in the format of Jira's API.
         #[serde(default)]
-        fields: BTreeMap<String, Value>,
+        fields: BTreeMap<String, Typed>,
         /// How long after a lost answer a search without a result does not prove that there is no
         /// ticket. Default: 5m.
         #[serde(default)]
@@ -81,31 +82,21 @@ enum Scheme {
 /// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
     pub connection: Connection,
-    #[cfg_attr(test, schemars(skip))]
     site_url: Option<Endpoint>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) project: String,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) issue_type: String,
-    #[cfg_attr(test, schemars(skip))]
     scheme: Scheme,
-    #[cfg_attr(test, schemars(skip))]
     email: Option<String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) labels: Vec<String>,
-    #[cfg_attr(test, schemars(skip))]
     priorities: BTreeMap<Severity, String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) assignees: BTreeMap<String, String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) fields: BTreeMap<String, Value>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) settle: Duration,
 }
+
+written_as!(Settings => Keys);
 
 impl TryFrom<Keys> for Settings {
     type Error = String;
@@ -144,7 +135,7 @@ impl TryFrom<Keys> for Settings {
             labels: keys.labels,
             priorities: keys.priorities,
             assignees: keys.assignees,
-            fields: keys.fields,
+            fields: keys.fields.into_iter().map(|(key, value)| (key, value.0)).collect(),
             settle: keys.settle.map_or(SETTLE, |period| period.0),
         })
     }

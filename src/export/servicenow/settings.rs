@@ -9,7 +9,7 @@ use url::Url;
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::{Token, Variables};
-use crate::sources::{Connection, Endpoint, Period, System, settings};
+use crate::sources::{Connection, Endpoint, Period, System, settings, written_as};
 
 const PASSWORD: &str = "SERVICENOW_PASSWORD";
 
@@ -31,7 +31,8 @@ const OWN: [&str; 4] =
     ["short_description", "description", "correlation_id", "correlation_display"];
 
 settings! {
-    /// The keys as written.
+    /// Where and how tickets are created in ServiceNow.
+    #[cfg_attr(test, schemars(rename = "ServiceNow"))]
     pub struct Keys {
         /// The table that gets the tickets. Default: incident.
         #[serde(default)]
@@ -74,27 +75,19 @@ pub struct Level {
 /// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
     pub connection: Connection,
-    #[cfg_attr(test, schemars(skip))]
     site_url: Option<Endpoint>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) table: String,
-    #[cfg_attr(test, schemars(skip))]
     user: Option<String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) category: Option<String>,
-    #[cfg_attr(test, schemars(skip))]
     levels: BTreeMap<Severity, Level>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) assignees: BTreeMap<String, String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) fields: BTreeMap<String, String>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) settle: Duration,
 }
+
+written_as!(Settings => Keys);
 
 impl TryFrom<Keys> for Settings {
     type Error = String;

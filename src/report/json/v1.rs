@@ -67,10 +67,21 @@ pub struct Tool {
 pub struct Gate<'a> {
     pub id: Cow<'a, str>,
     pub level: Level,
+    /// What it demands, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Cow<'a, str>>,
+    /// Whom to ask about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Cow<'a, str>>,
+    /// Where more is written about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Cow<'a, str>>,
     pub sources: Vec<Cow<'a, str>>,
     /// Which checks are meant: selectors and their words. Empty: all.
     pub selection: BTreeMap<&'static str, Vec<Cow<'a, str>>>,
     pub limits: Limits,
+    /// The policy file, from the root of its repository.
+    pub file: Cow<'a, str>,
     /// Line of the policy file.
     pub line: u64,
     pub state: State,

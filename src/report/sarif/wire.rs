@@ -189,7 +189,7 @@ pub struct PhysicalLocation<'a> {
 
 #[derive(Serialize)]
 pub struct ArtifactLocation<'a> {
-    pub uri: &'a str,
+    pub uri: Cow<'a, str>,
 }
 
 #[derive(Serialize)]

@@ -8,14 +8,18 @@ use url::Url;
 
 use super::SYSTEM;
 use super::token::{Kind, Scheme};
-use crate::sources::Connection;
-use crate::sources::settings::settings;
+use crate::sources::{Connection, schema_of, settings, written_as};
+
+/// Cases in one page. Neither the default nor the maximum is documented; clients send 50 or 100
+/// (docs/platforms/bigid.md#listing-cases).
+pub type PageLimit = crate::sources::PageLimit<100>;
 
 /// The path of the API (docs/platforms/bigid.md#tokens).
 const API: &str = "/api/v1";
 
 settings! {
-    /// The keys as written.
+    /// The settings of a BigID source.
+    #[cfg_attr(test, schemars(rename = "BigId"))]
     pub struct Keys {
         /// The kind of the token. Default: the variable `BIGID_TOKEN_KIND`, else what the token
         /// itself states.
@@ -42,25 +46,16 @@ settings! {
 /// Where the cases come from, and how they are requested.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
     /// Its URL ends with the path of the API.
-    #[cfg_attr(test, schemars(skip))]
     pub(super) connection: Connection,
     /// The web interface.
-    #[cfg_attr(test, schemars(skip))]
     pub(super) web: Url,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) token_kind: Option<Kind>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) auth_scheme: Scheme,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) page_limit: PageLimit,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) paging: Paging,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) encoding: Encodings,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) bulk: Option<Bulk>,
 }
 
@@ -171,19 +166,6 @@ struct Each {
     sort: Encoding,
 }
 
-#[cfg(test)]
-impl schemars::JsonSchema for Encodings {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BigIdEncodingOrEach".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let one = generator.subschema_for::<Encoding>();
-        let each = generator.subschema_for::<Each>();
-        schemars::json_schema!({"anyOf": [one, each]})
-    }
-}
-
 /// Settings for changing many cases with one request (docs/platforms/bigid.md#changing-cases).
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -211,46 +193,17 @@ impl<'de> Deserialize<'de> for ActionType {
     }
 }
 
-#[cfg(test)]
-impl schemars::JsonSchema for ActionType {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BigIdActionType".into()
-    }
+written_as!(Settings => Keys);
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})
-    }
-}
-
-/// Cases in one page. Neither the default nor the maximum is documented; clients send 50 or 100
-/// (docs/platforms/bigid.md#listing-cases).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit(pub u16);
-
-impl Default for PageLimit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl<'de> Deserialize<'de> for PageLimit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match i64::deserialize(deserializer)?.try_into() {
-            Ok(limit @ 1..=1000) => Ok(Self(limit)),
-            _ => Err(de::Error::custom("a page has 1 to 1000 cases")),
-        }
-    }
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for PageLimit {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "BigIdPageLimit".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100})
-    }
+schema_of! {
+    Encodings, "BigIdEncodingOrEach", |generator| {
+        let one = generator.subschema_for::<Encoding>();
+        let each = generator.subschema_for::<Each>();
+        schemars::json_schema!({"anyOf": [one, each]})
+    };
+    ActionType, "BigIdActionType", |_| schemars::json_schema!({
+        "type": "string", "pattern": "^[A-Za-z0-9_-]+$"
+    });
 }
 
 #[cfg(test)]

@@ -10,16 +10,17 @@ use url::Url;
 use super::SYSTEM;
 use super::kind::{self, Action, Kind};
 use super::risk::Risk;
-use crate::finding::Severity;
 use crate::selection::Pattern;
-use crate::sources::settings::settings;
-use crate::sources::{Connection, Endpoint, OneOrMore, Period};
+use crate::sources::{
+    Connection, Endpoint, OneOrMore, Period, SeverityWord, schema_of, settings, written_as,
+};
 use crate::text;
 
 const DEFAULT_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 settings! {
-    /// The keys as written.
+    /// The settings of a BigPanda source.
+    #[cfg_attr(test, schemars(rename = "BigPanda"))]
     pub struct Keys (url = "documented_host") {
         /// How far back the audit log is read. Default: 24h.
         #[serde(default)]
@@ -50,21 +51,13 @@ settings! {
 /// Where the audit log is, and how it is weighed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
     pub(super) connection: Connection,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) window: Duration,
-    #[cfg_attr(test, schemars(skip))]
     resource_types: Option<BTreeSet<Kind>>,
-    #[cfg_attr(test, schemars(skip))]
     action_types: Option<BTreeSet<Action>>,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) risk: Risk,
-    #[cfg_attr(test, schemars(skip))]
     expected_actors: Vec<Pattern>,
-    #[cfg_attr(test, schemars(skip))]
     active_plans: ActivePlans,
 }
 
@@ -227,26 +220,7 @@ impl<'de> Deserialize<'de> for ActionWord {
     }
 }
 
-/// A severity that a policy gives.
-#[derive(Clone, Copy, Debug)]
-struct SeverityWord(Severity);
-
-impl<'de> Deserialize<'de> for SeverityWord {
-    fn deserialize<D: Deserializer<'de>>(word: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(word)?;
-        let known = Severity::NAMED.map(Severity::word);
-        let severity = Severity::NAMED.into_iter().find(|severity| severity.word() == word);
-        severity.map(Self).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{word}` is not a severity{}; write one of {}",
-                text::did_you_mean(&word, known),
-                known.join(", ")
-            ))
-        })
-    }
-}
-
-/// Somebody whose changes are expected.
+/// An actor whose changes are expected.
 #[derive(Clone, Debug)]
 struct ActorWord(Pattern);
 
@@ -263,54 +237,19 @@ impl<'de> Deserialize<'de> for ActorWord {
     }
 }
 
-#[cfg(test)]
-mod schema {
-    use std::borrow::Cow;
+written_as!(Settings => Keys);
 
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-    use super::*;
-
-    impl JsonSchema for TypeWord {
-        fn schema_name() -> Cow<'static, str> {
-            "BigPandaType".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            // Other spellings are known too.
-            json_schema!({"type": "string", "examples": Kind::KNOWN.map(Kind::word)})
-        }
-    }
-
-    impl JsonSchema for ActionWord {
-        fn schema_name() -> Cow<'static, str> {
-            "BigPandaAction".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({"enum": Self::KNOWN.map(Action::word)})
-        }
-    }
-
-    impl JsonSchema for SeverityWord {
-        fn schema_name() -> Cow<'static, str> {
-            "BigPandaSeverity".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({"enum": Severity::NAMED.map(Severity::word)})
-        }
-    }
-
-    impl JsonSchema for ActorWord {
-        fn schema_name() -> Cow<'static, str> {
-            "BigPandaActor".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({"type": "string", "pattern": "[^*?@. ]"})
-        }
-    }
+schema_of! {
+    // Other spellings are known too.
+    TypeWord, "BigPandaType", |_| schemars::json_schema!({
+        "type": "string", "examples": Kind::KNOWN.map(Kind::word)
+    });
+    ActionWord, "BigPandaAction", |_| schemars::json_schema!({
+        "enum": ActionWord::KNOWN.map(Action::word)
+    });
+    ActorWord, "BigPandaActor", |_| schemars::json_schema!({
+        "type": "string", "pattern": "[^*?@. ]"
+    });
 }
 
 #[cfg(test)]
@@ -318,6 +257,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::finding::Severity;
 
     fn read(keys: Value) -> Result<Settings, String> {
         Settings::deserialize(keys).map_err(|error| error.to_string())

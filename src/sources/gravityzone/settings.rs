@@ -8,15 +8,18 @@ use serde::de::{self, Deserializer};
 
 use super::SYSTEM;
 use super::query::{Filter, Query};
-use super::words::{ResultWord, SeverityWord, Status, StatusWord, Value};
+use super::words::{ResultWord, SEVERITIES, Status, StatusWord, Value};
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::Secret;
-use crate::sources::settings::settings;
-use crate::sources::{Connection, OneOrMore};
+use crate::sources::{Connection, OneOrMore, SeverityWord, schema_of, settings, written_as};
+
+/// Checks in one page. The bounds and the default are the predecessor's (fact sheet §2.2).
+type PageLimit = crate::sources::PageLimit<500>;
 
 settings! {
-    /// The keys as written.
+    /// The settings of a GravityZone source.
+    #[cfg_attr(test, schemars(rename = "GravityZone"))]
     pub struct Keys {
         /// The header that carries the API key. `authorization` sends `Bearer <key>`.
         #[serde(default)]
@@ -33,15 +36,10 @@ settings! {
 /// Where the checks come from, and which of them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
     pub(super) connection: Connection,
-    #[cfg_attr(test, schemars(skip))]
     auth_header: AuthHeader,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) filters: Filters,
-    #[cfg_attr(test, schemars(skip))]
     page_limit: PageLimit,
 }
 
@@ -49,6 +47,12 @@ impl TryFrom<Keys> for Settings {
     type Error = String;
 
     fn try_from(keys: Keys) -> Result<Self, String> {
+        let severities = keys.filters.severities();
+        if severities.into_iter().flatten().any(|severity| !SEVERITIES.contains(&severity)) {
+            return Err(
+                "`filters.severities` has `none`, which GravityZone does not have".to_owned()
+            );
+        }
         Ok(Self {
             connection: keys.connection(&SYSTEM)?,
             auth_header: keys.auth_header,
@@ -175,24 +179,6 @@ impl<'de> Deserialize<'de> for Results {
     }
 }
 
-#[cfg(test)]
-impl schemars::JsonSchema for Results {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "GravityZoneResults".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"anyOf": [
-            {"const": "fail"},
-            {
-                "type": "array",
-                "items": {"type": "string", "enum": ["pass", "fail"]},
-                "contains": {"const": "fail"}
-            }
-        ]})
-    }
-}
-
 /// The name of the header that carries the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct AuthHeader(HeaderName);
@@ -231,49 +217,22 @@ impl<'de> Deserialize<'de> for AuthHeader {
     }
 }
 
-#[cfg(test)]
-impl schemars::JsonSchema for AuthHeader {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "GravityZoneAuthHeader".into()
-    }
+written_as!(Settings => Keys);
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "default": "x-api-key",
-            "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
-        })
-    }
-}
-
-/// Checks in one page. The bounds and the default are the predecessor's (fact sheet §2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PageLimit(u16);
-
-impl Default for PageLimit {
-    fn default() -> Self {
-        Self(500)
-    }
-}
-
-impl<'de> Deserialize<'de> for PageLimit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match i64::deserialize(deserializer)?.try_into() {
-            Ok(limit @ 1..=1000) => Ok(Self(limit)),
-            _ => Err(de::Error::custom("a page has 1 to 1000 checks")),
+schema_of! {
+    Results, "GravityZoneResults", |_| schemars::json_schema!({"anyOf": [
+        {"const": "fail"},
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": ["pass", "fail"]},
+            "contains": {"const": "fail"}
         }
-    }
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for PageLimit {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "GravityZonePageLimit".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})
-    }
+    ]});
+    AuthHeader, "GravityZoneAuthHeader", |_| schemars::json_schema!({
+        "type": "string",
+        "default": "x-api-key",
+        "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+    });
 }
 
 #[cfg(test)]

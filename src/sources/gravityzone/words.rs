@@ -93,10 +93,6 @@ macro_rules! word {
 }
 
 word!(
-    /// A severity as a filter names it.
-    SeverityWord(Severity), "severity", SEVERITIES, Severity::word
-);
-word!(
     /// A status as a filter names it.
     StatusWord(Status), "status", Status::ALL, Status::word
 );

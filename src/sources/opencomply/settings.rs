@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 use super::SYSTEM;
-use crate::sources::settings::settings;
-use crate::sources::{Connection, Period};
+use crate::sources::{Connection, Period, schema_of, settings, written_as};
 
 /// How often a job is looked at, if the policy does not say: each look costs the platform a
 /// framework list, a lookup per integration and a search (fact sheet §3.3).
@@ -18,7 +17,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
 settings! {
-    /// The keys of an OpenComply source.
+    /// The settings of an OpenComply source.
+    #[cfg_attr(test, schemars(rename = "OpenComply"))]
     pub struct Keys {
         /// Ids of the frameworks to evaluate.
         #[cfg_attr(test, schemars(length(min = 1)))]
@@ -39,14 +39,11 @@ settings! {
 /// Validated settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Settings {
-    #[cfg_attr(test, schemars(skip))]
     pub(super) connection: Connection,
     pub(super) frameworks: Vec<String>,
     pub(super) integrations: Integrations,
     pub(super) run: RunMode,
-    #[cfg_attr(test, schemars(skip))]
     pub(super) interval: Duration,
 }
 
@@ -106,6 +103,7 @@ pub struct Entry {
 /// An integration by its ids.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Integration"))]
 #[serde(deny_unknown_fields)]
 pub struct EntryKeys {
     /// The platform's own id, a UUID.
@@ -295,41 +293,15 @@ impl TryFrom<PollKeys> for Poll {
     }
 }
 
-/// The schema of what is written, for the types that check more than their shape.
-#[cfg(test)]
-mod schema {
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+written_as!(Settings => Keys, RunMode => RunKeys, Poll => PollKeys, Entry => EntryKeys);
 
-    use super::{Entry, EntryKeys, Integrations, Poll, PollKeys, RunKeys, RunMode};
-
-    macro_rules! written_as {
-        ($($validated:ty => $keys:ty),+ $(,)?) => {$(
-            impl JsonSchema for $validated {
-                fn schema_name() -> std::borrow::Cow<'static, str> {
-                    <$keys>::schema_name()
-                }
-
-                fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                    <$keys>::json_schema(generator)
-                }
-            }
-        )+};
-    }
-
-    written_as!(RunMode => RunKeys, Poll => PollKeys, Entry => EntryKeys);
-
-    impl JsonSchema for Integrations {
-        fn schema_name() -> std::borrow::Cow<'static, str> {
-            "Integrations".into()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            let entry = generator.subschema_for::<Entry>();
-            json_schema!({
-                "anyOf": [{"const": "all"}, {"type": "array", "items": entry, "minItems": 1}]
-            })
-        }
-    }
+schema_of! {
+    Integrations, "Integrations", |generator| {
+        let entry = generator.subschema_for::<Entry>();
+        schemars::json_schema!({
+            "anyOf": [{"const": "all"}, {"type": "array", "items": entry, "minItems": 1}]
+        })
+    };
 }
 
 #[cfg(test)]

@@ -193,10 +193,13 @@ pub fn gate(id: &str, sources: &[&str], line: u64, limits: Limits) -> Gate {
     Gate {
         id: id.to_owned(),
         level: Level::Block,
+        description: None,
+        owner: None,
+        link: None,
         sources: sources.iter().map(|source| (*source).to_owned()).collect(),
         selection: Selection::default(),
         limits,
-        place: Place { line, column: 5 },
+        place: Place { file: ".github/compliance-gate.yaml".into(), line, column: 5 },
     }
 }
 

@@ -37,7 +37,7 @@ fn an_error_is_reported_at_its_place() {
     for (export, jira, servicenow, said) in [
         ("  colour: red\n", "", "", "unknown key `colour`"),
         ("", "    colour: red\n", "", "unknown key `colour`"),
-        ("", "    api_token: x\n", "", "tokens never stand in this file"),
+        ("", "    api_token: x\n", "", "tokens do not belong in this file"),
         ("  source: bigid/eu\n", "", "", "`source` is one of bigid"),
         ("", "    fields: {labels: [x]}\n", "", "which the export fills in itself"),
         ("", "    labels: [two words]\n", "", "a label is one word"),

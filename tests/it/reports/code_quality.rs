@@ -48,7 +48,9 @@ fn missing_evidence_is_one_blocker_with_what_to_do() {
 #[test]
 fn what_is_beyond_a_limit_stands_at_its_gate() {
     let mut scene = estate::blocked();
-    scene.path = "./ops/compliance-gate.yaml".to_owned();
+    for gate in &mut scene.policy.gates {
+        gate.place.file = "./ops/compliance-gate.yaml".into();
+    }
     let entries = entries(&scene);
     let critical: Vec<_> = entries.iter().filter(|entry| entry["severity"] == "critical").collect();
     assert_eq!(critical.len(), 2);

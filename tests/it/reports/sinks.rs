@@ -45,7 +45,7 @@ fn reports_appear_whole_in_folders_that_were_not_there() {
 fn an_old_report_is_gone_from_the_start_and_an_unwritten_one_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gate.json");
-    fs::write(&path, "green").unwrap();
+    fs::write(&path, "COMPLIANCE_GATE_VERDICT=passed\n").unwrap();
     let sinks = Sinks::open(&targets(&[("json", &path)])).unwrap();
     assert!(!path.exists());
     drop(sinks);
@@ -56,7 +56,7 @@ fn an_old_report_is_gone_from_the_start_and_an_unwritten_one_leaves_nothing() {
 fn one_bad_path_does_not_leave_the_other_reports_of_yesterday() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("gate.json");
-    fs::write(&good, "green").unwrap();
+    fs::write(&good, "COMPLIANCE_GATE_VERDICT=passed\n").unwrap();
     let error = Sinks::open(&targets(&[("junit", folder.path()), ("json", &good)])).unwrap_err();
     assert!(error.starts_with("failed to open the JUnit report (`--junit "), "{error}");
     assert!(error.ends_with("a directory is there; name a file"), "{error}");

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::words::{Detail, Level, Value};
+use super::words::{Detail, Value};
 use crate::finding::Severity;
-use crate::sources::{OneOrMore, Period};
+use crate::sources::{OneOrMore, Period, SeverityWord, schema_of};
 
 /// The longest span that one request for events may have (fact sheet §6).
 pub const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -25,7 +25,7 @@ pub struct Events {
     pub detail: Detail,
     /// Only events of these severities.
     #[serde(default)]
-    pub severities: Option<OneOrMore<Level>>,
+    pub severities: Option<OneOrMore<SeverityWord>>,
     /// Only events of these rules, by name.
     #[serde(default)]
     pub rules: Option<OneOrMore<Value>>,
@@ -48,7 +48,7 @@ impl Events {
 
 /// What the numbers of events stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "BTreeMap<Level, Vec<u8>>")]
+#[serde(try_from = "BTreeMap<SeverityWord, Vec<u8>>")]
 pub struct Table(BTreeMap<u8, Severity>);
 
 impl Default for Table {
@@ -60,10 +60,10 @@ impl Default for Table {
     }
 }
 
-impl TryFrom<BTreeMap<Level, Vec<u8>>> for Table {
+impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
     type Error = String;
 
-    fn try_from(keys: BTreeMap<Level, Vec<u8>>) -> Result<Self, String> {
+    fn try_from(keys: BTreeMap<SeverityWord, Vec<u8>>) -> Result<Self, String> {
         let mut table = BTreeMap::new();
         for (level, numbers) in keys {
             for number in numbers {
@@ -87,40 +87,27 @@ impl Table {
     }
 
     /// The numbers that stand for one of these severities, or for none that is known.
-    fn numbers(&self, severities: &[Level]) -> Vec<u8> {
+    fn numbers(&self, severities: &[SeverityWord]) -> Vec<u8> {
         let asked = |number: &u8| {
-            self.0.get(number).is_none_or(|severity| severities.contains(&Level(*severity)))
+            self.0.get(number).is_none_or(|severity| severities.contains(&SeverityWord(*severity)))
         };
         (0..=7).filter(asked).collect()
     }
 }
 
-/// The schema of what is written.
-#[cfg(test)]
-mod schema {
-    use std::borrow::Cow;
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-    use super::Table;
-    use crate::finding::Severity;
-
-    impl JsonSchema for Table {
-        fn schema_name() -> Cow<'static, str> {
-            "SysdigSeverityTable".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            let numbers = serde_json::json!({
-                "type": "array",
-                "items": {"type": "integer", "minimum": 0, "maximum": 7}
-            });
-            let words = Severity::NAMED.map(|severity| (severity.word(), numbers.clone()));
-            let keys: serde_json::Map<_, _> =
-                words.into_iter().map(|(word, list)| (word.to_owned(), list)).collect();
-            json_schema!({"type": "object", "properties": keys, "additionalProperties": false})
-        }
-    }
+schema_of! {
+    Table, "SysdigSeverityTable", |_| {
+        let numbers = serde_json::json!({
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": 7}
+        });
+        let words = Severity::NAMED.map(|severity| (severity.word(), numbers.clone()));
+        let keys: serde_json::Map<_, _> =
+            words.into_iter().map(|(word, list)| (word.to_owned(), list)).collect();
+        schemars::json_schema!({
+            "type": "object", "properties": keys, "additionalProperties": false
+        })
+    };
 }
 
 #[cfg(test)]
@@ -142,7 +129,7 @@ mod tests {
         // What the table leaves out could be the worst.
         assert_eq!(events.severity_table.severity(Some(7)), Severity::Unknown);
         assert_eq!(events.numbers(), None);
-        events.severities = Some(OneOrMore(vec![Level(Severity::Low)]));
+        events.severities = Some(OneOrMore(vec![SeverityWord(Severity::Low)]));
         assert_eq!(events.numbers(), Some(vec![2, 3, 4, 5, 6, 7]));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::words::Value;
+use crate::sources::written_as;
 
 /// An image: by its tag, its digest or its id. A tag may stand beside either of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -64,22 +65,4 @@ impl TryFrom<ImageKeys> for Image {
     }
 }
 
-/// The schema of what is written.
-#[cfg(test)]
-mod schema {
-    use std::borrow::Cow;
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator};
-
-    use super::{Image, ImageKeys};
-
-    impl JsonSchema for Image {
-        fn schema_name() -> Cow<'static, str> {
-            ImageKeys::schema_name()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            ImageKeys::json_schema(generator)
-        }
-    }
-}
+written_as!(Image => ImageKeys);

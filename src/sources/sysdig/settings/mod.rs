@@ -11,8 +11,7 @@ use url::Url;
 
 use super::SYSTEM;
 use super::units::Id;
-use crate::sources::settings::settings;
-use crate::sources::{Connection, Endpoint};
+use crate::sources::{Connection, Endpoint, schema_of, settings, written_as};
 
 mod events;
 mod images;
@@ -28,21 +27,19 @@ pub use words::{Detail, Value, values};
 const IAM: &str = "https://iam.cloud.ibm.com";
 
 settings! {
-    /// The keys as written. Exactly one of `posture`, `images` and `events` says what is asked;
+    /// The settings of a Sysdig source. Exactly one of `posture`, `images` and `events` says what is asked;
     /// several of them are several sources, such as `sysdig/images` and `sysdig/events`.
+    #[cfg_attr(test, schemars(rename = "SysdigKeys"))]
     pub struct Keys {
         /// GUID of the IBM Cloud instance, sent as `IBMInstanceID`. Needed with an IBM Cloud API
         /// key.
         #[serde(default)]
-        #[cfg_attr(test, schemars(with = "Option<String>"))]
         instance_id: Option<Word>,
         /// The team whose view is asked for. Default: the token's own.
         #[serde(default)]
-        #[cfg_attr(test, schemars(with = "Option<String>"))]
         team_id: Option<Word>,
         /// The header that carries `team_id`; some tenants want `SysdigTeamID`. Default: `TeamID`.
         #[serde(default)]
-        #[cfg_attr(test, schemars(with = "Option<String>"))]
         team_header: Option<TeamHeader>,
         /// Where an IBM Cloud API key is exchanged. Default: `https://iam.cloud.ibm.com`.
         #[serde(default)]
@@ -180,30 +177,18 @@ impl<'de> Deserialize<'de> for TeamHeader {
     }
 }
 
-/// The schema of what is written.
-#[cfg(test)]
-mod schema {
-    use std::borrow::Cow;
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator};
-
-    use super::{Keys, Settings};
-
-    /// Exactly one kind: what the schema of the keys alone cannot say.
-    impl JsonSchema for Settings {
-        fn schema_name() -> Cow<'static, str> {
-            "Sysdig".into()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            let mut schema = Keys::json_schema(generator);
-            let kinds = ["posture", "images", "events"];
-            let one_of = kinds.map(|kind| serde_json::json!({"required": [kind]}));
-            schema.insert("oneOf".to_owned(), one_of.to_vec().into());
-            schema
-        }
-    }
+schema_of! {
+    // Exactly one kind: what the schema of the keys alone cannot say.
+    Settings, "Sysdig", |generator| {
+        let mut schema = <Keys as schemars::JsonSchema>::json_schema(generator);
+        let kinds = ["posture", "images", "events"];
+        let one_of = kinds.map(|kind| serde_json::json!({"required": [kind]}));
+        schema.insert("oneOf".to_owned(), one_of.to_vec().into());
+        schema
+    };
 }
+
+written_as!(Word => String, TeamHeader => String);
 
 #[cfg(test)]
 mod tests {

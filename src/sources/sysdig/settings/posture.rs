@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::words::{Level, Value};
+use super::words::Value;
 use crate::finding::Severity;
-use crate::sources::OneOrMore;
+use crate::sources::{OneOrMore, SeverityWord};
 
 /// Which compliance results are asked for. Every filter takes one value or a list.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Posture {
     /// Only requirements of these platforms, such as `AWS`.
     pub platforms: Option<OneOrMore<Value>>,
     /// Only requirements of these severities.
-    pub severities: Option<OneOrMore<Level>>,
+    pub severities: Option<OneOrMore<SeverityWord>>,
     /// What counts for a risk that was accepted on the platform.
     pub accepted: Accepted,
     /// Only resources that the platform's inventory finds with these filters.
@@ -31,7 +31,7 @@ impl Posture {
     pub fn severity_numbers(&self) -> Result<Vec<u8>, String> {
         let levels = self.severities.iter().flat_map(|list| &list.0);
         levels
-            .map(|Level(severity)| match severity {
+            .map(|SeverityWord(severity)| match severity {
                 Severity::High => Ok(3),
                 Severity::Medium => Ok(2),
                 Severity::Low => Ok(1),

@@ -1,0 +1,179 @@
+//! A valid configuration from one layer of a file: what is written, checked as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostic;
+use super::file::{EvidenceEntry, ExportEntry, File, Layer, Reports, Sources, Words};
+use super::reader::Located;
+use super::source::{self, Source as Text};
+use super::{Config, Export};
+use crate::export;
+use crate::policy::{Demands, FailOpen, Policy};
+use crate::sources::{Source, bigid};
+
+mod gate;
+
+/// Below the hour at which most CI hosts end a job.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
+
+/// So many tickets at once can still be looked through, and taken back, by hand.
+const DEFAULT_MAX_CREATES: u64 = 20;
+
+const DEFAULT_LEDGER: &str = ".compliance-gate/tickets.jsonl";
+
+/// Checks a layer. What comes back is only of use if nothing was added to `diagnostics`.
+pub(super) fn config(
+    layer: &Layer,
+    file: &File,
+    source: &Text,
+    environment: Option<&str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Config {
+    let gates = file.gates.iter().filter(|gate| gate.whole);
+    let gates = gates.map(|entry| gate::checked(entry, &layer.sources, &source.file, diagnostics));
+    let policy = Policy { mode: file.mode, gates: gates.collect(), evidence: Demands::default() };
+    let evidence = evidence(&file.evidence, layer, diagnostics);
+    let export = file.export.as_ref().filter(|export| export.whole);
+    let is_used = |name: &String| !layer.unused.iter().any(|(unused, _)| unused == name);
+    let sources = layer.sources.iter().filter(|(name, _)| is_used(name));
+    Config {
+        path: source.file.to_string(),
+        environment: environment.map(str::to_owned),
+        deadline: file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
+        sources: sources
+            .filter_map(|(name, source)| Some((name.clone(), Rc::clone(&source.as_ref()?.value))))
+            .collect(),
+        export: export.and_then(|entry| exported(entry, &layer.sources, diagnostics)),
+        reports: reports(&file.reports, &source.folder, diagnostics),
+        notes: notes(layer, &evidence),
+        policy: Policy { evidence, ..policy },
+    }
+}
+
+/// What is worth knowing and wrong with nothing.
+fn notes(layer: &Layer, evidence: &Demands) -> Vec<String> {
+    let unused = layer.unused.iter().map(|(name, mark)| {
+        format!("line {}: no gate uses source `{name}`, so it is not read", mark.line)
+    });
+    let states_time = |source: &Option<Located<Rc<Source>>>| {
+        source.as_ref().is_some_and(|source| source.value.system().states_time)
+    };
+    let has_no_age = evidence.max_age.is_none() && layer.sources.values().any(states_time);
+    let age = has_no_age
+        .then(|| "`evidence.max_age` is not set, so evidence of any age is relied on".to_owned());
+    unused.chain(age).collect()
+}
+
+/// Paths of reports, which stay inside the workspace: whoever proposes a change of a policy must
+/// not choose files of the machine that runs it.
+fn reports(
+    reports: &Reports,
+    folder: &Path,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, PathBuf> {
+    let workspace = source::workspace();
+    let mut paths = BTreeMap::new();
+    for (format, path) in &reports.0 {
+        let written = &path.value;
+        if written == "-" {
+            paths.insert((*format).to_owned(), written.into());
+            continue;
+        }
+        let place = source::absolute(&folder.join(written));
+        let inside = source::resolved(&place).starts_with(&workspace);
+        let in_git = place.components().any(|part| part.as_os_str() == ".git");
+        if written.is_empty() || !inside || in_git {
+            let why = match () {
+                () if written.is_empty() => "an empty path; leave the key out".to_owned(),
+                () if in_git => format!("`{written}` is a file of git; name another place"),
+                () => format!(
+                    "`{written}` leaves the workspace; a report that a policy names stays inside \
+                     it (`--{format} PATH` may name any place)"
+                ),
+            };
+            diagnostics.push(Diagnostic::at(path.mark, why));
+        }
+        // Short where it can be: people read it.
+        let here = source::absolute(Path::new("."));
+        let shown = place.strip_prefix(here).map(Path::to_owned).unwrap_or(place);
+        paths.insert((*format).to_owned(), shown);
+    }
+    paths
+}
+
+/// The export, checked against the source that it takes its cases from.
+fn exported(
+    entry: &Located<ExportEntry>,
+    sources: &Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Export> {
+    let ExportEntry { source, severity, policy, status, .. } = &entry.value;
+    let has_cases = |name: &str| name.split('/').next() == Some(bigid::SYSTEM.name);
+    let able: Vec<_> = sources.keys().map(String::as_str).filter(|name| has_cases(name)).collect();
+    let name = match (source, able.as_slice()) {
+        (Some(named), able) if able.contains(&named.value.as_str()) => named.value.clone(),
+        (None, [only]) => (*only).to_owned(),
+        (named, able) => {
+            let mark = named.as_ref().map_or(entry.mark, |named| named.mark);
+            let known = match able {
+                [] => "no source of BigID is configured, and only BigID has cases".to_owned(),
+                able => format!("`source` is one of {}", able.join(", ")),
+            };
+            diagnostics.push(Diagnostic::at(mark, format!("the export has no source: {known}")));
+            return None;
+        }
+    };
+    if entry.value.jira.is_none() && entry.value.servicenow.is_none() {
+        let message = "the export has no target; give it `jira` or `servicenow`";
+        diagnostics.push(Diagnostic::at(entry.mark, message));
+    }
+    let words = |words: &Option<Words>| {
+        words.as_ref().map(|words| words.0.iter().map(|word| word.0.clone()).collect())
+    };
+    Some(Export {
+        rules: export::Rules {
+            source: name,
+            severity: severity.as_ref().map(|severities| severities.0.clone()),
+            policy: words(policy),
+            status: words(status),
+            max_creates: entry.value.max_creates.unwrap_or(DEFAULT_MAX_CREATES),
+            ledger: entry.value.ledger.clone().unwrap_or_else(|| DEFAULT_LEDGER.into()),
+            resolve_as: entry.value.resolve_as,
+        },
+        jira: entry.value.jira.clone(),
+        servicenow: entry.value.servicenow.clone(),
+    })
+}
+
+fn evidence(entry: &EvidenceEntry, layer: &Layer, diagnostics: &mut Vec<Diagnostic>) -> Demands {
+    let used = layer
+        .sources
+        .iter()
+        .filter(|(name, _)| !layer.unused.iter().any(|(unused, _)| unused == *name));
+    for (name, source) in used {
+        let Some(system) = source.as_ref().map(|source| source.value.system()) else { continue };
+        if let Some(max_age) = entry.max_age.as_ref().filter(|_| !system.states_time) {
+            diagnostics.push(Diagnostic::at(
+                max_age.mark,
+                format!(
+                    "{} does not state when it evaluated, so `max_age` cannot be checked for \
+                     source `{name}`; leave it out",
+                    system.title
+                ),
+            ));
+        }
+    }
+    let fail_open = entry.fail_open.iter().flatten().map(|entry| FailOpen {
+        cause: entry.cause.into(),
+        reason: entry.reason.0.clone(),
+        expires: entry.expires.0,
+    });
+    Demands {
+        min_evaluated: entry.min_evaluated.unwrap_or(1),
+        max_age: entry.max_age.as_ref().map(|age| age.value.0),
+        fail_open: fail_open.collect(),
+    }
+}

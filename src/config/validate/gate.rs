@@ -1,0 +1,185 @@
+//! One gate, checked against the sources that it names.
+
+use std::sync::Arc;
+
+use crate::config::diagnostic::Diagnostic;
+use crate::config::file::{GateEntry, Sources};
+use crate::config::node::Mark;
+use crate::config::reader::Located;
+use crate::policy::{Gate, Limits};
+use crate::selection::{Field, Pattern, Selection};
+use crate::sources::Source;
+use crate::text;
+
+pub(super) fn checked(
+    entry: &Located<GateEntry>,
+    sources: &Sources,
+    file: &Arc<str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Gate {
+    let gate = &entry.value;
+    let id = &gate.id.value;
+    check_id(&gate.id, diagnostics);
+    let limits = Limits {
+        max: gate.max,
+        min_pass_rate: gate.min_pass_rate.as_ref().map(|least| least.value.0),
+        min_evaluated: gate.min_evaluated,
+    };
+    if limits == Limits::default() {
+        diagnostics.push(Diagnostic::at(
+            entry.mark,
+            format!("gate `{id}` has no limit; give it `max`, `min_pass_rate` or `min_evaluated`"),
+        ));
+    }
+    let mut named = Vec::new();
+    for name in &gate.source.value.0 {
+        let Some(source) = sources.get(name.as_str()) else {
+            let known = sources.keys().map(String::as_str);
+            diagnostics.push(Diagnostic::at(
+                gate.source.mark,
+                format!(
+                    "gate `{id}` asks source `{name}`, which is not configured{}",
+                    text::did_you_mean(name, known)
+                ),
+            ));
+            continue;
+        };
+        if named.contains(name) {
+            let message = format!("source `{name}` is named twice");
+            diagnostics.push(Diagnostic::at(gate.source.mark, message));
+            continue;
+        }
+        named.push(name.clone());
+        if let Some(source) = source {
+            check_selectors(gate, name, source.value.as_ref(), diagnostics);
+        }
+    }
+    Gate {
+        id: id.clone(),
+        level: gate.level,
+        description: gate.description.as_ref().map(|line| line.0.clone()),
+        owner: gate.owner.as_ref().map(|line| line.0.clone()),
+        link: gate.link.as_ref().map(|link| link.0.clone()),
+        selection: selection(gate, &named, sources),
+        sources: named,
+        limits,
+        place: entry.mark.in_file(file),
+    }
+}
+
+/// `/` separates an organisation's gates from those of a repository.
+fn check_id(id: &Located<String>, diagnostics: &mut Vec<Diagnostic>) {
+    let wrong = match id.value.as_str() {
+        id if id.trim().is_empty() => "a gate's id is empty; name the gate".to_owned(),
+        id if id.contains('/') => {
+            format!("gate id `{id}` has a `/` in it, which is for gates of an organisation")
+        }
+        _ => return,
+    };
+    diagnostics.push(Diagnostic::at(id.mark, wrong));
+}
+
+/// What the selectors mean, with the platforms' own words for what the vendor calls otherwise.
+fn selection(gate: &GateEntry, named: &[String], sources: &Sources) -> Selection {
+    let sources = || named.iter().filter_map(|name| sources.get(name)?.as_ref());
+    let words = gate.selectors().into_iter().filter_map(|(field, words)| {
+        let words = words.as_ref()?.value.0.iter().map(|word| word.0.clone());
+        let meant = |word: Pattern| {
+            let meant = sources().flat_map(|source| source.value.meant(field, word.as_str()));
+            let meant: Vec<_> = meant.map(Pattern::new).collect();
+            std::iter::once(word).chain(meant)
+        };
+        Some((field, words.flat_map(meant).collect()))
+    });
+    Selection {
+        words: words.collect(),
+        severity: gate.severity.as_ref().map(|severity| severity.value.0.clone()),
+        older_than: gate.older_than.as_ref().map(|age| age.value.0),
+    }
+}
+
+/// Only what the system can report may be asked of it.
+fn check_selectors(
+    gate: &GateEntry,
+    name: &str,
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let id = &gate.id.value;
+    for (field, mark) in gate.asked() {
+        check_field(id, field, mark, name, source, diagnostics);
+        if gate.min_pass_rate.is_some() && !field.is_of_passes() {
+            diagnostics.push(Diagnostic::at(
+                mark,
+                format!(
+                    "gate `{id}` asks for a pass rate by `{field}`, which checks that passed do \
+                     not have; use `max`, or leave `{field}` out"
+                ),
+            ));
+        }
+    }
+    check_words(gate, name, source, diagnostics);
+    let wants_passes = gate
+        .min_pass_rate
+        .as_ref()
+        .map(|least| least.mark)
+        .or_else(|| gate.min_evaluated.filter(|least| *least > 0).map(|_| gate.id.mark));
+    if let (Some(mark), Some(why)) = (wants_passes, source.passes_unknown()) {
+        diagnostics.push(Diagnostic::at(
+            mark,
+            format!(
+                "gate `{id}` needs to know how many checks passed, but {name} cannot tell: {why}"
+            ),
+        ));
+    }
+}
+
+fn check_field(
+    id: &str,
+    field: Field,
+    mark: Mark,
+    name: &str,
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if source.selectors().contains(&field) {
+        return;
+    }
+    let known: Vec<_> = source.selectors().iter().map(|field| field.word()).collect();
+    diagnostics.push(Diagnostic::at(
+        mark,
+        format!(
+            "gate `{id}` selects by `{field}`, which {name} ({}) does not know; possible are {}",
+            source.system().title,
+            known.join(", ")
+        ),
+    ));
+}
+
+/// A word that can never be met is a typo.
+fn check_words(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for (field, words) in gate.selectors() {
+        let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
+        let is_met = |pattern: &Pattern| known.iter().any(|word| pattern.matches(word));
+        let unmet = words.value.0.iter().filter(|word| {
+            let meant = source.meant(field, word.0.as_str());
+            !is_met(&word.0) && !meant.into_iter().map(Pattern::new).any(|meant| is_met(&meant))
+        });
+        for word in unmet {
+            let id = &gate.id.value;
+            let word = word.0.as_str();
+            let hint = match text::did_you_mean(word, known.iter().map(String::as_str)) {
+                hint if hint.is_empty() => {
+                    let some: Vec<_> = known.iter().take(12).map(String::as_str).collect();
+                    let more = if known.len() > some.len() { ", …" } else { "" };
+                    format!("; possible are {}{more}", some.join(", "))
+                }
+                hint => hint,
+            };
+            diagnostics.push(Diagnostic::at(
+                words.mark,
+                format!("gate `{id}`: {field} `{word}` can match nothing of {name}{hint}"),
+            ));
+        }
+    }
+}
