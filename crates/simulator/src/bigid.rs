@@ -181,7 +181,8 @@ impl Platform {
         self.estate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The failures that the first requests get instead of cases (docs/platforms/bigid.md, errors and limits).
+    /// The failures that the first requests get instead of cases (docs/platforms/bigid.md, errors
+    /// and limits).
     fn failure(&self) -> Option<Response> {
         let answers = self.answers.fetch_add(1, Ordering::Relaxed);
         let settings = &self.settings;

@@ -1,8 +1,8 @@
 //! BigPanda: `GET /resources/v2.0/audit/logs` and the list of maintenance plans
 //! (docs/platforms/bigpanda.md, audit log).
 //!
-//! Entries are made once, from the changes of the scenario; how they are sent depends on its settings,
-//! since it is undocumented (docs/platforms/bigpanda.md, envelope and paging).
+//! Entries are made once, from the changes of the scenario; how they are sent depends on its
+//! settings, since it is undocumented (docs/platforms/bigpanda.md, envelope and paging).
 
 mod log;
 mod objects;

@@ -11,8 +11,8 @@ use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 /// What Go prints for a time that was never set (docs/platforms/opencomply.md, JSON).
 pub(crate) const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// The clock of a simulator. It runs with the real time, and can be set forward. Copies are the same
-/// clock.
+/// The clock of a simulator. It runs with the real time, and can be set forward. Copies are the
+/// same clock.
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 

@@ -20,7 +20,8 @@ const LARGEST: usize = 256 * 1024 * 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// A path without its query. With `*` (anything, also `/`) it is matched whole, without it as a prefix.
+    /// A path without its query. With `*` (anything, also `/`) it is matched whole, without it as a
+    /// prefix.
     pub path: String,
     /// Only requests with this method.
     #[serde(default)]

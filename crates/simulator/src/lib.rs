@@ -15,9 +15,9 @@
 //! Any other path answers like the web UI in front of OpenComply: 200 with HTML.
 //!
 //! A [`Scenario`] sets what the platforms do. It is a small parameter file whose defaults are
-//! healthy platforms. Everything else is generated, or comes from the tables in `data/`, so the same
-//! scenario gives the same answers apart from timestamps. Nothing runs in the background: every
-//! state is computed from the time on the [`Clock`].
+//! healthy platforms. Everything else is generated, or comes from the tables in `data/`, so the
+//! same scenario gives the same answers apart from timestamps. Nothing runs in the background:
+//! every state is computed from the time on the [`Clock`].
 //!
 //! The simulator shares no type with the clients that it tests, and does not depend on their crate.
 //! It follows the platforms' documentation, as `docs/platforms/` describes it.

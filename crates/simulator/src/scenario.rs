@@ -8,8 +8,8 @@ use crate::fault::Fault;
 use crate::opencomply::settings::Role;
 use crate::{bigid, bigpanda, gravityzone, jira, opencomply, servicenow, sysdig};
 
-/// What the simulated platforms do. The default is healthy platforms, OpenComply with the documented
-/// figures.
+/// What the simulated platforms do. The default is healthy platforms, OpenComply with the
+/// documented figures.
 ///
 /// As a file it is one JSON object with these keys, all optional; an unknown key is an error.
 ///

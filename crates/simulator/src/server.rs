@@ -1,4 +1,5 @@
-//! The server: one port on loopback, an access log, faults, and the mark that evidence is simulated.
+//! The server: one port on loopback, an access log, faults, and the mark that evidence is
+//! simulated.
 
 use std::fmt;
 use std::io;
@@ -84,8 +85,8 @@ impl Simulator {
         &self.clock
     }
 
-    /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but GravityZone.
-    /// GravityZone's base URL is this followed by `/v1`.
+    /// The origin, such as `http://127.0.0.1:40123`: the base URL of every platform but
+    /// GravityZone. GravityZone's base URL is this followed by `/v1`.
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)

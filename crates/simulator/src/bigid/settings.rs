@@ -6,8 +6,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// How the token must be sent in `Authorization` (docs/platforms/bigid.md, tokens). The exchange
-    /// is always raw.
+    /// How the token must be sent in `Authorization` (docs/platforms/bigid.md, tokens). The
+    /// exchange is always raw.
     pub scheme: Scheme,
     /// Tokens that are not valid. Others that begin with `user` must be exchanged first, as must
     /// web tokens that say so; any other one is good as it is.
@@ -179,7 +179,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's
+    /// author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let counted = [self.open, self.acknowledged, self.silenced];
         let counts =

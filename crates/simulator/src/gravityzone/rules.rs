@@ -27,7 +27,8 @@ pub(crate) struct Control {
     pub(crate) id: String,
 }
 
-/// AWS has rules of every severity. The first three rules are those of the documentation's examples.
+/// AWS has rules of every severity. The first three rules are those of the documentation's
+/// examples.
 #[derive(Default, Deserialize)]
 pub(crate) struct Table {
     /// The providers that rules exist for, each with its regions.

@@ -118,7 +118,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's
+    /// author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         if self.fails.total() > self.checks {
             return Err(format!(

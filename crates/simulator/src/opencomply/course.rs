@@ -40,7 +40,8 @@ pub(crate) struct Course {
     pub breakdown_offset: BTreeMap<String, i64>,
     /// Added to the summary of the status, by `ok` and `alarm`.
     pub summary_offset: BTreeMap<String, i64>,
-    /// Other words for states, such as one from a newer version: `{"SINK_IN_PROGRESS": "ARCHIVING"}`.
+    /// Other words for states, such as one of a newer version:
+    /// `{"SINK_IN_PROGRESS": "ARCHIVING"}`.
     pub state_words: BTreeMap<State, String>,
 }
 
@@ -140,7 +141,8 @@ impl Default for RunnerError {
     }
 }
 
-/// Which parts of a job's report are written (docs/platforms/opencomply.md, job states and reports).
+/// Which parts of a job's report are written (docs/platforms/opencomply.md, job states and
+/// reports).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Report {
@@ -149,8 +151,8 @@ pub(crate) enum Report {
     Whole,
     /// None: counts are zero, by-control is null, scans are refused.
     Missing,
-    /// All but the control view, whose indexing error the platform ignores (docs/platforms/opencomply.md,
-    /// report views).
+    /// All but the control view, whose indexing error the platform ignores
+    /// (docs/platforms/opencomply.md, report views).
     WithoutControlView,
     /// All three, but the views state the id of the job before.
     ViewsOfAnother,

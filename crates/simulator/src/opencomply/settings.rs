@@ -188,7 +188,8 @@ pub(crate) struct Integration {
 pub(crate) struct PastJob {
     /// The id of its framework.
     pub framework: String,
-    /// Names, provider ids or integration ids, literally; empty is every one the framework can run on.
+    /// Names, provider ids or integration ids, literally; empty is every one the framework can run
+    /// on.
     pub integrations: Vec<String>,
     /// Seconds from its creation to the start of the simulator.
     pub age: u32,
@@ -298,7 +299,8 @@ impl Default for Rival {
 }
 
 impl Settings {
-    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's
+    /// author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let estate = super::estate::Estate::new(self);
         estate.validate(self)?;

@@ -90,7 +90,8 @@ impl Records {
     }
 }
 
-/// Fields that the table does not have are dropped without an error (docs/platforms/servicenow.md, Table API).
+/// Fields that the table does not have are dropped without an error (docs/platforms/servicenow.md,
+/// Table API).
 fn set(row: &mut Row, table: &str, fields: &Map<String, Value>, settings: &Settings) {
     for (name, value) in fields.iter().filter(|(name, _)| settings.knows(table, name)) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -272,8 +272,8 @@ impl Platform {
         })
     }
 
-    /// As the platform writes it: not a valid URL, since nothing is encoded (docs/platforms/sysdig.md,
-    /// resources of a control).
+    /// As the platform writes it: not a valid URL, since nothing is encoded
+    /// (docs/platforms/sysdig.md, resources of a control).
     fn endpoint(&self, zone: &Zone, policy: &Policy, at: usize) -> String {
         let control = &TABLE.controls[at];
         let (call, provider) = match control.family {

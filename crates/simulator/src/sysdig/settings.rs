@@ -217,7 +217,8 @@ impl Default for Events {
 }
 
 impl Settings {
-    /// Whether the parameters make sense together; the error is a sentence for the scenario's author.
+    /// Whether the parameters make sense together; the error is a sentence for the scenario's
+    /// author.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let Posture { resources, fails, accepted, expired, config_errors, .. } = &self.posture;
         let room = |severity: &str| {
