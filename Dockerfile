@@ -1,9 +1,9 @@
 # Two images of one static binary:
-#   docker build .               nothing but the binary and the certificate authorities
+#   docker build .               only the binary and the certificate authorities, as uid 65532
 #   docker build --target ci .   with a shell, for CI hosts that run their scripts inside the image
 #
-# The digests are what public Dockerfiles pin for these tags; renew tag and digest together, or
-# give your own: --build-arg RUST_IMAGE=…
+# The digests are those that public Dockerfiles pin for these tags. Update tag and digest together,
+# or set your own: --build-arg RUST_IMAGE=…
 ARG RUST_IMAGE=rust:1.95-alpine@sha256:606fd313a0f49743ee2a7bd49a0914bab7deedb12791f3a846a34a4711db7ed2
 ARG CI_IMAGE=alpine:3.23.4@sha256:5b10f432ef3da1b8d4c7eb6c487f2f5a8f096bc91145e68878dd4a5019afde11
 
@@ -15,13 +15,13 @@ COPY crates crates
 COPY fixtures fixtures
 COPY schemas schemas
 COPY src src
-# musl is this image's own target, so the binary is static.
+# This image's target is musl, so the binary is static.
 RUN cargo build --locked --profile dist
 
 FROM ${CI_IMAGE} AS ci
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/target/dist/compliance-gate /usr/local/bin/
-USER 65532:65532
+# As root, because CI hosts check out as root: another user could not write reports there.
 CMD ["compliance-gate"]
 
 FROM scratch AS gate

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the gate and tells its exit code as an output, for the last step to exit with.
+# Runs the gate and sets its exit code as an output. The last step of the action exits with it.
 set -euo pipefail
 
 output() {
@@ -19,8 +19,8 @@ has_a_token() {
     return 1
 }
 
-# GitHub keeps secrets from these, on purpose.
-is_kept_from_secrets() {
+# GitHub gives no secrets to these pull requests. A merge queue has them.
+gets_no_secrets() {
     case "${GITHUB_EVENT_NAME:-}" in
         pull_request | pull_request_review | pull_request_review_comment) ;;
         *) return 1 ;;
@@ -29,27 +29,42 @@ is_kept_from_secrets() {
         [[ -n ${HEAD_REPOSITORY:-} && $HEAD_REPOSITORY != "${GITHUB_REPOSITORY:-}" ]]
 }
 
-# Until the gate has said something else, nothing is known.
+# A part of a file name, not shared by two different texts: one that had to be changed gets a
+# checksum.
+part() {
+    local plain
+    plain=$(printf %s "$1" | LC_ALL=C tr -c 'A-Za-z0-9._-' '-')
+    if [[ $plain != "$1" ]]; then
+        plain+=-$(printf %s "$1" | cksum | cut -d ' ' -f 1)
+    fi
+    printf -- '-%s' "$plain"
+}
+
+# Until the gate has reported something else, nothing is known.
 output verdict ''
 output evidence-complete false
 
 case "$ON_MISSING_SECRETS" in
     fail | skip) ;;
     *)
-        echo '::error title=Compliance gate::The input on-missing-secrets is fail or skip.'
+        echo '::error title=Compliance gate::The input on-missing-secrets must be fail or skip.'
         exit 2
         ;;
 esac
+if [[ -n ${CATEGORY:-} && ! $CATEGORY =~ ^[A-Za-z0-9._-]{1,100}$ ]]; then
+    echo '::error title=Compliance gate::The input category may have up to 100 letters, digits and any of . _ -'
+    exit 2
+fi
 if ! has_a_token; then
-    if ! is_kept_from_secrets; then
-        echo '::error title=Compliance gate did not run::No token is set. Give the step its tokens as env, from secrets: OPENCOMPLY_API_KEY, GRAVITYZONE_API_KEY, SYSDIG_API_TOKEN, BIGID_TOKEN or BIGPANDA_API_KEY.'
+    if ! gets_no_secrets; then
+        echo '::error title=Compliance gate did not run::No token is set. Set the tokens as env of the step, from secrets: OPENCOMPLY_API_KEY, GRAVITYZONE_API_KEY, SYSDIG_API_TOKEN, BIGID_TOKEN or BIGPANDA_API_KEY.'
         exit 2
     elif [[ $ON_MISSING_SECRETS == fail ]]; then
-        echo '::error title=Compliance gate did not run::GitHub gives a pull request from a fork or from Dependabot no secrets, so nothing is known about compliance. It says nothing about the change itself. To let these pull requests pass unchecked, set on-missing-secrets to skip; the gate before the deploy still decides.'
+        echo '::error title=Compliance gate did not run::GitHub gives no secrets to pull requests from forks or from Dependabot, so compliance could not be checked. This says nothing about the change itself. To let these pull requests pass unchecked, set on-missing-secrets to skip; the gate before the deploy still decides.'
         exit 2
     fi
-    echo '::warning title=Compliance gate was SKIPPED::GitHub gives a pull request from a fork or from Dependabot no secrets. NOTHING WAS CHECKED; the gate before the deploy decides.'
-    printf '## Compliance gate: skipped\n\nNothing was checked: GitHub gives a pull request from a fork or from Dependabot no secrets. The gate before the deploy decides.\n' \
+    echo '::warning title=Compliance gate was SKIPPED::GitHub gives no secrets to pull requests from forks or from Dependabot. NOTHING WAS CHECKED; the gate before the deploy decides.'
+    printf '## Compliance gate: skipped\n\nNothing was checked: GitHub gives no secrets to pull requests from forks or from Dependabot. The gate before the deploy decides.\n' \
         >>"${GITHUB_STEP_SUMMARY:?}"
     output verdict skipped
     exit 0
@@ -57,16 +72,21 @@ fi
 [[ -n ${COMPLIANCE_GATE_ALLOWED_ORIGINS:-} ]] ||
     echo '::warning title=Compliance gate::The input allowed-origins is not set, so a change of the policy file could send the tokens to another host.'
 
-export COMPLIANCE_GATE_JUNIT=$REPORTS/junit.xml
-export COMPLIANCE_GATE_SARIF=$REPORTS/compliance-gate.sarif
-export COMPLIANCE_GATE_JSON=$REPORTS/report.json
-export COMPLIANCE_GATE_MARKDOWN=$REPORTS/report.md
-export COMPLIANCE_GATE_HTML=$REPORTS/report.html
+# One workflow may run several gates. None may replace what another one wrote.
+name=compliance-gate-reports
+for given in "${COMPLIANCE_GATE_CONFIG:-}" "${COMPLIANCE_GATE_ENVIRONMENT:-}" "${CATEGORY:-}"; do
+    [[ -z $given ]] || name+=$(part "$given")
+done
+reports=${REPORTS:-$name}
+output name "$name"
+output reports "$reports"
+
+# The gate itself sets the paths of the reports that it wrote as outputs.
+export COMPLIANCE_GATE_JUNIT=$reports/junit.xml
+export COMPLIANCE_GATE_SARIF=$reports/compliance-gate.sarif
+export COMPLIANCE_GATE_JSON=$reports/report.json
+export COMPLIANCE_GATE_MARKDOWN=$reports/report.md
+export COMPLIANCE_GATE_HTML=$reports/report.html
 code=0
 "$BINARY" run || code=$?
 output exit-code "$code"
-output junit "$COMPLIANCE_GATE_JUNIT"
-output sarif "$COMPLIANCE_GATE_SARIF"
-output json "$COMPLIANCE_GATE_JSON"
-output markdown "$COMPLIANCE_GATE_MARKDOWN"
-output html "$COMPLIANCE_GATE_HTML"

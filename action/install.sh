@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Puts the binary where the next step finds it: output `binary`.
+# Installs the binary. Its path is the output `binary`.
 #
 # A commit of this action pins at most one release, with the SHA-256 of each of its files, in
-# ci-templates/checksums.txt. Whoever pins the action by commit has pinned the binary with it.
+# ci-templates/checksums.txt. So a workflow that pins the action by commit has pinned the binary too.
 set -euo pipefail
 
 checksums=$ACTION_PATH/ci-templates/checksums.txt
@@ -15,7 +15,7 @@ die() {
 }
 
 sha256() {
-    # From a stream: of a name with a backslash, as on Windows, sha256sum prints more than the sum.
+    # From stdin: for a path with a backslash, as on Windows, sha256sum prints a leading backslash.
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi <"$1" | cut -d ' ' -f 1
 }
 
@@ -40,17 +40,17 @@ download() {
     curl --fail --silent --show-error --location --retry 3 --max-time 300 --output "$binary" "$url" ||
         die "Failed to download $url. Retry, or set the input install to source."
     [[ $(sha256 "$binary") == "$sum" ]] ||
-        die "$url does not have the SHA-256 that this commit of the action pins. Do not use it, and tell its maintainers."
+        die "$url does not have the SHA-256 that this commit of the action pins. Do not use it, and report it to its maintainers."
     printf '%s has the pinned SHA-256 %s\n' "$path" "$sum"
     verify_provenance
     chmod +x "$binary"
 }
 
-# The checksum is the proof; provenance says besides which workflow built it. Only servers and
-# versions of gh that know attestations can be asked.
+# The checksum is the proof. Provenance also states which workflow built it, and can only be
+# verified on github.com, by a gh that knows attestations.
 verify_provenance() {
     if [[ $GITHUB_SERVER_URL != https://github.com ]] || ! gh attestation --help >/dev/null 2>&1; then
-        echo "Provenance is not verified: there is no gh that could."
+        echo "Provenance is not verified: there is no gh that can verify attestations."
         return
     fi
     gh attestation verify "$binary" --repo "$ACTION_REPOSITORY" ||
@@ -59,9 +59,9 @@ verify_provenance() {
 
 build() {
     command -v cargo >/dev/null ||
-        die "This commit of the action pins no release for $RUNNER_OS $RUNNER_ARCH, and without cargo it cannot be built. Install Rust, or use a commit that pins one."
+        die "This commit of the action pins no release for $RUNNER_OS $RUNNER_ARCH, and building it needs cargo. Install Rust, or use a commit that pins a release."
     echo "Building from the action's own checkout. This takes some minutes."
-    # `cargo install` keeps its hands off a rust-toolchain file or .cargo/config of the workspace.
+    # From the action's folder, so that cargo ignores the workspace's rust-toolchain and .cargo/config.
     (cd "$ACTION_PATH" && cargo install --locked --profile dist --quiet --path . --root "$folder" \
         --target-dir "$folder/target") || die "Failed to build from source."
     binary=$folder/bin/compliance-gate$suffix
@@ -74,7 +74,7 @@ case "$INSTALL" in
         download
         ;;
     source) build ;;
-    *) die "The input install is auto, release or source." ;;
+    *) die "The input install must be auto, release or source." ;;
 esac
 "$binary" --version
 printf 'binary=%s\n' "$binary" >>"${GITHUB_OUTPUT:?}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Downloads the gate and checks it: install-compliance-gate.sh [FOLDER]
 #
-# COMPLIANCE_GATE_URL and COMPLIANCE_GATE_SHA256 come from the pipeline, and belong together: a
-# file of a release (or your mirror of it), and its line in that release's checksums.txt.
+# COMPLIANCE_GATE_URL and COMPLIANCE_GATE_SHA256 come from the pipeline: a file of a release (or your
+# mirror of it), and its checksum in that release's checksums.txt.
 set -euo pipefail
 
 folder=${1:-bin}

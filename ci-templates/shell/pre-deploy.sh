@@ -3,6 +3,8 @@
 #
 #   COMPLIANCE_GATE_ENVIRONMENT=production pre-deploy.sh ./deploy.sh
 #
+# The environment is that of the policy file, and required if the file has `environments`.
+#
 # Secrets: OPENCOMPLY_API_KEY and the like, from the host's secret store, in the environment of
 # this script. The command that deploys does not get them.
 set -euo pipefail
@@ -14,7 +16,7 @@ export COMPLIANCE_GATE_JSON=${COMPLIANCE_GATE_JSON:-compliance-gate-reports/repo
 code=0
 compliance-gate run || code=$?
 if [[ $code -eq ${COMPLIANCE_GATE_WARN_EXIT_CODE:-0} && $code -ne 0 ]]; then
-    echo "The gate passed, with warnings." >&2
+    echo "The gate passed with warnings." >&2
     code=0
 fi
 case $code in

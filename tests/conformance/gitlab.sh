@@ -37,7 +37,9 @@ ends() {
     for words in "${@:3}"; do
         [[ $said == *"$words"* ]] || problem+=" does not say: $words"
     done
-    [[ -s $folder/.gitlab-ci-local/artifacts/compliance-gate/compliance-gate-reports/junit.xml ]] ||
+    # The plain file has one folder, the component one per job.
+    compgen -G "$folder/.gitlab-ci-local/artifacts/compliance-gate/compliance-gate-reports/**/junit.xml" >/dev/null ||
+        [[ -s $folder/.gitlab-ci-local/artifacts/compliance-gate/compliance-gate-reports/junit.xml ]] ||
         problem+=" left no JUnit artifact"
     if [[ -z $problem ]]; then
         printf 'ok      %s\n' "$1"
@@ -56,6 +58,7 @@ include:
   - local: templates/compliance-gate.yml
     inputs:
       image: registry.example.com/compliance-gate:ci
+      environment: production
       allowed-origins: ${3:-${origins[$2]}}
       allow-failure-exit-codes: ${4:-[10]}
 END

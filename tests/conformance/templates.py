@@ -12,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,10 @@ def run(command, folder, variables):
     return done.returncode, done.stdout + done.stderr
 
 
+def digest_of_gate():
+    return hashlib.sha256(pathlib.Path(gate).read_bytes()).hexdigest()
+
+
 def bash(script, folder, variables):
     return run(["bash", "-e", "-o", "pipefail", "-c", script], folder, variables)
 
@@ -60,15 +65,20 @@ def azure(folder, origin):
     [pipeline] = documents("azure-pipelines/azure-pipelines.yml", origin)
     steps = only(pipeline["stages"], "stage", "Compliance")["jobs"][0]["steps"]
     values = {"Build.ArtifactStagingDirectory": str(folder), **TOKENS}
-    values["reports"] = fill(only(pipeline["variables"], "name", "reports")["value"], values)
+    # Template expressions first, then macros.
+    defaults = {f"parameters.{parameter['name']}": parameter["default"] for parameter in pipeline["parameters"]}
+    expand = functools.partial(fill, values=defaults, pattern=r"\$\{\{ (.*?) \}\}")
+    values["reports"] = fill(expand(only(pipeline["variables"], "name", "reports")["value"]), values)
     step = only(steps, "displayName", "Compliance gate")
-    variables = {name: fill(value, values) for name, value in step["env"].items()}
+    variables = {name: fill(expand(value), values) for name, value in step["env"].items()}
     # The template names one token; the policy here asks two platforms.
     ended = bash(step["bash"], folder, {**TOKENS, **variables, "AGENT_TEMPDIRECTORY": str(folder), "TF_BUILD": "True"})
     warned = "Verdict: warned" in ended[1]
     assert warned == ("result=SucceededWithIssues" in ended[1]), "a pass with warnings is not told"
-    published = only(steps, "task", "PublishTestResults@2")["inputs"]["testResultsFiles"]
-    return *ended, [fill(published, values)]
+    shown = only(steps, "task", "PublishTestResults@2")
+    kept = only(steps, "task", "PublishBuildArtifacts@1")
+    assert shown["continueOnError"] and kept["continueOnError"], "a failed upload would turn the job red"
+    return *ended, [fill(shown["inputs"]["testResultsFiles"], values), fill(kept["inputs"]["PathtoPublish"], values)]
 
 
 def bitbucket(folder, origin):
@@ -81,17 +91,22 @@ def bitbucket(folder, origin):
 
 def circleci(folder, origin):
     [config] = documents("circleci/config.yml", origin)
+    defaults = {f"pipeline.parameters.{name}": parameter["default"] for name, parameter in config["parameters"].items()}
     job = config["jobs"]["compliance-gate"]
+    variables = {name: fill(value, defaults, r"<< (.*?) >>") for name, value in job["environment"].items()}
+    variables |= {"COMPLIANCE_GATE_URL": f"file://{gate}", "COMPLIANCE_GATE_SHA256": digest_of_gate(), "CIRCLECI": "true"}
+    (folder / "ci").mkdir()
+    shutil.copy(TEMPLATES / "shell/install-compliance-gate.sh", folder / "ci")
     steps = [step for step in job["steps"] if isinstance(step, dict)]
-    [command] = [step["run"]["command"] for step in steps if "run" in step]
+    commands = [step["run"]["command"] for step in steps if "run" in step]
     stored = [step["store_test_results"]["path"] for step in steps if "store_test_results" in step]
-    return *bash(command, folder, {**TOKENS, **job["environment"], "CIRCLECI": "true"}), stored
+    return *bash("\n".join(commands), folder, {**TOKENS, **variables}), stored
 
 
 def tekton(folder, origin):
     [task] = documents("tekton/task.yaml", origin)
     values = {f"params.{param['name']}": param.get("default", "") for param in task["spec"]["params"]}
-    values["params.allowed-origins"] = origin
+    values |= {"params.allowed-origins": origin, "params.environment": "production"}
     [result] = task["spec"]["results"]
     values[f"results.{result['name']}.path"] = str(folder / "result")
     [step] = task["spec"]["steps"]
@@ -123,7 +138,8 @@ def pre_deploy(folder, origin):
     script = (TEMPLATES / "shell/pre-deploy.sh").read_text().replace(EXAMPLE, origin)
     (folder / "pre-deploy.sh").write_text(script)
     deploy = ["bash", "-c", "env >deployed"]
-    code, said = run(["bash", "pre-deploy.sh", *deploy], folder, TOKENS)
+    variables = {**TOKENS, "COMPLIANCE_GATE_ENVIRONMENT": "production"}
+    code, said = run(["bash", "pre-deploy.sh", *deploy], folder, variables)
     deployed = folder / "deployed"
     assert deployed.exists() == (code == 0), "deployed although the gate is red, or not although it is green"
     assert not deployed.exists() or "invented" not in deployed.read_text(), "the deploy was handed a token"
@@ -159,7 +175,7 @@ def judge(title, template, expected):
 
 def checked_install():
     script = TEMPLATES / "shell/install-compliance-gate.sh"
-    digest = hashlib.sha256(pathlib.Path(gate).read_bytes()).hexdigest()
+    digest = digest_of_gate()
     with tempfile.TemporaryDirectory(dir=work) as name:
         folder = pathlib.Path(name)
         variables = {"COMPLIANCE_GATE_URL": f"file://{gate}", "COMPLIANCE_GATE_SHA256": digest[::-1]}

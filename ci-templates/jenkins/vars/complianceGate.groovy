@@ -1,12 +1,18 @@
 /**
- * Shared-library step: complianceGate(allowedOrigins: 'https://…', tokens: [OPENCOMPLY_API_KEY: 'credentials-id'])
+ * Shared-library step:
+ *   complianceGate(environment: 'production', allowedOrigins: 'https://…', tokens: [OPENCOMPLY_API_KEY: 'credentials-id'])
  *
- * Passed: goes on. Passed with warnings: unstable. Blocked, and could not be decided: the build
- * fails, each with its own words. The reports are published in every case.
+ * Passed: the build continues. Passed with warnings: unstable. Blocked or undecided: the build
+ * fails, with different messages. The reports are published in every case. `environment` is
+ * required if the policy file has `environments`. `category` distinguishes two gates of one build
+ * with the same `config` and `environment`.
  */
 void call(Map options) {
-    String reports = options.reports ?: 'compliance-gate-reports'
-    // Secrets: Jenkins credentials of the kind Secret text; the map says which variable is which.
+    // The gates of one build must not replace each other's reports, and the id of issues is unique.
+    List names = ['compliance-gate', options.config, options.environment, options.category]
+    String name = names.findAll().join('-').replaceAll('[^A-Za-z0-9._-]', '-')
+    String reports = options.reports ?: "compliance-gate-reports/${name}"
+    // Secrets: Jenkins credentials of the kind Secret text. The map is from variable to credential.
     List tokens = options.tokens.collect { variable, id ->
         string(variable: variable, credentialsId: id)
     }
@@ -29,13 +35,17 @@ void call(Map options) {
             }
         }
     } finally {
-        archiveArtifacts artifacts: "${reports}/**", allowEmptyArchive: true
-        // The exit code decides, not the number of failed cases.
-        junit testResults: "${reports}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
-        // Of incomplete evidence, what was not read would look like fixed.
-        String outputs = "${reports}/gate.env"
-        if (fileExists(outputs) && readFile(outputs).contains('COMPLIANCE_GATE_EVIDENCE_COMPLETE=true')) {
-            recordIssues tool: sarif(pattern: "${reports}/compliance-gate.sarif", id: 'compliance-gate')
+        // A failure to publish makes the stage unstable, and never changes a verdict.
+        catchError(buildResult: null, stageResult: 'UNSTABLE', catchInterruptions: false,
+            message: 'Failed to publish the reports') {
+            archiveArtifacts artifacts: "${reports}/**", allowEmptyArchive: true
+            // The exit code decides, not the number of failed cases.
+            junit testResults: "${reports}/junit.xml", allowEmptyResults: true, skipMarkingBuildUnstable: true
+            // With incomplete evidence, what was not read would look fixed.
+            String outputs = "${reports}/gate.env"
+            if (fileExists(outputs) && readFile(outputs).contains('COMPLIANCE_GATE_EVIDENCE_COMPLETE=true')) {
+                recordIssues tool: sarif(pattern: "${reports}/compliance-gate.sarif", id: name)
+            }
         }
     }
     switch (code) {
