@@ -9,26 +9,26 @@ use crate::host::Choice;
 use crate::report;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
-/// policy, and exits with a code that means one thing.
+/// policy, and exits with an unambiguous code.
 #[derive(Debug, Parser)]
 #[command(name = "compliance-gate", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Say more on stderr: every request and its status.
+    /// Print more on stderr: every request and its status.
     #[arg(short, long, global = true, env = "COMPLIANCE_GATE_VERBOSE",
         value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// Say nothing on stderr but errors.
+    /// Print only errors on stderr.
     #[arg(short, long, global = true, env = "COMPLIANCE_GATE_QUIET",
         value_parser = clap::builder::FalseyValueParser::new())]
     pub quiet: bool,
 }
 
 impl Cli {
-    /// An empty variable counts as unset: CI hosts pass inputs nobody filled in as empty texts.
+    /// An empty variable counts as unset: CI hosts pass inputs that are not set as empty variables.
     pub fn unset_empty_variables(command: clap::Command) -> clap::Command {
         command
             .mut_args(|argument| {
@@ -50,46 +50,45 @@ Exit codes:
   3    inconclusive: evidence is missing, partial, stale or contradictory
   4    access denied by a platform
   5    a platform stayed unreachable after retries
-  130  interrupted (143: ended by the CI host)";
+  130  interrupted (143: terminated by the CI host)";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Collect evidence, decide, write reports, and exit with the verdict's code.
     Run(RunArguments),
-    /// Check online that a run could work: reachability, token, role, frameworks, integrations.
-    /// Starts nothing.
+    /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
+    /// nothing.
     Doctor(ConfigArguments),
-    /// Check policies, offline.
+    /// Work with policy files, offline.
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// List what a platform offers, to write a policy from.
+    /// List what a platform has, for writing a policy.
     List(ListArguments),
-    /// Make tickets of open cases: each case gets one, however often it runs. Plans only, unless
-    /// `--apply`.
+    /// Create tickets for open cases, one per case. Dry run unless `--apply`.
     Export(ExportArguments),
-    /// Serve embedded platforms on this machine, to try a pipeline against.
+    /// Serve simulated platforms on this machine, for trying out a pipeline.
     #[cfg(feature = "simulator")]
     Simulate(SimulateArguments),
-    /// See all of it with no account: simulate, run, and write reports.
+    /// Try everything without an account: simulate platforms, run, and write reports.
     #[cfg(feature = "simulator")]
     Demo(DemoArguments),
     /// Print a completion script for a shell.
     Completions { shell: clap_complete::Shell },
     /// Print the manual page, for `man -l -` or a package.
     Man {
-        /// Writes a page for each command into this folder instead.
+        /// Write one page per command into this folder instead.
         folder: Option<PathBuf>,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct ConfigArguments {
-    /// The policy file. Default: the one that exists of compliance-gate.yaml,
-    /// .compliance-gate.yaml, .github/compliance-gate.yaml.
+    /// Policy file [default: whichever of compliance-gate.yaml, .compliance-gate.yaml,
+    /// .github/compliance-gate.yaml exists].
     #[arg(short, long, value_name = "FILE", env = "COMPLIANCE_GATE_CONFIG")]
     pub config: Option<PathBuf>,
 
-    /// The environment of the policy file that applies.
+    /// Environment of the policy file.
     #[arg(short, long, value_name = "NAME", env = "COMPLIANCE_GATE_ENVIRONMENT")]
     pub environment: Option<String>,
 }
@@ -102,7 +101,7 @@ pub struct RunArguments {
     #[command(flatten)]
     pub reports: ReportArguments,
 
-    /// The exit code of a pass with warnings.
+    /// Exit code for a pass with warnings.
     #[arg(
         long,
         value_name = "N",
@@ -111,8 +110,8 @@ pub struct RunArguments {
     )]
     pub warn_exit_code: Option<u8>,
 
-    /// The CI host to speak to: step summary and outputs, annotations, folded logs. `auto` looks at
-    /// the host's variables.
+    /// CI host to write summary, outputs, annotations and folded logs for. `auto` detects it by its
+    /// variables.
     #[arg(
         long,
         value_name = "HOST",
@@ -124,7 +123,7 @@ pub struct RunArguments {
     pub ci: Choice,
 }
 
-/// A flag for each report format, from the table of formats.
+/// A flag per report format, from the table of formats.
 #[derive(Debug, Default)]
 pub struct ReportArguments {
     /// Paths by format name; `-` is stdout.
@@ -139,7 +138,7 @@ impl Args for ReportArguments {
                 clap::Arg::new(format.name)
                     .long(format.name)
                     .value_name("PATH")
-                    .help(format!("Write a {} report (`-` is stdout).", format.title))
+                    .help(format!("Write the {} report (`-` is stdout).", format.title))
                     .env(variable)
                     .help_heading("Reports")
                     .value_parser(clap::value_parser!(PathBuf)),
@@ -172,7 +171,7 @@ pub enum PolicyCommand {
     Check(ConfigArguments),
     /// Print the JSON Schema of the policy file, for editors.
     Schema,
-    /// Write a policy to begin with.
+    /// Write a starter policy.
     Init {
         #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
         path: PathBuf,
@@ -185,7 +184,7 @@ pub struct ListArguments {
     #[arg(value_enum)]
     pub what: Listed,
 
-    /// The source to ask, if the policy has several.
+    /// Source to ask, if the policy has several.
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
 
@@ -201,26 +200,26 @@ pub enum Listed {
 
 #[derive(Debug, Args)]
 pub struct ExportArguments {
-    /// Where the tickets go.
+    /// Where to create the tickets.
     #[arg(value_enum)]
     pub target: Destination,
 
-    /// Make the tickets. Without it nothing is written anywhere.
+    /// Create the tickets. Without it, nothing is written.
     #[arg(long, env = "COMPLIANCE_GATE_APPLY",
         value_parser = clap::builder::FalseyValueParser::new())]
     pub apply: bool,
 
-    /// Set cases that have their ticket to `acknowledged` in BigID.
+    /// Set cases that have a ticket to `acknowledged` in BigID.
     #[arg(long, env = "COMPLIANCE_GATE_ACKNOWLEDGE",
         value_parser = clap::builder::FalseyValueParser::new())]
     pub acknowledge: bool,
 
-    /// Resolve exported cases in BigID, but only those whose fix BigID itself has verified.
+    /// Resolve exported cases in BigID, but only those whose fix BigID has verified.
     #[arg(long, env = "COMPLIANCE_GATE_RESOLVE",
         value_parser = clap::builder::FalseyValueParser::new())]
     pub resolve: bool,
 
-    /// The pipeline run that audit reasons name. Default: what the CI host says.
+    /// Pipeline run to name in audit reasons [default: the run of the CI host].
     #[arg(long, value_name = "ID", env = "COMPLIANCE_GATE_RUN_ID")]
     pub run_id: Option<String>,
 
@@ -238,7 +237,7 @@ pub enum Destination {
 #[cfg(feature = "simulator")]
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
-    /// Where to listen, on this machine only. Port 0 takes a free one and says which.
+    /// Address to listen on, on this machine only. Port 0 picks a free port and prints it.
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -247,7 +246,7 @@ pub struct SimulateArguments {
     )]
     pub listen: std::net::SocketAddr,
 
-    /// What the platforms are like: a name, or a JSON file of one's own.
+    /// Scenario name, or path to a JSON file.
     #[arg(long, value_name = "NAME", default_value = "healthy", env = "COMPLIANCE_GATE_SCENARIO")]
     pub scenario: String,
 }
@@ -255,11 +254,11 @@ pub struct SimulateArguments {
 #[cfg(feature = "simulator")]
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// What the platforms are like: healthy, blocked, inconclusive, or another scenario's name.
+    /// Scenario name: healthy, blocked, inconclusive, or another one.
     #[arg(long, value_name = "NAME", default_value = "healthy", env = "COMPLIANCE_GATE_SCENARIO")]
     pub scenario: String,
 
-    /// The folder that the policy and the reports are left in.
+    /// Output folder for the policy and reports.
     #[arg(long, value_name = "DIR", default_value = "compliance-gate-demo")]
     pub out: PathBuf,
 }
