@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::common::{Ended, Folder, Platform, bigpanda};
+use crate::common::{Ended, Folder, Platform, at_once, bigpanda};
 use serde_json::{Value, json};
 
 const NO_HIGH: &str = "  - {id: no-high, source: bigpanda, severity: \">= high\", max: 0}\n";
@@ -74,36 +74,41 @@ fn ends(
 
 #[test]
 fn the_scenarios_that_come_along_end_as_they_say() {
-    for (scenario, code) in [("healthy", 0), ("clean", 0), ("blocked", 1), ("unknown-severity", 1)]
-    {
-        let platform = Platform::start(scenario);
-        let folder = Folder::new();
-        folder.write("compliance-gate.yaml", &bigpanda(&platform.origin, "", NO_HIGH));
-        let ended = folder.run(&["run", "--json", "gate.json"]).exits(code);
-        ended.says("SIMULATED");
-        folder.run(&["doctor"]).exits(0).says("the audit log of the last 1day can be read");
-    }
+    at_once(
+        [("healthy", 0), ("clean", 0), ("blocked", 1), ("unknown-severity", 1)],
+        |(scenario, code)| {
+            let platform = Platform::start(scenario);
+            let folder = Folder::new();
+            folder.write("compliance-gate.yaml", &bigpanda(&platform.origin, "", NO_HIGH));
+            let ended = folder.run(&["run", "--json", "gate.json"]).exits(code);
+            ended.says("SIMULATED");
+            folder.run(&["doctor"]).exits(0).says("the audit log of the last 1day can be read");
+        },
+    );
 }
 
 #[test]
 fn whatever_the_envelope_the_same_is_found() {
     let plan = change("alert_filtering", "create");
     let tag = change("tag", "update");
-    for (name, parameters) in [
-        ("array", json!({"envelope": "array", "changes": [plan, tag]})),
-        ("object", json!({"envelope": "object", "changes": [plan, tag]})),
-        ("no total", json!({"envelope": "object", "total": false, "changes": [plan, tag]})),
-        ("logs", json!({"envelope": "object", "list": "logs", "changes": [plan, tag]})),
-        ("single", json!({"envelope": "single", "changes": [plan]})),
-        (
-            "single, page ignored",
-            json!({"envelope": "single", "ignore_page": true, "changes": [plan]}),
-        ),
-        ("single, 204", json!({"envelope": "single", "no_content": true, "changes": [plan]})),
-    ] {
-        let case = ends(name, parameters, "", NO_HIGH, 1, "1 failed check where max is 0");
-        assert_eq!(case.rules()[0], ("maintenance_plan.create".to_owned(), "high".to_owned()));
-    }
+    at_once(
+        [
+            ("array", json!({"envelope": "array", "changes": [plan, tag]})),
+            ("object", json!({"envelope": "object", "changes": [plan, tag]})),
+            ("no total", json!({"envelope": "object", "total": false, "changes": [plan, tag]})),
+            ("logs", json!({"envelope": "object", "list": "logs", "changes": [plan, tag]})),
+            ("single", json!({"envelope": "single", "changes": [plan]})),
+            (
+                "single, page ignored",
+                json!({"envelope": "single", "ignore_page": true, "changes": [plan]}),
+            ),
+            ("single, 204", json!({"envelope": "single", "no_content": true, "changes": [plan]})),
+        ],
+        |(name, parameters)| {
+            let case = ends(name, parameters, "", NO_HIGH, 1, "1 failed check where max is 0");
+            assert_eq!(case.rules()[0], ("maintenance_plan.create".to_owned(), "high".to_owned()));
+        },
+    );
     ends(
         "unknown list",
         json!({"envelope": "object", "list": "auditLogs", "changes": [plan]}),
@@ -158,18 +163,21 @@ fn every_page_is_read_however_short() {
     let array = json!({"growing": true, "envelope": "array"});
     let case = ends("growing", with(array), "", NOTHING, 1, "24 entries");
     assert_eq!(case.rules().len(), 24, "what moved to the next page counts once");
-    for (name, more, words) in [
-        ("ignored, total", json!({"ignore_page": true}), "ignores `page`"),
-        ("ignored, array", json!({"ignore_page": true, "envelope": "array"}), "ignores `page`"),
-        ("total too high", json!({"total_offset": 3}), "24 of 27 rows"),
-        ("total too low", json!({"total_offset": -3}), "25 failed"),
-    ] {
-        if name == "total too low" {
-            ends(name, with(more), "", NOTHING, 3, "rows came where 21 were promised");
-        } else {
-            ends(name, with(more), "", NO_HIGH, 3, words);
-        }
-    }
+    at_once(
+        [
+            ("ignored, total", json!({"ignore_page": true}), "ignores `page`"),
+            ("ignored, array", json!({"ignore_page": true, "envelope": "array"}), "ignores `page`"),
+            ("total too high", json!({"total_offset": 3}), "24 of 27 rows"),
+            ("total too low", json!({"total_offset": -3}), "25 failed"),
+        ],
+        |(name, more, words)| {
+            if name == "total too low" {
+                ends(name, with(more), "", NOTHING, 3, "rows came where 21 were promised");
+            } else {
+                ends(name, with(more), "", NO_HIGH, 3, words);
+            }
+        },
+    );
 }
 
 #[test]
@@ -190,16 +198,19 @@ fn an_action_that_nobody_documents_may_be_the_one_that_a_gate_names() {
 fn the_vendors_own_words_are_understood() {
     let changes =
         json!({"changes": [change("alert_filtering", "create"), change("tag", "update")]});
-    for (key, word, code) in [
-        ("rule", "alert_filtering.*", 1),
-        ("rule", "alert_filtering.create", 1),
-        ("rule", "alert_filtering.delete", 0),
-        ("resource_type", "alert_filtering", 1),
-        ("resource_type", "correlation_pattern", 0),
-    ] {
-        let gate = format!("  - {{id: g, source: bigpanda, {key}: \"{word}\", max: 0}}\n");
-        ends(word, changes.clone(), "", &gate, code, "where max is 0");
-    }
+    at_once(
+        [
+            ("rule", "alert_filtering.*", 1),
+            ("rule", "alert_filtering.create", 1),
+            ("rule", "alert_filtering.delete", 0),
+            ("resource_type", "alert_filtering", 1),
+            ("resource_type", "correlation_pattern", 0),
+        ],
+        |(key, word, code)| {
+            let gate = format!("  - {{id: g, source: bigpanda, {key}: \"{word}\", max: 0}}\n");
+            ends(word, changes.clone(), "", &gate, code, "where max is 0");
+        },
+    );
     let gate = "  - {id: g, source: bigpanda, rule: alert_filtering.creat, max: 0}\n";
     Case::with(&json!({}), "", gate).ended.exits(2).says("can match nothing");
 }
@@ -233,34 +244,42 @@ fn what_was_done_decides() {
     let share = json!({"object_of": "auto_share_rules"});
     let forever = json!({"object": {"time_window": {"start": 1, "end": "32788738800"}}});
     let filter = json!({"object": {"plan_type": "filtering_plan"}});
-    for (change, rule, severity, code) in [
-        (change("alert_filtering", "create"), "maintenance_plan.create", "high", 1),
-        (change_with("alert_filtering", "create", forever), "maintenance_plan.*", "critical", 1),
-        (change_with("alert_filtering", "update", filter), "filtering_plan.update", "high", 1),
-        (change("alert_filtering", "delete"), "maintenance_plan.delete", "informational", 1),
-        (change("api_keys", "create"), "api_keys.create", "high", 1),
-        (change("api_keys", "delete"), "api_keys.create", "informational", 0),
-        (change("sso_config", "update"), "sso_config.*", "high", 1),
-        (change("roles", "update"), "roles.update", "medium", 1),
-        (change_with("roles", "update", full), "roles.update", "high", 1),
-        (change("jit_domains", "create"), "jit_domains.create", "high", 1),
-        (change("users", "create"), "users.create", "medium", 1),
-        (change("environment", "delete"), "environments.delete", "medium", 1),
-        (change("correlation_pattern", "update"), "correlation_patterns.update", "medium", 1),
-        (change_with("environment", "update", share), "auto_share_rules.update", "medium", 1),
-        (change("integrations", "update"), "integrations.update", "medium", 1),
-        (change("widget_rules", "create"), "other.create", "unknown", 1),
-        (change("tag", "archive"), "tag.other", "unknown", 1),
-    ] {
-        let name = change.to_string();
-        let parameters = json!({"changes": [change]});
-        let case = ends(&name, parameters, "", &gate(rule), code, "1 entry");
-        let (found, found_severity) = case.rules().remove(0);
-        assert_eq!(found_severity, severity, "{name}");
-        if code == 1 {
-            assert!(rule.starts_with(found.split('.').next().unwrap()), "{name}: {found}");
-        }
-    }
+    at_once(
+        [
+            (change("alert_filtering", "create"), "maintenance_plan.create", "high", 1),
+            (
+                change_with("alert_filtering", "create", forever),
+                "maintenance_plan.*",
+                "critical",
+                1,
+            ),
+            (change_with("alert_filtering", "update", filter), "filtering_plan.update", "high", 1),
+            (change("alert_filtering", "delete"), "maintenance_plan.delete", "informational", 1),
+            (change("api_keys", "create"), "api_keys.create", "high", 1),
+            (change("api_keys", "delete"), "api_keys.create", "informational", 0),
+            (change("sso_config", "update"), "sso_config.*", "high", 1),
+            (change("roles", "update"), "roles.update", "medium", 1),
+            (change_with("roles", "update", full), "roles.update", "high", 1),
+            (change("jit_domains", "create"), "jit_domains.create", "high", 1),
+            (change("users", "create"), "users.create", "medium", 1),
+            (change("environment", "delete"), "environments.delete", "medium", 1),
+            (change("correlation_pattern", "update"), "correlation_patterns.update", "medium", 1),
+            (change_with("environment", "update", share), "auto_share_rules.update", "medium", 1),
+            (change("integrations", "update"), "integrations.update", "medium", 1),
+            (change("widget_rules", "create"), "other.create", "unknown", 1),
+            (change("tag", "archive"), "tag.other", "unknown", 1),
+        ],
+        |(change, rule, severity, code)| {
+            let name = change.to_string();
+            let parameters = json!({"changes": [change]});
+            let case = ends(&name, parameters, "", &gate(rule), code, "1 entry");
+            let (found, found_severity) = case.rules().remove(0);
+            assert_eq!(found_severity, severity, "{name}");
+            if code == 1 {
+                assert!(rule.starts_with(found.split('.').next().unwrap()), "{name}: {found}");
+            }
+        },
+    );
     let baseline = json!({"changes": [change("sso_config", "init_state")]});
     ends("init_state", baseline, "", NOTHING, 0, "1 baseline snapshot (init_state), ignored");
 }
@@ -392,10 +411,18 @@ fn refusals_and_limits_have_their_own_ends() {
     let case =
         ends("redirect", json!({"redirect": true, "changes": plan}), "", NO_HIGH, 1, "1 entry");
     assert!(case.platform.count("/audit/logs/?") >= 2, "{:?}", case.platform.requests());
-    // Slower than documented: 429 is asked again, and nothing is lost.
+}
+
+#[test]
+fn a_slower_limit_than_documented_loses_nothing() {
+    let plan = json!([change("alert_filtering", "create")]);
     let slow = json!({"requests_per_second": 1, "changes": plan, "filler": 3, "per_page_cap": 2});
     let case = ends("429", slow, "", NO_HIGH, 1, "4 entries");
     assert!(case.platform.count(" 429") > 0, "{:?}", case.platform.requests());
+}
+
+#[test]
+fn a_platform_that_does_not_come_back_is_unreachable() {
     let fault = json!({"path": "/resources/v2.0/audit/logs", "status": 503, "times": null});
     let case = Case::with(&json!({"faults": [fault]}), "    request_timeout: 2s\n", NO_HIGH);
     case.ended.exits(5).says("answered 503 with an HTML page (after 6");
@@ -519,7 +546,7 @@ fn eighteen_samples_become_titled_findings() {
     let names: Vec<_> =
         files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, expected.map(|(name, ..)| name), "the samples and this table are the same");
-    for (path, (name, severity, title)) in files.iter().zip(expected) {
+    at_once(files.iter().zip(expected), |(path, (name, severity, title))| {
         let case = served(path, NOTHING);
         assert_eq!(case.ended.code, Some(1), "{name}: {}{}", case.ended.stdout, case.ended.stderr);
         let report = case.report();
@@ -532,7 +559,7 @@ fn eighteen_samples_become_titled_findings() {
         assert!(reason.contains("does not tell exactly what"), "{name}: {reason}");
         assert!(!report.to_string().contains("5ecc0de0"), "{name}");
         println!("{name:24}{severity:15}{reason}");
-    }
+    });
 }
 
 /// Eleven of the vendor's samples are no JSON; the same faults in files of our own.
@@ -540,7 +567,7 @@ fn eighteen_samples_become_titled_findings() {
 fn eleven_malformed_files_are_clear_errors() {
     let files = samples("malformed");
     assert_eq!(files.len(), 11);
-    for path in files {
+    at_once(files, |path| {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let case = served(&path, NOTHING);
         assert_eq!(case.ended.code, Some(3), "{name}: {}{}", case.ended.stdout, case.ended.stderr);
@@ -552,5 +579,5 @@ fn eleven_malformed_files_are_clear_errors() {
             "{name}: {message}"
         );
         println!("{name:24}{message}");
-    }
+    });
 }

@@ -76,10 +76,11 @@ fn a_stuck_job_ends_at_the_deadline_and_is_cancelled() {
     let platform = Platform::start("stuck");
     let folder = Folder::new();
     let policy =
-        opencomply(&platform.origin, HIGH_119).replace("version: 1", "version: 1\ndeadline: 4s");
+        opencomply(&platform.origin, HIGH_119).replace("version: 1", "version: 1\ndeadline: 12s");
     folder.write("compliance-gate.yaml", &policy);
     let ended = folder.run(&["run"]).exits(3).says("CREATED").says("deadline");
-    assert!(ended.took.as_secs() < 15, "took {:?}", ended.took);
+    // The deadline is a promise; beyond it are the seconds for cleaning up, and a loaded machine.
+    assert!(ended.took.as_secs() < 60, "took {:?}", ended.took);
     assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel"), 1);
 }
 

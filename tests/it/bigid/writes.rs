@@ -140,17 +140,19 @@ async fn what_is_no_case_is_not_changed() {
 /// A filter is only a short cut: whatever the platform makes of it, the answer is the case.
 #[tokio::test]
 async fn a_case_is_found_whatever_the_platform_makes_of_the_filter() {
-    for bigid in [
+    let platforms = [
         json!({"ignore_filter": true}),
         json!({"ignore_filter": true, "largest_page": 2}),
         json!({"encoding": "csv"}),
         json!({"ids": "id"}),
-    ] {
+    ];
+    let looks = platforms.map(|bigid| async move {
         let desk = Desk::of(bigid.clone()).await;
         let case = desk.an_open_case().await;
         assert_eq!(desk.status_of(&case.id).await.as_deref(), Some("open"), "{bigid}");
         assert_eq!(desk.status_of("000000000000000000000000").await, None, "{bigid}");
-    }
+    });
+    futures_util::future::join_all(looks).await;
 }
 
 /// The platform answers with the cases of a policy, changed; whichever way it counts them.

@@ -69,6 +69,39 @@ impl Folder {
     }
 }
 
+/// The longest that a test waits for something that is on its way. A loaded machine may be slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Checks all cases of a test at the same time: most of each is waiting.
+pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
+}
+
+/// Waits until it is so.
+pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Looks until there is something.
+pub async fn look_until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// How a run ended, and what it said.
 #[derive(Debug)]
 pub struct Ended {
@@ -185,11 +218,7 @@ impl Platform {
 
     /// Waits until a request holds this text.
     pub fn wait_for(&self, text: &str) {
-        let until = Instant::now() + Duration::from_secs(30);
-        while self.count(text) == 0 {
-            assert!(Instant::now() < until, "no request for {text}: {:?}", self.requests());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until(&format!("a request for {text}"), || self.count(text) > 0);
     }
 
     pub fn kill(&mut self) {

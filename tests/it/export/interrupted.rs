@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::setup::{LEDGER, Office};
-use crate::common::Ended;
 use crate::common::proxy::{Fault, Proxy, Rule};
+use crate::common::{Ended, at_once, wait_until};
 
 const CASES: usize = 5;
 
@@ -19,14 +19,6 @@ fn start(office: &Office, arguments: &[&str]) -> Child {
 fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-fn wait_for(what: &str, mut seen: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !seen() {
-        assert!(Instant::now() < until, "{what} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Runs until every case has its ticket, as a pipeline would; at most a few times.
@@ -44,47 +36,48 @@ fn finish(office: &Office) {
 /// got it, and once where it had made the issue already.
 #[test]
 fn killed_at_any_create_no_ticket_is_lost_or_doubled() {
-    for fault in [Fault::Stall, Fault::StallBody] {
-        for at in 0..CASES {
-            // Only the intent in the ledger shows that there may be an issue that no search finds.
-            let office = Office::of(CASES, json!({"jira": {"index_lag_ms": 1200}}));
-            let applied = matches!(fault, Fault::StallBody);
-            let rules = vec![Rule {
-                path: "POST /rest/api/3/issue ",
-                skip: at,
-                times: 1,
-                fault: fault.clone(),
-            }];
-            let proxy = Proxy::start(&office.platform.origin, rules);
-            office.configure_at(&proxy.origin, "", "    settle: 2s\n", "");
-            let child = start(&office, &["jira", "--apply"]);
-            wait_for("the create", || {
-                let heads = proxy.heads();
-                heads.iter().filter(|head| head.starts_with("POST /rest/api/3/issue ")).count() > at
-            });
-            if applied {
-                let made = format!("POST /rest/api/3/issue {}", 201);
-                wait_for("the issue", || office.platform.count(&made) > at);
-            }
-            kill(child);
-            office.has_issues(if applied { at + 1 } else { at });
-            finish(&office);
-            office.has_issues(CASES);
+    let faults = [Fault::Stall, Fault::StallBody];
+    let kills = faults.iter().flat_map(|fault| (0..CASES).map(move |at| (fault, at)));
+    at_once(kills, |(fault, at)| {
+        // Only the intent in the ledger shows that there may be an issue that no search finds.
+        let office = Office::of(CASES, json!({"jira": {"index_lag_ms": 1200}}));
+        let applied = matches!(fault, Fault::StallBody);
+        let rules = vec![Rule {
+            path: "POST /rest/api/3/issue ",
+            skip: at,
+            times: 1,
+            fault: fault.clone(),
+        }];
+        let proxy = Proxy::start(&office.platform.origin, rules);
+        office.configure_at(&proxy.origin, "", "    settle: 2s\n", "");
+        let child = start(&office, &["jira", "--apply"]);
+        wait_until("the create", || {
+            let heads = proxy.heads();
+            heads.iter().filter(|head| head.starts_with("POST /rest/api/3/issue ")).count() > at
+        });
+        if applied {
+            let made = format!("POST /rest/api/3/issue {}", 201);
+            wait_until("the issue", || office.platform.count(&made) > at);
         }
-    }
+        kill(child);
+        office.has_issues(if applied { at + 1 } else { at });
+        finish(&office);
+        office.has_issues(CASES);
+    });
 }
 
 /// Wherever it happens to be.
 #[test]
 fn killed_at_any_time_no_ticket_is_lost_or_doubled() {
-    for millis in (40..600).step_by(40) {
+    at_once((40..600).step_by(40), |millis| {
         let office = Office::of(CASES, json!({"jira": {"index_lag_ms": 300}}));
         let child = start(&office, &["jira", "--apply"]);
+        // Whatever it has done by then, the assertions are the same.
         std::thread::sleep(Duration::from_millis(millis));
         kill(child);
         finish(&office);
         office.has_issues(CASES);
-    }
+    });
 }
 
 /// Terminated, as by a CI host, it reports what it did not reach.
@@ -98,7 +91,7 @@ fn terminated_it_reports_what_it_did_not_reach() {
     office.configure_at(&proxy.origin, "", "", "");
     let started = Instant::now();
     let child = start(&office, &["jira", "--apply"]);
-    wait_for("the second create", || {
+    wait_until("the second create", || {
         proxy.heads().iter().filter(|head| head.starts_with("POST /rest/api/3/issue ")).count() > 1
     });
     let id = child.id().to_string();

@@ -105,7 +105,6 @@ fn what_cannot_be_decided_is_left_for_the_next_run() {
         .exits(3)
         .says("a second one is not risked")
         .says("1 undecided");
-    std::thread::sleep(std::time::Duration::from_secs(2));
     office.configure_at(&proxy.origin, "", "    settle: 30s\n", "");
     office.run(&["jira", "--apply"]).exits(0).says("1 found, 1 created");
     office.has_issues(2);

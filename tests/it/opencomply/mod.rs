@@ -51,7 +51,7 @@ async fn a_clean_estate_is_counted_without_downloading_its_passes() {
 
 #[tokio::test]
 async fn what_a_succeeded_job_hides_is_found() {
-    for (name, cause, words) in [
+    let scenarios = [
         ("inconclusive", Cause::Incomplete, "2 failed"),
         ("timed-out-runners", Cause::Incomplete, "3 timed out"),
         ("missing-report", Cause::Incomplete, "no report"),
@@ -65,7 +65,8 @@ async fn what_a_succeeded_job_hides_is_found() {
             "has 152 failed results of this job where its status counts 140",
         ),
         ("inactive", Cause::Incomplete, "is INACTIVE"),
-    ] {
+    ];
+    let runs = scenarios.map(|(name, cause, words)| async move {
         let platform = Platform::named(name).await;
         let part = Gate::documented().part(&platform).await;
         assert_problem(&part, cause, words);
@@ -73,7 +74,8 @@ async fn what_a_succeeded_job_hides_is_found() {
             assert_problem(&part, cause, "not evaluated: ");
         }
         assert_eq!(platform.requests("cancel"), 0, "{name}");
-    }
+    });
+    futures_util::future::join_all(runs).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::common::look_until;
 use compliance_gate::evidence::{self, Outcome, Part};
 use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::http::{Http, Setup};
@@ -14,6 +15,7 @@ use compliance_gate::selection::{Field, Pattern, Selection, Wanted};
 use compliance_gate::sources::{Session, Source};
 use compliance_gate::stop::{Signal, Stop};
 use compliance_gate_simulator::{Role, Scenario, Simulator};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -85,6 +87,21 @@ impl Platform {
     /// How many requests there were whose line holds the text.
     pub fn requests(&self, text: &str) -> usize {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Cancels a job, as its owner would.
+    pub async fn cancel(&self, job: u64) {
+        let body =
+            json!({"job_type": "compliance", "selector": "job_id", "job_id": [job.to_string()]});
+        let url = format!("{}/main/schedule/api/v3/jobs/cancel", self.origin);
+        let request = reqwest::Client::new().post(url).bearer_auth(ADMIN);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
+    /// Waits until there was such a request.
+    pub async fn until_requested(&self, text: &str) {
+        look_until(text, async || (self.requests(text) > 0).then_some(())).await;
     }
 
     pub fn starts(&self) -> usize {

@@ -43,7 +43,7 @@ async fn a_start_that_never_arrived_is_sent_once_more_and_no_more() {
 #[tokio::test]
 async fn a_stopped_gate_cancels_what_it_started_and_nothing_else() {
     let platform = Platform::named("stuck").await;
-    let gate = Gate { deadline: Duration::from_millis(1500), ..Gate::documented() };
+    let gate = Gate { deadline: Duration::from_secs(5), ..Gate::documented() };
     let outcome = gate.outcome(&platform).await.unwrap();
     assert_problem(&outcome.parts[0], Cause::Deadline, "job 136 CREATED");
     assert!(
@@ -52,7 +52,7 @@ async fn a_stopped_gate_cancels_what_it_started_and_nothing_else() {
     assert_eq!(platform.requests("POST /main/schedule/api/v3/jobs/cancel"), 1);
 
     let platform = Platform::named("joinable").await;
-    let gate = Gate { deadline: Duration::from_millis(1500), ..Gate::documented() };
+    let gate = Gate { deadline: Duration::from_secs(5), ..Gate::documented() };
     let outcome = gate.outcome(&platform).await.unwrap();
     assert_problem(&outcome.parts[0], Cause::Deadline, "job 135");
     assert_eq!(platform.requests("cancel"), 0);
@@ -63,7 +63,7 @@ async fn an_interrupted_gate_returns_and_cancels() {
     let platform = Platform::named("stuck").await;
     let gate = Gate::documented();
     let signal = async {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        platform.until_requested("/job/compliance/136").await;
         gate.signal.send(Some(Signal::Terminate)).unwrap();
     };
     let (outcome, ()) = tokio::join!(gate.outcome(&platform), signal);
