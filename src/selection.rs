@@ -210,8 +210,7 @@ impl Selection {
     /// Whether a finding is within the selection.
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
         self.matches(&finding.subject)
-            && self
-                .matches_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
+            && self.matches_resource_of(finding)
             && self.matches_status(finding)
             && self.matches_actor(finding)
             && self.matches_age(finding.created_at, now)
@@ -227,6 +226,13 @@ impl Selection {
             self.word(Field::Framework, &[Some(&control.framework)])
                 && self.word(Field::Control, &[Some(&control.id)])
         })
+    }
+
+    /// A failure that states no resource could be on any of them.
+    fn matches_resource_of(&self, finding: &Finding) -> bool {
+        let Finding { resource_id, resource_name, .. } = finding;
+        (resource_id.is_none() && resource_name.is_none())
+            || self.matches_resource(resource_id.as_deref(), resource_name.as_deref())
     }
 
     fn matches_status(&self, finding: &Finding) -> bool {

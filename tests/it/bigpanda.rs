@@ -1,8 +1,11 @@
-//! BigPanda's audit log through the real binary: what each quirk of the platform ends in.
+//! BigPanda's audit log through the real binary: the exit code of each quirk of the platform.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
+
+use crate::common::proxy::{Fault, Proxy, Rule};
 use crate::common::{Ended, Folder, Platform, at_once, bigpanda};
 use serde_json::{Value, json};
 
@@ -172,7 +175,7 @@ fn every_page_is_read_however_short() {
         ],
         |(name, more, words)| {
             if name == "total too low" {
-                ends(name, with(more), "", NOTHING, 3, "rows came where 21 were promised");
+                ends(name, with(more), "", NOTHING, 3, "rows arrived where 21 were announced");
             } else {
                 ends(name, with(more), "", NO_HIGH, 3, words);
             }
@@ -181,11 +184,11 @@ fn every_page_is_read_however_short() {
 }
 
 #[test]
-fn an_action_that_nobody_documents_may_be_the_one_that_a_gate_names() {
+fn an_undocumented_action_may_be_the_one_that_a_gate_names() {
     let gate = "  - {id: g, source: bigpanda, rule: api_keys.create, max: 0}\n";
     for action in ["created", "insert"] {
         let parameters = json!({"changes": [change("api_keys", action)]});
-        ends(action, parameters, "", gate, 3, "does not tell what was done");
+        ends(action, parameters, "", gate, 3, "does not state its action");
     }
     // Of another type it is none, and what is certain blocks all the same.
     let other = json!({"changes": [change("tag", "created")]});
@@ -225,7 +228,7 @@ fn entries_are_read_as_they_come() {
     // A year long ago, in a log that ignores the window.
     let old = change_with("api_keys", "create", json!({"minutes_ago": 600_000}));
     let parameters = json!({"ignore_window": true, "changes": [old]});
-    ends("window ignored", parameters, "", NO_HIGH, 0, "outside the window");
+    ends("window ignored", parameters, "", NO_HIGH, 3, "outside the window");
     // The window is what was asked for.
     let yesterday = change_with("api_keys", "create", json!({"minutes_ago": 2000}));
     let parameters = json!({"changes": [yesterday]});
@@ -303,17 +306,18 @@ fn a_deletion_is_named_by_an_earlier_entry() {
 }
 
 #[test]
-fn an_entry_that_does_not_tell_counts_as_the_worst_it_can_be() {
+fn an_ambiguous_entry_counts_as_the_worst_possible_change() {
     let parameters =
         |kind: &str| json!({"without": ["action_type"], "changes": [change(kind, "delete")]});
     let gate = |rule: &str| format!("  - {{id: g, source: bigpanda, rule: \"{rule}\", max: 0}}\n");
-    let words = "the entry does not tell exactly what was done, and counts as the gravest it can be \
+    let words = "the entry does not state exactly what was done; counted as the worst change \
                  (maintenance_plan.create)";
     let plan = || parameters("alert_filtering");
     ends("create", plan(), "", &gate("maintenance_plan.create"), 1, words);
     ends("severity", plan(), "", NO_HIGH, 1, "1 entry without an action");
     // It may have been this, and a gate that would overlook it cannot be sure.
-    let words = "taken for the gravest it can be (maintenance_plan.create), it is none of rule";
+    let words =
+        "counted as the most severe possible one (maintenance_plan.create) it is not in rule";
     ends("update", plan(), "", &gate("maintenance_plan.update"), 3, words);
     ends("other type", plan(), "", &gate("api_keys.create"), 0, "1 entry");
 }
@@ -352,7 +356,7 @@ fn anyone_but_the_expected_actors() {
 
     // Whoever is not named could be anybody: never expected, and met by every actor selector.
     let unknown = json!({"without": ["actor"], "changes": [bot("api_keys")]});
-    ends("unknown", unknown.clone(), expected, NO_HIGH, 1, "by somebody who is not named");
+    ends("unknown", unknown.clone(), expected, NO_HIGH, 1, "by an unknown actor");
     let gate = "  - {id: g, source: bigpanda, actor: zoe@example.com, max: 0}\n";
     ends("unknown, selected", unknown, "", gate, 1, "1 failed check");
 }
@@ -376,22 +380,29 @@ fn the_policy_can_change_the_risk_table() {
 }
 
 #[test]
-fn plans_in_force_are_looked_up_besides() {
+fn plans_in_force_are_read_too() {
     let plan = |minutes: i64| json!({"name": "Forgotten", "created_minutes_ago": minutes});
     let quiet = |plans: Value| json!({"changes": [], "plans": plans});
     let active = "  - {id: g, source: bigpanda, rule: maintenance_plan.active, max: 0}\n";
-    ends("204", quiet(json!([])), "", NOTHING, 0, "0 maintenance plans in force now");
-    ends("old", quiet(json!([plan(9000)])), "", NO_HIGH, 0, "1 maintenance plan in force now");
+    ends("204", quiet(json!([])), "", NOTHING, 0, "no maintenance plans in force");
+    ends("old", quiet(json!([plan(9000)])), "", NO_HIGH, 0, "1 maintenance plan in force");
     ends("old, named", quiet(json!([plan(9000)])), "", active, 1, "'Forgotten' in force now");
-    ends("new, not in the log", quiet(json!([plan(90)])), "", NO_HIGH, 1, "does not tell by whom");
+    ends(
+        "new, not in the log",
+        quiet(json!([plan(90)])),
+        "",
+        NO_HIGH,
+        1,
+        "the audit log has no entry of it",
+    );
     let done = json!([{"name": "Done", "status": "done", "created_minutes_ago": 90}]);
-    ends("done", quiet(done), "", NOTHING, 0, "0 maintenance plans in force now");
+    ends("done", quiet(done), "", NOTHING, 0, "no maintenance plans in force");
 
     let mut logged = change("alert_filtering", "create");
     logged["name"] = "Forgotten".into();
     let logged = json!({"changes": [logged], "plans": [plan(90)]});
     let expected = "    expected_actors: [mallory@example.net]\n";
-    ends("expected", logged, expected, NOTHING, 0, "1 of them by expected actors alone");
+    ends("expected", logged, expected, NOTHING, 0, "1 of them changed only by expected actors");
 
     let closed = json!({"changes": [], "plans_forbidden": true});
     ends("closed", closed.clone(), "", NOTHING, 0, "were not read");
@@ -401,13 +412,82 @@ fn plans_in_force_are_looked_up_besides() {
     assert_eq!(case.platform.count("maintenance-plans"), 0);
 }
 
+/// Anything but a missing permission leaves open whether a plan was created.
+#[test]
+fn plans_that_cannot_be_read_are_missing_evidence() {
+    for status in [400, 404] {
+        let fault = json!({
+            "path": "/resources/v2.0/ordered-maintenance-plans", "kind": "json", "status": status, "times": null
+        });
+        let case =
+            Case::with(&json!({"bigpanda": {"changes": []}, "faults": [fault]}), "", NOTHING);
+        case.ended.exits(3).says(&status.to_string()).says("active_plans: off");
+    }
+}
+
+/// `doctor` asks for everything that `run` asks for.
+#[test]
+fn doctor_reports_what_a_run_would_lack() {
+    let platform = Platform::of(r#"{"bigpanda": {"plans_forbidden": true}}"#);
+    let doctor = |settings: &str| {
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &bigpanda(&platform.origin, settings, NOTHING));
+        folder.run(&["doctor"])
+    };
+    doctor("").exits(0).says("the maintenance plans in force are not read");
+    doctor("    active_plans: required\n").exits(4).says("403");
+    doctor("    active_plans: off\n").exits(0).does_not_say("maintenance plans");
+}
+
+fn answer(date: &str, body: &Value) -> Fault {
+    let body = body.to_string();
+    Fault::Answer(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: {date}\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from(SystemTime::now())
+}
+
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+
+/// The preflight saw an entry, and the walk over the same window brings none.
+#[test]
+fn every_figure_of_a_run_must_agree() {
+    let platform =
+        Platform::of(&json!({"bigpanda": {"changes": [change("roles", "update")]}}).to_string());
+    for empty in [json!({"items": [], "total": 0}), json!([])] {
+        let fault = answer(&now().format(HTTP_DATE).to_string(), &empty);
+        let rules = vec![Rule { path: "/audit/logs", skip: 1, times: 99, fault }];
+        let proxy = Proxy::start(&platform.origin, rules);
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &bigpanda(&proxy.origin, "", NOTHING));
+        folder.run(&["run"]).exits(3).says("0 rows arrived where an earlier request saw");
+    }
+}
+
+#[test]
+fn entries_that_all_lie_outside_the_window_prove_nothing() {
+    let old = change_with("tag", "update", json!({"minutes_ago": 5000}));
+    let parameters = json!({"ignore_window": true, "changes": [old]});
+    let words = "no entry of the audit log lies in the requested window";
+    ends("outside", parameters, "", NOTHING, 3, words);
+    let new = change_with("tag", "update", json!({"minutes_ago": 5}));
+    let parameters = json!({"ignore_window": true, "changes": [old, new]});
+    ends("one inside", parameters, "", NO_HIGH, 0, "1 entry outside the window, not counted");
+}
+
 #[test]
 fn refusals_and_limits_have_their_own_ends() {
     let plan = json!([change("alert_filtering", "create")]);
     let words = "Forbidden - the role lacks a permission";
     ends("403", json!({"forbidden": true}), "", NO_HIGH, 4, words);
     let revoked = json!({"revoked_keys": ["test-token-of-bigpanda"]});
-    ends("401", revoked, "", NO_HIGH, 4, "permission \"Audit Logs\"");
+    ends("401", revoked.clone(), "", NO_HIGH, 4, "permission \"Audit Logs\"");
+    ends("401, region", revoked, "", NO_HIGH, 4, "https://eu-api.bigpanda.io");
     let case =
         ends("redirect", json!({"redirect": true, "changes": plan}), "", NO_HIGH, 1, "1 entry");
     assert!(case.platform.count("/audit/logs/?") >= 2, "{:?}", case.platform.requests());
@@ -439,7 +519,7 @@ fn no_more_than_five_requests_in_a_second() {
 }
 
 #[test]
-fn secrets_never_leave_the_room() {
+fn secrets_are_never_shown() {
     let secret = "5ecc0de05ecc0de05ecc0de05ecc0de0";
     let hash = "feedfacefeedfacefeedface";
     let mut integration = change("integrations", "update");
@@ -480,7 +560,7 @@ fn a_policy_that_could_never_be_met_is_refused() {
         ("    resource_types: [users]\n", "rule: roles.create, max: 0", "can match nothing"),
         ("    active_plans: off\n", "rule: maintenance_plan.active, max: 0", "can match nothing"),
         ("", "status: open, max: 0", "does not know"),
-        ("", "min_pass_rate: \"90%\"", "what was done, not what was checked"),
+        ("", "min_pass_rate: \"90%\"", "changes, not checks"),
         ("    expected_actors: \"*\"\n", "max: 0", "by anybody"),
         ("    risk: [{type: rolls, severity: low}]\n", "max: 0", "did you mean `roles`?"),
     ] {
@@ -556,7 +636,7 @@ fn eighteen_samples_become_titled_findings() {
         assert!(reason.starts_with(title), "{name}: {reason}");
         assert_eq!(finding["severity"], severity, "{name}");
         assert!(finding["rule"]["title"].is_string(), "{name}");
-        assert!(reason.contains("does not tell exactly what"), "{name}: {reason}");
+        assert!(reason.contains("does not state exactly what"), "{name}: {reason}");
         assert!(!report.to_string().contains("5ecc0de0"), "{name}");
         println!("{name:24}{severity:15}{reason}");
     });

@@ -54,6 +54,7 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
     });
     let cases = Router::new()
         .route("/all-cases", get(all_cases))
+        .route("/cases-by-severity", get(by_severity))
         .route("/case-status/{id}", patch(one))
         // `cases:{actionType}` (docs/platforms/bigid.md, changing cases).
         .route("/{action}", patch(bulk))
@@ -99,7 +100,9 @@ async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -
     if asked.from > 0 && platform.swapped.load(Ordering::Relaxed) < settings.swaps {
         estate.swap(u64::from(platform.swapped.fetch_add(1, Ordering::Relaxed)));
     }
-    let found: Vec<_> = estate.cases().filter(|case| asked.takes(case)).collect();
+    let answers = platform.answers.load(Ordering::Relaxed);
+    let is_empty = settings.empty_after.is_some_and(|after| answers > after);
+    let found: Vec<_> = estate.cases().filter(|case| !is_empty && asked.takes(case)).collect();
     let total = (found.len() as u64).saturating_add_signed(settings.total_offset);
     let page: Vec<Value> = found
         .iter()
@@ -112,6 +115,29 @@ async fn all_cases(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -
         data["totalCount"] = total.into();
     }
     reply::json(&json!({ "status": "success", "statusCode": 200, "message": null, "data": data }))
+}
+
+/// `GET /actionable-insights/cases-by-severity` (docs/platforms/bigid.md, totals).
+async fn by_severity(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Response {
+    let settings = &platform.settings;
+    if settings.without_severities {
+        return refused(StatusCode::NOT_FOUND, "not found");
+    }
+    let status = pairs.iter().find(|(key, _)| key == "caseStatus").map(|(_, value)| value.as_str());
+    let estate = platform.estate();
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    for case in estate.cases().filter(|case| status.is_none() || case.field("caseStatus") == status)
+    {
+        *counts.entry(case.field("severityLevel").unwrap_or("none")).or_default() += 1;
+    }
+    let rows: Vec<Value> = counts
+        .iter()
+        .map(|(severity, count)| {
+            let value = count.saturating_add_signed(settings.severities_offset);
+            json!({ "value": value, "severityLevel": severity })
+        })
+        .collect();
+    reply::json(&json!(rows))
 }
 
 /// `PATCH /actionable-insights/case-status/{caseId}` (docs/platforms/bigid.md, changing cases).

@@ -1,10 +1,10 @@
 //! One page of `GET /actionable-insights/all-cases` (docs/platforms/bigid.md#listing-cases).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::settings::{Encoding, Settings};
-use super::wire::{Envelope, FIELDS, Page};
-use crate::finding::Problem;
+use super::wire::{Data, Envelope, FIELDS, Page};
+use super::words;
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::text;
 
@@ -19,8 +19,40 @@ pub struct Query<'a> {
     pub limit: u64,
     /// The fields to request; `None` requests whole cases.
     pub fields: Option<&'a [&'a str]>,
-    /// Only the case with this id, where the platform understands that.
-    pub id: Option<&'a str>,
+    pub filter: Filter<'a>,
+}
+
+/// The cases to request. A platform that does not understand a filter may ignore it, or match
+/// nothing: the caller must check the answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Filter<'a> {
+    None,
+    /// The case with this id.
+    Id(&'a str),
+    /// Cases with a documented status that is finished, or not.
+    Resolved(bool),
+}
+
+impl Filter<'_> {
+    /// The value of the parameter `filter`.
+    fn parameter(self, encoding: Encoding) -> Option<String> {
+        let json = |field: &str, value: Value, operator: &str| {
+            json!([{"field": field, "value": value, "operator": operator}]).to_string()
+        };
+        let text = match (self, encoding) {
+            (Self::None, _) => return None,
+            (Self::Id(id), Encoding::Json) => json("_id", id.into(), "equal"),
+            (Self::Id(id), Encoding::Csv) => format!("_id = \"{id}\""),
+            (Self::Resolved(resolved), Encoding::Json) => {
+                json("caseStatus", words::statuses(resolved).collect(), "in")
+            }
+            (Self::Resolved(resolved), Encoding::Csv) => {
+                let quoted = words::statuses(resolved).map(|word| format!("\"{word}\""));
+                format!("caseStatus IN ({})", quoted.collect::<Vec<_>>().join(", "))
+            }
+        };
+        Some(text)
+    }
 }
 
 impl Query<'_> {
@@ -48,16 +80,8 @@ impl Query<'_> {
                 },
             );
         }
-        if let Some(id) = self.id {
-            call = call.parameter(
-                "filter",
-                &match encoding.filter {
-                    Encoding::Json => {
-                        json!([{"field": "_id", "value": id, "operator": "equal"}]).to_string()
-                    }
-                    Encoding::Csv => format!("_id = \"{id}\""),
-                },
-            );
+        if let Some(filter) = self.filter.parameter(encoding.filter) {
+            call = call.parameter("filter", &filter);
         }
         call
     }
@@ -103,12 +127,28 @@ pub fn understood(answer: &Answer) -> Result<(), HttpError> {
     })
 }
 
-/// The number of cases, where the platform states it.
+/// The first look at a list of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The number of cases, where the platform states it.
+    pub total: Option<u64>,
+    /// Whether a case arrived.
+    pub is_any: bool,
+}
+
+impl Look {
+    /// Whether a walk over the same list agrees with it.
+    pub fn agrees(self, cases: u64) -> bool {
+        self.total.map_or(!self.is_any || cases > 0, |total| total == cases)
+    }
+}
+
+/// Requests a single case of a list.
 ///
 /// # Errors
 /// As for a page.
-pub async fn visible(settings: &Settings, http: &Http) -> Result<Option<u64>, Problem> {
-    let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), id: None };
-    let page = page(settings, http, one).await.map_err(|error| error.problem())?;
-    Ok(page.data.total)
+pub async fn look(settings: &Settings, http: &Http, filter: Filter<'_>) -> Result<Look, HttpError> {
+    let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), filter };
+    let Data { total, cases } = page(settings, http, one).await?.data;
+    Ok(Look { total, is_any: !cases.is_empty() })
 }

@@ -1,11 +1,13 @@
-//! Cases become findings (fact sheet §A6).
+//! Cases become findings (docs/platforms/bigid.md#cases).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::api::{self, Filter, Look};
 use super::case::Case;
 use super::settings::Settings;
-use super::walk::{self, Estate};
+use super::totals;
+use super::walk::{self, Estate, Scope};
 use crate::evidence::{Findings, Outcome, Part, Proof, Unit};
 use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Subject};
 use crate::selection::{Field, Pattern};
@@ -17,59 +19,102 @@ const MOST_HELP: usize = 1000;
 /// Characters of a case's label that are kept.
 const MOST_REASON: usize = 300;
 
-/// Words of the platform that are named.
-const NAMED: usize = 5;
+/// The number of words that a note names.
+const MOST_NAMED: usize = 5;
 
-/// Collects the evidence.
-pub async fn collect(settings: &Settings, session: &Session) -> Outcome {
-    let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
-    match walk::all(settings, &session.http, showing).await {
-        Ok(estate) => {
-            let (doubts, strangers) = words(&estate.cases, session);
+/// Collects the evidence. `first` is what the preflight saw.
+pub async fn collect(settings: &Settings, session: &Session, first: Look) -> Outcome {
+    match read(settings, session, first).await {
+        Ok((estate, mut problems)) => {
+            let (silent, notes) = words(&estate.cases, session);
+            problems.extend(silent);
             let mut part = part(estate);
-            part.notes.extend(strangers);
-            session.outcome(vec![part], doubts, Vec::new())
+            part.notes.extend(notes);
+            session.outcome(vec![part], problems, Vec::new())
         }
         Err(problem) => {
-            let part = Part { problems: vec![problem], ..Part::default() };
+            let part = Part { unit: Unit::Case, problems: vec![problem], ..Part::default() };
             session.outcome(vec![part], Vec::new(), Vec::new())
         }
     }
 }
 
-/// What is to be said of the words that gates select by: a case that lacks such a word may be one
-/// of theirs; and a word that no case has may be a typo, or what everyone hopes for.
+/// Reads the cases, and compares them with the platform's own numbers; once more where those
+/// disagree, since cases may have been opened meanwhile.
+async fn read(
+    settings: &Settings,
+    session: &Session,
+    first: Look,
+) -> Result<(Estate, Vec<Problem>), Problem> {
+    let http = &session.http;
+    let mut estate = cases(settings, session, first).await?;
+    for again in [true, false] {
+        let Some(counted) = totals::open_by_severity(http).await? else { break };
+        let Some(problem) = totals::missing(&session.name, &counted, &estate.cases) else { break };
+        if !again {
+            return Ok((estate, vec![problem]));
+        }
+        let look =
+            api::look(settings, http, Filter::None).await.map_err(|error| error.problem())?;
+        estate = cases(settings, session, look).await?;
+    }
+    Ok((estate, Vec::new()))
+}
+
+/// The unresolved cases, and perhaps the others.
+async fn cases(settings: &Settings, session: &Session, first: Look) -> Result<Estate, Problem> {
+    let http = &session.http;
+    let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
+    let (scope, look) = totals::scope(settings, http, first).await;
+    if let Scope::Unresolved { .. } = scope {
+        match walk::all(settings, http, scope, Some(look), showing).await {
+            Err(Problem {
+                cause: Cause::Protocol | Cause::Contradictory | Cause::Incomplete,
+                message,
+                ..
+            }) => {
+                session.progress.note(&format!("{message}; all cases are read"));
+            }
+            walked => return walked,
+        }
+    }
+    walk::all(settings, http, Scope::All, Some(first), showing).await
+}
+
+/// Problems and notes about the words that gates select by. A case without such a word may be one of
+/// those that a gate means; a word that no case has may be a typo, or the policy is clean.
 fn words(cases: &[Case], session: &Session) -> (Vec<Problem>, Vec<String>) {
-    let (mut doubts, mut strangers) = (Vec::new(), Vec::new());
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
     for field in [Field::Rule, Field::ResourceType] {
         let demands = session.wanted.demands.iter();
         let patterns: BTreeSet<_> =
             demands.filter_map(|demand| demand.selection.words.get(&field)).flatten().collect();
-        let silent = |case: &&Case| !case.is_resolved() && word(case, field).is_none();
-        let silent = cases.iter().filter(silent).count() as u64;
+        let is_silent = |case: &&Case| !case.is_resolved() && word(case, field).is_none();
+        let silent = cases.iter().filter(is_silent).count() as u64;
         if silent > 0 && !patterns.is_empty() {
             let cases = text::count(silent, "unresolved case");
             let what =
                 format!("{}: {cases} without the {field} that a gate selects by", session.name);
-            doubts.push(Problem::new(Cause::Incomplete, what).help(
-                "look at these cases in BigID, or let the gate select by severity and status",
-            ));
+            problems.push(
+                Problem::new(Cause::Incomplete, what).help(
+                    "check these cases in BigID, or let the gate select by severity and status",
+                ),
+            );
         }
         let known: BTreeSet<_> = cases.iter().filter_map(|case| word(case, field)).collect();
-        let strange = |pattern: &&Pattern| !known.iter().any(|word| pattern.matches(word));
-        strangers.extend(patterns.into_iter().filter(strange).filter(|_| !known.is_empty()).map(
-            |pattern| {
-                let some: Vec<_> =
-                    known.iter().take(NAMED).map(|word| text::one_line(word, 60)).collect();
-                let more = if known.len() > NAMED { ", …" } else { "" };
-                let pattern = text::one_line(pattern.as_str(), 60);
-                format!("no case has the {field} `{pattern}`; there are {}{more}", some.join(", "))
-            },
-        ));
+        let is_unknown = |pattern: &&Pattern| !known.iter().any(|word| pattern.matches(word));
+        let unknown = patterns.into_iter().filter(is_unknown).filter(|_| !known.is_empty());
+        notes.extend(unknown.map(|pattern| {
+            let pattern = text::one_line(pattern.as_str(), 60);
+            let known = known.iter().map(|word| text::one_line(word, 60));
+            let known = text::listed(known, ", ", MOST_NAMED);
+            format!("no case has the {field} `{pattern}`; the cases have {known}")
+        }));
     }
-    (doubts, strangers)
+    (problems, notes)
 }
 
+/// The word of a case that a selector of this field is compared with.
 fn word(case: &Case, field: Field) -> Option<&str> {
     match field {
         Field::Rule => case.has_policy.then_some(&*case.policy),
@@ -77,40 +122,47 @@ fn word(case: &Case, field: Field) -> Option<&str> {
     }
 }
 
-/// The evidence in all cases there are. Cases are asked for whenever they were made, so it is a
-/// window that begins with the oldest: that the platform answered in full is the proof, and no
-/// case at all is a pass.
+/// The evidence of all cases. The proof is that the platform answered in full, so no case at all is a
+/// pass.
 fn part(estate: Estate) -> Part {
-    let Estate { cases, as_of, notes } = estate;
-    let standing: Vec<_> = cases.iter().filter(|case| !case.is_resolved()).collect();
-    let rules = rules(&standing);
-    let mut notes = notes;
-    let stale = standing.iter().filter(|case| case.affected_objects == Some(0)).count() as u64;
-    if stale > 0 {
+    let Estate { cases, covered, as_of, mut notes } = estate;
+    let unresolved: Vec<_> = cases.iter().filter(|case| !case.is_resolved()).collect();
+    let rules = rules(&unresolved);
+    let count =
+        |is_counted: &dyn Fn(&&&Case) -> bool| unresolved.iter().filter(is_counted).count() as u64;
+    let empty = count(&|case| case.affected_objects == Some(0));
+    if empty > 0 {
         notes.push(format!(
-            "{} without any affected object: BigID may not have looked again yet; counted",
-            text::count(stale, "unresolved case")
+            "{} without affected objects, counted: BigID may not have scanned again yet",
+            text::count(empty, "unresolved case")
         ));
     }
-    let homeless = standing.iter().filter(|case| case.data_source.is_none()).count() as u64;
-    if homeless > 0 {
+    let without_source =
+        count(&|case| case.data_source.is_none() && case.data_source_display.is_none());
+    if without_source > 0 {
         notes.push(format!(
-            "{} without a data source, which no `resource` meets",
-            text::count(homeless, "unresolved case")
+            "{} without a data source, which every `resource` selector matches",
+            text::count(without_source, "unresolved case")
+        ));
+    }
+    if let Some(left_out) = covered.checked_sub(cases.len() as u64).filter(|number| *number > 0) {
+        notes.push(format!(
+            "{} not read: the totals by status prove that they are resolved",
+            text::count(left_out, "case")
         ));
     }
     Part {
         unit: Unit::Case,
-        proof: Proof::Answered { entries: cases.len() as u64, window: None },
+        proof: Proof::Answered { entries: covered, window: None },
         as_of: Some(as_of),
-        findings: Findings::Listed(standing.iter().map(|case| finding(case, &rules)).collect()),
+        findings: Findings::Listed(unresolved.iter().map(|case| finding(case, &rules)).collect()),
         notes,
         ..Part::default()
     }
 }
 
-/// The policies as rules, one each. Their descriptions come with every case and need not agree;
-/// the first in alphabetical order is taken, so that the order of the cases does not matter.
+/// The policies as rules. Every case has a description of its policy, and they need not agree; the
+/// first in alphabetical order is used, so that the order of the cases does not matter.
 fn rules<'a>(cases: &[&'a Case]) -> BTreeMap<&'a str, Arc<Rule>> {
     let mut help: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for case in cases {
@@ -143,7 +195,7 @@ fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
     }
 }
 
-/// What the case is called, where it is, how much it is about, and who has it.
+/// The label of the case, its link, the number of its objects, and its assignee.
 fn reason(case: &Case) -> String {
     let mut parts = vec![text::shorten(&case.label, MOST_REASON).into_owned()];
     parts.extend(case.alias.as_ref().map(|alias| format!("case {alias}")));
@@ -171,11 +223,12 @@ mod tests {
             let row: Row = serde_json::from_value(row.clone()).unwrap();
             Case::of(row.id().unwrap(), &row, &web)
         };
-        Estate { cases: rows.iter().map(case).collect(), as_of: Utc::now(), notes: Vec::new() }
+        let cases: Vec<_> = rows.iter().map(case).collect();
+        Estate { covered: cases.len() as u64, cases, as_of: Utc::now(), notes: Vec::new() }
     }
 
     #[test]
-    fn what_is_over_is_evaluated_and_no_finding() {
+    fn resolved_cases_are_evaluated_and_are_not_findings() {
         let part = part(estate(&[
             json!({"id": "a", "caseStatus": "open"}),
             json!({"id": "b", "caseStatus": "silenced"}),
@@ -186,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn a_case_without_an_object_left_counts_and_is_named() {
+    fn a_case_without_affected_objects_counts_and_is_noted() {
         let part = part(estate(&[
             json!({"id": "a", "caseStatus": "open", "numberOfAffectedObjects": 0}),
             json!({"id": "b", "caseStatus": "resolved", "numberOfAffectedObjects": 0}),
         ]));
         assert_eq!(part.findings.listed().len(), 1);
-        assert!(part.notes[0].starts_with("1 unresolved case without any affected object"));
+        assert!(part.notes[0].starts_with("1 unresolved case without affected objects"));
     }
 
     #[test]

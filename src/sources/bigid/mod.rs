@@ -1,15 +1,19 @@
-//! BigID Data Posture: security cases, and what the export writes back to them (fact sheet §A).
+//! BigID Data Posture: security cases, and their changes by the export. What is known of the API is in
+//! docs/platforms/bigid.md.
 //!
-//! ```text
-//! settings.rs   the keys of a policy, validated      token.rs    which token, and its exchange
-//! api.rs        one page, asked for and understood   wire.rs     the JSON of a case
-//! walk.rs       all pages, or an error               words.rs    statuses and severities
-//! case.rs       a case, for the gate and the export  findings.rs cases become findings
-//! write.rs      how cases are changed; a run never does
-//! ```
+//! | module | its job |
+//! |---|---|
+//! | `settings` | the keys of a policy, validated |
+//! | `token` | the kind of a token, and its exchange |
+//! | `api`, `wire` | one page, and the JSON of a case |
+//! | `walk` | all pages, or an error |
+//! | `totals` | what the platform's totals prove |
+//! | `words` | statuses and severities |
+//! | `case`, `findings` | a case, and cases as findings |
+//! | `write` | changes of cases, for the export only |
 //!
-//! All cases are read, whatever their status, and told apart here: a filter that the platform
-//! ignores, or understands differently, could hide the worst (fact sheet §A2).
+//! A filter that the platform ignores or understands differently could hide the worst cases. A filter
+//! is used only where the totals prove it, and all cases are filtered here again.
 
 use std::rc::Rc;
 
@@ -30,13 +34,16 @@ mod case;
 mod findings;
 mod settings;
 mod token;
+mod totals;
 mod walk;
 mod wire;
 mod words;
 mod write;
 
+use api::{Filter, Look};
 pub use case::{Case, Ticket};
 pub use settings::Settings;
+use walk::Scope;
 pub use write::{Changed, set_status, set_status_of_policy};
 
 pub const SYSTEM: System = System {
@@ -52,7 +59,7 @@ pub const SYSTEM: System = System {
         Field::ResourceType,
         Field::OlderThan,
     ],
-    // Cases are asked for as they are now.
+    // Cases are read as they are now.
     states_time: true,
 };
 
@@ -62,7 +69,7 @@ pub const SYSTEM: System = System {
 /// If not all of them arrived, or one cannot be used.
 pub async fn cases(settings: &Settings, session: &Session) -> Result<Vec<Case>, Problem> {
     let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
-    Ok(walk::all(settings, &session.http, showing).await?.cases)
+    Ok(walk::all(settings, &session.http, Scope::All, None, showing).await?.cases)
 }
 
 /// One case as it is now; `None` if there is none with this id.
@@ -91,8 +98,14 @@ impl Describe for Settings {
         token::credentials(self, token, stop, progress)
     }
 
+    /// Only findings have a status, and resolved cases are none. An undocumented status counts as
+    /// open.
+    fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
+        (field == Field::Status).then(|| words::statuses(false).map(str::to_owned).collect())
+    }
+
     fn passes_unknown(&self) -> Option<String> {
-        Some("BigID reports cases, and nothing about what it found in order".to_owned())
+        Some("BigID reports cases, and nothing about checks that passed".to_owned())
     }
 }
 
@@ -103,9 +116,9 @@ impl Platform for Settings {
         &'a self,
         session: &'a Session,
     ) -> Result<Self::Ready<'a>, Vec<Problem>> {
-        match api::visible(self, &session.http).await {
-            Ok(visible) => Ok(Reachable { settings: self, session, visible }),
-            Err(problem) => Err(vec![token::advised(problem, self)]),
+        match api::look(self, &session.http, Filter::None).await {
+            Ok(first) => Ok(Reachable { settings: self, session, first }),
+            Err(error) => Err(vec![token::advised(error.problem(), self)]),
         }
     }
 
@@ -114,24 +127,23 @@ impl Platform for Settings {
     }
 }
 
-/// The platform answers and takes the token.
+/// The platform accepts the token and shows cases.
 pub(super) struct Reachable<'a> {
     settings: &'a Settings,
     session: &'a Session,
-    /// Cases that the token can see, where the platform says.
-    visible: Option<u64>,
+    first: Look,
 }
 
 impl Prepared for Reachable<'_> {
     fn summary(&self) -> Vec<String> {
-        let visible = self.visible.map_or_else(
-            || "cases are visible to this token; the platform does not say how many".to_owned(),
-            |visible| format!("{} visible to this token", text::count(visible, "case")),
+        let visible = self.first.total.map_or_else(
+            || "cases are visible to this token; the platform does not state how many".to_owned(),
+            |total| format!("{} visible to this token", text::count(total, "case")),
         );
         vec![visible]
     }
 
     async fn collect(self) -> Outcome {
-        findings::collect(self.settings, self.session).await
+        findings::collect(self.settings, self.session, self.first).await
     }
 }

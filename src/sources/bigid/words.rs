@@ -25,6 +25,14 @@ const STATUSES: [(&str, Standing); 7] = [
     ("closed", Standing::Resolved),
 ];
 
+/// The documented statuses of cases that are not finished, or of those that are.
+pub fn statuses(resolved: bool) -> impl Iterator<Item = &'static str> {
+    STATUSES
+        .into_iter()
+        .filter(move |(_, standing)| (*standing == Standing::Resolved) == resolved)
+        .map(|(word, _)| word)
+}
+
 /// A status in its usual spelling, so that selectors match it, and its meaning; `None` if it is
 /// undocumented.
 pub fn status(word: &str) -> Option<(&'static str, Standing)> {

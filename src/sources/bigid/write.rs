@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::api;
 use super::case::Case;
-use super::{api, settings::Settings, walk};
+use super::settings::Settings;
+use super::walk::{self, Scope};
 use crate::finding::{Cause, Problem};
 use crate::http::{Failure, Http, HttpError};
 use crate::text;
@@ -90,7 +92,7 @@ pub async fn set_status_of_policy(
         let cases = text::count(count, "case");
         return Err(refuse(format!("{cases} to change at once, where bulk.max is {}", bulk.max)));
     }
-    let before = walk::all(settings, http, |_| ()).await?.cases;
+    let before = walk::all(settings, http, Scope::All, None, |_| ()).await?.cases;
     let would_change: BTreeSet<&str> = before
         .iter()
         .filter(|case| case.policy == policy && case.status != status)
@@ -123,7 +125,7 @@ pub async fn set_status_of_policy(
         Err(error) if !is_uncertain(&error) => return Err(error.problem()),
         _ => {}
     }
-    let after = walk::all(settings, http, |_| ()).await.map_err(|problem| {
+    let after = walk::all(settings, http, Scope::All, None, |_| ()).await.map_err(|problem| {
         problem.help("the change was sent, and its result could not be read back")
     })?;
     compare(http, planned, status, &before, &after.cases)

@@ -1,12 +1,13 @@
-//! The order of questions: the audit log of the window, then the plans in force now.
+//! The requests of one run: a first look at the audit log and the plans, the audit log of the window,
+//! and the plans in force now.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::event::{self, Event};
 use super::kind::{self, Action, Kind};
-use super::plans;
+use super::plans::{self, Access};
 use super::settings::Settings;
-use super::walk::{Broken, List, PER_PAGE, Pace};
+use super::walk::{List, ListError, PER_PAGE, Pace};
 use super::weigh::{self, Weighed};
 use crate::evidence::{Findings, Outcome, Part, Unit, Window};
 use crate::finding::Problem;
@@ -15,16 +16,69 @@ use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
 
-/// The window of this run. Its end is frozen: what is written while we read belongs to the next.
-pub fn window(settings: &Settings, now: DateTime<Utc>) -> Window {
+/// Clocks that differ by less do not change what a window contains in practice.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+
+/// What the preflight found out. The run uses the same window.
+pub(super) struct FirstLook {
+    pub(super) window: Window,
+    /// The audit log of the window has at least this many entries.
+    entries: u64,
+    /// How far the platform's clock is ahead of ours, where that matters.
+    ahead: Option<TimeDelta>,
+    pub(super) plans: Access,
+}
+
+impl FirstLook {
+    /// Looks at the audit log and at the plans.
+    ///
+    /// # Errors
+    /// If the audit log cannot be read.
+    pub(super) async fn take(
+        settings: &Settings,
+        session: &Session,
+        pace: &Pace,
+    ) -> Result<Self, Problem> {
+        let log = log(session, pace);
+        let mut window = window(settings, Utc::now());
+        let mut entries = log.look(request(session, window, 1, 1)).await?;
+        let offset: Option<TimeDelta> = None;
+        let ahead = offset.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE);
+        if let Some(ahead) = ahead {
+            // The platform filters by its own clock.
+            window = self::window(settings, Utc::now() + ahead);
+            entries = log.look(request(session, window, 1, 1)).await?;
+        }
+        let plans = match settings.wants_active_plans() {
+            true => plans::access(session, pace).await,
+            false => Access::NotWanted,
+        };
+        Ok(Self { window, entries, ahead, plans })
+    }
+
+    /// A sentence about the difference of the clocks, where it matters.
+    pub(super) fn clock(&self) -> Option<String> {
+        let ahead = self.ahead?;
+        let minutes = std::time::Duration::from_secs(ahead.abs().num_minutes().unsigned_abs() * 60);
+        let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
+        Some(format!(
+            "the platform's clock is {} {direction} the clock of this machine; the window is that of \
+             the platform's clock",
+            humantime::format_duration(minutes)
+        ))
+    }
+}
+
+/// The window before `now`. Its end is frozen: later entries belong to the next run.
+fn window(settings: &Settings, now: DateTime<Utc>) -> Window {
     let to = now.trunc_subsecs(0);
     let span = TimeDelta::from_std(settings.window).unwrap_or(TimeDelta::MAX);
     Window { from: to.checked_sub_signed(span).unwrap_or(DateTime::UNIX_EPOCH), to }
 }
 
-/// One page of the audit log. It is asked for by time alone: how types are spelled is not certain,
-/// and a filter that matches nothing would look like a quiet window (fact sheet §B2).
-pub fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u64) -> Call<'a> {
+/// One page of the audit log. Only the time is a filter: the spelling of types is uncertain, and a
+/// filter that matches nothing would look like a quiet window (docs/platforms/bigpanda.md#request).
+fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u64) -> Call<'a> {
     session
         .http
         .get("resources/v2.0/audit/logs", &[])
@@ -35,87 +89,109 @@ pub fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u6
 }
 
 /// The audit log as a list.
-pub fn log<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
+fn log<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
     let title = "GET /resources/v2.0/audit/logs";
-    List { session, pace, title, is_row: event::is_entry, aside: false }
+    List { session, pace, title, is_row: event::is_entry, supplementary: false }
 }
 
-/// Asks, and hands over what was found, whole or not.
-pub async fn outcome(settings: &Settings, session: &Session, pace: &Pace) -> Outcome {
-    let window = window(settings, Utc::now());
+/// Reads the audit log and the plans.
+pub(super) async fn outcome(
+    settings: &Settings,
+    session: &Session,
+    pace: &Pace,
+    first: FirstLook,
+) -> Outcome {
+    let window = first.window;
     let mut part = Part::of_window(Unit::Change, window);
-    // What is in doubt does not make less of what is certain.
-    let mut doubts = Vec::new();
-    match read(settings, session, pace, window).await {
+    let mut problems = Vec::new();
+    match read(settings, session, pace, &first).await {
         Ok(mut weighed) => {
-            plans_in_force(settings, session, pace, window, &mut weighed).await;
-            part.notes = weighed.notes.sentences(window, weighed.entries);
+            let clock = first.clock();
+            add_plans(settings, session, pace, first, &mut weighed).await;
+            part.notes = clock.into_iter().collect();
+            part.notes.extend(weighed.notes.sentences(window, weighed.entries));
             part.set_looked_at(weighed.entries);
             part.findings = Findings::Listed(weighed.findings);
-            doubts = weighed.problems;
+            // They do not invalidate what was found.
+            problems = weighed.problems;
         }
         Err(problem) => {
             part.findings = Findings::counted(problem.clone());
             part.problems = vec![problem];
         }
     }
-    session.outcome(vec![part], doubts, Vec::new())
+    session.outcome(vec![part], problems, Vec::new())
 }
 
 async fn read(
     settings: &Settings,
     session: &Session,
     pace: &Pace,
-    window: Window,
+    first: &FirstLook,
 ) -> Result<Weighed, Problem> {
+    let window = first.window;
     let events = log(session, pace)
         .rows(
             |page| request(session, window, page, PER_PAGE),
             |entry| Event::read(entry, window.to),
+            first.entries,
         )
         .await
-        .map_err(Broken::problem)?;
+        .map_err(ListError::problem)?;
     Ok(weigh::weigh(&session.name, settings, &session.wanted.demands, window, events))
 }
 
-/// Adds the plans in force. A token that may only read the audit log is enough, unless the policy
-/// asks for just this.
-async fn plans_in_force(
+/// Adds the plans in force. A token without the permission for plans is enough, unless the policy
+/// asks for the plans themselves.
+async fn add_plans(
     settings: &Settings,
     session: &Session,
     pace: &Pace,
-    window: Window,
+    first: FirstLook,
     weighed: &mut Weighed,
 ) {
-    if !settings.wants_active_plans() {
-        return;
-    }
-    let plans = match plans::in_force(session, pace, window.to).await {
+    let window = first.window;
+    let denied = match first.plans {
+        Access::NotWanted => return,
+        Access::Denied(problem) => Some(problem),
+        Access::Granted | Access::Failed(_) => None,
+    };
+    let plans = match denied {
+        None => plans::in_force(session, pace, window.to).await,
+        Some(problem) => Err(ListError::Denied(problem)),
+    };
+    let plans = match plans {
         Ok(plans) => plans,
-        Err(Broken::Refused(problem))
-            if !settings.requires_active_plans() && !asked_for(session) =>
-        {
-            let why =
-                format!("the maintenance plans in force now were not read: {}", problem.message);
-            return weighed.notes.plans.push(why);
+        Err(ListError::Denied(problem)) if !needs_plans(settings, session) => {
+            let note = format!("the maintenance plans in force were not read: {}", problem.message);
+            return weighed.notes.plans.push(note);
         }
-        Err(broken) => return weighed.problems.push(broken.problem()),
+        Err(error) => return weighed.problems.push(error.problem()),
     };
     let found: Vec<_> =
         plans.iter().filter_map(|plan| plan.finding(settings, window, &weighed.plans)).collect();
-    weighed.notes.plans.push(format!(
-        "{} in force now, {} of them by expected actors alone",
-        text::count(plans.len() as u64, "maintenance plan"),
-        plans.len() - found.len()
-    ));
+    weighed.notes.plans.push(match (plans.len(), plans.len() - found.len()) {
+        (0, _) => "no maintenance plans in force".to_owned(),
+        (all, 0) => format!("{} in force", text::count(all as u64, "maintenance plan")),
+        (all, expected) => format!(
+            "{} in force, {expected} of them changed only by expected actors",
+            text::count(all as u64, "maintenance plan")
+        ),
+    });
     weighed.findings.extend(found);
 }
 
-/// Whether a gate names the plans in force, rather than everything about plans.
-fn asked_for(session: &Session) -> bool {
+/// Whether the evidence is incomplete without the plans in force: by the settings, or because a gate
+/// selects them and not everything about plans.
+pub(super) fn needs_plans(settings: &Settings, session: &Session) -> bool {
     let [active, created] =
         [Action::Active, Action::Create].map(|action| kind::rule(Kind::MaintenancePlan, action));
-    let patterns =
-        session.wanted.demands.iter().filter_map(|demand| demand.selection.words.get(&Field::Rule));
-    patterns.flatten().any(|pattern| pattern.matches(&active) && !pattern.matches(&created))
+    let mut patterns = session
+        .wanted
+        .demands
+        .iter()
+        .filter_map(|demand| demand.selection.words.get(&Field::Rule))
+        .flatten();
+    settings.requires_active_plans()
+        || patterns.any(|pattern| pattern.matches(&active) && !pattern.matches(&created))
 }

@@ -1,19 +1,20 @@
-//! BigPanda's audit log as change evidence: who silenced alerts, made keys, changed roles or SSO
-//! (fact sheet B).
+//! BigPanda's audit log as change evidence: who silenced alerts, created keys, changed roles or SSO.
+//! What is known of the API is in docs/platforms/bigpanda.md.
 //!
-//! ```text
-//! settings.rs   the keys of a policy, validated      risk.rs      how grave a change is
-//! collect.rs    the order of questions               kind.rs      the words of types and actions
-//! walk.rs       pages, no faster than allowed        wire.rs      three envelopes, and no other
-//! event.rs      an entry, read                       details.rs   what its object tells
-//! weigh.rs      events become findings               notes.rs     and what else to know
-//! plans.rs      maintenance plans in force now       object.rs    fields of uncertain shape, secrets
-//! ```
+//! | module | its job |
+//! |---|---|
+//! | `settings` | the keys of a policy, validated |
+//! | `collect` | the requests of one run |
+//! | `walk` | the pages of a list, within the rate limit |
+//! | `wire` | the three accepted envelopes of a list |
+//! | `event`, `details`, `object` | an entry, its object, and fields of uncertain shape |
+//! | `kind` | types and actions: the words of a rule |
+//! | `risk` | the severity of a change |
+//! | `weigh`, `notes` | events become findings and notes |
+//! | `plans` | maintenance plans in force now |
 //!
-//! Hardly anything of this API is documented, so everything is read leniently, and what cannot be
-//! read is an error, never "no findings".
-
-use chrono::Utc;
+//! Little of this API is documented. Everything is therefore read leniently, and what cannot be read
+//! is an error, never "no findings".
 
 use crate::evidence::Outcome;
 use crate::finding::{Cause, Problem};
@@ -36,6 +37,8 @@ mod walk;
 mod weigh;
 mod wire;
 
+use collect::FirstLook;
+use plans::Access;
 pub use settings::Settings;
 use walk::Pace;
 
@@ -45,7 +48,7 @@ pub const SYSTEM: System = System {
     token_variables: &["BIGPANDA_API_KEY"],
     token_prefixes: &["BIGPANDA_"],
     selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
-    // The end of the window that was asked for.
+    // The end of the window.
     states_time: true,
 };
 
@@ -59,10 +62,10 @@ impl Describe for Settings {
     }
 
     fn passes_unknown(&self) -> Option<String> {
-        Some("an audit log tells what was done, not what was checked; use `max`".to_owned())
+        Some("an audit log has changes, not checks; use `max`".to_owned())
     }
 
-    /// The vendor's documents have other names for types, and one for two of them.
+    /// The vendor's documents have several names for a type, and one name for two types.
     fn meant(&self, field: Field, word: &str) -> Vec<String> {
         let (stated, action) = match field {
             Field::Rule => word.split_once('.').unwrap_or((word, "*")),
@@ -96,15 +99,10 @@ impl Platform for Settings {
         &'a self,
         session: &'a Session,
     ) -> Result<Self::Ready<'a>, Vec<Problem>> {
-        let ready = Readable { settings: self, session, pace: Pace::default() };
-        let window = collect::window(self, Utc::now());
-        let first = collect::request(session, window, 1, 1);
-        match collect::log(session, &ready.pace).look(first).await {
-            Ok(()) => Ok(ready),
-            Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(
-                "the token is a User API key whose role has the permission \"Audit Logs\", \
-                 level View",
-            )]),
+        let pace = Pace::default();
+        match FirstLook::take(self, session, &pace).await {
+            Ok(first) => Ok(Readable { settings: self, session, pace, first }),
+            Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(DENIED)]),
             Err(problem) => Err(vec![problem]),
         }
     }
@@ -114,20 +112,46 @@ impl Platform for Settings {
     }
 }
 
-/// The platform answers, takes the token, and shows the audit log.
+/// What a refused token needs (docs/platforms/bigpanda.md#request).
+const DENIED: &str = "the token must be a User API key whose role has the permission \"Audit Logs\", \
+                      level View; a key works only in its own region: `url` is \
+                      https://api.bigpanda.io in the US, https://eu-api.bigpanda.io or \
+                      https://api.eu.bigpanda.io in Europe";
+
+/// The platform accepts the token and shows the audit log.
 pub(super) struct Readable<'a> {
     settings: &'a Settings,
     session: &'a Session,
     pace: Pace,
+    first: FirstLook,
 }
 
 impl Prepared for Readable<'_> {
     fn summary(&self) -> Vec<String> {
         let window = humantime::format_duration(self.settings.window);
-        vec![format!("the audit log of the last {window} can be read")]
+        let mut summary = vec![format!("the audit log of the last {window} can be read")];
+        summary.extend(self.first.clock());
+        summary.extend(match &self.first.plans {
+            Access::Granted => Some("the maintenance plans in force can be read".to_owned()),
+            Access::Denied(problem) => {
+                Some(format!("the maintenance plans in force are not read: {}", problem.message))
+            }
+            Access::NotWanted | Access::Failed(_) => None,
+        });
+        summary
+    }
+
+    fn doubts(&self) -> Vec<Problem> {
+        match &self.first.plans {
+            Access::Denied(problem) if collect::needs_plans(self.settings, self.session) => {
+                vec![problem.clone()]
+            }
+            Access::Failed(problem) => vec![problem.clone()],
+            Access::Granted | Access::Denied(_) | Access::NotWanted => Vec::new(),
+        }
     }
 
     async fn collect(self) -> Outcome {
-        collect::outcome(self.settings, self.session, &self.pace).await
+        collect::outcome(self.settings, self.session, &self.pace, self.first).await
     }
 }

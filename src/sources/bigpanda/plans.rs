@@ -1,5 +1,6 @@
-//! The maintenance plans in force now. The log does not tell of every change (fact sheet §B1), so
-//! what is silenced is looked up besides (§B5).
+//! The maintenance plans in force now. The log does not have every change
+//! (docs/platforms/bigpanda.md#request), so the list of plans is read too
+//! (docs/platforms/bigpanda.md#maintenance-plans).
 
 use std::collections::BTreeMap;
 
@@ -11,13 +12,27 @@ use super::event::Traits;
 use super::kind::{Action, Kind};
 use super::object::{Fields, moment};
 use super::settings::Settings;
-use super::walk::{Broken, List, PER_PAGE, Pace};
+use super::walk::{List, ListError, PER_PAGE, Pace};
 use super::weigh;
 use super::wire;
 use crate::evidence::Window;
-use crate::finding::{Finding, Fingerprint};
+use crate::finding::{Finding, Fingerprint, Problem};
+use crate::http::Call;
 use crate::sources::Session;
 use crate::text;
+
+const TITLE: &str = "GET /resources/v2.0/ordered-maintenance-plans";
+
+/// Whether this token may read the plans.
+pub enum Access {
+    Granted,
+    /// It lacks the permission, which is no fault of the platform.
+    Denied(Problem),
+    /// The plans are unknown.
+    Failed(Problem),
+    /// The settings leave the plans out.
+    NotWanted,
+}
 
 /// A plan of the list.
 pub struct Plan {
@@ -29,41 +44,62 @@ pub struct Plan {
     in_force: bool,
 }
 
+fn list<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
+    let is_row = |fields: Fields<'_>| fields.has("id") && fields.has("maintenance_key");
+    List { session, pace, title: TITLE, is_row, supplementary: true }
+}
+
+fn request(session: &Session, page: u64, per_page: u64) -> Call<'_> {
+    session
+        .http
+        .get("resources/v2.0/ordered-maintenance-plans", &[])
+        .parameter("status", "running")
+        .parameter("page", &page.to_string())
+        .parameter("per_page", &per_page.to_string())
+}
+
+/// Tries whether the plans can be read.
+pub async fn access(session: &Session, pace: &Pace) -> Access {
+    match list(session, pace).try_look(request(session, 1, 1)).await {
+        Ok(_) => Access::Granted,
+        Err(ListError::Denied(problem)) => Access::Denied(advised(problem)),
+        Err(ListError::Failed(problem)) => Access::Failed(advised(problem)),
+    }
+}
+
 /// The plans in force now.
 ///
 /// # Errors
-/// If the list cannot be read, or not by this token.
+/// If the list cannot be read, or not with this token.
 pub async fn in_force(
     session: &Session,
     pace: &Pace,
     now: DateTime<Utc>,
-) -> Result<Vec<Plan>, Broken> {
-    let list = List {
-        session,
-        pace,
-        title: "GET /resources/v2.0/ordered-maintenance-plans",
-        is_row: |fields| fields.has("id") && fields.has("maintenance_key"),
-        aside: true,
-    };
-    let request = |page: u64| {
-        session
-            .http
-            .get("resources/v2.0/ordered-maintenance-plans", &[])
-            .parameter("status", "running")
-            .parameter("page", &page.to_string())
-            .parameter("per_page", &PER_PAGE.to_string())
-    };
-    let mut plans = list.rows(request, |row| Plan::read(&row, now)).await?;
-    // A filter that the platform ignores brings plans that are over.
+) -> Result<Vec<Plan>, ListError> {
+    let plans = list(session, pace)
+        .rows(|page| request(session, page, PER_PAGE), |row| Plan::read(&row, now), 0)
+        .await;
+    let mut plans = plans.map_err(|error| match error {
+        ListError::Denied(problem) => ListError::Denied(advised(problem)),
+        ListError::Failed(problem) => ListError::Failed(advised(problem)),
+    })?;
+    // A platform that ignores the filter sends plans that are over.
     plans.retain(|plan| plan.in_force);
     Ok(plans)
+}
+
+fn advised(problem: Problem) -> Problem {
+    problem.help(
+        "give the role of the key read access to maintenance plans, or set `active_plans: off` if \
+         the audit log alone is enough",
+    )
 }
 
 impl Plan {
     fn read(row: &Value, now: DateTime<Utc>) -> Result<Self, String> {
         let fields = Fields::of(row)
             .ok_or_else(|| format!("is {} where a plan was expected", wire::kind(row)))?;
-        let id = fields.text("id").ok_or("has no `id`: no maintenance plan")?;
+        let id = fields.text("id").ok_or("has no `id`, so it is not a maintenance plan")?;
         let (start, end) = (fields.seconds("start"), fields.seconds("end"));
         let within = start.is_none_or(|start| start <= now.timestamp())
             && end.is_none_or(|end| end >= now.timestamp());
@@ -82,8 +118,8 @@ impl Plan {
         })
     }
 
-    /// As a finding: in force, or even created in the window without an entry of the log. `logged`
-    /// has the plans that the log speaks of, and whether only expected actors changed them.
+    /// As a finding: in force, or created in the window without an entry of the log. `logged` has
+    /// the plans with entries in the log, and whether only expected actors changed them.
     pub fn finding(
         &self,
         settings: &Settings,
@@ -103,11 +139,9 @@ impl Plan {
         let shown = text::one_line(self.name.as_deref().unwrap_or(&self.id), 80);
         let (from, to) = (details::date(self.start), details::date(self.end));
         let found = match (unlogged, self.created_at) {
-            (true, Some(_)) => {
-                "; created within the window, and the audit log does not tell by whom"
-            }
+            (true, Some(_)) => "; created within the window, and the audit log has no entry of it",
             (true, None) => {
-                "; nobody tells when it was created, and the audit log has no entry of it"
+                "; when it was created is unknown, and the audit log has no entry of it"
             }
             (false, _) => "",
         };

@@ -124,8 +124,7 @@ impl Settings {
     }
 }
 
-/// Where the documents say that the API is. Europe has another host, which they do not agree on
-/// (fact sheet §B1).
+/// The documented host of the API. Europe has another one (docs/platforms/bigpanda.md#request).
 fn documented_host() -> Endpoint {
     #[expect(clippy::expect_used, reason = "a constant that a test reads")]
     Endpoint(Url::parse("https://api.bigpanda.io").expect("a URL"))
@@ -188,7 +187,7 @@ impl<'de> Deserialize<'de> for TypeWord {
         if kinds.is_empty() {
             let known = Kind::KNOWN.map(Kind::word);
             return Err(de::Error::custom(format!(
-                "`{word}` is no resource type of BigPanda{}; known are {} (and `alert_filtering` \
+                "`{word}` is not a resource type of BigPanda{}; known are {} (and `alert_filtering` \
                  for both plans)",
                 text::did_you_mean(&word, known),
                 known.join(", ")
@@ -212,7 +211,7 @@ impl<'de> Deserialize<'de> for ActionWord {
         let known = Self::KNOWN.map(Action::word);
         Self::KNOWN.into_iter().find(|action| action.word() == word).map(Self).ok_or_else(|| {
             de::Error::custom(format!(
-                "`{word}` is no action{}; known are {}",
+                "`{word}` is not an action{}; known are {}",
                 text::did_you_mean(&word, known),
                 known.join(", ")
             ))
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_is_right() {
+    fn errors_name_the_right_value() {
         for (keys, has) in [
             (json!({"resource_types": "api_kees"}), "did you mean `api_keys`?"),
             (json!({"action_types": ["creat"]}), "did you mean `create`?"),
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_documents_is_never_left_out() {
+    fn undocumented_types_and_actions_are_never_left_out() {
         let settings =
             read(json!({"resource_types": ["alert_filtering", "role"], "action_types": "create"}))
                 .unwrap();

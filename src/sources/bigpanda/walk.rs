@@ -1,8 +1,8 @@
-//! Walks over the pages of a list, never faster than the platform allows.
+//! Reads the pages of a list, within the platform's rate limit.
 //!
-//! Order, page size and totals are not documented, and the log grows while it is read (fact sheet
-//! §B3). So a page that is short is only the last one if the page before was longer, rows that come
-//! twice count once, and a server that ignores `page` is found out.
+//! Order, page size and totals are not documented, and the log grows while it is read
+//! (docs/platforms/bigpanda.md#envelope-and-paging). A short page is therefore only the last one
+//! after a longer page, repeated rows count once, and a server that ignores `page` is recognised.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -16,126 +16,139 @@ use super::wire::{self, Page};
 use crate::finding::{Cause, Fingerprint, Problem};
 use crate::http::{Call, Failure, HttpError};
 use crate::sources::Session;
+use crate::text;
 
-/// Rows that are asked for in one page: the documented default, whose upper limit is unknown.
+/// Rows in one page: the documented default. The maximum is unknown.
 pub const PER_PAGE: u64 = 100;
 
-/// A walk of more pages takes longer than most deadlines.
+/// More pages take longer than most deadlines.
 const MOST_PAGES: u64 = 2000;
 
-/// Requests a second are limited to 5 (fact sheet §B1); a little more than a fifth of a second,
-/// since they do not all take the same time to arrive.
+/// The platform allows 5 requests a second (docs/platforms/bigpanda.md#request); the spacing is a
+/// little longer than a fifth of a second, since requests take different times to arrive.
 const SPACING: Duration = Duration::from_millis(220);
 
-/// When the next request may be sent. All requests of a source wait in the same line.
+/// When the next request may be sent. All requests of a source share one.
 #[derive(Default)]
 pub struct Pace(Cell<Option<Instant>>);
 
 impl Pace {
-    /// Sends a request when it is its turn.
+    /// Sends a request as soon as it may be sent.
     async fn send(
         &self,
         session: &Session,
         call: Call<'_>,
     ) -> Result<crate::http::Answer, HttpError> {
         if let Some(turn) = self.0.get() {
-            // If everything has to stop, the request says so itself.
+            // On the stop signal the request itself returns the reason.
             let _ = session.stop.sleep(turn.saturating_duration_since(Instant::now())).await;
         }
         let before = session.http.requests();
         let answer = call.send().await;
-        // Redirects count too: a request that took two of them leaves room for two.
+        // Redirects count too.
         let sent = u32::try_from(session.http.requests() - before).unwrap_or(1).max(1);
         self.0.set(Some(Instant::now() + SPACING * sent.min(10)));
         answer
     }
 }
 
-/// What is walked.
+/// A list of the platform.
 pub struct List<'a> {
     pub session: &'a Session,
     pub pace: &'a Pace,
     /// For messages: `the audit log`.
     pub title: &'static str,
-    /// Whether an object is a row by itself.
+    /// Whether an object is a row itself.
     pub is_row: fn(Fields<'_>) -> bool,
-    /// Whether it is no evidence but a look besides: then a short page that comes again as the
-    /// next is believed to be all there is.
-    pub aside: bool,
+    /// Whether the list is not evidence by itself: then a short page that is repeated as the next
+    /// one is taken for all there is.
+    pub supplementary: bool,
 }
 
-/// Why a walk ended early.
-pub enum Broken {
-    /// The platform does not offer the list to this token, or not at all.
-    Refused(Problem),
-    Problem(Problem),
+/// Why a list could not be read.
+pub enum ListError {
+    /// The token lacks the permission.
+    Denied(Problem),
+    /// Everything else: whether there are rows is unknown.
+    Failed(Problem),
 }
 
-impl Broken {
+impl ListError {
     pub fn problem(self) -> Problem {
         match self {
-            Self::Refused(problem) | Self::Problem(problem) => problem,
+            Self::Denied(problem) | Self::Failed(problem) => problem,
         }
     }
 }
 
-impl From<HttpError> for Broken {
+impl From<HttpError> for ListError {
     fn from(error: HttpError) -> Self {
         match error.failure {
-            Failure::Denied(_) | Failure::Refused { .. } => Self::Refused(error.problem()),
-            _ => Self::Problem(error.problem()),
+            Failure::Denied(_) => Self::Denied(error.problem()),
+            _ => Self::Failed(error.problem()),
         }
     }
 }
 
 impl<'a> List<'a> {
-    /// All rows of the list, each once, as `read` makes them.
+    /// All rows of the list, each once, converted by `read`.
     ///
     /// # Errors
-    /// If a page does not arrive or is no page, a row cannot be read, or the pages do not add up.
-    /// A list that changes meanwhile is read a second time first.
+    /// If a page does not arrive or is not a page, a row cannot be read, the pages do not add up, or
+    /// there are fewer than `at_least` rows, which an earlier request has seen. A list that changes
+    /// meanwhile is read once more.
     pub async fn rows<T>(
         &self,
         request: impl Fn(u64) -> Call<'a>,
         read: impl Fn(Value) -> Result<T, String>,
-    ) -> Result<Vec<T>, Broken> {
+        at_least: u64,
+    ) -> Result<Vec<T>, ListError> {
         let mut moved = String::new();
         for first in [true, false] {
-            match self.walk(&request, &read).await? {
-                // What pushed rows to the next page was not on it. The second walk began later, so
-                // that only what has come since can be missing.
+            match self.walk(&request, &read, at_least).await? {
+                // The rows that moved others to the next page were not on it. The second walk began
+                // later, so only newer rows can be missing from it.
                 Walked::Pushed(_) if first => {}
                 Walked::Whole(rows) | Walked::Pushed(rows) => return Ok(rows),
                 Walked::Moved(how) => moved = how,
             }
         }
         let problem = self.problem(Cause::Contradictory, &format!("{moved}, twice in a row"));
-        Err(Broken::Problem(
-            problem
-                .help("run the gate again; if it stays, the platform's pages cannot be relied on"),
-        ))
+        Err(ListError::Failed(problem.help(
+            "run the gate again; if this persists, the platform's pages cannot be relied on",
+        )))
     }
 
-    /// Whether a page of the list can be had, whatever is in it.
+    /// Requests one page; returns how many rows the list has at least.
     ///
     /// # Errors
-    /// If it does not arrive, or is no page.
-    pub async fn look(&self, call: Call<'a>) -> Result<(), Problem> {
-        let page = self.page(call, &Pages::default()).await.map_err(|error| error.problem())?;
-        page.map(|_| ()).map_err(|what| self.problem(Cause::Protocol, &what))
+    /// If it does not arrive, or is not a page.
+    pub async fn look(&self, call: Call<'a>) -> Result<u64, Problem> {
+        self.try_look(call).await.map_err(ListError::problem)
+    }
+
+    /// As [`Self::look`], with a missing permission kept apart.
+    ///
+    /// # Errors
+    /// As for [`Self::look`].
+    pub async fn try_look(&self, call: Call<'a>) -> Result<u64, ListError> {
+        let page = self.page(call, &Pages::default()).await?;
+        let page = page.map_err(|what| ListError::Failed(self.problem(Cause::Protocol, &what)))?;
+        Ok(page.total.unwrap_or_default().max(page.rows.len() as u64))
     }
 
     async fn walk<T>(
         &self,
         request: &impl Fn(u64) -> Call<'a>,
         read: &impl Fn(Value) -> Result<T, String>,
-    ) -> Result<Walked<T>, Broken> {
-        let mut pages = Pages { aside: self.aside, ..Pages::default() };
+        at_least: u64,
+    ) -> Result<Walked<T>, ListError> {
+        let mut pages = Pages { supplementary: self.supplementary, ..Pages::default() };
         let mut rows = Vec::new();
         loop {
             let number = pages.number + 1;
             let wrong = |what: String| {
-                Broken::Problem(self.problem(Cause::Protocol, &format!("page {number}: {what}")))
+                ListError::Failed(self.problem(Cause::Protocol, &format!("page {number}: {what}")))
             };
             self.session.progress.status(&self.session.name, self.title, &format!("page {number}"));
             let page = self.page(request(number), &pages).await?.map_err(wrong)?;
@@ -148,7 +161,13 @@ impl<'a> List<'a> {
                 Step::On => {
                     let what = format!("there is no end after {MOST_PAGES} pages");
                     let problem = self.problem(Cause::Incomplete, &what);
-                    return Err(Broken::Problem(problem.help("make `window` shorter")));
+                    return Err(ListError::Failed(problem.help("make `window` shorter")));
+                }
+                Step::End if pages.rows < at_least => {
+                    return Ok(Walked::Moved(format!(
+                        "{} arrived where an earlier request saw {at_least}",
+                        text::count(pages.rows, "row")
+                    )));
                 }
                 Step::End if pages.pushed => return Ok(Walked::Pushed(rows)),
                 Step::End => return Ok(Walked::Whole(rows)),
@@ -204,7 +223,7 @@ struct Pages {
     size: usize,
     total: Option<u64>,
     single: bool,
-    aside: bool,
+    supplementary: bool,
     /// Rows by their hash: entries have no id.
     seen: HashSet<Fingerprint>,
     previous: Vec<Fingerprint>,
@@ -240,11 +259,10 @@ impl Pages {
             return Step::Moved(format!("the total changed from {first} to {now}"));
         }
         let repeated = self.number > 1 && !keys.is_empty() && keys == self.previous;
-        let believed = page.single || (self.aside && (keys.len() as u64) < PER_PAGE);
-        if repeated && !believed {
+        let is_all = page.single || (self.supplementary && (keys.len() as u64) < PER_PAGE);
+        if repeated && !is_all {
             return Step::Wrong(format!(
-                "it is page {} once more: the platform ignores `page`, so nobody knows what else \
-                 there is",
+                "it repeats page {}: the platform ignores `page`, so further rows cannot be read",
                 self.number - 1
             ));
         }
@@ -253,18 +271,18 @@ impl Pages {
             && keys.first().is_some_and(|first| self.seen.contains(first));
         match self.total {
             Some(total) if self.rows > total => {
-                Step::Moved(format!("{} rows came where {total} were promised", self.rows))
+                Step::Moved(format!("{} rows arrived where {total} were announced", self.rows))
             }
             Some(total) if self.rows == total => Step::End,
             Some(total) if keys.is_empty() => {
-                Step::Moved(format!("{} of {total} rows came before an empty page", self.rows))
+                Step::Moved(format!("{} of {total} rows arrived before an empty page", self.rows))
             }
             None if repeated => Step::End,
             None if page.more && keys.is_empty() => {
-                Step::Moved("a page is empty and says that there are more".to_owned())
+                Step::Moved("a page is empty and announces more pages".to_owned())
             }
             None if !page.more && (keys.is_empty() || keys.len() < self.size) => Step::End,
-            _ if !advanced => Step::Moved("a page brought only rows of earlier pages".to_owned()),
+            _ if !advanced => Step::Moved("a page has only rows of earlier pages".to_owned()),
             _ => Step::On,
         }
     }
@@ -276,7 +294,7 @@ mod tests {
 
     use super::*;
 
-    /// Walks pages of numbers, and tells what came of it.
+    /// Walks over pages of numbers; returns the rows and the last step.
     fn walk(pages: &[(&[u64], Option<u64>)]) -> (Vec<u64>, Step) {
         let (mut state, mut rows) = (Pages::default(), Vec::new());
         for (numbers, total) in pages {
@@ -295,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_walks_end_where_they_should() {
+    fn a_complete_list_ends() {
         for (pages, rows) in [
             // Nothing at all, with and without a total.
             (&[(&[][..], None)][..], &[][..]),
@@ -316,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn one_row_without_a_list_may_come_again_and_a_list_may_not() {
+    fn a_single_row_may_be_repeated_and_a_list_may_not() {
         for (single, ends) in [(true, true), (false, false)] {
             let mut pages = Pages::default();
             let page = || Page { rows: vec![json!(1)], single, ..Page::default() };
@@ -326,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_do_not_add_up_are_found_out() {
+    fn pages_that_do_not_add_up_are_recognised() {
         let moved = |pages: &[(&[u64], Option<u64>)]| match walk(pages).1 {
             Step::Moved(how) | Step::Wrong(how) => how,
             step => panic!("{step:?}"),
@@ -334,7 +352,7 @@ mod tests {
         assert!(moved(&[(&[1, 2], None), (&[1, 2], None)]).contains("ignores `page`"));
         assert!(moved(&[(&[1, 2], Some(9)), (&[1, 2], Some(9))]).contains("ignores `page`"));
         assert!(moved(&[(&[1, 2], Some(3)), (&[3], Some(4))]).contains("from 3 to 4"));
-        assert!(moved(&[(&[1, 2, 3], Some(2))]).contains("3 rows came where 2"));
+        assert!(moved(&[(&[1, 2, 3], Some(2))]).contains("3 rows arrived where 2"));
         assert!(moved(&[(&[1, 2], Some(4)), (&[], Some(4))]).contains("2 of 4 rows"));
         assert!(moved(&[(&[1, 2], None), (&[2, 1], None)]).contains("earlier pages"));
     }

@@ -1,8 +1,9 @@
-//! Events become findings: which of them count, how grave each is, and what a reader should know
-//! of those that do not (fact sheet §B7).
+//! Events become findings: which of them count, how severe each is, and notes about the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::event::{Actor, Event, Stated};
 use super::kind::{self, Action, Kind};
@@ -18,18 +19,18 @@ use crate::text;
 const MOST_NAME: usize = 300;
 const MOST_REASON: usize = 500;
 
-const HELP: &str = "Ask who did it whether it was meant. If it was, wait until it leaves the window, or list the \
-     actor under `expected_actors`; if not, undo it in BigPanda.";
+const HELP: &str = "Ask the actor whether the change was intended. If it was, wait until it leaves the window, or add \
+     the actor to `expected_actors`; if not, undo it in BigPanda.";
 
-/// What came of the events.
+/// The findings of the events, and more.
 #[derive(Default)]
 pub struct Weighed {
     pub findings: Vec<Finding>,
     pub notes: Notes,
     pub problems: Vec<Problem>,
-    /// Entries within the window, whatever became of them.
+    /// The number of entries within the window, counted or not.
     pub entries: u64,
-    /// Plans that the log speaks of, and whether only expected actors changed them.
+    /// Plans with entries in the log, and whether only expected actors changed them.
     pub plans: BTreeMap<String, bool>,
 }
 
@@ -52,15 +53,40 @@ pub fn weigh(
         weighed: Weighed::default(),
     };
     let inside = |event: &Event| event.at.is_none_or(|at| window.from <= at && at <= window.to);
+    let mut outside = Vec::new();
     for event in events {
         match inside(&event) {
             true => scales.put(event),
-            false => scales.weighed.notes.outside += 1,
+            false => outside.extend(event.at),
         }
     }
     let mut weighed = scales.weighed;
-    tell_apart(&mut weighed.findings);
+    weighed.notes.outside = outside.len() as u64;
+    if weighed.entries == 0 {
+        weighed.problems.extend(all_outside(source, window, &outside));
+    }
+    distinguish(&mut weighed.findings);
     weighed
+}
+
+/// Entries that all lie outside the window: the platform answered another question, or its times
+/// have another unit. What happened in the window is unknown then.
+fn all_outside(source: &str, window: Window, times: &[DateTime<Utc>]) -> Option<Problem> {
+    let (first, last) = (times.iter().min()?, times.iter().max()?);
+    let at = "%Y-%m-%d %H:%M UTC";
+    let what = format!(
+        "{source}: no entry of the audit log lies in the requested window ({} to {}): {} dated {} to \
+         {}",
+        window.from.format(at),
+        window.to.format(at),
+        text::count(times.len() as u64, "entry"),
+        first.format(at),
+        last.format(at)
+    );
+    Some(Problem::new(Cause::Contradictory, what).help(
+        "check the clock of this machine; if it is right, the platform ignores `start` and `end`, \
+         or its timestamps are not in seconds or milliseconds",
+    ))
 }
 
 struct Scales<'a> {
@@ -99,7 +125,7 @@ impl Scales<'_> {
                 (self.settings.risk.of(kind, action, &event.traits), kind, action)
             })
             .collect();
-        // The first of the gravest.
+        // The first of the most severe.
         let Some(worst) = candidates.iter().copied().rev().max_by_key(|candidate| candidate.0)
         else {
             self.weighed.notes.left_out += 1;
@@ -113,7 +139,7 @@ impl Scales<'_> {
         self.weighed.notes.irregular(&event);
         let subject = self.subject(severity, kind, action);
         let possible = match event.action {
-            // What nobody documents may be called so on this platform.
+            // An undocumented action may be another name of a documented one.
             Stated::Unknown(_) => self.all_stated(&kinds, &event),
             _ => Vec::new(),
         };
@@ -136,8 +162,8 @@ impl Scales<'_> {
         subject(severity, kind, Arc::clone(rule))
     }
 
-    /// A gate that would count what an entry may have been, but not what it is taken for, cannot
-    /// rely on this log.
+    /// A gate that would count an action that an entry may mean, but not the one that it is counted
+    /// as, cannot rely on this log.
     fn look_for_doubt<'c>(
         &mut self,
         event: &Event,
@@ -153,15 +179,15 @@ impl Scales<'_> {
             return;
         };
         let what = format!(
-            "{}: an entry of type `{}` does not tell what was done: taken for the gravest it can be \
-             ({}), it is none of {}, though it may have been",
+            "{}: an entry of type `{}` does not state its action: counted as the most severe \
+             possible one ({}) it is not in {}, but it may have been",
             self.source,
             text::one_line(event.stated.as_deref().unwrap_or("(none)"), 60),
             taken_for.rule.as_deref().map_or("", |rule| &rule.id),
             demand.selection
         );
         let problem = Problem::new(Cause::Incomplete, what).help(
-            "select the gravest action too (`rule: \"type.*\"` takes all), or select by severity",
+            "select the most severe action too (`rule: \"type.*\"` selects all), or select by severity",
         );
         if !self.weighed.problems.contains(&problem) {
             self.weighed.problems.push(problem);
@@ -180,7 +206,7 @@ impl Scales<'_> {
         let time = event.at.map_or_else(String::new, |at| at.timestamp().to_string());
         let stated = event.stated.as_deref().unwrap_or_default();
         let actor = event.actor.word();
-        // An integration's id may be its key, and without the object nobody can tell.
+        // An integration's id may be its secret key; only the object would show that.
         let withheld = kind == Kind::Integrations && !event.has_object;
         let resource_id: Option<Box<str>> =
             event.resource_id.as_deref().filter(|_| !withheld).map(|id| shown(id, MOST_NAME));
@@ -204,7 +230,7 @@ impl Scales<'_> {
     }
 }
 
-/// What the rule is called and what to do.
+/// The rule with its title and help.
 pub fn rule(kind: Kind, action: Action) -> Arc<Rule> {
     Arc::new(Rule {
         id: kind::rule(kind, action).into(),
@@ -213,7 +239,7 @@ pub fn rule(kind: Kind, action: Action) -> Arc<Rule> {
     })
 }
 
-/// What a change is about.
+/// The subject of a change.
 pub fn subject(severity: Severity, kind: Kind, rule: Arc<Rule>) -> Subject {
     Subject {
         severity,
@@ -225,7 +251,7 @@ pub fn subject(severity: Severity, kind: Kind, rule: Arc<Rule>) -> Subject {
     }
 }
 
-/// What happened, in a sentence: `Maintenance plan 'x' created by ann@example.com; …`.
+/// The change in a sentence: `Maintenance plan 'x' created by ann@example.com; …`.
 fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
     let what = match (kind, &event.stated) {
         (Kind::Other, Some(stated)) => format!("{} `{}`", kind.title(), text::one_line(stated, 60)),
@@ -242,26 +268,26 @@ fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
     let by = match &event.actor {
         Actor::User(email) => format!("by {}", text::one_line(email, 100)),
         Actor::System => "by the platform itself (system-generated)".to_owned(),
-        Actor::Unknown => "by somebody who is not named".to_owned(),
+        Actor::Unknown => "by an unknown actor".to_owned(),
     };
     let mut sentences = vec![format!("{what}{name} {done} {by}")];
     if event.at.is_none() {
-        sentences
-            .push("the entry came without type, time and actor, and counts as of now".to_owned());
+        sentences.push("the entry has no type, time and actor, and counts as of now".to_owned());
     }
     if doubtful {
         let rule = kind::rule(kind, action);
         sentences.push(format!(
-            "the entry does not tell exactly what was done, and counts as the gravest it can be ({rule})"
+            "the entry does not state exactly what was done; counted as the worst change \
+             ({rule})"
         ));
     }
     sentences.extend(event.details.iter().cloned());
     sentences.join("; ")
 }
 
-/// Changes that are alike in all that may be told share a fingerprint; the next ones get their
-/// place in line into theirs.
-fn tell_apart(findings: &mut [Finding]) {
+/// Changes that are equal in everything that is shown would share a fingerprint; from the second one
+/// on, its position becomes part of it.
+fn distinguish(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.created_at, finding.fingerprint));
     let mut seen: BTreeMap<Fingerprint, u64> = BTreeMap::new();
     for finding in findings {
@@ -274,7 +300,7 @@ fn tell_apart(findings: &mut [Finding]) {
     }
 }
 
-/// What other entries tell of a resource: one that was deleted has no object any more.
+/// Names and types from other entries: the entry of a deletion has no object.
 struct Known(BTreeMap<(String, String), Resource>);
 
 #[derive(Default)]
@@ -312,7 +338,7 @@ impl Known {
     }
 }
 
-/// A resource's id is only one together with its type (fact sheet §B4).
+/// A resource's id is unique only together with its type (docs/platforms/bigpanda.md#entries).
 fn key(event: &Event) -> Option<(String, String)> {
     Some((event.stated.as_ref()?.to_lowercase(), event.resource_id.clone()?))
 }

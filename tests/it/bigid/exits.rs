@@ -152,7 +152,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "no total",
         bigid: r#"{"omit_total": true, "resolved": 200}"#,
-        says: &["promised no number of cases"],
+        says: &["the platform states no total"],
         ..ROW
     },
     Row {
@@ -173,7 +173,7 @@ const ROWS: &[Row] = &[
         name: "more cases than promised",
         bigid: r#"{"total_offset": -1}"#,
         code: 3,
-        says: &["19 cases arrived where 18 were promised"],
+        says: &["19 cases arrived where 18 were announced"],
         ..ROW
     },
     Row {
@@ -195,6 +195,79 @@ const ROWS: &[Row] = &[
         bigid: r#"{"inserts": 100, "resolved": 200}"#,
         code: 3,
         says: &["the total changed from"],
+        ..ROW
+    },
+    // Whether the platform's figures agree.
+    Row {
+        name: "a misspelt status",
+        gate: "status: [opn], max: 0",
+        code: 2,
+        says: &["status `opn` can match nothing of bigid; did you mean `open`?"],
+        ..ROW
+    },
+    Row {
+        name: "a status that no finding has",
+        gate: "status: resolved, max: 0",
+        code: 2,
+        says: &["status `resolved` can match nothing of bigid"],
+        ..ROW
+    },
+    Row {
+        name: "the preflight saw cases, and the walk sees none",
+        bigid: r#"{"empty_after": 1, "without_severities": true}"#,
+        gate: "max: 0",
+        code: 3,
+        says: &["no case arrived, although an earlier request saw 19"],
+        ..ROW
+    },
+    Row {
+        name: "more open cases by severity than in the list",
+        bigid: r#"{"severities_offset": 1}"#,
+        code: 3,
+        says: &[
+            "cases-by-severity counts more open cases than all-cases has: 4 of severity medium \
+                 where 3 arrived",
+        ],
+        ..ROW
+    },
+    Row {
+        name: "fewer open cases by severity than in the list",
+        bigid: r#"{"severities_offset": -1}"#,
+        ..ROW
+    },
+    Row { name: "no numbers by severity", bigid: r#"{"without_severities": true}"#, ..ROW },
+    // A large estate: only unresolved cases are read, if the totals prove the filter.
+    Row {
+        name: "a large estate by filter",
+        bigid: r#"{"resolved": 2000}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks", "2,000 cases not read: the totals by status prove"],
+        ..ROW
+    },
+    Row {
+        name: "a large estate by filter, lists with commas",
+        bigid: r#"{"resolved": 2000, "encoding": "csv"}"#,
+        settings: "encoding: csv",
+        gate: "max: 6",
+        code: 1,
+        says: &["2,000 cases not read: the totals by status prove"],
+        ..ROW
+    },
+    Row {
+        name: "a large estate whose filter is ignored",
+        bigid: r#"{"resolved": 1000, "ignore_filter": true}"#,
+        gate: "max: 6",
+        code: 1,
+        says: &["7 failed checks"],
+        ..ROW
+    },
+    Row {
+        name: "a large estate with an undocumented status",
+        bigid: r#"{"resolved": 1000, "undocumented": [{"status": "inReview", "severity": "high"}]}"#,
+        gate: "status: open, max: 5",
+        code: 1,
+        says: &["6 failed checks", "`inReview` (1)"],
         ..ROW
     },
     // Whether it is understood.
@@ -258,16 +331,19 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "cases without a data source are said",
-        bigid: r#"{"null_fields": ["dataSourceName"]}"#,
+        name: "a case without a data source may be of the one that a gate names",
+        bigid: r#"{"null_fields": ["dataSourceName", "dataSourceDisplayName"]}"#,
         gate: r#"resource: "sharepoint*", max: 0"#,
-        says: &["7 unresolved cases without a data source, which no `resource` meets"],
+        code: 1,
+        says: &[
+            "7 unresolved cases without a data source, which every `resource` selector matches",
+        ],
         ..ROW
     },
     Row {
         name: "a policy that no case has",
         gate: r#"rule: "PCl*", max: 0"#,
-        says: &["no case has the rule `PCl*`; there are "],
+        says: &["no case has the rule `PCl*`; the cases have "],
         ..ROW
     },
     Row {
@@ -280,7 +356,7 @@ const ROWS: &[Row] = &[
         name: "cases go and come all the time",
         bigid: r#"{"swaps": 100, "resolved": 200}"#,
         code: 3,
-        says: &["a case that was there was on none of the pages"],
+        says: &["an existing case was on none of the pages"],
         ..ROW
     },
     Row {
@@ -295,7 +371,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "`fields` is misread",
         bigid: r#"{"encoding": "csv"}"#,
-        says: &["`fields` had no effect as intended"],
+        says: &["the platform did not understand `fields`"],
         ..ROW
     },
     Row {
@@ -483,7 +559,7 @@ const ROWS: &[Row] = &[
         name: "a pass rate",
         gate: r#"min_pass_rate: "90%""#,
         code: 2,
-        says: &["nothing about what it found in order"],
+        says: &["nothing about checks that passed"],
         ..ROW
     },
 ];
@@ -569,9 +645,13 @@ fn doctor_says_how_many_cases_the_token_can_see() {
 }
 
 #[test]
-fn a_large_estate_costs_two_requests_for_every_hundred_cases() {
+fn a_large_estate_is_read_by_filter_and_a_small_one_as_a_whole() {
     let platform = Platform::of(r#"{"bigid": {"resolved": 993}}"#);
     run(&platform.origin, &ROW).exits(0);
-    // The preflight, then 1,000 cases, and their ids once more.
-    assert_eq!(platform.count("all-cases"), 1 + 10 + 10, "{:#?}", platform.requests());
+    // The preflight, the totals by status, then seven cases of 1,000.
+    assert_eq!(platform.count("all-cases"), 1 + 2 + 1, "{:#?}", platform.requests());
+    let platform = Platform::of(r#"{"bigid": {"resolved": 892}}"#);
+    run(&platform.origin, &ROW).exits(0);
+    // The preflight, then 899 cases, and their ids once more.
+    assert_eq!(platform.count("all-cases"), 1 + 9 + 9, "{:#?}", platform.requests());
 }

@@ -199,7 +199,7 @@ impl Case {
         pick(&TABLE.data_sources, self.salt >> 24)
     }
 
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         match name {
             "_id" | "id" => Some(&self.id),
             "caseStatus" => self.status.as_deref(),

@@ -71,6 +71,11 @@ fn conditions(text: &str, encoding: Encoding) -> Result<Vec<Value>, String> {
     match encoding {
         Encoding::Json => serde_json::from_str(text).map_err(|_| wrong()),
         Encoding::Csv => {
+            if let Some((field, values)) = text.split_once(" IN ") {
+                let values = values.trim_matches(['(', ')']).split(", ");
+                let values: Vec<_> = values.map(|value| value.trim_matches('"')).collect();
+                return Ok(vec![json!({"field": field, "operator": "in", "value": values})]);
+            }
             let (field, value) = text.split_once(" = ").ok_or_else(wrong)?;
             let value = value.trim_matches('"');
             Ok(vec![json!({"field": field.trim(), "operator": "equal", "value": value})])

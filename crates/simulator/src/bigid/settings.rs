@@ -42,6 +42,12 @@ pub(crate) struct Settings {
     pub omit_total: bool,
     /// Added to `totalCount`: a total that disagrees with the cases.
     pub total_offset: i64,
+    /// After this many answers no case is listed, nor counted in `totalCount`.
+    pub empty_after: Option<u32>,
+    /// Whether the platform lacks `cases-by-severity` (docs/platforms/bigid.md, totals).
+    pub without_severities: bool,
+    /// Added to each number of `cases-by-severity`.
+    pub severities_offset: i64,
     /// How often a new case is inserted before a page that is not the first.
     pub inserts: u32,
     /// How often a case of the page before is removed, and another one is added at the end, before
@@ -163,6 +169,9 @@ impl Default for Settings {
             ignore_fields: false,
             omit_total: false,
             total_offset: 0,
+            empty_after: None,
+            without_severities: false,
+            severities_offset: 0,
             inserts: 0,
             swaps: 0,
             ids: Ids::default(),

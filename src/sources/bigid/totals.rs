@@ -1,0 +1,120 @@
+//! What the platform's totals prove (docs/platforms/bigid.md#totals): that a filter by status works,
+//! and that no open case is missing.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::api::{self, Filter, Look};
+use super::case::Case;
+use super::settings::Settings;
+use super::walk::Scope;
+use super::wire::Given;
+use super::words;
+use crate::finding::{Cause, Problem, Severity};
+use crate::http::{Failure, Http};
+use crate::text;
+
+/// Smaller sets are read as a whole: two more requests would save little.
+const FILTER_FROM: u64 = 1_000;
+
+/// Whether only the unresolved cases need to be read. The filter is used if the numbers of
+/// unresolved and of resolved cases add up to all of them: then the platform understands it, and no
+/// case has an undocumented status, which would count as open.
+pub async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope, Look) {
+    let whole = (Scope::All, all);
+    let Some(total) = all.total.filter(|total| *total >= FILTER_FROM) else { return whole };
+    let look = async |resolved| {
+        api::look(settings, http, Filter::Resolved(resolved)).await.ok().filter(|look| {
+            // A number without a case, or the reverse, is not a number of these cases.
+            look.total.is_some_and(|total| (total > 0) == look.is_any)
+        })
+    };
+    let Some(unresolved) = look(false).await else { return whole };
+    let Some(others) = look(true).await.and_then(|resolved| resolved.total) else { return whole };
+    match unresolved.total.and_then(|number| number.checked_add(others)) {
+        Some(sum) if sum == total => (Scope::Unresolved { others }, unresolved),
+        _ => whole,
+    }
+}
+
+/// The numbers of open cases by severity; `None` if the platform does not offer them, or in another
+/// shape.
+///
+/// # Errors
+/// If the platform cannot be asked.
+pub async fn open_by_severity(http: &Http) -> Result<Option<BTreeMap<Severity, u64>>, Problem> {
+    let call =
+        http.get("actionable-insights/cases-by-severity", &[]).parameter("caseStatus", "open");
+    let answer = match call.send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return match error.failure {
+                Failure::Stopped(_) => Err(error.problem()),
+                _ => Ok(None),
+            };
+        }
+    };
+    let rows = match answer.json::<Severities>() {
+        Ok(Severities::Rows(rows) | Severities::Enveloped { data: rows }) => rows,
+        Err(_) => return Ok(None),
+    };
+    let mut numbers: BTreeMap<Severity, u64> = BTreeMap::new();
+    for row in rows {
+        let severity = row.severity_level.word().map_or(Severity::Unknown, words::severity);
+        let number = row.value.word().and_then(|number| number.parse::<u64>().ok());
+        let sum = number.and_then(|number| {
+            numbers.get(&severity).copied().unwrap_or_default().checked_add(number)
+        });
+        let Some(sum) = sum else { return Ok(None) };
+        numbers.insert(severity, sum);
+    }
+    Ok(Some(numbers))
+}
+
+/// The answer of `cases-by-severity`: a list, or a list in the usual envelope.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Severities {
+    Rows(Vec<SeverityRow>),
+    Enveloped { data: Vec<SeverityRow> },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SeverityRow {
+    value: Given,
+    severity_level: Given,
+}
+
+/// A problem if the platform counts more open cases of a severity than arrived. Fewer are no
+/// problem: nothing is missing then.
+pub fn missing(source: &str, counted: &BTreeMap<Severity, u64>, cases: &[Case]) -> Option<Problem> {
+    let arrived = |severity: Severity| {
+        // A case of unknown severity may be counted under any word.
+        let matches = |case: &&Case| {
+            case.open && (case.severity == severity || case.severity == Severity::Unknown)
+        };
+        cases.iter().filter(matches).count() as u64
+    };
+    let short = |(severity, number): (&Severity, &u64)| {
+        let arrived = match severity {
+            Severity::Unknown => cases.iter().filter(|case| case.open).count() as u64,
+            known => arrived(*known),
+        };
+        (*number > arrived).then(|| {
+            format!("{number} of severity {severity} where {} arrived", text::thousands(arrived))
+        })
+    };
+    let differences: Vec<_> = counted.iter().rev().filter_map(short).collect();
+    (!differences.is_empty()).then(|| {
+        let what = format!(
+            "{source}: cases-by-severity counts more open cases than all-cases has: {}",
+            differences.join("; ")
+        );
+        Problem::new(Cause::Contradictory, what).help(
+            "run the gate again while no scan is running; if this persists, check in BigID whether \
+             the token may see all cases",
+        )
+    })
+}
