@@ -8,10 +8,12 @@ use tokio::sync::watch;
 
 use crate::cli::{Cli, Command, ConfigArguments, PolicyCommand};
 use crate::config::{self, Config, ConfigError, Written};
+use crate::export::{jira, servicenow};
 use crate::host;
 use crate::progress::{Progress, Verbosity};
-use crate::secret::Variables;
+use crate::secret::{Mask, Variables, mask_tokens};
 use crate::setup::SetupErrors;
+use crate::sources::SYSTEMS;
 use crate::stop::Signal;
 use crate::verdict::Verdict;
 
@@ -42,6 +44,13 @@ pub enum Usage {
     Sentence(String),
 }
 
+impl Usage {
+    /// Without the tokens that it may quote from a file.
+    fn masked(self) -> Self {
+        Self::Sentence(Mask::for_errors().apply(&self.to_string()).into_owned())
+    }
+}
+
 impl From<String> for Usage {
     fn from(sentence: String) -> Self {
         Self::Sentence(sentence)
@@ -58,8 +67,11 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
+    let systems = SYSTEMS.iter().copied().chain([&jira::SYSTEM, &servicenow::SYSTEM]);
+    let prefixes: Vec<_> = systems.flat_map(|system| system.token_prefixes).copied().collect();
+    mask_tokens(&variables, &prefixes);
     let context = Context { variables, verbosity };
-    match cli.command {
+    let code = match cli.command {
         Command::Run(arguments) => block_on(run::run(arguments, &context)),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
@@ -73,7 +85,8 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         Command::Demo(arguments) => block_on(demo::demo(arguments, &context)),
         Command::Completions { shell } => completions(shell),
         Command::Man { folder } => manual(folder.as_deref()),
-    }
+    };
+    code.map_err(Usage::masked)
 }
 
 /// One thread is enough: all the work is waiting, and the platforms are asked a few at a time.
@@ -82,7 +95,10 @@ fn block_on(command: impl Future<Output = Result<u8, Usage>>) -> Result<u8, Usag
         .enable_all()
         .build()
         .map_err(|error| format!("failed to start: {error}"))?;
-    runtime.block_on(command)
+    let code = runtime.block_on(command);
+    // A name that is being resolved cannot be interrupted, and is not waited for.
+    runtime.shutdown_background();
+    code
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<u8, Usage> {
@@ -161,6 +177,8 @@ fn signals() -> io::Result<tokio::sync::mpsc::Receiver<Signal>> {
     let kinds = [
         (SignalKind::interrupt(), Signal::Interrupt),
         (SignalKind::terminate(), Signal::Terminate),
+        (SignalKind::hangup(), Signal::HangUp),
+        (SignalKind::quit(), Signal::Quit),
     ];
     for (kind, name) in kinds {
         let mut stream = signal(kind)?;

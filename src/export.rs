@@ -230,7 +230,9 @@ fn failed_creation(error: &HttpError) -> Creation {
         Failure::Refused { status, .. } if (400..500).contains(status) && *status != 408 => {
             Creation::Refused(Problem { cause: Cause::Invalid, ..problem })
         }
-        Failure::Unreachable { .. } | Failure::Stopped(_) => Creation::Unsent(problem),
+        Failure::Unreachable { .. } | Failure::Setup(_) | Failure::Stopped(_) => {
+            Creation::Unsent(problem)
+        }
         Failure::Refused { .. } | Failure::Unconfirmed(_) | Failure::Protocol(_) => {
             Creation::Lost(problem)
         }

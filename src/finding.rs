@@ -221,6 +221,9 @@ impl fmt::Debug for Fingerprint {
 pub enum Cause {
     /// The configuration asks for something that only the platform can tell is not there.
     Invalid,
+    /// The set-up on this side is wrong: a certificate that is not trusted, a proxy, a host name
+    /// that does not exist, a `url` that is not an API. Waiting does not help.
+    Setup,
     /// The platform refused the token, or its role is too low.
     Denied,
     /// The platform could not be reached, also after retries.
@@ -248,6 +251,7 @@ impl Cause {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",
+            Self::Setup => "setup",
             Self::Denied => "denied",
             Self::Unreachable => "unreachable",
             Self::Deadline => "deadline",

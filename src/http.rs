@@ -2,31 +2,37 @@
 //! sends a token only to the origin that the token belongs to.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Method, redirect};
 use serde::Serialize;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::progress::Progress;
-use crate::secret::Secret;
 use crate::stop::Stop;
 use crate::text;
 
 mod answer;
 mod auth;
+mod body;
 mod call;
+mod date;
 mod failure;
+mod proxy;
 mod raw;
+mod setup_fault;
+mod tls;
 
 pub use answer::Answer;
 pub use auth::{Auth, Credentials, Lease, Renewal};
 pub use call::Call;
 pub use failure::{Failure, HttpError};
+pub use setup_fault::SetupFault;
+pub use tls::Tls;
 
 /// A lease is renewed this long before it expires, so that none expires in transit.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
@@ -38,13 +44,16 @@ pub struct Http {
     base: Url,
     lease: RefCell<Option<Lease>>,
     renewal: Option<Renewal>,
-    /// Every token that was sent so far: none of them may appear in a text.
-    secrets: RefCell<Vec<Secret>>,
+    /// The proxy in between, for messages.
+    proxy: Option<String>,
     timeout: Duration,
     stop: Stop,
     progress: Rc<Progress>,
     requests: Cell<u64>,
     simulated: Cell<bool>,
+    /// Whether an answer was what an API sends: JSON, with a status of success.
+    answered: Cell<bool>,
+    clock_offset: Cell<Option<TimeDelta>>,
 }
 
 /// What a client for one source needs.
@@ -57,62 +66,52 @@ pub struct Setup<'a> {
     pub headers: HeaderMap,
     /// The longest a single request may take, from the first byte sent to the last received.
     pub timeout: Duration,
-    /// A PEM file with certificate authorities to trust in addition to the system's.
-    pub ca_file: Option<&'a Path>,
+    pub tls: &'a Tls,
 }
 
 impl Http {
     /// # Errors
-    /// A sentence, if the CA file or the token cannot be used.
+    /// A sentence, if the token, a PEM file or the proxy cannot be used.
     pub fn new(setup: Setup<'_>, stop: Stop, progress: Rc<Progress>) -> Result<Self, String> {
-        // An error means that a provider was installed before, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut secrets = Vec::new();
         let (lease, renewal) = match setup.credentials {
             Credentials::Fixed(auth) => (Some(Lease { auth, until: None }), None),
-            Credentials::Leased(token, renewal) => {
-                secrets.push(token);
-                (None, Some(renewal))
-            }
+            Credentials::Leased(renewal) => (None, Some(renewal)),
         };
         if let Some(Lease { auth, .. }) = &lease {
             auth.header()?;
-            secrets.extend(auth.secrets());
         }
+        let proxy = if is_loopback(setup.base) { None } else { proxy::for_url(setup.base)? };
+        // Plain http needs no certificates, and some images have none.
+        let uses_tls = setup.base.scheme() == "https" || proxy.as_ref().is_some_and(|p| p.is_https);
+        let tls = if uses_tls { tls::for_https(setup.tls)? } else { tls::for_http()? };
         let mut headers = setup.headers;
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("compliance-gate/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(setup.timeout)
-            .redirect(redirect::Policy::none());
-        if is_loopback(setup.base) {
+            .redirect(redirect::Policy::none())
+            .tls_backend_preconfigured(tls);
+        if proxy.is_none() {
             builder = builder.no_proxy();
-        }
-        if let Some(path) = setup.ca_file {
-            let pem = std::fs::read(path)
-                .map_err(|error| format!("failed to read ca_file {}: {error}", path.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .ok()
-                .filter(|certificates| !certificates.is_empty())
-                .ok_or_else(|| format!("ca_file {} holds no PEM certificate", path.display()))?;
-            builder = builder.tls_certs_merge(certificates);
         }
         let client = builder
             .build()
-            .map_err(|error| format!("failed to set up TLS: {}", raw::innermost(&error)))?;
+            .map_err(|error| format!("failed to set up the client: {}", raw::innermost(&error)))?;
         Ok(Self {
             client,
             source: setup.source.to_owned(),
             base: setup.base.clone(),
             lease: RefCell::new(lease),
             renewal,
-            secrets: RefCell::new(secrets),
+            proxy: proxy.map(|proxy| proxy.origin),
             timeout: setup.timeout,
             stop,
             progress,
             requests: Cell::new(0),
             simulated: Cell::new(false),
+            answered: Cell::new(false),
+            clock_offset: Cell::new(None),
         })
     }
 
@@ -124,6 +123,12 @@ impl Http {
     /// Whether an answer said that it came from the embedded simulator.
     pub fn simulated(&self) -> bool {
         self.simulated.get()
+    }
+
+    /// How far the platform's clock is ahead of ours, by the `Date` of its latest answer; accurate
+    /// to about a second. `None` before the first answer with one.
+    pub fn clock_offset(&self) -> Option<TimeDelta> {
+        self.clock_offset.get()
     }
 
     /// The source's name in the policy.
@@ -166,13 +171,12 @@ impl Http {
     /// If the link is not a URL, or leads to another origin: the token is not sent there.
     pub fn follow(&self, link: &str) -> Result<Call<'_>, HttpError> {
         let url = self.base.join(link).ok().filter(|url| url.origin() == self.base.origin());
-        url.map(|url| Call::new(self, Method::GET, url)).ok_or_else(|| HttpError {
-            source: self.source.clone(),
-            endpoint: "the next page".to_owned(),
-            failure: Failure::Protocol(format!(
-                "the link leads to another origin ({}); it was not followed",
-                text::one_line(link, 200)
-            )),
+        url.map(|url| Call::new(self, Method::GET, url)).ok_or_else(|| {
+            let link = text::one_line(link, 200);
+            let failure = Failure::Protocol(format!(
+                "the link leads to another origin ({link}); it was not followed"
+            ));
+            self.error("the next page".to_owned(), failure)
         })
     }
 
@@ -184,11 +188,6 @@ impl Http {
         call.body = Some(form.into_bytes());
         call.content_type = "application/x-www-form-urlencoded";
         call
-    }
-
-    /// Masks a token in every answer, in addition to the tokens that are sent as headers.
-    pub fn keep_secret(&self, secret: &Secret) {
-        self.secrets.borrow_mut().push(secret.clone());
     }
 
     /// Drops a lease that the platform no longer accepts, so that the next request renews it.
@@ -208,27 +207,27 @@ impl Http {
             && !self.lease.borrow().as_ref().is_some_and(is_valid)
         {
             let lease = renewal().await?;
-            self.secrets.borrow_mut().extend(lease.auth.secrets());
             *self.lease.borrow_mut() = Some(lease);
         }
         let lease = self.lease.borrow();
         lease.as_ref().map_or(Ok(None), |lease| {
-            lease.auth.header().map_err(|message| HttpError {
-                source: self.source.clone(),
-                endpoint: "the exchange of the token".to_owned(),
-                failure: Failure::Protocol(message),
+            lease.auth.header().map_err(|message| {
+                self.error("the exchange of the token".to_owned(), Failure::Protocol(message))
             })
         })
     }
 
-    /// The body with tokens masked: every token in an error, and in evidence only those that cannot
-    /// be an ordinary word by chance.
-    fn redact(&self, status: StatusCode, body: Vec<u8>) -> Vec<u8> {
-        self.secrets
-            .borrow()
-            .iter()
-            .filter(|secret| !status.is_success() || secret.is_unmistakable())
-            .fold(body, |body, secret| secret.redact(body))
+    /// Prints what happened to a request, with `-v`.
+    fn trace(&self, request: &str, what: &str) {
+        self.progress.trace(&format!("{}: {request} {what}", self.source));
+    }
+
+    /// An error of this source.
+    fn error(&self, endpoint: String, failure: Failure) -> HttpError {
+        let api = self.base.as_str();
+        HttpError::new(self.source.clone(), endpoint, failure)
+            .through(self.proxy.as_deref())
+            .before_any_answer((!self.answered.get()).then_some(api))
     }
 
     fn url(&self, path: &str, arguments: &[&str]) -> Url {

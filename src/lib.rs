@@ -57,6 +57,7 @@ pub mod export;
 pub mod finding;
 pub mod host;
 pub mod http;
+pub mod json;
 pub mod page;
 pub mod pipeline;
 pub mod policy;

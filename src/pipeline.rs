@@ -98,7 +98,7 @@ pub async fn preflight(open: &OpenSources) -> Vec<Preflight<'_>> {
 async fn ask(open: &OpenSources) -> Vec<Outcome> {
     let preflights = preflight(open).await;
     let invalid = open.sources.iter().zip(&preflights).find(|(source, preflight)| {
-        let is_invalid = |problem: &Problem| problem.cause == Cause::Invalid;
+        let is_invalid = |problem: &Problem| matches!(problem.cause, Cause::Invalid | Cause::Setup);
         source.needed && preflight.as_ref().is_err_and(|problems| problems.iter().any(is_invalid))
     });
     let held_back = invalid.map(|(source, _)| {

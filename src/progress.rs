@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::secret::Mask;
 use crate::text;
 
 /// How much is printed on stderr.
@@ -105,5 +106,6 @@ impl Progress {
 /// A failure to print progress is ignored.
 fn write(text: &str) {
     let mut stderr = std::io::stderr().lock();
+    let text = Mask::for_errors().apply(text);
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

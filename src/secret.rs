@@ -6,6 +6,15 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::workspace;
+
+mod mask;
+
+pub use mask::Mask;
+
+/// The largest token file. Signed tokens with many claims have a few kilobytes.
+const MOST_BYTES: u64 = 64 << 10;
+
 /// The variables of this process, as a value: modules that depend on them can be tested, and the
 /// demo can set its own.
 pub type Variables = BTreeMap<String, String>;
@@ -48,14 +57,15 @@ impl Token {
 }
 
 impl Secret {
-    /// A secret, if it can be sent as a header.
+    /// A secret, if it can be sent as a header. It is masked in every text from now on.
     pub fn new(text: String) -> Option<Self> {
+        Mask::remember(&text);
         let sendable = !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
         sendable.then(|| Self(text.into()))
     }
 
     /// Reads the token that `variable` holds, or the file that `<variable>_FILE` names. An empty
-    /// variable counts as unset; a file may end in one newline.
+    /// variable counts as unset. White space and a byte order mark at the ends are removed.
     ///
     /// # Errors
     /// A sentence, if there is none, if both are set, or if the token could not be sent as a
@@ -69,10 +79,13 @@ impl Secret {
                     "both {variable} and {file_variable} are set; keep one of them"
                 ));
             }
-            (Some(token), None) => token.clone(),
+            (Some(token), None) => trimmed(token).to_owned(),
             (None, Some(path)) => Self::read_file(&file_variable, Path::new(path))?,
             (None, None) => String::new(),
         };
+        if token.is_empty() {
+            return Err(format!("{variable} holds nothing but white space"));
+        }
         if token.contains(['\n', '\r']) {
             return Err(format!("the token in {variable} has a newline in it; store it without"));
         }
@@ -87,43 +100,45 @@ impl Secret {
     }
 
     fn read_file(variable: &str, path: &Path) -> Result<String, String> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            format!("failed to read the file that {variable} names ({}): {error}", path.display())
-        })?;
-        let token = text.strip_suffix('\n').unwrap_or(&text);
-        let token = token.strip_suffix('\r').unwrap_or(token);
-        if token.is_empty() {
-            return Err(format!("the file that {variable} names ({}) is empty", path.display()));
+        let failed = |why: &dyn fmt::Display| {
+            format!("failed to read the file that {variable} names ({}): {why}", path.display())
+        };
+        let content = workspace::read(path, MOST_BYTES).map_err(|error| failed(&error))?;
+        let text = String::from_utf8(content).map_err(|_| failed(&"it is not a text"))?;
+        match trimmed(&text) {
+            "" => Err(format!("the file that {variable} names ({}) is empty", path.display())),
+            token => Ok(token.to_owned()),
         }
-        Ok(token.to_owned())
     }
 
     /// The token itself, for the header or body that needs it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+}
 
-    /// Whether the token is too long to be an ordinary word by chance. Only such a token is masked
-    /// in evidence: a token `viewer` must not turn a role into `***`.
-    pub fn is_unmistakable(&self) -> bool {
-        self.expose().len() >= 12
-    }
+/// A text without the white space and byte order marks at its ends, which editors and secret stores
+/// add.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
+}
 
-    /// The text with every copy of the token replaced. Some platforms echo it.
-    pub fn redact(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let token = self.expose().as_bytes();
-        if memchr::memmem::find(&bytes, token).is_none() {
-            return bytes;
+/// Makes all tokens known that the pipeline hands over to this process, before anything is read
+/// that could hold one of them by mistake: a policy file that is a link to a token, say. Variables
+/// count whose names begin with one of these prefixes and do not say that they hold something else.
+pub fn mask_tokens(variables: &Variables, prefixes: &[&str]) {
+    const PLAIN: [&str; 5] = ["_URL", "_KIND", "_USER", "_EMAIL", "_USERNAME"];
+    for (name, value) in variables {
+        if !prefixes.iter().any(|prefix| name.starts_with(prefix))
+            || PLAIN.iter().any(|suffix| name.ends_with(suffix))
+        {
+            continue;
         }
-        let mut clean = Vec::with_capacity(bytes.len());
-        let mut rest = &*bytes;
-        while let Some(at) = memchr::memmem::find(rest, token) {
-            clean.extend_from_slice(&rest[..at]);
-            clean.extend_from_slice(b"***");
-            rest = &rest[at + token.len()..];
+        if !name.ends_with("_FILE") {
+            Mask::remember(trimmed(value));
+        } else if let Ok(content) = workspace::read(Path::new(value), MOST_BYTES) {
+            Mask::remember(trimmed(&String::from_utf8_lossy(&content)));
         }
-        clean.extend_from_slice(rest);
-        clean
     }
 }
 

@@ -84,7 +84,7 @@ fn http(
         credentials: source.credentials(token, stop, progress)?,
         headers: source.headers(),
         timeout: connection.request_timeout,
-        ca_file: connection.ca_file.as_deref(),
+        tls: &connection.tls,
     };
     Http::new(setup, stop.clone(), Rc::clone(progress))
 }

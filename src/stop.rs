@@ -20,13 +20,27 @@ pub enum Signal {
     Interrupt,
     /// Sent by CI hosts when a job is cancelled.
     Terminate,
+    /// The terminal or the connection is gone.
+    HangUp,
+    /// Ctrl-\.
+    Quit,
 }
+
+/// The longest time for cleaning up.
+const MOST_CLEAN_UP: Duration = Duration::from_secs(5);
+
+/// The part of the time until the deadline that is reserved for cleaning up, at most
+/// `MOST_CLEAN_UP`.
+const CLEAN_UP_SHARE: u32 = 8;
 
 /// Given to everything that waits. Waiting code returns when it fires, and is never dropped
 /// halfway.
 #[derive(Clone, Debug)]
 pub struct Stop {
+    /// When waiting ends: the deadline, less the time for cleaning up.
     deadline: Instant,
+    /// When everything has ended.
+    end: Instant,
     signal: watch::Receiver<Option<Signal>>,
 }
 
@@ -34,7 +48,10 @@ impl Stop {
     pub fn new(within: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
         // A duration beyond what the clock can hold is as good as ten years.
         const LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-        Self { deadline: Instant::now() + within.min(LONG), signal }
+        let within = within.min(LONG);
+        let end = Instant::now() + within;
+        let clean_up = (within / CLEAN_UP_SHARE).min(MOST_CLEAN_UP);
+        Self { deadline: end - clean_up, end, signal }
     }
 
     /// Whether it has fired already.
@@ -43,9 +60,16 @@ impl Stop {
         interrupt.or_else(|| (Instant::now() >= self.deadline).then_some(Reason::Deadline))
     }
 
-    /// Time left until the deadline.
+    /// Time left for waiting.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How long cleaning up may take from now on: until the deadline, or, after an interrupt, as long
+    /// as CI hosts usually wait.
+    pub fn time_to_clean_up(&self) -> Duration {
+        let left = self.end.saturating_duration_since(Instant::now());
+        left.min(MOST_CLEAN_UP)
     }
 
     /// Resolves when it fires.

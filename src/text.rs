@@ -193,7 +193,7 @@ fn is_break(character: char) -> bool {
 }
 
 /// Controls, Unicode's default-ignorable and bidirectional characters, and non-characters.
-fn is_hidden(character: char) -> bool {
+pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'

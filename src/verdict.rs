@@ -30,11 +30,15 @@ pub enum Verdict {
     Interrupted,
     /// The CI host ended the job.
     Terminated,
+    /// The terminal or the connection is gone.
+    HungUp,
+    /// Ctrl-\.
+    Quit,
 }
 
 impl Verdict {
     /// All verdicts, best first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Passed,
         Self::Warned,
         Self::Unreachable,
@@ -44,6 +48,8 @@ impl Verdict {
         Self::Invalid,
         Self::Interrupted,
         Self::Terminated,
+        Self::HungUp,
+        Self::Quit,
     ];
 
     /// The exit code. A pass with warnings is a pass, unless the caller asks otherwise.
@@ -57,6 +63,8 @@ impl Verdict {
             Self::Unreachable => 5,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::HungUp => 129,
+            Self::Quit => 131,
         }
     }
 
@@ -72,6 +80,8 @@ impl Verdict {
             Self::Invalid => "invalid",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
+            Self::HungUp => "hung-up",
+            Self::Quit => "quit",
         }
     }
 
@@ -90,13 +100,15 @@ impl Verdict {
             Self::Invalid => "usage, configuration or policy is invalid",
             Self::Interrupted => "interrupted",
             Self::Terminated => "ended by the CI host",
+            Self::HungUp => "ended because the terminal is gone",
+            Self::Quit => "ended by Ctrl-\\",
         }
     }
 
     /// What a missing piece of evidence makes of a blocking gate.
     pub const fn of(cause: Cause) -> Self {
         match cause {
-            Cause::Invalid => Self::Invalid,
+            Cause::Invalid | Cause::Setup => Self::Invalid,
             Cause::Denied => Self::Denied,
             Cause::Unreachable => Self::Unreachable,
             Cause::Deadline
@@ -121,6 +133,8 @@ impl From<Signal> for Verdict {
         match signal {
             Signal::Interrupt => Self::Interrupted,
             Signal::Terminate => Self::Terminated,
+            Signal::HangUp => Self::HungUp,
+            Signal::Quit => Self::Quit,
         }
     }
 }

@@ -69,7 +69,7 @@ pub fn read_open(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
     // One byte more than allowed shows that it is too long, whatever its metadata says.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        return Err(io::Error::other(format!("it is larger than {} MiB", most >> 20)));
+        return Err(io::Error::other(format!("it is larger than {} KiB", most >> 10)));
     }
     Ok(bytes)
 }

@@ -28,6 +28,7 @@ pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage
             Ok(gate(&config, sinks, context, ci, signal, warn_exit_code).await)
         }
         Err(usage) => {
+            let usage = usage.masked();
             let progress = context.progress();
             let notes = ci.refuse(&usage.to_string(), &mut plain);
             notes.iter().for_each(|note| progress.note(note));

@@ -2,9 +2,13 @@
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use serde_json::error::Category;
 
+use super::body::Body;
 use super::{Failure, HttpError};
+use crate::json;
+
+/// The beginning of the message about an HTML page.
+pub(super) const HTML_PAGE: &str = "the answer is an HTML page where JSON was expected";
 
 /// A complete answer with a status below 300, or with one that the call accepts.
 #[derive(Debug)]
@@ -12,8 +16,10 @@ pub struct Answer {
     pub(super) source: String,
     pub(super) endpoint: String,
     pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     pub(super) html: bool,
+    /// The base URL, where no earlier request was answered as an API does.
+    pub(super) unproven_url: Option<String>,
 }
 
 impl Answer {
@@ -34,7 +40,8 @@ impl Answer {
 
     /// An error for this answer, whose status reports success.
     pub fn failed(&self, failure: Failure) -> HttpError {
-        HttpError { source: self.source.clone(), endpoint: self.endpoint.clone(), failure }
+        HttpError::new(self.source.clone(), self.endpoint.clone(), failure)
+            .before_any_answer(self.unproven_url.as_deref())
     }
 
     /// The body as the type that the API promises. Borrows from the answer where the type does.
@@ -47,31 +54,10 @@ impl Answer {
             return Err(protocol("the answer is empty where JSON was expected".to_owned()));
         }
         if self.html {
-            return Err(protocol(
-                "the answer is an HTML page where JSON was expected; this is what a wrong base \
-                 URL, a login page or a proxy in between gives"
-                    .to_owned(),
-            ));
+            return Err(protocol(format!(
+                "{HTML_PAGE}; a wrong base URL, a login page or a proxy in between sends one"
+            )));
         }
-        // One check of the whole body is faster than one for each string.
-        let read = match std::str::from_utf8(&self.body) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_slice(&self.body),
-        };
-        read.map_err(|error| {
-            // The path is found in a second pass, since tracking it would slow every answer down.
-            let deserializer = &mut serde_json::Deserializer::from_slice(&self.body);
-            let path = serde_path_to_error::deserialize::<_, T>(deserializer)
-                .err()
-                .map(|error| error.path().to_string())
-                .filter(|path| path != ".");
-            let what = match error.classify() {
-                Category::Eof => "JSON that ends too early",
-                Category::Syntax => "not JSON",
-                Category::Data | Category::Io => "not as promised",
-            };
-            let field = path.map_or_else(String::new, |path| format!(" at field `{path}`"));
-            protocol(format!("the answer is {what}{field}: {error}"))
-        })
+        json::from_str(&self.body).map_err(|error| protocol(format!("the answer is {error}")))
     }
 }

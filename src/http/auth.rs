@@ -19,9 +19,8 @@ pub enum Auth {
     Bearer(Secret),
     /// A separate header with the token alone.
     Header(HeaderName, Secret),
-    /// `Authorization: Basic <user:password, encoded>`: the encoded pair, and the password or token
-    /// in it.
-    Basic(Secret, Secret),
+    /// `Authorization: Basic <user:password, encoded>`: the encoded pair.
+    Basic(Secret),
 }
 
 impl Auth {
@@ -35,17 +34,8 @@ impl Auth {
         }
         let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
         Secret::new(pair)
-            .map(|pair| Self::Basic(pair, password))
+            .map(Self::Basic)
             .ok_or_else(|| "the token cannot be sent as a header".to_owned())
-    }
-
-    /// What must not appear in any text.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Bearer(secret) | Self::Header(_, secret) => vec![secret.clone()],
-            Self::Basic(pair, password) => vec![pair.clone(), password.clone()],
-        }
     }
 
     pub(super) fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>, String> {
@@ -53,7 +43,7 @@ impl Auth {
             Self::None => return Ok(None),
             Self::Bearer(secret) => (header::AUTHORIZATION, format!("Bearer {}", secret.expose())),
             Self::Header(name, secret) => (name.clone(), secret.expose().to_owned()),
-            Self::Basic(pair, _) => (header::AUTHORIZATION, format!("Basic {}", pair.expose())),
+            Self::Basic(pair) => (header::AUTHORIZATION, format!("Basic {}", pair.expose())),
         };
         let mut value = HeaderValue::from_str(&value)
             .map_err(|_| "the token cannot be sent as a header".to_owned())?;
@@ -77,6 +67,6 @@ pub type Renewal = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Lease, Http
 pub enum Credentials {
     /// The pipeline's token as it is.
     Fixed(Auth),
-    /// A lease. The pipeline's token, which is exchanged for it, must not appear in any text.
-    Leased(Secret, Renewal),
+    /// A lease, for which the pipeline's token is exchanged.
+    Leased(Renewal),
 }

@@ -6,8 +6,8 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::raw::{FailedTry, Raw, exchange};
-use super::{Answer, Failure, Http, HttpError};
+use super::raw::{Broken, FailedTry, Raw, exchange};
+use super::{Answer, Failure, Http, HttpError, SetupFault};
 use crate::stop::{self, Reason};
 
 /// Tries of a request that may be repeated. The pauses between them give a platform about fifteen
@@ -16,20 +16,12 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// Statuses of a platform that cannot answer at the moment.
-const TRANSIENT: [StatusCode; 6] = [
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::TOO_MANY_REQUESTS,
-    StatusCode::INTERNAL_SERVER_ERROR,
-    StatusCode::BAD_GATEWAY,
-    StatusCode::SERVICE_UNAVAILABLE,
-    StatusCode::GATEWAY_TIMEOUT,
-];
+/// Statuses of a platform, or of a gateway in front of it, that cannot answer at the moment. Those
+/// from 520 on are of Cloudflare and of load balancers that imitate it.
+pub(super) const TRANSIENT: [u16; 14] =
+    [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 529, 530];
 
 const MOST_REDIRECTS: usize = 5;
-
-/// How long a request may take after the deadline or an interrupt.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When a request is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +30,7 @@ enum Repeat {
     Always,
     /// Only where the platform certainly did not receive it.
     UnlessReceived,
-    /// Never. It is sent after the deadline or an interrupt, within `SHUTDOWN_TIMEOUT`.
+    /// Never. It is sent after the deadline or an interrupt, within the time that is left then.
     DuringShutdown,
 }
 
@@ -49,6 +41,8 @@ enum Next {
     /// Try once more with a new lease.
     RenewLease,
     Retry(FailedTry),
+    /// Read once more what arrived incomplete.
+    Reread(String),
     Fail(Failure),
 }
 
@@ -96,8 +90,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// One try of at most five seconds that neither the deadline nor an interrupt cuts short: for
-    /// cleaning up.
+    /// One try in the time that is reserved for cleaning up, also after the deadline or an
+    /// interrupt.
     #[must_use]
     pub fn during_shutdown(mut self) -> Self {
         self.repeat = Repeat::DuringShutdown;
@@ -110,24 +104,25 @@ impl<'a> Call<'a> {
     /// If no complete answer arrived with a status below 300 or with one that is accepted.
     pub async fn send(self) -> Result<Answer, HttpError> {
         let endpoint = format!("{} {}", self.method, self.url.path());
-        let fail = |failure| HttpError {
-            source: self.http.source.clone(),
-            endpoint: endpoint.clone(),
-            failure,
-        };
+        let fail = |failure| self.http.error(endpoint.clone(), failure);
         let mut url = self.url.clone();
         let (mut tries, mut redirects, mut may_renew) = (1, 0, self.http.renewal.is_some());
+        let mut may_reread = self.repeat == Repeat::Always;
         loop {
             let authorization = self.http.authorization().await?;
             let tried = self.attempt(&url, authorization).await;
             let next = match tried.map_err(|reason| fail(Failure::Stopped(reason)))? {
-                Ok(raw) => self.next(raw, may_renew),
-                Err(failed) => Next::Retry(failed),
+                Ok(raw) => self.next(raw, may_renew, may_reread),
+                Err(Broken::Try(failed)) => Next::Retry(failed),
+                Err(Broken::Final(failure)) => Next::Fail(failure),
             };
             match next {
                 Next::Return(Raw { status, body, html, .. }) => {
                     let source = self.http.source.clone();
-                    return Ok(Answer { source, endpoint, status, body, html });
+                    let was_answered = self.http.answered.get();
+                    self.http.answered.set(was_answered || (status.is_success() && !html));
+                    let unproven_url = (!was_answered).then(|| self.http.base.to_string());
+                    return Ok(Answer { source, endpoint, status, body, html, unproven_url });
                 }
                 Next::Redirect(raw) => {
                     redirects += 1;
@@ -136,10 +131,14 @@ impl<'a> Call<'a> {
                 Next::RenewLease => {
                     may_renew = !self.http.forget_lease();
                 }
+                Next::Reread(what) => {
+                    may_reread = false;
+                    self.http.trace(&endpoint, &what);
+                    let slept = self.http.stop.sleep(stop::jittered(FIRST_PAUSE)).await;
+                    slept.map_err(|reason| fail(Failure::Stopped(reason)))?;
+                }
                 Next::Retry(failed) => {
-                    self.http
-                        .progress
-                        .trace(&format!("{}: {endpoint} {}", self.http.source, failed.what));
+                    self.http.trace(&endpoint, &failed.what);
                     self.wait(failed, tries).await.map_err(&fail)?;
                     tries += 1;
                 }
@@ -149,7 +148,7 @@ impl<'a> Call<'a> {
     }
 
     /// What to do after this answer.
-    fn next(&self, raw: Raw, may_renew: bool) -> Next {
+    fn next(&self, raw: Raw, may_renew: bool, may_reread: bool) -> Next {
         match raw.status {
             status if status.is_success() && raw.is_gateway_page() => {
                 Next::Retry(FailedTry::received(format!(
@@ -157,16 +156,29 @@ impl<'a> Call<'a> {
                     status.as_u16()
                 )))
             }
+            status if status.is_success() && may_reread && raw.is_broken() => {
+                Next::Reread(format!(
+                    "answered {} with {}; it is read once more",
+                    status.as_u16(),
+                    if raw.html { "an HTML page" } else { "an incomplete body" }
+                ))
+            }
             status if status.is_success() || self.accepted.contains(&status.as_u16()) => {
                 Next::Return(raw)
             }
             status if status.is_redirection() => Next::Redirect(raw),
             StatusCode::UNAUTHORIZED if may_renew => Next::RenewLease,
-            status if TRANSIENT.contains(&status) => Next::Retry(FailedTry {
+            status if TRANSIENT.contains(&status.as_u16()) => Next::Retry(FailedTry {
                 received: status != StatusCode::TOO_MANY_REQUESTS,
                 pause: raw.pause,
                 what: format!("answered {}", raw.status_and_message()),
             }),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => Next::Fail(Failure::Setup(Box::new(
+                SetupFault::proxy_login(&self.url, self.http.proxy.as_deref()),
+            ))),
+            _ if raw.expects_https() => {
+                Next::Fail(Failure::Setup(Box::new(SetupFault::needs_https(&self.url))))
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Next::Fail(Failure::Denied(raw.status_and_message()))
             }
@@ -216,7 +228,7 @@ impl<'a> Call<'a> {
         &self,
         url: &Url,
         authorization: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Result<Raw, FailedTry>, Reason> {
+    ) -> Result<Result<Raw, Broken>, Reason> {
         let http = self.http;
         http.requests.set(http.requests.get() + 1);
         let mut request = http.client.request(self.method.clone(), url.clone());
@@ -229,10 +241,10 @@ impl<'a> Call<'a> {
         let exchange = exchange(request, http);
         let limited = |limit: Duration| async move {
             tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
-                Err(FailedTry::received(format!(
+                Err(Broken::Try(FailedTry::received(format!(
                     "sent no complete answer within {}",
                     humantime::format_duration(limit)
-                )))
+                ))))
             })
         };
         let outcome = match self.repeat {
@@ -247,20 +259,21 @@ impl<'a> Call<'a> {
                 match http.stop.race(&mut answer).await {
                     Ok(outcome) => outcome,
                     Err(_) => {
-                        tokio::time::timeout(SHUTDOWN_TIMEOUT, answer).await.unwrap_or_else(|_| {
-                            Err(FailedTry::received(
+                        let limit = http.stop.time_to_clean_up();
+                        tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
+                            Err(Broken::Try(FailedTry::received(
                                 "sent no answer before the run had to stop".to_owned(),
-                            ))
+                            )))
                         })
                     }
                 }
             }
-            Repeat::DuringShutdown => limited(SHUTDOWN_TIMEOUT.min(http.timeout)).await,
+            Repeat::DuringShutdown => limited(http.stop.time_to_clean_up().min(http.timeout)).await,
         };
         if let Ok(raw) = &outcome {
             http.simulated.set(http.simulated.get() || raw.simulated);
-            let status = raw.status.as_u16();
-            http.progress.trace(&format!("{}: {} {url} {status}", http.source, self.method));
+            http.clock_offset.set(raw.clock_offset.or(http.clock_offset.get()));
+            http.trace(&format!("{} {url}", self.method), &raw.status.as_u16().to_string());
         }
         Ok(outcome)
     }

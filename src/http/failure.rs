@@ -5,15 +5,21 @@
 
 use std::fmt;
 
+use super::SetupFault;
 use crate::finding::{Cause, Problem};
+use crate::secret::Mask;
 use crate::stop::Reason;
 
-/// Why a request brought no usable answer.
+/// Why a request brought no usable answer. No text in it holds a token.
 #[derive(Clone, Debug)]
 pub struct HttpError {
-    pub(super) source: String,
-    pub(super) endpoint: String,
+    source: String,
+    endpoint: String,
     pub failure: Failure,
+    /// The proxy that the request went through.
+    proxy: Option<Box<str>>,
+    /// The base URL, where no request below it was ever answered as an API does.
+    unproven_url: Option<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +34,47 @@ pub enum Failure {
     Unconfirmed(String),
     /// An answer that is not what the API promises.
     Protocol(String),
+    /// A certificate, a proxy, a name or a scheme that is wrong on this side.
+    Setup(Box<SetupFault>),
     /// The deadline or an interrupt came first.
     Stopped(Reason),
 }
 
+impl Failure {
+    fn masked(self) -> Self {
+        let mask = Mask::for_errors();
+        let masked = |text: String| mask.apply(&text).into_owned();
+        match self {
+            Self::Denied(said) => Self::Denied(masked(said)),
+            Self::Refused { status, said } => Self::Refused { status, said: masked(said) },
+            Self::Unreachable { tries, what } => Self::Unreachable { tries, what: masked(what) },
+            Self::Unconfirmed(what) => Self::Unconfirmed(masked(what)),
+            Self::Protocol(message) => Self::Protocol(masked(message)),
+            Self::Setup(fault) => {
+                let SetupFault { what, help } = *fault;
+                Self::Setup(Box::new(SetupFault { what: masked(what), help: masked(help) }))
+            }
+            Self::Stopped(reason) => Self::Stopped(reason),
+        }
+    }
+}
+
 impl HttpError {
+    pub(super) fn new(source: String, endpoint: String, failure: Failure) -> Self {
+        let endpoint = Mask::for_errors().apply(&endpoint).into_owned();
+        Self { source, endpoint, failure: failure.masked(), proxy: None, unproven_url: None }
+    }
+
+    pub(super) fn through(mut self, proxy: Option<&str>) -> Self {
+        self.proxy = proxy.map(Box::from);
+        self
+    }
+
+    pub(super) fn before_any_answer(mut self, url: Option<&str>) -> Self {
+        self.unproven_url = url.map(Box::from);
+        self
+    }
+
     /// As a reason why evidence cannot be relied on.
     pub fn problem(&self) -> Problem {
         let problem = Problem::new(self.cause(), self.to_string());
@@ -42,12 +84,23 @@ impl HttpError {
                  and that its role is sufficient",
             ),
             Failure::Unreachable { .. } | Failure::Unconfirmed(_) => {
-                problem.help("check that the platform is up and reachable from this machine")
+                problem.help(match self.proxy {
+                    None => "check that the platform is up and reachable from this machine",
+                    Some(_) => "check that the platform is up and that the proxy may reach it",
+                })
             }
-            Failure::Protocol(_) => {
-                problem.help("check `url`; `-v` shows every request and its status")
-            }
-            Failure::Refused { .. } | Failure::Stopped(_) => problem,
+            Failure::Setup(fault) => problem.help(fault.help.clone()),
+            Failure::Refused { .. } | Failure::Protocol(_) => match &self.wrong_url() {
+                Some(url) => problem.help(format!(
+                    "correct `url`, now {url}: it is the base address of the platform's API, \
+                     without the path of an endpoint, and not the address of its web pages"
+                )),
+                None if matches!(self.failure, Failure::Protocol(_)) => {
+                    problem.help("check `url`; `-v` shows every request and its status")
+                }
+                None => problem,
+            },
+            Failure::Stopped(_) => problem,
         }
     }
 
@@ -55,34 +108,48 @@ impl HttpError {
         match self.failure {
             Failure::Denied(_) => Cause::Denied,
             Failure::Unreachable { .. } | Failure::Unconfirmed(_) => Cause::Unreachable,
+            Failure::Setup(_) => Cause::Setup,
+            Failure::Refused { .. } | Failure::Protocol(_) if self.wrong_url().is_some() => {
+                Cause::Setup
+            }
             Failure::Refused { .. } | Failure::Protocol(_) => Cause::Protocol,
             Failure::Stopped(Reason::Deadline) => Cause::Deadline,
             Failure::Stopped(Reason::Interrupt(_)) => Cause::Interrupted,
+        }
+    }
+
+    /// The base URL, if it is the likely cause: nothing below it was ever answered as an API does,
+    /// and this answer says that there is nothing at this path, or is a web page.
+    fn wrong_url(&self) -> Option<&str> {
+        let url = self.unproven_url.as_deref();
+        match &self.failure {
+            Failure::Refused { status: 404 | 405 | 410, .. } => url,
+            Failure::Protocol(message) if message.contains(super::answer::HTML_PAGE) => url,
+            _ => None,
         }
     }
 }
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, endpoint, failure } = self;
+        let Self { source, endpoint, failure, proxy, .. } = self;
+        write!(f, "{source}: {endpoint}")?;
         match failure {
-            Failure::Denied(said) | Failure::Refused { said, .. } => {
-                write!(f, "{source}: {endpoint} answered {said}")
-            }
+            Failure::Denied(said) | Failure::Refused { said, .. } => write!(f, " answered {said}")?,
             Failure::Unreachable { tries: 1, what } | Failure::Unconfirmed(what) => {
-                write!(f, "{source}: {endpoint} {what}")
+                write!(f, " {what}")?;
             }
-            Failure::Unreachable { tries, what } => {
-                write!(f, "{source}: {endpoint} {what} (after {tries} tries)")
-            }
-            Failure::Protocol(message) => write!(f, "{source}: {endpoint}: {message}"),
+            Failure::Unreachable { tries, what } => write!(f, " {what} (after {tries} tries)")?,
+            Failure::Protocol(message) => return write!(f, ": {message}"),
+            Failure::Setup(fault) => write!(f, " {}", fault.what)?,
             Failure::Stopped(Reason::Deadline) => {
-                write!(f, "{source}: the deadline passed while waiting for {endpoint}")
+                return write!(f, ": the deadline passed while waiting for the answer");
             }
             Failure::Stopped(Reason::Interrupt(_)) => {
-                write!(f, "{source}: interrupted while waiting for {endpoint}")
+                return write!(f, ": interrupted while waiting for the answer");
             }
         }
+        proxy.as_ref().map_or(Ok(()), |proxy| write!(f, ", through the proxy {proxy}"))
     }
 }
 

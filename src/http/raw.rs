@@ -2,29 +2,26 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{TimeDelta, Utc};
 use reqwest::StatusCode;
 use reqwest::header::{self, HeaderName};
 use serde::Deserialize;
 
-use super::Http;
-use crate::text;
+use super::body::{Arriving, Body, TooLarge};
+use super::{Failure, Http, SetupFault, date};
+use crate::secret::Mask;
+use crate::{json, text};
 
-/// Bytes of one answer, after decompression. The largest known is a resource view of "tens of
-/// MB" (opencomply fact sheet §5).
-const MOST_BYTES: usize = 256 << 20;
-
-/// The longest announced length for which memory is reserved before the bytes arrive.
-const MOST_ANNOUNCED: usize = 8 << 20;
-
-/// A complete answer, its body masked.
+/// A complete answer.
 pub(super) struct Raw {
     pub status: StatusCode,
-    pub body: Vec<u8>,
+    pub body: Body,
     pub html: bool,
     pub location: Option<String>,
     /// How long the platform asked to wait.
     pub pause: Option<Duration>,
+    /// How far the platform's clock is ahead of ours.
+    pub clock_offset: Option<TimeDelta>,
     pub simulated: bool,
 }
 
@@ -32,11 +29,36 @@ impl Raw {
     /// Whether a page with status 2xx is the error page of a gateway with a passing fault: BigID's sends
     /// `502 Bad Gateway` with status 200 (bigid fact sheet §A5).
     pub fn is_gateway_page(&self) -> bool {
-        let head = self.body.get(..self.body.len().min(1024)).unwrap_or_default();
+        let head = self.body.as_bytes().get(..self.body.len().min(1024)).unwrap_or_default();
         self.html
             && ["500", "502", "503", "504"].iter().any(|status| {
                 memchr::memmem::find(head, format!("<title>{status} ").as_bytes()).is_some()
             })
+    }
+
+    /// Whether the body of a success is no JSON document, or only its beginning. A gateway may do
+    /// this once, when it restarts. Long bodies are only checked at their ends.
+    pub fn is_broken(&self) -> bool {
+        const MOST_PARSED: usize = 64 << 10;
+        let text = self.body.trim_ascii();
+        self.html
+            || (text.is_empty() && self.status == StatusCode::OK)
+            || match text.len() {
+                ..=MOST_PARSED => json::is_cut(text) && !text.is_empty(),
+                _ => {
+                    let ends = (text.as_bytes().first(), text.as_bytes().last());
+                    matches!(ends, (Some(b'{'), end) if end != Some(&b'}'))
+                        || matches!(ends, (Some(b'['), end) if end != Some(&b']'))
+                }
+            }
+    }
+
+    /// Whether the server says that it expects https.
+    pub fn expects_https(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+            && [&b"to an HTTPS server"[..], b"to HTTPS port", b"TLS-enabled server port"]
+                .iter()
+                .any(|words| memchr::memmem::find(self.body.as_bytes(), words).is_some())
     }
 
     /// The status, and the platform's message from the known shapes: `errors[]`, `message`,
@@ -54,23 +76,25 @@ impl Raw {
             },
         }
         #[derive(Deserialize)]
-        struct Body {
+        struct Said {
             errors: Option<Vec<Message>>,
             #[serde(alias = "errorMessage")]
             message: Option<Message>,
             error: Option<Message>,
             details: Option<Vec<Message>>,
         }
+        /// Characters of a body that is no known shape, before it is cleaned and cut.
+        const MOST_SHOWN: usize = 4000;
         let status = self.status.as_u16();
         if self.html {
             return format!("{status} with an HTML page");
         }
-        let message = serde_json::from_slice::<Body>(&self.body)
+        let message = json::from_str::<Said>(&self.body)
             .ok()
-            .and_then(|body| {
+            .and_then(|said| {
                 let errors =
-                    body.errors.into_iter().flatten().chain(body.message).chain(body.error);
-                errors.chain(body.details.into_iter().flatten()).next()
+                    said.errors.into_iter().flatten().chain(said.message).chain(said.error);
+                errors.chain(said.details.into_iter().flatten()).next()
             })
             .and_then(|message| match message {
                 Message::Text(text) => Some(text),
@@ -78,8 +102,9 @@ impl Raw {
                     message.or(detail).or(reason).or(title)
                 }
             })
-            .unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
-        match text::one_line(&message, 200) {
+            .unwrap_or_else(|| self.body.chars().take(MOST_SHOWN).collect());
+        // Before it is cut: half a token would not be recognised.
+        match text::one_line(&Mask::for_errors().apply(&message), 200) {
             message if message.is_empty() => status.to_string(),
             message => format!("{status}: {message}"),
         }
@@ -105,65 +130,57 @@ impl FailedTry {
     }
 }
 
-pub(super) async fn exchange(
-    request: reqwest::RequestBuilder,
-    http: &Http,
-) -> Result<Raw, FailedTry> {
-    let failed = |error: reqwest::Error| FailedTry {
-        received: !error.is_connect(),
-        pause: None,
-        what: format!("failed: {}", innermost(&error)),
+/// Why a try brought no answer.
+pub(super) enum Broken {
+    /// Another try may help.
+    Try(FailedTry),
+    /// Another try would not help.
+    Final(Failure),
+}
+
+pub(super) async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, Broken> {
+    let proxy = http.proxy.as_deref();
+    let broken = |error: reqwest::Error| match SetupFault::of(&error, &http.base, proxy) {
+        Some(fault) => Broken::Final(Failure::Setup(Box::new(fault))),
+        None => Broken::Try(FailedTry {
+            received: !error.is_connect(),
+            pause: None,
+            what: format!("failed: {}", innermost(&error)),
+        }),
     };
-    let mut response = request.send().await.map_err(failed)?;
-    // A body of the announced length needs no larger buffer. The announcement is not trusted beyond
-    // a few megabytes.
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    let mut body = Vec::with_capacity(announced.unwrap_or(0).min(MOST_ANNOUNCED));
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > MOST_BYTES {
-            return Err(FailedTry::received(format!("sent more than {} MiB", MOST_BYTES >> 20)));
-        }
-        body.extend_from_slice(&chunk);
+    let mut response = request.send().await.map_err(broken)?;
+    let now = Utc::now();
+    let mut body = Arriving::of_length(response.content_length());
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        body.push(&chunk).map_err(|too_large| match too_large {
+            TooLarge::Alone => Broken::Final(Failure::Protocol(too_large.what())),
+            TooLarge::Together => {
+                Broken::Try(FailedTry::received(format!("was given up: {}", too_large.what())))
+            }
+        })?;
     }
-    let text = |name: HeaderName| {
+    let body = body.finish();
+    let header = |name: HeaderName| {
         response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
-    let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
-    let looks_like_html = body.trim_ascii_start().first() == Some(&b'<');
-    let now = Utc::now();
-    let asked = text(header::RETRY_AFTER).and_then(|value| pause(&value, now));
+    let content_type = header(header::CONTENT_TYPE).unwrap_or_default();
+    let asked = header(header::RETRY_AFTER).and_then(|value| date::retry_after(&value, now));
     // Some platforms send it with every answer; only with a refusal does it ask for a pause.
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let reset = text(RATE_LIMIT_RESET).filter(|_| limited).and_then(|at| reset(&at, now));
+    let reset = header(RATE_LIMIT_RESET)
+        .filter(|_| limited)
+        .and_then(|at| date::rate_limit_reset(&at, now));
+    let age = header(header::AGE);
     Ok(Raw {
         status: response.status(),
-        html: content_type.starts_with("text/html") || looks_like_html,
-        body: http.redact(response.status(), body),
-        location: text(header::LOCATION),
+        html: content_type.starts_with("text/html") || body.trim_ascii_start().starts_with('<'),
+        location: header(header::LOCATION),
         pause: asked.or(reset),
+        clock_offset: header(header::DATE)
+            .and_then(|date| date::clock_offset(&date, age.as_deref(), now)),
         simulated: response.headers().contains_key("x-simulated-by"),
+        body,
     })
-}
-
-/// Reads `Retry-After`: seconds, or a date.
-fn pause(value: &str, now: DateTime<Utc>) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = DateTime::parse_from_rfc2822(value.trim()).ok()?;
-    Some((until.to_utc() - now).to_std().unwrap_or_default())
-}
-
-/// Reads `x-ratelimit-reset`: seconds since 1970, or, where the number is too small for that, a
-/// number of seconds to wait.
-fn reset(value: &str, now: DateTime<Utc>) -> Option<Duration> {
-    let number: u64 = value.trim().parse().ok()?;
-    if number < 1_000_000_000 {
-        return Some(Duration::from_secs(number));
-    }
-    let until = DateTime::from_timestamp(i64::try_from(number).ok()?, 0)?;
-    // A moment in the past comes from a clock that differs; the usual pause applies then.
-    (until - now).to_std().ok()
 }
 
 /// The innermost cause of an error, which is the informative one.

@@ -253,6 +253,7 @@ pub fn next(problem: &Problem) -> String {
 pub fn remedy(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "correct the configuration; `compliance-gate doctor` checks it online",
+        Cause::Setup => "correct the set-up of this machine, or `url`",
         Cause::Denied | Cause::Unreachable | Cause::Protocol => {
             "`compliance-gate doctor` checks address, token and role, and starts nothing"
         }
@@ -271,6 +272,7 @@ pub fn remedy(cause: Cause) -> &'static str {
 pub fn explained(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "The configuration asks for something that is not there.",
+        Cause::Setup => "A certificate, a proxy, a host name or a `url` is wrong on this side.",
         Cause::Denied => "A platform refused the token, or its role is too low.",
         Cause::Unreachable => "A platform could not be reached, also after retries.",
         Cause::Deadline => "The deadline passed before the evidence was complete.",

@@ -60,7 +60,7 @@ const fn sign(verdict: Verdict) -> &'static str {
         Verdict::Warned => "⚠️",
         Verdict::Blocked | Verdict::Invalid => "❌",
         Verdict::Unreachable | Verdict::Inconclusive | Verdict::Denied => "❓",
-        Verdict::Interrupted | Verdict::Terminated => "⏹️",
+        Verdict::Interrupted | Verdict::Terminated | Verdict::HungUp | Verdict::Quit => "⏹️",
     }
 }
 

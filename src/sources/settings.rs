@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::finding::Severity;
-use crate::http;
+use crate::http::{self, Tls};
 use crate::sources::System;
 use crate::text;
 
@@ -116,7 +116,7 @@ pub(crate) use settings;
 pub struct Connection {
     pub url: Url,
     pub request_timeout: Duration,
-    pub ca_file: Option<PathBuf>,
+    pub tls: Tls,
     /// The variables that may hold the token.
     pub token_variables: Vec<String>,
 }
@@ -148,7 +148,8 @@ impl Connection {
             }
         };
         let request_timeout = request_timeout.map_or(Duration::from_secs(30), |period| period.0);
-        Ok(Self { url: url.0, request_timeout, ca_file, token_variables })
+        let tls = Tls { ca_file, client: None };
+        Ok(Self { url: url.0, request_timeout, tls, token_variables })
     }
 }
 

@@ -51,7 +51,7 @@ impl Targets<'_> {
                 credentials: Credentials::Fixed(auth(token)?),
                 headers: HeaderMap::new(),
                 timeout: connection.request_timeout,
-                ca_file: connection.ca_file.as_deref(),
+                tls: &connection.tls,
             };
             Http::new(setup, self.stop.clone(), Rc::clone(self.progress))
         };

@@ -19,7 +19,7 @@ mod draft;
 mod settings;
 mod wire;
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::{SYSTEM, Settings};
 use wire::{Created, Issue, Page, Refusal};
 
 /// Few tickets carry the same mark: a longer search is not an answer to our question.

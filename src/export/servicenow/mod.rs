@@ -22,7 +22,7 @@ mod settings;
 mod wire;
 
 use draft::{correlation, differences};
-pub(crate) use settings::Settings;
+pub(crate) use settings::{SYSTEM, Settings};
 use wire::{Many, One, Refusal, text_of};
 
 /// Few tickets carry the same mark.

@@ -78,7 +78,6 @@ pub fn credentials(
     if kind(settings.token_kind, &token)? != Kind::User {
         return Ok(Credentials::Fixed(scheme.auth(token.secret)));
     }
-    let user_token = token.secret.clone();
     let setup = Setup {
         source: SYSTEM.name,
         base: &settings.connection.url,
@@ -86,14 +85,14 @@ pub fn credentials(
         credentials: Credentials::Fixed(Scheme::Raw.auth(token.secret)),
         headers: HeaderMap::new(),
         timeout: settings.connection.request_timeout,
-        ca_file: settings.connection.ca_file.as_deref(),
+        tls: &settings.connection.tls,
     };
     let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);
     let renewal: Renewal = Rc::new(move || {
         let http = Rc::clone(&http);
         Box::pin(async move { exchange(&http, scheme).await }) as Pin<Box<_>>
     });
-    Ok(Credentials::Leased(user_token, renewal))
+    Ok(Credentials::Leased(renewal))
 }
 
 /// The variable of the kind decides; then the settings; then the token itself.

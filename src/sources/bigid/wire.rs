@@ -9,6 +9,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::json;
+
 /// What an answer reports about itself, with any status
 /// (docs/platforms/bigid.md#errors-and-limits). A map, since a struct could be read from a list too.
 #[derive(Debug, Deserialize)]
@@ -48,7 +50,7 @@ impl Envelope<'_> {
 
     /// A field that is there and not null.
     fn field(&self, name: &str) -> Option<Value> {
-        let value = serde_json::from_str(self.0.get(name)?.get()).ok();
+        let value = json::from_raw(self.0.get(name)?).ok();
         value.filter(|value: &Value| !value.is_null())
     }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::query::Fault;
 use crate::finding::Severity;
-use crate::text;
+use crate::{json, text};
 
 /// One page.
 #[derive(Deserialize)]
@@ -202,7 +202,7 @@ impl Record<'_> {
 impl<'a> Row<'a> {
     /// What the rule is about, in many words.
     pub fn description(&self) -> Option<Cow<'a, str>> {
-        let text: Text<'a> = serde_json::from_str(self.description?.get()).ok()?;
+        let text: Text<'a> = json::from_raw(self.description?).ok()?;
         (!text.0.trim().is_empty()).then_some(text.0)
     }
 
@@ -217,7 +217,7 @@ impl<'a> Row<'a> {
     /// If one of them lacks its id or framework: a selector could miss what it hides.
     pub fn controls(&self) -> Result<Vec<NamedControl<'a>>, Fault> {
         const FIELD: &str = "relationships.controls.data";
-        let related: Vec<Related<'a>> = serde_json::from_str(self.controls.get())
+        let related: Vec<Related<'a>> = json::from_raw(self.controls)
             .map_err(|error| Fault::protocol(format!("has an unreadable `{FIELD}`: {error}")))?;
         let control = |(at, related): (usize, Related<'a>)| {
             let framework = related.meta.and_then(|meta| meta.compliance_id);

@@ -1,6 +1,5 @@
 //! IBM Cloud IAM: an API key for an access token (fact sheet §3.2).
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::units::Whole;
-use crate::http::{Auth, Credentials, Failure, Http, HttpError, Lease, Renewal, Setup};
+use crate::http::{Auth, Credentials, Failure, Http, HttpError, Lease, Renewal, Setup, Tls};
 use crate::progress::Progress;
 use crate::secret::Secret;
 use crate::stop::Stop;
@@ -22,7 +21,7 @@ const GRANT: &str = "urn:ibm:params:oauth:grant-type:apikey";
 pub struct Exchange {
     pub url: Url,
     pub timeout: Duration,
-    pub ca_file: Option<PathBuf>,
+    pub tls: Tls,
 }
 
 #[derive(Deserialize)]
@@ -49,16 +48,14 @@ impl Exchange {
             credentials: Credentials::Fixed(Auth::None),
             headers: HeaderMap::new(),
             timeout: self.timeout,
-            ca_file: self.ca_file.as_deref(),
+            tls: &self.tls,
         };
         let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);
-        http.keep_secret(&key);
-        let api_key = key.clone();
         let renewal: Renewal = Rc::new(move || {
             let (http, key) = (Rc::clone(&http), key.clone());
             Box::pin(async move { exchange(&http, &key).await })
         });
-        Ok(Credentials::Leased(api_key, renewal))
+        Ok(Credentials::Leased(renewal))
     }
 }
 

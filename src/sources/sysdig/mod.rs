@@ -95,7 +95,7 @@ impl Describe for Settings {
         let exchange = iam::Exchange {
             url: self.iam_url.clone(),
             timeout: self.connection.request_timeout,
-            ca_file: self.connection.ca_file.clone(),
+            tls: self.connection.tls.clone(),
         };
         exchange.credentials(token.secret, stop, progress)
     }

@@ -56,7 +56,7 @@ impl Desk {
             credentials: source.credentials(token, &stop, &progress).unwrap(),
             headers: source.headers(),
             timeout: connection.request_timeout,
-            ca_file: None,
+            tls: &compliance_gate::http::Tls::default(),
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let name = "bigid".to_owned();

@@ -96,7 +96,7 @@ async fn run(
         credentials: source.credentials(token, &stop, &progress).unwrap(),
         headers: source.headers(),
         timeout: connection.request_timeout,
-        ca_file: None,
+        tls: &compliance_gate::http::Tls::default(),
     };
     let run = Session {
         name: "gravityzone".to_owned(),

@@ -150,7 +150,7 @@ impl Gate<'_> {
             credentials: settings.credentials(token, &stop, &progress).unwrap(),
             headers: settings.headers(),
             timeout: connection.request_timeout,
-            ca_file: None,
+            tls: &compliance_gate::http::Tls::default(),
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let (name, wanted) = ("opencomply".to_owned(), self.wanted.clone());

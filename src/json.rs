@@ -1,0 +1,161 @@
+//! JSON of a platform, read with distrust: what it unpacks to is bounded while it is read, a
+//! repeated key is refused, and known tokens are masked after decoding.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+mod guard;
+mod number;
+mod path;
+
+pub use number::{Number, Whole};
+
+use guard::{Guarded, Limits};
+
+/// Why a text is not the JSON that was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError {
+    kind: Kind,
+    /// The field at which it was noticed.
+    path: Option<String>,
+    message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    EndsTooEarly,
+    NotJson,
+    NotAsPromised,
+}
+
+/// Reads a JSON text as the type that an API promises.
+///
+/// # Errors
+/// If it is not JSON, or not of that type; the error names the field.
+pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
+    let limits = Limits::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    T::deserialize(Guarded::new(&mut deserializer, &limits))
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(|error| JsonError {
+            kind: match error.classify() {
+                Category::Eof => Kind::EndsTooEarly,
+                Category::Syntax => Kind::NotJson,
+                Category::Data | Category::Io => Kind::NotAsPromised,
+            },
+            path: path::at(text, error.line(), error.column()),
+            message: error.to_string(),
+        })
+}
+
+/// Reads a part of an answer that was left unread.
+///
+/// # Errors
+/// As `from_str`.
+pub fn from_raw<'de, T: Deserialize<'de>>(raw: &'de RawValue) -> Result<T, JsonError> {
+    from_str(raw.get())
+}
+
+/// Whether a text is the beginning of JSON, and ends before the JSON does.
+pub fn is_cut(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::EndsTooEarly => "JSON that ends too early",
+            Kind::NotJson => "not JSON",
+            Kind::NotAsPromised => "not as promised",
+        })?;
+        if let Some(path) = &self.path {
+            write!(f, " at field `{path}`")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Page<'a> {
+        #[serde(default, borrow)]
+        rows: Vec<Option<Row<'a>>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Row<'a> {
+        #[serde(borrow)]
+        name: std::borrow::Cow<'a, str>,
+        count: Option<u64>,
+        _room: Option<[u64; 24]>,
+    }
+
+    fn error<T: for<'a> Deserialize<'a> + fmt::Debug>(text: &str) -> String {
+        from_str::<T>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_page_is_read() {
+        let page: Page<'_> =
+            from_str(r#"{"rows": [{"name": "a\u00e4", "count": 3}, null]}"#).unwrap();
+        assert_eq!(page.rows.len(), 2);
+        let row = page.rows[0].as_ref().unwrap();
+        assert_eq!((&*row.name, row.count), ("aä", Some(3)));
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        let text = r#"{"rows": [{"name": "a"}, {"name": "b", "count": "3"}]}"#;
+        let message = from_str::<Page<'_>>(text).unwrap_err().to_string();
+        assert!(message.starts_with("not as promised at field `rows[1].count`: "), "{message}");
+        let message =
+            from_str::<Page<'_>>(r#"{"rows": [{"name": "a"}, {"#).unwrap_err().to_string();
+        assert!(message.starts_with("JSON that ends too early at field `rows[1]`"), "{message}");
+        assert!(error::<BTreeMap<String, u64>>("<html>").starts_with("not JSON: "));
+    }
+
+    #[test]
+    fn a_repeated_key_is_refused_by_every_reader() {
+        for text in [
+            r#"{"rows": [], "rows": []}"#,
+            r#"{"a": 1, "b": 2, "a": 3}"#,
+            r#"{"x": {"a": 1, "\u0061": 2}}"#,
+        ] {
+            let message = error::<serde_json::Value>(text);
+            assert!(message.contains("repeated"), "{message}");
+        }
+        let twice = r#"{"a": 1, "a": 2}"#;
+        assert!(error::<BTreeMap<String, u64>>(twice).contains("`a` is repeated"));
+        let message = from_str::<Page<'_>>(r#"{"rows": [], "rows": []}"#).unwrap_err().to_string();
+        assert!(message.contains("duplicate field `rows`"), "{message}");
+    }
+
+    #[test]
+    fn a_small_text_cannot_unpack_to_a_lot_of_memory() {
+        let text = format!(r#"{{"rows": [{}null]}}"#, "null,".repeat(4_000_000));
+        let message = from_str::<Page<'_>>(&text).unwrap_err().to_string();
+        assert!(message.contains("takes more than"), "{message}");
+        let text = format!("[{}0]", "0,".repeat(20_000_000));
+        assert!(error::<serde_json::Value>(&text).contains("takes more than"));
+        assert!(error::<serde_json::Value>(&"[".repeat(100_000)).contains("recursion limit"));
+    }
+
+    #[test]
+    fn a_cut_text_is_recognised() {
+        assert!(is_cut(r#"{"a": [1, {"b": 2}"#));
+        assert!(is_cut(""));
+        assert!(!is_cut("{}"));
+        assert!(!is_cut("<html>"));
+    }
+}
