@@ -224,10 +224,7 @@ impl Http {
 
     /// An error of this source.
     fn error(&self, endpoint: String, failure: Failure) -> HttpError {
-        let api = self.base.as_str();
-        HttpError::new(self.source.clone(), endpoint, failure)
-            .through(self.proxy.as_deref())
-            .before_any_answer((!self.answered.get()).then_some(api))
+        HttpError::new(self.source.clone(), endpoint, failure).through(self.proxy.as_deref())
     }
 
     fn url(&self, path: &str, arguments: &[&str]) -> Url {

@@ -104,7 +104,11 @@ impl<'a> Call<'a> {
     /// If no complete answer arrived with a status below 300 or with one that is accepted.
     pub async fn send(self) -> Result<Answer, HttpError> {
         let endpoint = format!("{} {}", self.method, self.url.path());
-        let fail = |failure| self.http.error(endpoint.clone(), failure);
+        // What a command is answered says nothing about `url`: it is about what was to be changed.
+        let is_unproven = || self.repeat == Repeat::Always && !self.http.answered.get();
+        let unproven_url = || is_unproven().then(|| self.http.base.as_str());
+        let fail =
+            |failure| self.http.error(endpoint.clone(), failure).before_any_answer(unproven_url());
         let mut url = self.url.clone();
         let (mut tries, mut redirects, mut may_renew) = (1, 0, self.http.renewal.is_some());
         let mut may_reread = self.repeat == Repeat::Always;
@@ -119,9 +123,10 @@ impl<'a> Call<'a> {
             match next {
                 Next::Return(Raw { status, body, html, .. }) => {
                     let source = self.http.source.clone();
-                    let was_answered = self.http.answered.get();
-                    self.http.answered.set(was_answered || (status.is_success() && !html));
-                    let unproven_url = (!was_answered).then(|| self.http.base.to_string());
+                    let unproven_url = unproven_url().map(str::to_owned);
+                    if status.is_success() && !html {
+                        self.http.answered.set(true);
+                    }
                     return Ok(Answer { source, endpoint, status, body, html, unproven_url });
                 }
                 Next::Redirect(raw) => {

@@ -128,15 +128,15 @@ fn a_quiet_window_passes_and_silence_of_the_platform_does_not() {
     ends("nothing", nothing.clone(), "", NOTHING, 0, "0 entries");
     ends("204", json!({"changes": [], "no_content": true}), "", NOTHING, 0, "0 entries");
     ends("array", json!({"changes": [], "envelope": "array"}), "", NOTHING, 0, "0 entries");
-    for (kind, words) in [
-        ("html-200", "HTML page"),
-        ("wrong-type", "entry [0] is a number"),
-        ("truncated", "JSON that ends too early"),
+    for (kind, code, words) in [
+        ("html-200", 2, "HTML page"),
+        ("wrong-type", 3, "entry [0] is a number"),
+        ("truncated", 3, "JSON that ends too early"),
     ] {
         // The first request is the preflight's, which only looks at the envelope.
         let fault = json!({"path": "/resources/v2.0/audit/logs", "kind": kind, "times": null});
         let case = Case::with(&json!({"bigpanda": nothing, "faults": [fault]}), "", NOTHING);
-        case.ended.exits(3).says(words);
+        case.ended.exits(code).says(words);
     }
 }
 

@@ -289,6 +289,7 @@ fn the_valid_part_can_breach_although_the_rest_is_missing() {
 fn each_cause_has_its_exit_code_and_the_gravest_counts() {
     let table = [
         (Cause::Invalid, 2),
+        (Cause::Setup, 2),
         (Cause::Denied, 4),
         (Cause::Unreachable, 5),
         (Cause::Deadline, 3),
@@ -307,11 +308,11 @@ fn each_cause_has_its_exit_code_and_the_gravest_counts() {
         let warning = Gate { level: Level::Warn, ..gate(max(0)) };
         assert_eq!(rule(warning, &outcomes).2, Verdict::Warned, "{cause:?} for a warning gate");
     }
-    // 130/143, then 2, 1, 4, 3, 5.
+    // An interrupt, then 2, 1, 4, 3, 5.
     let mut order = Verdict::ALL;
     order.sort();
     let codes: Vec<_> = order.iter().rev().map(|verdict| verdict.exit_code()).collect();
-    assert_eq!(codes, [143, 130, 2, 1, 4, 3, 5, 0, 0]);
+    assert_eq!(codes, [131, 129, 143, 130, 2, 1, 4, 3, 5, 0, 0]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod export;
 mod gravityzone;
 mod hosts;
 mod layering;
+mod network;
 mod opencomply;
 mod patterns;
 mod policy_file;

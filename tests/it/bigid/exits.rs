@@ -391,8 +391,8 @@ const ROWS: &[Row] = &[
     Row {
         name: "the web interface's page",
         faults: r#"[{"path": "/api/v1", "kind": "html-200", "times": null}]"#,
-        code: 3,
-        says: &["an HTML page where JSON was expected"],
+        code: 2,
+        says: &["an HTML page where JSON was expected", "correct `url`"],
         ..ROW
     },
     Row {
@@ -412,8 +412,8 @@ const ROWS: &[Row] = &[
     Row {
         name: "no such endpoint",
         faults: r#"[{"path": "/api/v1", "kind": "json", "status": 404, "times": null}]"#,
-        code: 3,
-        says: &["answered 404"],
+        code: 2,
+        says: &["answered 404", "correct `url`"],
         ..ROW
     },
     // Whether it answers at all.

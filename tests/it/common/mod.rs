@@ -2,6 +2,7 @@
 
 pub mod estate;
 pub mod proxy;
+pub mod tls;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
