@@ -30,8 +30,6 @@ mod requires;
 mod schema;
 mod slips;
 mod source;
-#[cfg(test)]
-mod tests;
 mod validate;
 mod yaml;
 

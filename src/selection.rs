@@ -87,8 +87,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// A text where `*` stands for anything (also `/`) and `?` for one character. Nothing else is
-/// special; case counts.
+/// A text where `*` matches anything (also `/`) and `?` one character. Nothing else is special.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Box<str>);
 
@@ -106,8 +105,21 @@ impl Pattern {
         (!self.0.contains(['*', '?'])).then_some(&*self.0)
     }
 
-    /// Linear in practice and quadratic at worst: only the latest `*` is ever tried again.
+    /// Whether a text is meant, whatever its case: what a gate asks for must not be missed because
+    /// a platform writes it in capitals.
     pub fn matches(&self, text: &str) -> bool {
+        self.meets(text, |wanted, given| {
+            wanted == given || wanted.to_lowercase().eq(given.to_lowercase())
+        })
+    }
+
+    /// Whether a text is meant, letter by letter: for what is forgiven.
+    pub fn matches_exactly(&self, text: &str) -> bool {
+        self.meets(text, |wanted, given| wanted == given)
+    }
+
+    /// Linear in practice and quadratic at worst: only the latest `*` is ever tried again.
+    fn meets(&self, text: &str, same: impl Fn(char, char) -> bool) -> bool {
         let (mut pattern, mut text) = (&*self.0, text);
         let mut retry: Option<(&str, &str)> = None;
         loop {
@@ -116,7 +128,7 @@ impl Pattern {
                     pattern = &pattern[1..];
                     retry = Some((pattern, text));
                 }
-                (Some(wanted), Some(given)) if wanted == '?' || wanted == given => {
+                (Some(wanted), Some(given)) if wanted == '?' || same(wanted, given) => {
                     pattern = &pattern[wanted.len_utf8()..];
                     text = &text[given.len_utf8()..];
                 }

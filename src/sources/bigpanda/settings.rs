@@ -103,7 +103,7 @@ impl Settings {
 
     /// Whether an actor is one of those whose changes are expected.
     pub(super) fn expects(&self, actor: &str) -> bool {
-        self.expected_actors.iter().any(|pattern| pattern.matches(actor))
+        self.expected_actors.iter().any(|pattern| pattern.matches_exactly(actor))
     }
 
     /// Whether the plans in force are asked for at all.
