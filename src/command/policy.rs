@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("../../schemas/policy.schema.json");
 const STARTER: &str = include_str!("../../fixtures/policies/starter.yaml");
 
 /// Checks one environment, or the base and each environment.
-pub fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
+pub(crate) fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
     let configs = read(&arguments)?.check(arguments.environment.as_deref())?;
     let has_several = configs.len() > 1;
     let mut said = String::new();
@@ -51,13 +51,13 @@ pub fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
     Ok(Verdict::Passed.exit_code())
 }
 
-pub fn schema() -> Result<u8, Usage> {
+pub(crate) fn schema() -> Result<u8, Usage> {
     print(SCHEMA)?;
     Ok(Verdict::Passed.exit_code())
 }
 
 /// Writes a starter policy, and never over an existing file.
-pub fn init(path: &Path) -> Result<u8, Usage> {
+pub(crate) fn init(path: &Path) -> Result<u8, Usage> {
     OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -10,7 +10,7 @@ use super::{TOOL, json};
 const HEAD: u64 = 16 << 10;
 
 /// Whether nothing but a report is lost with a file: it is one of ours, in any format, or empty.
-pub fn is_report(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_report(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(HEAD).read_to_end(&mut head)?;
     Ok(is_head_of_report(&String::from_utf8_lossy(&head)))

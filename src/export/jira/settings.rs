@@ -13,7 +13,7 @@ use crate::secret::{Token, Variables};
 use crate::sources::{Connection, Endpoint, Period, System, Typed, settings, written_as};
 
 /// Where its token comes from. No gate reads it, so it has no selectors.
-pub const SYSTEM: System = System {
+pub(crate) const SYSTEM: System = System {
     name: "jira",
     title: "Jira",
     token_variables: &["JIRA_API_TOKEN"],

@@ -14,7 +14,7 @@ use crate::sources::{Connection, Endpoint, Period, System, settings, written_as}
 const PASSWORD: &str = "SERVICENOW_PASSWORD";
 
 /// Where its token comes from. No gate reads it, so it has no selectors.
-pub const SYSTEM: System = System {
+pub(crate) const SYSTEM: System = System {
     name: "servicenow",
     title: "ServiceNow",
     token_variables: &["SERVICENOW_TOKEN", PASSWORD],
@@ -67,7 +67,7 @@ settings! {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "ServiceNowLevel"))]
 #[serde(deny_unknown_fields)]
-pub struct Level {
+pub(crate) struct Level {
     pub impact: u8,
     pub urgency: u8,
 }

@@ -12,7 +12,7 @@ use crate::sources::{Connection, schema_of, settings, written_as};
 
 /// Cases in one page. Neither the default nor the maximum is documented; clients send 50 or 100
 /// (docs/platforms/bigid.md#listing-cases).
-pub type PageLimit = crate::sources::PageLimit<100>;
+pub(crate) type PageLimit = crate::sources::PageLimit<100>;
 
 /// The path of the API (docs/platforms/bigid.md#tokens).
 const API: &str = "/api/v1";
@@ -96,14 +96,14 @@ impl TryFrom<Keys> for Settings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdPaging"))]
 #[serde(rename_all = "lowercase")]
-pub enum Paging {
+pub(crate) enum Paging {
     #[default]
     Skip,
     Offset,
 }
 
 impl Paging {
-    pub const fn parameter(self) -> &'static str {
+    pub(crate) const fn parameter(self) -> &'static str {
         match self {
             Self::Skip => "skip",
             Self::Offset => "offset",
@@ -117,7 +117,7 @@ impl Paging {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdEncoding"))]
 #[serde(rename_all = "lowercase")]
-pub enum Encoding {
+pub(crate) enum Encoding {
     #[default]
     Json,
     Csv,
@@ -125,7 +125,7 @@ pub enum Encoding {
 
 /// The encoding of each parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encodings {
+pub(crate) struct Encodings {
     pub filter: Encoding,
     pub fields: Encoding,
     pub sort: Encoding,
@@ -171,7 +171,7 @@ struct Each {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdBulk"))]
 #[serde(deny_unknown_fields)]
-pub struct Bulk {
+pub(crate) struct Bulk {
     /// The word after `cases:` in the path. Its value is not public: ask BigID.
     pub action_type: ActionType,
     /// The maximum number of cases that one request may change.
@@ -180,7 +180,7 @@ pub struct Bulk {
 
 /// A word that needs no escaping in a path.
 #[derive(Clone, Debug)]
-pub struct ActionType(pub String);
+pub(crate) struct ActionType(pub String);
 
 impl<'de> Deserialize<'de> for ActionType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -83,7 +83,7 @@ impl Settings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "GravityZoneFilters"))]
 #[serde(deny_unknown_fields, default)]
-pub struct Filters {
+pub(crate) struct Filters {
     /// Only checks of these severities.
     severities: Option<OneOrMore<SeverityWord>>,
     /// Only failed checks of these statuses. As in a gate, `open` takes those marked as

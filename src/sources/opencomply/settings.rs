@@ -85,7 +85,7 @@ fn check_frameworks(frameworks: &[String]) -> Result<(), String> {
 
 /// Which integrations are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Integrations {
+pub(crate) enum Integrations {
     All,
     Listed(Vec<Entry>),
 }
@@ -93,7 +93,7 @@ pub enum Integrations {
 /// One integration, by what is known of it. The fields are AND-ed and literal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "EntryKeys")]
-pub struct Entry {
+pub(crate) struct Entry {
     pub integration_id: Option<String>,
     pub integration_type: Option<String>,
     pub provider_id: Option<String>,
@@ -105,7 +105,7 @@ pub struct Entry {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Integration"))]
 #[serde(deny_unknown_fields)]
-pub struct EntryKeys {
+pub(crate) struct EntryKeys {
     /// The platform's own id, a UUID.
     #[serde(default)]
     integration_id: Option<String>,
@@ -205,7 +205,7 @@ impl<'de> Deserialize<'de> for Integrations {
 /// Whether a run is started, or the result of an earlier one will do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RunKeys")]
-pub enum RunMode {
+pub(crate) enum RunMode {
     /// Start a run, or join one that is under way.
     #[default]
     Always,
@@ -219,7 +219,7 @@ pub enum RunMode {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct RunKeys {
+pub(crate) struct RunKeys {
     when: When,
     /// How old the result of an earlier run may be. Needed for `stale`, possible for `never`.
     #[serde(default)]
@@ -259,7 +259,7 @@ impl TryFrom<RunKeys> for RunMode {
 /// The interval between two looks at a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "PollKeys")]
-pub struct Poll(Duration);
+pub(crate) struct Poll(Duration);
 
 impl Default for Poll {
     fn default() -> Self {
@@ -271,7 +271,7 @@ impl Default for Poll {
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct PollKeys {
+pub(crate) struct PollKeys {
     /// The time between two looks at a job; an hour at most. Default: 10s.
     #[serde(default)]
     interval: Option<Period>,

@@ -10,14 +10,14 @@ use crate::finding::Severity;
 use crate::sources::{OneOrMore, Period, SeverityWord, schema_of};
 
 /// The longest span that one request for events may have (fact sheet §6).
-pub const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
+pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Which events are asked for.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigEvents"))]
 #[serde(deny_unknown_fields)]
-pub struct Events {
+pub(crate) struct Events {
     /// How far back the window reaches, such as `24h`.
     pub window: Period,
     /// `findings` (default) lists each event, `count` only counts them by severity.
@@ -41,7 +41,7 @@ pub struct Events {
 
 impl Events {
     /// The platform's numbers that are asked for; `None`: all.
-    pub fn numbers(&self) -> Option<Vec<u8>> {
+    pub(crate) fn numbers(&self) -> Option<Vec<u8>> {
         self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))
     }
 }
@@ -49,7 +49,7 @@ impl Events {
 /// What the numbers of events stand for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<SeverityWord, Vec<u8>>")]
-pub struct Table(BTreeMap<u8, Severity>);
+pub(crate) struct Table(BTreeMap<u8, Severity>);
 
 impl Default for Table {
     /// The vendor's own (fact sheet §8.1).
@@ -81,7 +81,7 @@ impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
 
 impl Table {
     /// What a number stands for.
-    pub fn severity(&self, number: Option<u64>) -> Severity {
+    pub(crate) fn severity(&self, number: Option<u64>) -> Severity {
         let number = number.and_then(|number| u8::try_from(number).ok());
         number.and_then(|number| self.0.get(&number).copied()).unwrap_or(Severity::Unknown)
     }

@@ -8,7 +8,7 @@ use crate::sources::written_as;
 /// An image: by its tag, its digest or its id. A tag may stand beside either of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "ImageKeys")]
-pub struct Image {
+pub(crate) struct Image {
     pub by: By,
     /// The whole tag, with registry and repository.
     pub tag: Option<String>,
@@ -16,7 +16,7 @@ pub struct Image {
 
 /// What an image is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum By {
+pub(crate) enum By {
     Tag,
     Digest(String),
     Id(String),
@@ -27,7 +27,7 @@ pub enum By {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigImage"))]
 #[serde(deny_unknown_fields)]
-pub struct ImageKeys {
+pub(crate) struct ImageKeys {
     /// The whole tag, such as `registry.example.com/shop/api:1.4`.
     #[serde(default)]
     tag: Option<Value>,

@@ -18,10 +18,10 @@ mod images;
 mod posture;
 mod words;
 
-pub use events::{Events, LONGEST_SPAN};
-pub use images::{By, Image};
-pub use posture::{Accepted, Inventory, Posture};
-pub use words::{Detail, Value, values};
+pub(crate) use events::{Events, LONGEST_SPAN};
+pub(crate) use images::{By, Image};
+pub(crate) use posture::{Accepted, Inventory, Posture};
+pub(crate) use words::{Detail, Value, values};
 
 /// Where IBM Cloud exchanges API keys (fact sheet §3.2).
 const IAM: &str = "https://iam.cloud.ibm.com";
@@ -74,7 +74,7 @@ pub struct Settings {
 
 /// What one source asks for.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub(crate) enum Asked {
     Posture(Posture),
     Images(Vec<Image>, Option<Detail>),
     Events(Events),

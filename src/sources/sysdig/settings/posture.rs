@@ -11,7 +11,7 @@ use crate::sources::{OneOrMore, SeverityWord};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigPosture"))]
 #[serde(deny_unknown_fields, default)]
-pub struct Posture {
+pub(crate) struct Posture {
     /// Only requirements of these policies, by name.
     pub policies: Option<OneOrMore<Value>>,
     /// Only requirements of these zones, by name.
@@ -28,7 +28,7 @@ pub struct Posture {
 
 impl Posture {
     /// The severities as filters write them (fact sheet §4.2).
-    pub fn severity_numbers(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn severity_numbers(&self) -> Result<Vec<u8>, String> {
         let levels = self.severities.iter().flat_map(|list| &list.0);
         levels
             .map(|SeverityWord(severity)| match severity {
@@ -49,7 +49,7 @@ impl Posture {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigAccepted"))]
 #[serde(rename_all = "lowercase")]
-pub enum Accepted {
+pub(crate) enum Accepted {
     /// It does not count until its acceptance expires, and is named in the reports.
     #[default]
     Waived,
@@ -62,7 +62,7 @@ pub enum Accepted {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigInventory"))]
 #[serde(deny_unknown_fields, default)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     /// Cloud accounts.
     pub account: Option<OneOrMore<Value>>,
     /// Kubernetes clusters.

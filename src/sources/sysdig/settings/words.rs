@@ -10,7 +10,7 @@ use crate::sources::{OneOrMore, schema_of};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigDetail"))]
 #[serde(rename_all = "lowercase")]
-pub enum Detail {
+pub(crate) enum Detail {
     /// Each one, with what a report can show of it.
     #[default]
     Findings,
@@ -20,7 +20,7 @@ pub enum Detail {
 
 /// Any text: not empty, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value(pub String);
+pub(crate) struct Value(pub String);
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 /// The values of an optional list.
-pub fn values(list: Option<&OneOrMore<Value>>) -> impl Iterator<Item = &str> {
+pub(crate) fn values(list: Option<&OneOrMore<Value>>) -> impl Iterator<Item = &str> {
     list.into_iter().flat_map(|list| &list.0).map(|value| value.0.as_str())
 }
 
