@@ -1,11 +1,10 @@
 //! The decision: pure, without I/O or clock, from policy and evidence to a ruling on each gate.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Unit};
 use crate::finding::{Finding, Problem, Severity};
 use crate::policy::{FailOpen, Gate, Level, Mode, Percent, Policy};
 use crate::text;
@@ -76,11 +75,18 @@ pub struct Ruling<'a> {
     pub only_counted: bool,
     /// The pieces of evidence that were summed.
     pub summed: Vec<String>,
+    /// What is counted; `None` where the evidence has several units.
+    pub unit: Option<Unit>,
     /// Failed checks that match in evidence whose one shortcoming, its age, is forgiven.
     pub stale_failed: Option<u64>,
 }
 
 impl Ruling<'_> {
+    /// The noun for what the gate counts against its limit.
+    pub fn noun(&self) -> &'static str {
+        self.unit.map_or("finding", Unit::failed)
+    }
+
     /// Whether this gate alone stops the pipeline.
     pub fn blocks(&self) -> bool {
         self.gate.level == Level::Block
@@ -119,27 +125,24 @@ pub enum Breach {
     TooFew { passed: u64, total: u64, least: Percent },
 }
 
-/// A sentence: observed, limit, by how much.
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::TooMany { failed, max } => write!(
-                f,
-                "{} where max is {}: {} too many",
-                text::count(failed, "failed check"),
+impl Breach {
+    /// A sentence: observed, limit, by how much. `noun`: what is counted.
+    pub fn sentence(self, noun: &str) -> String {
+        match self {
+            Self::TooMany { failed, max } => format!(
+                "{} where max is {}: {} over the limit",
+                text::count(failed, noun),
                 text::thousands(max),
                 text::thousands(failed - max),
             ),
             Self::TooFew { passed, total, least } => {
-                write!(f, "pass rate {} where min_pass_rate is {least}", rate(passed, total))?;
-                match least.most_failures(passed) {
-                    Some(most) => write!(
-                        f,
-                        ": {} too many",
-                        text::count((total - passed).saturating_sub(most), "failed check")
-                    ),
-                    None => Ok(()),
-                }
+                let rate = rate(passed, total);
+                let over = least.most_failures(passed).map(|most| {
+                    let over = (total - passed).saturating_sub(most);
+                    format!(": {} over the limit", text::count(over, noun))
+                });
+                let over = over.unwrap_or_default();
+                format!("pass rate {rate} where min_pass_rate is {least}{over}")
             }
         }
     }

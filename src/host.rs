@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
-use crate::report::{Format, Report, markdown, terminal};
+use crate::report::{Format, View, markdown, terminal};
 use crate::secret::Variables;
 
 mod azure;
@@ -151,28 +151,28 @@ impl<'v> Ci<'v> {
     /// What a writer reports.
     pub fn print(
         &self,
-        report: &Report<'_>,
+        view: &View<'_>,
         people: &mut dyn Write,
         plain: &mut dyn Write,
     ) -> io::Result<()> {
-        terminal::result(report, people)?;
+        terminal::result(view, people)?;
         match self.host.fold {
             Some(fold) => {
-                let (open, close) = fold("Evidence", report.evidence.finished.timestamp());
+                let (open, close) = fold("Evidence", view.evidence.finished.timestamp());
                 people.flush()?;
                 write(plain, &open)?;
-                terminal::evidence(report, people)?;
+                terminal::evidence(view, people)?;
                 people.flush()?;
                 write(plain, &close)?;
             }
-            None => terminal::evidence(report, people)?,
+            None => terminal::evidence(view, people)?,
         }
         if let Some(annotate) = self.host.annotate {
-            let commands: String = issues::of(report).iter().map(annotate).collect();
+            let commands: String = issues::of(view).iter().map(annotate).collect();
             people.flush()?;
             write(plain, &commands)?;
         }
-        terminal::last_line(report, people)
+        terminal::last_line(view, people)
     }
 
     /// Leaves the summary and the outputs where the host looks for them, after the reports were
@@ -180,15 +180,15 @@ impl<'v> Ci<'v> {
     /// more: the verdict does not depend on it, and a missing output lets no later step pass.
     pub fn publish(
         &self,
-        report: &Report<'_>,
+        view: &View<'_>,
         reports: &[(&'static Format, PathBuf)],
         plain: &mut dyn Write,
     ) -> Vec<String> {
         // Old reports were removed at the start, so what is there now is whole and of this run.
         let written: Vec<_> = reports.iter().filter(|(_, path)| path.is_file()).cloned().collect();
-        let mut outputs = outputs::of(report);
+        let mut outputs = outputs::of(view);
         outputs.extend(outputs::places(&written));
-        self.leave(&outputs, &|most| markdown::within(report, most), plain)
+        self.leave(&outputs, &|most| markdown::within(view, most), plain)
     }
 
     /// Reports a run that could not start: in the log, in the summary, and as outputs. Returns

@@ -1,7 +1,8 @@
 //! The table of report formats, and where reports go.
 //!
-//! A new format is a file below `report/` and a row in the table below. No format has a say in
-//! the verdict. What all of them tell, `digest` words once; each only lays it out and escapes it.
+//! A new format is a file below `report/` and a row in the table below. No format affects the
+//! verdict. [`View`] selects what reports show, once for all formats, and `digest` words it. A
+//! format only lays it out and escapes it.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,7 +16,6 @@ use crate::verdict::Verdict;
 mod code_quality;
 mod digest;
 mod dotenv;
-mod findings;
 mod former;
 mod html;
 pub mod issues;
@@ -26,9 +26,11 @@ pub mod outputs;
 mod sarif;
 mod sinks;
 pub mod terminal;
+mod view;
 
 pub use digest::capital;
 pub use sinks::Sinks;
+pub use view::View;
 
 /// The table of formats.
 pub const FORMATS: &[Format] = &[
@@ -57,15 +59,15 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// The report on a decision.
-    pub fn report(&self, decision: &'a Decision<'a>) -> Report<'a> {
+    pub fn report<'r>(&'r self, decision: &'r Decision<'r>) -> View<'r> {
         let warned = decision.verdict == Verdict::Warned && decision.mode == Mode::Enforce;
-        Report {
+        View::of(Report {
             decision,
             evidence: self.evidence,
             policy: self.policy,
             environment: self.environment,
             exit_code: self.warn_exit_code.filter(|_| warned).unwrap_or(decision.exit_code()),
-        }
+        })
     }
 }
 
@@ -100,7 +102,7 @@ pub struct Format {
     pub title: &'static str,
     /// What its files end in, without the dot.
     pub extension: &'static str,
-    pub render: fn(&Report<'_>, &mut dyn Write) -> io::Result<()>,
+    pub render: fn(&View<'_>, &mut dyn Write) -> io::Result<()>,
 }
 
 impl Format {

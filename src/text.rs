@@ -118,11 +118,15 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
 
 /// `1 finding`, `2 findings`, `30,817 entries`.
 pub fn count(number: u64, noun: &str) -> String {
-    let number_of = thousands(number);
+    let noun = if number == 1 { noun.to_owned() } else { plural(noun) };
+    format!("{} {noun}", thousands(number))
+}
+
+/// `findings`, `entries`.
+pub fn plural(noun: &str) -> String {
     match noun.strip_suffix('y') {
-        _ if number == 1 => format!("{number_of} {noun}"),
-        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number_of} {stem}ies"),
-        _ => format!("{number_of} {noun}s"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{noun}s"),
     }
 }
 

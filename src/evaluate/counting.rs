@@ -1,12 +1,12 @@
 //! What one gate counts, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use super::reliance::{forgiven, shortcomings};
 use super::{Breach, Ruling, State};
-use crate::evidence::{Count, Findings, Outcome, Part};
+use crate::evidence::{Count, Findings, Outcome, Part, Unit};
 use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Demands, Gate};
 use crate::selection::Selection;
@@ -28,6 +28,7 @@ pub struct Counting<'a> {
     quiet: bool,
     problems: Vec<Problem>,
     summed: Vec<String>,
+    units: BTreeSet<Unit>,
     /// Failed checks that match in evidence that is only too old.
     stale_failed: Option<u64>,
 }
@@ -58,6 +59,7 @@ impl<'a> Counting<'a> {
             quiet: false,
             problems: Vec::new(),
             summed: Vec::new(),
+            units: BTreeSet::new(),
             stale_failed: None,
         };
         for source in &gate.sources {
@@ -70,6 +72,7 @@ impl<'a> Counting<'a> {
             };
             counting.problems.extend(outcome.problems.iter().cloned());
             for part in &outcome.parts {
+                counting.units.insert(part.unit);
                 counting.part(&outcome.source, part, demands);
             }
         }
@@ -218,6 +221,7 @@ impl<'a> Counting<'a> {
             findings: self.findings,
             only_counted: self.only_counted,
             summed: self.summed,
+            unit: self.units.first().copied().filter(|_| self.units.len() == 1),
             stale_failed: self.stale_failed.filter(|_| forgiven.is_some()),
         }
     }

@@ -13,9 +13,9 @@ use std::path::{Component, Path};
 
 use serde::Serialize;
 
+use super::Format;
 use super::digest;
-use super::findings::{Entry, Findings, Weight};
-use super::{Format, Report};
+use super::view::{Entry, View, Weight};
 use crate::evaluate::State;
 use crate::finding::{Fingerprint, Severity};
 use crate::policy::Place;
@@ -63,17 +63,15 @@ struct Lines {
     begin: u64,
 }
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let findings = Findings::of(report).by_weight();
-    let path = path(report.policy);
-    let beyond: Vec<_> =
-        findings.entries.iter().filter(|entry| findings.is_beyond(entry)).collect();
-    let mut issues: Vec<_> = inconclusive(report, &path).into_iter().collect();
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let path = path(view.policy);
+    let beyond: Vec<_> = view.over_limit().collect();
+    let mut issues: Vec<_> = inconclusive(view, &path).into_iter().collect();
     let room = MOST_ENTRIES - issues.len();
     let most = if beyond.len() > room { room - 1 } else { room };
     let mut seen = BTreeSet::new();
     issues.extend(beyond.iter().take(most).map(|entry| {
-        let mut issue = issue(report, &findings, entry, &path);
+        let mut issue = issue(view, entry, &path);
         // Two sources may be tenants of one platform and report the same.
         if !seen.insert(issue.fingerprint.clone()) {
             let number = seen.len().to_string();
@@ -82,28 +80,23 @@ fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
         issue
     }));
-    issues.extend((beyond.len() > most).then(|| left_out(report, beyond.len() - most, &path)));
+    issues.extend((beyond.len() > most).then(|| left_out(view, beyond.len() - most, &path)));
     serde_json::to_writer_pretty(&mut *out, &issues)?;
     writeln!(out)
 }
 
-fn issue<'p>(
-    report: &Report<'_>,
-    findings: &Findings<'_>,
-    entry: &Entry<'_>,
-    path: &'p str,
-) -> Issue<'p> {
+fn issue<'p>(view: &View<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
     let finding = entry.finding;
-    let gates = findings.minding(entry);
+    let gates = view.responsible_gates(entry);
     let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
     let title = text::one_line(finding.title(), 200);
     let description = format!("{title}: {} ({verb} {gates})", digest::resource(finding));
     let rule = format!("{}/{}", digest::system(entry.source), finding.rule_id());
-    let breached = findings.gates(entry).find(|ruling| ruling.state == State::Breached);
+    let breached = view.gates_of(entry).find(|ruling| ruling.state == State::Breached);
     Issue {
         description: text::disarmed(&description).into_owned(),
         check_name: text::one_line(&rule, 255),
-        fingerprint: fingerprint(&[&report.scope(), &finding.fingerprint.to_string()]),
+        fingerprint: fingerprint(&[&view.scope(), &finding.fingerprint.to_string()]),
         severity: grade(finding.subject.severity),
         location: located(
             path,
@@ -113,8 +106,8 @@ fn issue<'p>(
 }
 
 /// One entry for all that is missing.
-fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
-    let decision = report.decision;
+fn inconclusive<'p>(view: &View<'_>, path: &'p str) -> Option<Issue<'p>> {
+    let decision = view.decision;
     let undecided = || decision.rulings.iter().filter(|ruling| ruling.state == State::Undecided);
     let stops = undecided().any(|ruling| Weight::of(ruling, decision.mode) == Weight::Blocks)
         || !(decision.verdict.is_pass() || decision.verdict == Verdict::Blocked);
@@ -122,7 +115,7 @@ fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
     if first.is_none() && !stops {
         return None;
     }
-    let problems = digest::problems(report);
+    let problems = &view.problems;
     let words = problems.first().map_or_else(String::new, |problem| {
         let more = match problems.len() - 1 {
             0 => String::new(),
@@ -134,13 +127,13 @@ fn inconclusive<'p>(report: &Report<'_>, path: &'p str) -> Option<Issue<'p>> {
     Some(Issue {
         description: format!("{}{words}", digest::headline(decision)),
         check_name: "compliance-gate/inconclusive".to_owned(),
-        fingerprint: fingerprint(&[&report.scope(), "inconclusive"]),
+        fingerprint: fingerprint(&[&view.scope(), "inconclusive"]),
         severity: if stops { Grade::Blocker } else { Grade::Major },
         location: located(path, &first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()),
     })
 }
 
-fn left_out<'p>(report: &Report<'_>, number: usize, path: &'p str) -> Issue<'p> {
+fn left_out<'p>(view: &View<'_>, number: usize, path: &'p str) -> Issue<'p> {
     let words = text::count(number as u64, "finding");
     Issue {
         description: format!(
@@ -148,7 +141,7 @@ fn left_out<'p>(report: &Report<'_>, number: usize, path: &'p str) -> Issue<'p> 
              report (--json FILE) lists everything."
         ),
         check_name: "compliance-gate/left-out".to_owned(),
-        fingerprint: fingerprint(&[&report.scope(), "left-out"]),
+        fingerprint: fingerprint(&[&view.scope(), "left-out"]),
         severity: Grade::Info,
         location: located(path, &Place::default()),
     }

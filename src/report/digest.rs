@@ -1,9 +1,8 @@
-//! What all reports tell, in the same words. Text that is returned here is on one line and safe to
-//! show.
+//! The wording that all reports share. Text that is returned here is on one line and safe to show.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
 use crate::evidence::{Job, Outcome, Part, Window};
@@ -14,7 +13,7 @@ use crate::text;
 use crate::verdict::Verdict;
 
 use super::Report;
-use super::findings::Weight;
+use super::view::Weight;
 
 /// What somebody who fixes what blocks has to know, once for each kind of platform.
 pub fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
@@ -52,8 +51,8 @@ fn meaning(decision: &Decision<'_>) -> String {
     let (breached, undecided): (Vec<_>, Vec<_>) =
         blocking.partition(|ruling| ruling.state == State::Breached);
     match decision.verdict {
-        Verdict::Passed if decision.rulings.len() == 1 => "the one gate holds".to_owned(),
-        Verdict::Passed => format!("all {gates} hold"),
+        Verdict::Passed if decision.rulings.len() == 1 => "the gate passes".to_owned(),
+        Verdict::Passed => format!("all {gates} pass"),
         Verdict::Blocked if undecided.is_empty() => of(breached.len(), "breached"),
         Verdict::Blocked => {
             let more = text::thousands(undecided.len() as u64);
@@ -101,13 +100,15 @@ pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
 /// that could not be decided, what was counted so far, if anything.
 pub fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
-    let failed = text::count(ruling.failed, "failed check");
+    let failed = text::count(ruling.failed, ruling.noun());
     let sentences: Vec<_> = match ruling.state {
-        State::Breached => ruling.breaches.iter().map(ToString::to_string).collect(),
+        State::Breached => {
+            ruling.breaches.iter().map(|breach| breach.sentence(ruling.noun())).collect()
+        }
         State::Undecided => {
             let so_far = (!ruling.summed.is_empty()).then(|| format!("so far {failed}"));
             let stale = ruling.stale_failed.map(|stale| {
-                format!("the stale evidence shows {}", text::count(stale, "failed check"))
+                format!("the stale evidence shows {}", text::count(stale, ruling.noun()))
             });
             so_far.into_iter().chain(stale).collect()
         }
@@ -208,7 +209,10 @@ pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
     let why = parts.find_map(|part| part.findings.why_incomplete());
     let why =
         why.map_or_else(String::new, |why| format!(": {}", text::one_line(&why.message, 400)));
-    format!("the platform gave the number of failed checks, not each of them{why}")
+    format!(
+        "the platform reported only the number of {}, not each one{why}",
+        text::plural(ruling.noun())
+    )
 }
 
 /// Everything that keeps the listed findings from being all there are.
@@ -257,13 +261,13 @@ pub fn remedy(cause: Cause) -> &'static str {
         Cause::Denied | Cause::Unreachable | Cause::Protocol => {
             "`compliance-gate doctor` checks address, token and role, and starts nothing"
         }
-        Cause::Deadline => "run it again; if it never is enough, raise `deadline`",
+        Cause::Deadline => "run it again; if that is never enough, raise `deadline`",
         Cause::Interrupted => "run it again: nothing was decided",
         Cause::JobFailed => "look at the job on the platform, then run it again",
         Cause::Incomplete | Cause::Contradictory => {
-            "run it again; if it stays so, look at the job on the platform"
+            "run it again; if it persists, look at the job on the platform"
         }
-        Cause::Stale => "let the platform evaluate anew, or raise `max_age`",
+        Cause::Stale => "have the platform evaluate again, or raise `max_age`",
         Cause::Empty => "check that the scope is right",
     }
 }
@@ -287,7 +291,7 @@ pub fn explained(cause: Cause) -> &'static str {
 }
 
 /// A piece of evidence: what was evaluated, what failed, of when, and by which jobs.
-pub fn part(part: &Part) -> String {
+pub fn part(part: &Part, now: DateTime<Utc>) -> String {
     let framework =
         part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
     let evaluated = match part.proof.window() {
@@ -296,16 +300,26 @@ pub fn part(part: &Part) -> String {
     };
     let failed = match severities(part.failed_by_severity()) {
         counts if counts.is_empty() && part.problems.is_empty() => "none failed".to_owned(),
-        counts if counts.is_empty() => "what failed is not known".to_owned(),
+        counts if counts.is_empty() => "no usable results".to_owned(),
         counts => format!("failed: {counts}"),
     };
     let as_of = match (part.as_of, part.proof.window()) {
-        (Some(time), _) => format!("; evidence of {}", minute(time)),
-        (None, Some(_)) => String::new(),
+        (Some(time), None) => format!("; evidence of {}{}", minute(time), age(now - time)),
+        (_, Some(_)) => String::new(),
         (None, None) => "; age not reported".to_owned(),
     };
     let jobs: String = part.jobs.iter().map(|job| format!("; {}", job_in_words(job))).collect();
     text::one_line(&format!("{framework}{evaluated}, {failed}{as_of}{jobs}"), 600)
+}
+
+/// How old evidence is, if it is old enough to say so: `, 9 days old`.
+fn age(age: TimeDelta) -> String {
+    let (count, unit) = match age {
+        age if age < TimeDelta::hours(1) => return String::new(),
+        age if age < TimeDelta::days(2) => (age.num_hours(), "hour"),
+        age => (age.num_days(), "day"),
+    };
+    format!(", {} old", text::count(count.unsigned_abs(), unit))
 }
 
 fn minute(time: DateTime<Utc>) -> String {

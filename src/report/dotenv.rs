@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use super::{Format, Report, outputs};
+use super::{Format, View, outputs};
 
 pub const FORMAT: Format = Format { name: "dotenv", title: "dotenv", extension: "env", render };
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for (name, value) in outputs::of(report) {
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for (name, value) in outputs::of(view) {
         let name = name.replace('-', "_").to_uppercase();
         writeln!(out, "COMPLIANCE_GATE_{name}={value}")?;
     }

@@ -9,11 +9,10 @@ use base64::Engine;
 use sha2::{Digest, Sha256};
 
 use super::digest;
-use super::findings::{Entry, Findings, Weight};
-use super::{Format, Report, TOOL};
-use crate::evaluate::{Ruling, State};
+use super::view::{self, Entry, GateView, RuleToFix, View, Weight};
+use super::{Format, TOOL};
+use crate::evaluate::State;
 use crate::finding::Finding;
-use crate::policy::Mode;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -30,19 +29,18 @@ const MOST_FINDINGS: usize = 5_000;
 const RULES: usize = 10;
 const RESOURCES: usize = 3;
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let findings = Findings::of(report).by_weight();
-    head(report, out)?;
-    banner(report, out)?;
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    head(view, out)?;
+    banner(view, out)?;
     writeln!(out, "<main>")?;
-    gates(report, out)?;
-    missing(report, out)?;
-    fix_first(report, &findings, out)?;
-    warnings(report, out)?;
-    charts::by_severity(&findings, out)?;
-    table(&findings, out)?;
-    evidence(report, out)?;
-    writeln!(out, "</main>\n<footer>{}</footer>", footer(report))?;
+    gates(view, out)?;
+    missing(view, out)?;
+    to_fix(view, out)?;
+    warnings(view, out)?;
+    charts::by_severity(view, out)?;
+    table(view, out)?;
+    evidence(view, out)?;
+    writeln!(out, "</main>\n<footer>{}</footer>", footer(view))?;
     writeln!(out, "<script>{SCRIPT}</script>\n</body>\n</html>")
 }
 
@@ -81,9 +79,9 @@ fn prose(text: &str, most: usize) -> String {
     out
 }
 
-fn head(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn head(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (style, script) = (hash(STYLE), hash(SCRIPT));
-    let title = escaped(&digest::headline(report.decision), 200);
+    let title = escaped(&digest::headline(view.decision), 200);
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -101,8 +99,8 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(text)))
 }
 
-fn banner(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let decision = report.decision;
+fn banner(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let decision = view.decision;
     let class = match decision.verdict {
         Verdict::Passed => "good",
         Verdict::Warned => "warn",
@@ -110,18 +108,18 @@ fn banner(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         _ => "bad",
     };
     let headline = escaped(&digest::headline(decision), 300);
-    let environment = report.environment.map_or_else(String::new, |environment| {
+    let environment = view.environment.map_or_else(String::new, |environment| {
         format!(", environment <b>{}</b>", escaped(environment, 80))
     });
     writeln!(
         out,
         "<header class=\"{class}\">\n<h1>{headline}</h1>\n<p>Policy <code>{}</code>{environment}. \
          Exit code <b>{}</b>. {}</p>",
-        escaped(report.policy, 200),
-        report.exit_code,
-        digest::time(report.evidence.finished)
+        escaped(view.policy, 200),
+        view.exit_code,
+        digest::time(view.evidence.finished)
     )?;
-    if report.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
+    if view.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
         writeln!(
             out,
             "<p><b>Simulated</b>: this evidence comes from the embedded simulator. It says nothing \
@@ -132,46 +130,38 @@ fn banner(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A card for each gate, worst first.
-fn gates(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mode = report.decision.mode;
-    let mut rulings: Vec<_> = report.decision.rulings.iter().collect();
-    rulings.sort_by_key(|ruling| std::cmp::Reverse(Weight::of(ruling, mode)));
+fn gates(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<section>\n<h2>Gates</h2>\n<ul class=\"gates\">")?;
-    rulings.into_iter().try_for_each(|ruling| gate(ruling, mode, out))?;
+    view.gates.iter().try_for_each(|gate| self::gate(gate, out))?;
     writeln!(out, "</ul>\n</section>")
 }
 
-fn gate(ruling: &Ruling<'_>, mode: Mode, out: &mut dyn Write) -> io::Result<()> {
-    let (sign, class) = match (ruling.state, Weight::of(ruling, mode)) {
+fn gate(gate: &GateView<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let (sign, class) = match (gate.ruling.state, gate.weight) {
         (State::Held, _) => ("✓", "good"),
         (State::Undecided, Weight::Blocks) => ("?", "bad"),
         (State::Undecided, _) => ("?", "warn"),
         (State::Breached, Weight::Blocks) => ("✗", "bad"),
         (State::Breached, _) => ("!", "warn"),
     };
-    let id = escaped(&ruling.gate.id, 80);
-    let standing = digest::standing(ruling, mode);
+    let id = escaped(&gate.ruling.gate.id, 80);
     writeln!(
         out,
         "<li class=\"{class}\"><h3><span aria-hidden=\"true\">{sign}</span> {id} \
-         <em>{standing}</em></h3>"
+         <em>{}</em></h3>",
+        gate.standing
     )?;
-    for words in [digest::limits(ruling), digest::scope(ruling)] {
-        if !words.is_empty() {
-            writeln!(out, "<p>{}</p>", prose(&words, 600))?;
-        }
+    for line in [&gate.limits, &gate.scope].into_iter().filter(|line| !line.is_empty()) {
+        writeln!(out, "<p>{}</p>", prose(line, 600))?;
     }
-    charts::against_limit(ruling, out)?;
-    if let Some(exception) = ruling.forgiven {
-        let reason = prose(&exception.reason, 300);
-        writeln!(out, "<p>Let through until {}: {reason}</p>", exception.expires)?;
-    }
+    charts::against_limit(gate.ruling, out)?;
+    gate.notes.iter().try_for_each(|note| writeln!(out, "<p>{}</p>", prose(note, 600)))?;
     writeln!(out, "</li>")
 }
 
 /// What could not be established, and what to do next.
-fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let problems = digest::problems(report);
+fn missing(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let problems = &view.problems;
     if problems.is_empty() {
         return Ok(());
     }
@@ -185,49 +175,35 @@ fn missing(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What stops the pipeline, else what warns: by rule, the worst first.
-fn fix_first(report: &Report<'_>, findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let beyond: Vec<_> =
-        findings.entries.iter().filter(|entry| findings.is_beyond(entry)).collect();
-    let Some(first) = beyond.first() else { return Ok(()) };
-    let worst: Vec<_> =
-        beyond.iter().copied().filter(|entry| entry.weight == first.weight).collect();
-    let blocks = first.weight == Some(Weight::Blocks);
-    let title = if blocks { "Fix first" } else { "Worth fixing" };
-    writeln!(out, "<section>\n<h2>{title}</h2>\n<ul>")?;
-    let same_rule = |a: &&Entry<'_>, b: &&Entry<'_>| {
-        let severity = |entry: &Entry<'_>| entry.finding.subject.severity;
-        (severity(a), a.finding.rule_id(), a.source) == (severity(b), b.finding.rule_id(), b.source)
-    };
-    let rules = worst.chunk_by(same_rule);
-    let more = rules.clone().count().saturating_sub(RULES);
-    rules.take(RULES).try_for_each(|rule| rule_to_fix(rule, out))?;
+fn to_fix(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(to_fix) = view.to_fix() else { return Ok(()) };
+    writeln!(out, "<section>\n<h2>{}</h2>\n<ul>", to_fix.title())?;
+    to_fix.rules.iter().take(RULES).try_for_each(|rule| rule_to_fix(rule, out))?;
+    let more = to_fix.rules.len().saturating_sub(RULES);
     if more > 0 {
         writeln!(out, "<li>and {}</li>", text::count(more as u64, "more rule"))?;
     }
     writeln!(out, "</ul>")?;
-    for sentence in digest::after_fix(report) {
+    for sentence in digest::after_fix(view) {
         writeln!(out, "<p>{sentence}</p>")?;
     }
     writeln!(out, "</section>")
 }
 
-fn rule_to_fix(rule: &[&Entry<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let Some(first) = rule.first() else { return Ok(()) };
-    let finding = first.finding;
-    let failed = text::count(rule.len() as u64, "resource");
-    writeln!(out, "<li>{} {}: {failed}\n<ul>", severity(finding), title(finding))?;
-    for entry in rule.iter().take(RESOURCES) {
-        let reason = entry.finding.reason.as_deref();
-        let reason = reason.map_or_else(String::new, |reason| format!(": {}", prose(reason, 160)));
+fn rule_to_fix(rule: &RuleToFix<'_, '_>, out: &mut dyn Write) -> io::Result<()> {
+    let failed = text::count(rule.entries.len() as u64, "resource");
+    writeln!(out, "<li>{} {}: {failed}\n<ul>", severity(rule.first), title(rule.first))?;
+    for entry in rule.entries.iter().take(RESOURCES) {
+        let reason = view::reason(entry.finding);
+        let reason = reason.map_or_else(String::new, |reason| format!(": {}", prose(&reason, 160)));
         let resource = escaped(&digest::resource(entry.finding), 700);
         writeln!(out, "<li><code>{resource}</code>{reason}</li>")?;
     }
-    if rule.len() > RESOURCES {
-        let more = text::thousands((rule.len() - RESOURCES) as u64);
+    if rule.entries.len() > RESOURCES {
+        let more = text::thousands((rule.entries.len() - RESOURCES) as u64);
         writeln!(out, "<li>and {more} more</li>")?;
     }
-    let help = finding.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
-    if let Some(help) = help {
+    if let Some(help) = rule.help() {
         writeln!(out, "<li>how: {}</li>", prose(help, 240))?;
     }
     writeln!(out, "</ul></li>")
@@ -247,20 +223,20 @@ fn title(finding: &Finding) -> String {
     }
 }
 
-fn warnings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    if report.decision.warnings.is_empty() {
+fn warnings(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if view.decision.warnings.is_empty() {
         return Ok(());
     }
     writeln!(out, "<section>\n<h2>Warnings</h2>\n<ul>")?;
-    for warning in &report.decision.warnings {
+    for warning in &view.decision.warnings {
         writeln!(out, "<li>{}</li>", prose(warning, 600))?;
     }
     writeln!(out, "</ul>\n</section>")
 }
 
 /// Every finding, what stops the pipeline first; sorted by a click on a column.
-fn table(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let all = findings.entries.len();
+fn table(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let all = view.entries.len();
     if all == 0 {
         return Ok(());
     }
@@ -273,7 +249,7 @@ fn table(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "<th scope=\"col\"><button type=\"button\">{column}</button></th>")?;
     }
     writeln!(out, "</tr></thead>\n<tbody>")?;
-    findings.entries.iter().take(MOST_FINDINGS).try_for_each(|entry| row(findings, entry, out))?;
+    view.by_weight().take(MOST_FINDINGS).try_for_each(|entry| row(view, entry, out))?;
     writeln!(out, "</tbody>\n</table>")?;
     if all > MOST_FINDINGS {
         let left_out = text::count((all - MOST_FINDINGS) as u64, "more finding");
@@ -282,9 +258,9 @@ fn table(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</section>")
 }
 
-fn row(findings: &Findings<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn row(view: &View<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::Result<()> {
     let finding = entry.finding;
-    let gates = escaped(&findings.minding(entry), 200);
+    let gates = escaped(&view.responsible_gates(entry), 200);
     let gates = match entry.weight {
         None => "none counts it".to_owned(),
         Some(Weight::Within) => format!("{gates}: within"),
@@ -304,12 +280,12 @@ fn row(findings: &Findings<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::R
 }
 
 /// What was looked at.
-fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    if report.evidence.outcomes.is_empty() {
+fn evidence(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if view.evidence.outcomes.is_empty() {
         return Ok(());
     }
     writeln!(out, "<section>\n<h2>Evidence</h2>\n<ul>")?;
-    for outcome in &report.evidence.outcomes {
+    for outcome in &view.evidence.outcomes {
         let simulated = if outcome.simulated { " (simulated)" } else { "" };
         writeln!(
             out,
@@ -318,9 +294,7 @@ fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             escaped(&outcome.origin, 120),
             text::count(outcome.requests, "request")
         )?;
-        let parts = outcome.parts.iter().map(digest::part);
-        let notes = outcome.notes.iter().chain(outcome.parts.iter().flat_map(|part| &part.notes));
-        for line in parts.chain(notes.cloned()) {
+        for line in view::evidence_lines(outcome, view.evidence.finished) {
             writeln!(out, "<li>{}</li>", prose(&line, 600))?;
         }
         writeln!(out, "</ul></li>")?;
@@ -328,9 +302,9 @@ fn evidence(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "</ul>\n</section>")
 }
 
-fn footer(report: &Report<'_>) -> String {
+fn footer(view: &View<'_>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let (started, finished) =
-        (digest::time(report.evidence.started), digest::time(report.evidence.finished));
+        (digest::time(view.evidence.started), digest::time(view.evidence.finished));
     format!("{TOOL} {version}, from {started} to {finished}")
 }

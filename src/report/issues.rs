@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 
 use crate::evaluate::State;
 use crate::finding::Problem;
-use crate::report::Report;
 use crate::report::digest;
-use crate::report::findings::Weight;
+use crate::report::view::{View, Weight};
 use crate::text;
 
 /// GitHub keeps ten of a kind in a step.
@@ -34,33 +33,34 @@ pub struct Place {
 }
 
 /// The worst first. At most ten of each kind; the last of ten then says how many are left out.
-pub fn of(report: &Report<'_>) -> Vec<Issue> {
-    let mode = report.decision.mode;
+pub fn of(view: &View<'_>) -> Vec<Issue> {
     let place = |file: &str, line: u64| Some(Place { file: text::one_line(file, 1000), line });
-    let rulings = report.decision.rulings.iter().filter(|ruling| ruling.state != State::Held);
-    let mut issues: Vec<_> = rulings
-        .map(|ruling| {
-            let mut lines = vec![digest::limits(ruling), digest::scope(ruling)];
+    let gates = view.gates.iter().filter(|gate| gate.ruling.state != State::Held);
+    let mut issues: Vec<_> = gates
+        .map(|gate| {
+            let ruling = gate.ruling;
+            let mut lines = vec![gate.limits.clone(), gate.scope.clone()];
+            lines.extend(gate.notes.iter().cloned());
             if ruling.state == State::Breached {
                 lines.extend(digest::worst_rules(ruling, RULES));
             }
             lines.extend(ruling.problems.iter().take(PROBLEMS).map(in_words));
             let id = text::one_line(&ruling.gate.id, 80);
             Issue {
-                blocks: Weight::of(ruling, mode) == Weight::Blocks,
-                title: format!("{id}: {}", digest::standing(ruling, mode)),
+                blocks: gate.weight == Weight::Blocks,
+                title: format!("{id}: {}", gate.standing),
                 message: joined(lines),
                 place: place(&ruling.gate.place.file, ruling.gate.place.line.max(1)),
             }
         })
         .collect();
     issues.sort_by_key(|issue| Reverse(issue.blocks));
-    let warnings = report.decision.warnings.iter();
+    let warnings = view.decision.warnings.iter();
     issues.extend(warnings.map(|warning| Issue {
         blocks: false,
         title: "warning".to_owned(),
         message: text::one_line(warning, MOST_CHARACTERS),
-        place: place(report.policy, 1),
+        place: place(view.policy, 1),
     }));
     let (mut blocking, mut warning): (Vec<_>, Vec<_>) =
         issues.into_iter().partition(|issue| issue.blocks);

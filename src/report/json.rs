@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::digest;
-use super::findings::{Entry, Findings};
+use super::view::{Entry, View};
 use super::{Format, Report, TOOL};
 use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
@@ -23,13 +23,13 @@ pub(super) use v1::SCHEMA;
 
 pub const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let findings = Findings::of(report);
-    serde_json::to_writer_pretty(&mut *out, &document(report, &findings))?;
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &document(view))?;
     writeln!(out)
 }
 
-fn document<'a>(report: &Report<'a>, findings: &'a Findings<'a>) -> v1::Report<'a> {
+fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
+    let report: &Report<'a> = view;
     let decision = report.decision;
     v1::Report {
         schema: v1::SCHEMA,
@@ -48,7 +48,7 @@ fn document<'a>(report: &Report<'a>, findings: &'a Findings<'a>) -> v1::Report<'
         warnings: all_safe(&decision.warnings),
         gates: decision.rulings.iter().map(gate).collect(),
         sources: report.evidence.outcomes.iter().map(source).collect(),
-        findings: v1::Findings(findings),
+        findings: v1::Findings(view),
     }
 }
 
@@ -80,7 +80,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             passed: ruling.passed,
             failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
         },
-        breaches: ruling.breaches.iter().map(breach).collect(),
+        breaches: ruling.breaches.iter().map(|one| breach(one, ruling.noun())).collect(),
         troubles: ruling.problems.iter().map(problem).collect(),
         forgiven: ruling.forgiven.map(exception),
         evidence: all_safe(&ruling.summed),
@@ -107,12 +107,12 @@ fn selection(selection: &Selection) -> BTreeMap<&'static str, Vec<Cow<'_, str>>>
     selectors
 }
 
-fn breach(breach: &Breach) -> v1::Breach {
+fn breach(breach: &Breach, noun: &str) -> v1::Breach {
     let limit = match breach {
         Breach::TooMany { .. } => v1::Limit::Max,
         Breach::TooFew { .. } => v1::Limit::MinPassRate,
     };
-    v1::Breach { limit, message: breach.to_string() }
+    v1::Breach { limit, message: breach.sentence(noun) }
 }
 
 fn problem(problem: &Problem) -> v1::Trouble<'_> {
@@ -170,7 +170,7 @@ fn job(job: &Job) -> v1::Job<'_> {
     }
 }
 
-fn finding<'a>(findings: &Findings<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
+fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
     let finding = entry.finding;
     let subject = &finding.subject;
     v1::Finding {
@@ -203,7 +203,7 @@ fn finding<'a>(findings: &Findings<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
         reason: finding.reason.as_deref().map(safe),
         actor: finding.actor.as_deref().map(safe),
         created_at: finding.created_at.map(digest::time),
-        gates: findings.gates(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
+        gates: view.gates_of(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
     }
 }
 

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 
 use super::digest;
-use super::findings::Findings;
+use super::view::View;
 use super::{Format, Report, TOOL};
 use crate::text;
 
@@ -29,9 +29,9 @@ pub const FORMAT: Format = Format { name: "junit", title: "JUnit", extension: "x
 /// GitLab takes 30 MB. What this leaves is for the suites themselves.
 const MOST_BYTES: usize = 28_000_000;
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut junit = quick_junit::Report::unnamed();
-    junit.add_test_suites(Suites::of(report, MOST_BYTES).finished(report));
+    junit.add_test_suites(Suites::of(view, MOST_BYTES).finished(view));
     junit.serialize(bare_root::BareRoot::new(out)).map_err(io::Error::other)
 }
 
@@ -46,7 +46,7 @@ struct Suites<'a> {
 
 impl<'a> Suites<'a> {
     /// Gates come first and then the worst rules, so that what is left out is the least.
-    fn of(report: &Report<'a>, most_bytes: usize) -> Self {
+    fn of(report: &'a View<'a>, most_bytes: usize) -> Self {
         let sources = report.evidence.outcomes.iter().map(|outcome| &*outcome.source);
         let mut suites = Self {
             gates: Suite::new(report, "gates"),
@@ -55,17 +55,16 @@ impl<'a> Suites<'a> {
             left_out: 0,
             red_left_out: false,
         };
-        for ruling in &report.decision.rulings {
-            suites.add(None, &ruling.gate.id, cases::gate(report, ruling));
+        for gate in &report.gates {
+            suites.add(None, &gate.ruling.gate.id, cases::gate(report, gate));
         }
         for outcome in &report.evidence.outcomes {
             for (name, status) in cases::evidence(report, outcome) {
                 suites.add(Some(&outcome.source), &name, status);
             }
         }
-        let findings = Findings::of(report).by_weight();
-        for rule in findings.by_rule() {
-            let status = cases::rule(&findings, &rule);
+        for rule in &report.rules {
+            let status = cases::rule(report, rule);
             suites.add(Some(rule.source), &digest::rule(rule.first), status);
         }
         suites

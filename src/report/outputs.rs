@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Format, Report, digest};
+use super::{Format, View, digest};
 use crate::verdict::Verdict;
 
 /// Tekton and GitLab count kilobytes; gates beyond this are not named.
@@ -12,9 +12,9 @@ const MOST_BYTES_OF_GATES: usize = 2_000;
 pub type Outputs = Vec<(String, String)>;
 
 /// Of a report.
-pub fn of(report: &Report<'_>) -> Outputs {
-    let verdict = report.decision.verdict;
-    outputs(verdict, report.exit_code, blocked_gates(report), digest::is_whole(report))
+pub fn of(view: &View<'_>) -> Outputs {
+    let verdict = view.decision.verdict;
+    outputs(verdict, view.exit_code, blocked_gates(view), digest::is_whole(view))
 }
 
 /// Of a run that could not begin.
@@ -41,10 +41,10 @@ fn outputs(verdict: Verdict, exit_code: u8, blocked_gates: String, complete: boo
 
 /// The ids of the gates that stop the pipeline. Scripts paste this where quotes and dollars mean
 /// something, and whoever proposes a change of the policy chooses the ids.
-fn blocked_gates(report: &Report<'_>) -> String {
+fn blocked_gates(view: &View<'_>) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._/-".contains(c) { c } else { '_' };
     let mut out = String::new();
-    for ruling in report.decision.rulings.iter().filter(|ruling| ruling.blocks()) {
+    for ruling in view.decision.rulings.iter().filter(|ruling| ruling.blocks()) {
         let id: String = ruling.gate.id.chars().take(80).map(plain).collect();
         if out.len() + id.len() > MOST_BYTES_OF_GATES {
             out.push_str(",...");

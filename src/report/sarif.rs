@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::digest;
-use super::findings::{Entry, Findings, Weight};
+use super::view::{Entry, View, Weight};
 use super::{Format, Report, TOOL};
 use crate::finding::Problem;
 use crate::policy::Place;
@@ -39,22 +39,19 @@ const MOST_BYTES: u64 = 10_000_000;
 /// So few results are never too long, however little their text can be compressed.
 const FEW: usize = 1_000;
 
-fn render(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut findings = Findings::of(report).by_weight();
-    let all = findings.entries.len();
-    if all > MOST_RESULTS {
-        findings.entries.truncate(MOST_RESULTS - 1);
-    }
-    while findings.entries.len() > FEW {
-        let size = compressed(|out| write(report, &findings, all, out))?;
+fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let all = view.entries.len();
+    let mut most = if all > MOST_RESULTS { MOST_RESULTS - 1 } else { all };
+    while most > FEW {
+        let size = compressed(|out| write(view, most, out))?;
         if size <= MOST_BYTES {
             break;
         }
         // Aims a little below, since no two results are of one size.
-        let fits = findings.entries.len() as u64 * (MOST_BYTES / 20 * 19) / size;
-        findings.entries.truncate(usize::try_from(fits).unwrap_or(FEW));
+        let fits = most as u64 * (MOST_BYTES / 20 * 19) / size;
+        most = usize::try_from(fits).unwrap_or(FEW);
     }
-    write(report, &findings, all, out)
+    write(view, most, out)
 }
 
 /// How many bytes are left of what is written.
@@ -77,25 +74,21 @@ impl Write for Counter {
     }
 }
 
-fn write(
-    report: &Report<'_>,
-    findings: &Findings<'_>,
-    all: usize,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let left_out = all - findings.entries.len();
-    let rules = Rules::of(findings, left_out > 0);
-    let context = Context { report, findings, rules: &rules, uri: uri::of(report.policy) };
+/// Writes the first `most` results by weight.
+fn write(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> {
+    let left_out = view.entries.len() - most;
+    let rules = Rules::of(view.by_weight().take(most), left_out > 0);
+    let context = Context { view, rules: &rules, uri: uri::of(view.policy) };
     let results = wire::Lazily(|| {
-        let entries = findings.entries.iter().map(|entry| context.result(entry));
+        let entries = view.by_weight().take(most).map(|entry| context.result(entry));
         entries.chain((left_out > 0).then(|| context.left_out(left_out)))
     });
-    let problems = digest::gaps(report);
+    let problems = digest::gaps(view);
     let causes = problems.iter().map(|problem| problem.cause).collect();
     let run = wire::Run {
         tool: wire::Tool { driver: wire::Driver::of(rules.descriptors(), causes) },
-        automation_details: wire::AutomationDetails { id: category(report) },
-        invocations: [invocation(report, &problems)],
+        automation_details: wire::AutomationDetails { id: category(view) },
+        invocations: [invocation(view, &problems)],
         column_kind: "unicodeCodePoints",
         results,
     };
@@ -111,8 +104,7 @@ fn category(report: &Report<'_>) -> String {
 }
 
 struct Context<'r, 'a> {
-    report: &'r Report<'a>,
-    findings: &'r Findings<'a>,
+    view: &'r View<'a>,
     rules: &'r Rules<'a>,
     /// Of the policy file.
     uri: String,
@@ -139,15 +131,15 @@ impl<'a> Context<'_, 'a> {
                 source: entry.source,
                 status: finding.status.as_deref().map(text::safe),
                 gates: self
-                    .findings
-                    .gates(entry)
+                    .view
+                    .gates_of(entry)
                     .map(|ruling| text::safe(&ruling.gate.id))
                     .collect(),
             }),
         }
     }
 
-    /// What is wrong, where, and which gate minds.
+    /// What is wrong, where, and which gate is responsible.
     fn message(&self, entry: &Entry<'_>) -> String {
         let finding = entry.finding;
         let title = text::one_line(finding.title(), 200);
@@ -156,7 +148,7 @@ impl<'a> Context<'_, 'a> {
         let reason = reason.map_or_else(String::new, |reason| {
             format!(": {}", text::one_line(reason, 300).trim_end_matches('.'))
         });
-        let gates = self.findings.minding(entry);
+        let gates = self.view.responsible_gates(entry);
         let gates = match entry.weight {
             None => "No gate counts it".to_owned(),
             Some(Weight::Within) => format!("Within the limits of {gates}"),
@@ -168,14 +160,14 @@ impl<'a> Context<'_, 'a> {
 
     /// The first gate that counts it, else the first that looks at its source.
     fn place(&self, entry: &Entry<'_>) -> Place {
-        let rulings = &self.report.decision.rulings;
+        let rulings = &self.view.decision.rulings;
         let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source));
-        let first = self.findings.gates(entry).next().or_else(of_source);
+        let first = self.view.gates_of(entry).next().or_else(of_source);
         first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()
     }
 
     fn uri_of(&self, file: &str) -> Cow<'_, str> {
-        match file.is_empty() || file == self.report.policy {
+        match file.is_empty() || file == self.view.policy {
             true => self.uri.as_str().into(),
             false => uri::of(file).into(),
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
-use super::{Format, Report, former};
+use super::{Format, View, former};
 use crate::text;
 
 /// Reports that can be written: every path was tried, and no old report is left at any of them.
@@ -95,11 +95,11 @@ impl Sinks {
     /// standard output. Returns a sentence for each report that failed and is given up. What the
     /// others say may no longer be true then: write again until none fails.
     #[must_use = "a report that could not be written must not be a pass"]
-    pub fn write(&mut self, report: &Report<'_>) -> Vec<String> {
+    pub fn write(&mut self, view: &View<'_>) -> Vec<String> {
         let mut failures = Vec::new();
         self.0.retain_mut(|Sink { format, path, to }| {
             let Target::File { place, file } = to else { return true };
-            let written = fill(format, report, file.take(), place);
+            let written = fill(format, view, file.take(), place);
             failures.extend(written.as_ref().err().map(|error| failed(format, path, error)));
             written.is_ok()
         });
@@ -108,7 +108,7 @@ impl Sinks {
         }
         let stdout = self.0.iter().position(|sink| matches!(sink.to, Target::Stdout));
         if let Some(Sink { format, path, .. }) = stdout.map(|at| self.0.remove(at)) {
-            let written = render(format, report, io::stdout().lock());
+            let written = render(format, view, io::stdout().lock());
             failures.extend(written.err().map(|error| failed(format, &path, &error)));
         }
         failures
@@ -191,7 +191,7 @@ fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
 
 fn fill(
     format: &Format,
-    report: &Report<'_>,
+    view: &View<'_>,
     file: Option<NamedTempFile>,
     place: &Path,
 ) -> io::Result<()> {
@@ -203,16 +203,16 @@ fn fill(
             temporary(place.parent().unwrap_or(place))?
         }
     };
-    render(format, report, file.as_file_mut())?;
+    render(format, view, file.as_file_mut())?;
     // Some file systems tell only now that there is no room.
     File::sync_all(file.as_file())?;
     file.persist(place).map_err(|error| error.error)?;
     Ok(())
 }
 
-fn render(format: &Format, report: &Report<'_>, to: impl Write) -> io::Result<()> {
+fn render(format: &Format, view: &View<'_>, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(64 * 1024, to);
-    (format.render)(report, &mut to)?;
+    (format.render)(view, &mut to)?;
     to.flush()
 }
 

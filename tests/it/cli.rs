@@ -17,7 +17,7 @@ fn the_documented_request_blocks_and_passes_by_its_figures() {
     folder
         .run(&["run", "--junit", "gate.xml", "--sarif", "gate.sarif", "--json", "gate.json"])
         .exits(1)
-        .says("119 failed checks where max is 0: 119 too many")
+        .says("119 failed checks where max is 0: 119 over the limit")
         .says("SIMULATED");
     let report = folder.json("gate.json");
     assert_eq!(report["verdict"], "blocked");

@@ -226,19 +226,22 @@ fn pass_rates_are_compared_exactly() -> Result<(), String> {
 #[test]
 fn a_breach_says_by_how_much() -> Result<(), String> {
     let table = [
-        (Breach::TooMany { failed: 119, max: 0 }, "119 failed checks where max is 0: 119 too many"),
+        (
+            Breach::TooMany { failed: 119, max: 0 },
+            "119 failed checks where max is 0: 119 over the limit",
+        ),
         (
             Breach::TooFew { passed: 97, total: 100, least: Percent::parse("98%")? },
-            "pass rate 97.00% (97 of 100) where min_pass_rate is 98%: 2 failed checks too many",
+            "pass rate 97.00% (97 of 100) where min_pass_rate is 98%: 2 failed checks over the limit",
         ),
         (
             Breach::TooFew { passed: 99_999, total: 100_000, least: Percent::parse("100%")? },
-            "pass rate 99.99% (99,999 of 100,000) where min_pass_rate is 100%: 1 failed check too \
-             many",
+            "pass rate 99.99% (99,999 of 100,000) where min_pass_rate is 100%: 1 failed check over \
+             the limit",
         ),
     ];
     for (breach, sentence) in table {
-        assert_eq!(breach.to_string(), sentence);
+        assert_eq!(breach.sentence("failed check"), sentence);
     }
     Ok(())
 }

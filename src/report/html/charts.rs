@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use crate::evaluate::{Ruling, State};
 use crate::finding::Severity;
 use crate::report::digest;
-use crate::report::findings::Findings;
+use crate::report::view::View;
 use crate::text;
 
 /// Of a bar, in the units of a drawing.
@@ -14,9 +14,9 @@ const WIDTH: u64 = 600;
 const HEIGHT: usize = 26;
 
 /// A bar for each severity.
-pub fn by_severity(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn by_severity(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
-    for entry in &findings.entries {
+    for entry in &view.entries {
         *counts.entry(entry.finding.subject.severity).or_default() += 1;
     }
     let Some(most) = counts.values().copied().max() else { return Ok(()) };

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::finding::{Cause, Severity};
 use crate::policy::{Level, Mode};
-use crate::report::findings;
+use crate::report::view::View;
 use crate::verdict::Verdict;
 
 /// What names this version in the documents and in the schema.
@@ -315,16 +315,16 @@ pub struct Control<'a> {
 }
 
 /// Made one at a time while they are written: there may be very many.
-pub struct Findings<'a>(pub &'a findings::Findings<'a>);
+pub struct Findings<'a>(pub &'a View<'a>);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(findings) = self;
-        serializer.collect_seq(findings.entries.iter().map(|entry| super::finding(findings, entry)))
+        let Self(view) = self;
+        serializer.collect_seq(view.entries.iter().map(|entry| super::finding(view, entry)))
     }
 }
 
-/// Likewise.
+/// Fingerprints, written one at a time while they are serialized.
 pub struct Fingerprints<'a>(pub &'a [&'a crate::finding::Finding]);
 
 impl Serialize for Fingerprints<'_> {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 
-use crate::evaluate::{Ruling, State};
+use crate::evaluate::State;
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Finding, Problem};
 use crate::report::Report;
 use crate::report::digest;
-use crate::report::findings::{Findings, Rule, Weight};
+use crate::report::view::{GateView, Rule, View, Weight};
 use crate::text;
 
 /// Resources listed in one case.
@@ -18,27 +18,19 @@ const MOST_RESOURCES: usize = 50;
 const MOST_RULES: usize = 20;
 
 /// A gate: red if it stops the pipeline.
-pub fn gate(report: &Report<'_>, ruling: &Ruling<'_>) -> TestCaseStatus {
-    let mode = report.decision.mode;
-    let limits = digest::limits(ruling);
+pub fn gate(report: &Report<'_>, gate: &GateView<'_>) -> TestCaseStatus {
+    let ruling = gate.ruling;
     let (kind, message) = match ruling.state {
         State::Held => return TestCaseStatus::success(),
-        State::Breached => (NonSuccessKind::Failure, limits.clone()),
+        State::Breached => (NonSuccessKind::Failure, gate.limits.clone()),
         State::Undecided => (NonSuccessKind::Error, causes(&ruling.problems)),
     };
     let place = format!("at {}:{}", text::one_line(report.policy, 1000), ruling.gate.place.line);
-    let standing = digest::standing(ruling, mode).to_owned();
-    let mut lines = vec![standing, limits, digest::scope(ruling), place];
-    if let Some(exception) = ruling.forgiven {
-        let reason = text::one_line(&exception.reason, 300);
-        lines.push(format!(
-            "let through by evidence.fail_open until {}: {reason}",
-            exception.expires
-        ));
-    }
+    let mut lines = vec![gate.standing.to_owned(), gate.limits.clone(), gate.scope.clone(), place];
+    lines.extend(gate.notes.iter().cloned());
     lines.extend(ruling.problems.iter().map(in_words));
     lines.extend(digest::worst_rules(ruling, MOST_RULES));
-    status(Weight::of(ruling, mode), kind, ruling.state.word(), &message, &lines)
+    status(gate.weight, kind, ruling.state.word(), &message, &lines)
 }
 
 /// The evidence of a source, a case for each piece.
@@ -70,24 +62,24 @@ fn weight_of(report: &Report<'_>, problem: &Problem) -> Weight {
 }
 
 /// A rule that failed somewhere: red if a breached blocking gate counts it.
-pub fn rule(findings: &Findings<'_>, rule: &Rule<'_, '_>) -> TestCaseStatus {
+pub fn rule(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
+    let mut findings = view.findings_of(rule);
+    let number = findings.len();
     let (Some(weight @ (Weight::Warns | Weight::Blocks)), Some(worst)) =
-        (rule.weight, rule.entries.first())
+        (rule.weight, view.findings_of(rule).next())
     else {
         return TestCaseStatus::success();
     };
-    let counted: Vec<_> = rule.entries.iter().filter(|entry| entry.weight == rule.weight).collect();
     let severity = rule.first.subject.severity;
-    let failed = text::count(counted.len() as u64, "resource");
-    let message = format!("{failed}; counted by {}", findings.minding(worst));
+    let failed = text::count(number as u64, "resource");
+    let message = format!("{failed}; counted by {}", view.responsible_gates(worst));
     let with_severity = format!("{severity}: {message}");
     let help = rule.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref());
     let mut lines = vec![with_severity.clone()];
     lines.extend(help.map(|help| format!("how: {}", text::one_line(help, 500))));
-    lines.extend(counted.iter().take(MOST_RESOURCES).map(|entry| resource(entry.finding)));
-    if counted.len() > MOST_RESOURCES {
-        lines
-            .push(format!("and {} more", text::thousands((counted.len() - MOST_RESOURCES) as u64)));
+    lines.extend(findings.by_ref().take(MOST_RESOURCES).map(|entry| resource(entry.finding)));
+    if number > MOST_RESOURCES {
+        lines.push(format!("and {} more", text::thousands((number - MOST_RESOURCES) as u64)));
     }
     // Readers show `type: message`, and a skipped case has no type.
     let message = if weight == Weight::Blocks { message } else { with_severity };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::wire::{Level, ReportingConfiguration, ReportingDescriptor, RuleProperties, Text};
 use crate::finding::{Finding, Severity};
 use crate::report::digest;
-use crate::report::findings::{Entry, Findings};
+use crate::report::view::Entry;
 use crate::text;
 
 pub const LEFT_OUT: &str = "compliance-gate/left-out";
@@ -17,9 +17,12 @@ const MOST_FRAMEWORKS: usize = 7;
 pub struct Rules<'a>(BTreeMap<String, (usize, Option<&'a Finding>)>);
 
 impl<'a> Rules<'a> {
-    pub fn of(findings: &Findings<'a>, left_out: bool) -> Self {
+    pub fn of<'v>(entries: impl Iterator<Item = &'v Entry<'a>>, left_out: bool) -> Self
+    where
+        'a: 'v,
+    {
         let mut rules: BTreeMap<_, (usize, Option<&Finding>)> = BTreeMap::new();
-        for Entry { source, finding, .. } in &findings.entries {
+        for Entry { source, finding, .. } in entries {
             let (_, worst) = rules.entry(id(source, finding)).or_default();
             if worst.is_none_or(|worst| worst.subject.severity < finding.subject.severity) {
                 *worst = Some(finding);

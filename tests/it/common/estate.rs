@@ -15,7 +15,7 @@ use compliance_gate::finding::{
 use compliance_gate::policy::{
     Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
 };
-use compliance_gate::report::{FORMATS, Report, terminal};
+use compliance_gate::report::{FORMATS, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
@@ -57,15 +57,15 @@ impl Scene {
     }
 
     /// Decides, and hands the report over.
-    pub fn tell<T>(&self, with: impl FnOnce(&Report<'_>) -> T) -> T {
+    pub fn tell<T>(&self, with: impl FnOnce(&View<'_>) -> T) -> T {
         let decision = evaluate::decide(&self.policy, &self.evidence, self.at_least, now());
-        with(&Report {
+        with(&View::of(Report {
             decision: &decision,
             evidence: &self.evidence,
             policy: &self.path,
             environment: self.environment.as_deref(),
             exit_code: decision.exit_code(),
-        })
+        }))
     }
 
     /// A report in a format, as its file would have it.

@@ -165,7 +165,7 @@ fn github_shows_each_gate_that_does_not_hold_at_its_line() {
     assert_eq!(error.properties["file"], ".github/compliance-gate.yaml");
     assert_eq!(error.properties["line"], "20");
     assert_eq!(error.properties["title"], "compliance-gate: no-critical-or-high: BREACHED");
-    assert!(error.data.contains("12 failed checks where max is 0: 12 too many"), "{error:?}");
+    assert!(error.data.contains("12 failed checks where max is 0: 12 over the limit"), "{error:?}");
     assert!(error.data.contains("critical: S3 buckets do not allow public writes"), "{error:?}");
     let passed = log(&estate::passed(), "github");
     assert_eq!(github(&passed).len(), 2);

@@ -76,7 +76,7 @@ fn the_text_has_what_gitlab_does_not_show_elsewhere() {
     let cases = cases(&estate::blocked());
     let text = |name: &str| &cases.iter().find(|case| case.1.starts_with(name)).unwrap().3;
     for part in [
-        "BREACHED\n12 failed checks where max is 0: 12 too many (2 critical, 10 high)\n",
+        "BREACHED\n12 failed checks where max is 0: 12 over the limit (2 critical, 10 high)\n",
         "\ncritical: S3 buckets do not allow public writes (aws_s3_public_write): 2 resources\n",
     ] {
         assert!(text("no-critical").contains(part), "{}", text("no-critical"));

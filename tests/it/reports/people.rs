@@ -23,7 +23,7 @@ fn a_blocked_run_says_which_gate_by_how_much_and_what_to_fix_first() {
             "Blocked: 1 of 4 gates is breached\n",
             "Policy .github/compliance-gate.yaml, environment production\n",
             "✗ no-critical-or-high BREACHED\n",
-            "12 failed checks where max is 0: 12 too many (2 critical, 10 high)\n",
+            "12 failed checks where max is 0: 12 over the limit (2 critical, 10 high)\n",
             "of severity critical or high, in opencomply: baseline_security\n",
             "! alarm-budget breached, warns only\n",
             "in the sum of opencomply: baseline_security + gravityzone\n",
@@ -81,7 +81,7 @@ fn reasons_that_differ_stay_with_their_resources() {
 #[test]
 fn a_pass_is_short() {
     let text = estate::passed().read();
-    assert!(text.starts_with("Passed: all 3 gates hold\n"), "{text}");
+    assert!(text.starts_with("Passed: all 3 gates pass\n"), "{text}");
     assert!(!text.contains("Fix first") && !text.contains("missing"), "{text}");
     assert!(text.ends_with("Verdict: passed. Exit code 0.\n"), "{text}");
 }
@@ -209,12 +209,12 @@ fn findings_known_only_by_number_are_not_passed_over() {
     assert_reads(
         &scene,
         &[
-            "12 failed checks where max is 0: 12 too many (2 critical, 10 high)",
-            "no-critical-or-high: the platform gave the number of failed checks, not each of them: \
-             the details are gone\n",
+            "12 failed checks where max is 0: 12 over the limit (2 critical, 10 high)",
+            "note: the platform reported only the number of failed checks, not each one: the details \
+             are gone\n",
         ],
     );
-    assert!(scene.render("markdown").contains("not each of them: the details are gone"));
+    assert!(scene.render("markdown").contains("not each one: the details are gone"));
 }
 
 #[test]

@@ -1,0 +1,286 @@
+//! What reports show, selected once for all formats. A format only lays it out and escapes it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+
+use super::{Report, digest};
+use crate::evaluate::{Ruling, State};
+use crate::evidence::Outcome;
+use crate::finding::{Finding, Problem};
+use crate::policy::Mode;
+use crate::text;
+
+/// What a ruling means for the pipeline. Ordered, worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The gate holds.
+    Within,
+    /// It is breached or could not be decided, and the pipeline continues.
+    Warns,
+    /// It stops the pipeline.
+    Blocks,
+}
+
+impl Weight {
+    pub fn of(ruling: &Ruling<'_>, mode: Mode) -> Self {
+        match (ruling.state, ruling.blocks(), mode) {
+            (State::Held, ..) => Self::Within,
+            (_, true, Mode::Enforce) => Self::Blocks,
+            _ => Self::Warns,
+        }
+    }
+}
+
+/// A report, with everything selected that formats show.
+pub struct View<'a> {
+    report: Report<'a>,
+    /// The gates, worst first.
+    pub gates: Vec<GateView<'a>>,
+    /// Every problem of the run once, those that gates have first.
+    pub problems: Vec<&'a Problem>,
+    /// Every finding once, in the order of urgency.
+    pub entries: Vec<Entry<'a>>,
+    /// Places in `entries`: what stops the pipeline first, then what warns, then the rest.
+    by_weight: Vec<usize>,
+    /// The failed rules of each source, in the order of their first finding by weight.
+    pub rules: Vec<Rule<'a>>,
+    /// Finding and ruling, sorted: sixteen bytes for each, where a map would take a hundred.
+    counted: Vec<(*const Finding, usize)>,
+    /// What each ruling makes of the findings that it counts.
+    weights: Vec<Weight>,
+}
+
+/// A gate and what there is to say about it. Text is on one line and safe to show.
+pub struct GateView<'a> {
+    pub ruling: &'a Ruling<'a>,
+    pub weight: Weight,
+    /// A word for its state, level and mode.
+    pub standing: &'static str,
+    /// Observed, limit, and by how much it is missed.
+    pub limits: String,
+    /// What it counts, and over which evidence.
+    pub scope: String,
+    /// Until when and why it is let through, and why its findings are not listed.
+    pub notes: Vec<String>,
+}
+
+/// A finding, and what the gates make of it.
+pub struct Entry<'a> {
+    pub source: &'a str,
+    pub finding: &'a Finding,
+    /// The most that any gate makes of it; `None` where no gate counts it. A gate that could not
+    /// be decided does not count it as over the limit.
+    pub weight: Option<Weight>,
+    /// Where its gates are in `counted`.
+    gates: std::ops::Range<usize>,
+}
+
+/// A rule that failed in one source.
+pub struct Rule<'a> {
+    pub source: &'a str,
+    /// Its first finding by weight.
+    pub first: &'a Finding,
+    /// The weight of that finding.
+    pub weight: Option<Weight>,
+    /// Places of its findings that have this weight.
+    entries: Vec<usize>,
+}
+
+/// What to fix first: the rules that stop the pipeline, else those that warn.
+pub struct ToFix<'v, 'a> {
+    pub blocks: bool,
+    pub rules: Vec<RuleToFix<'v, 'a>>,
+}
+
+impl ToFix<'_, '_> {
+    pub const fn title(&self) -> &'static str {
+        if self.blocks { "Fix first" } else { "Worth fixing" }
+    }
+}
+
+impl RuleToFix<'_, '_> {
+    /// How to fix it, as the platform describes it.
+    pub fn help(&self) -> Option<&str> {
+        self.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref())
+    }
+}
+
+/// A rule to fix, with the findings that are over a limit.
+pub struct RuleToFix<'v, 'a> {
+    pub first: &'a Finding,
+    pub entries: Vec<&'v Entry<'a>>,
+    /// Why all of them failed, where that is one reason. On one line and safe to show.
+    pub reason: Option<String>,
+}
+
+impl<'a> Deref for View<'a> {
+    type Target = Report<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.report
+    }
+}
+
+impl<'a> View<'a> {
+    pub fn of(report: Report<'a>) -> Self {
+        let decision = report.decision;
+        let mode = decision.mode;
+        let rulings = decision.rulings.iter().enumerate();
+        let mut counted: Vec<_> = rulings
+            .flat_map(|(at, ruling)| {
+                ruling.findings.iter().map(move |finding| (std::ptr::from_ref(*finding), at))
+            })
+            .collect();
+        counted.sort_unstable();
+        let weight = |ruling: &Ruling<'_>| match ruling.state {
+            State::Undecided => Weight::Warns,
+            _ => Weight::of(ruling, mode),
+        };
+        let weights: Vec<_> = decision.rulings.iter().map(weight).collect();
+        let entries = entries(&report, &counted, &weights);
+        let mut by_weight: Vec<_> = (0..entries.len()).collect();
+        by_weight.sort_by_key(|place| Reverse(entries[*place].weight));
+        let mut gates: Vec<_> =
+            decision.rulings.iter().map(|ruling| GateView::of(&report, ruling)).collect();
+        gates.sort_by_key(|gate| Reverse(gate.weight));
+        Self {
+            gates,
+            problems: digest::problems(&report),
+            rules: rules(&entries, &by_weight),
+            entries,
+            by_weight,
+            counted,
+            weights,
+            report,
+        }
+    }
+
+    /// The findings: what stops the pipeline first, then what warns, then the rest.
+    pub fn by_weight(&self) -> impl Iterator<Item = &Entry<'a>> + Clone {
+        self.by_weight.iter().map(|place| &self.entries[*place])
+    }
+
+    /// The findings that a breached gate counts, by weight.
+    pub fn over_limit(&self) -> impl Iterator<Item = &Entry<'a>> + Clone {
+        self.by_weight().filter(|entry| self.is_over_limit(entry))
+    }
+
+    /// The findings of a rule that have its weight.
+    pub fn findings_of(&self, rule: &Rule<'a>) -> impl ExactSizeIterator<Item = &Entry<'a>> {
+        rule.entries.iter().map(|place| &self.entries[*place])
+    }
+
+    /// The rulings that count a finding, in the policy's order.
+    pub fn gates_of(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
+        let rulings = &self.report.decision.rulings;
+        self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &rulings[*ruling])
+    }
+
+    /// The ids of the gates that count a finding as over the limit, or else count it at all.
+    pub fn responsible_gates(&self, entry: &Entry<'_>) -> String {
+        let gates = self.counted[entry.gates.clone()].iter();
+        let responsible = gates.filter(|(_, ruling)| Some(self.weights[*ruling]) == entry.weight);
+        let rulings = &self.report.decision.rulings;
+        let ids: Vec<_> =
+            responsible.map(|(_, ruling)| text::one_line(&rulings[*ruling].gate.id, 80)).collect();
+        ids.join(", ")
+    }
+
+    /// What to fix first, if a gate is breached and its findings are listed.
+    pub fn to_fix(&self) -> Option<ToFix<'_, 'a>> {
+        let weight = self.over_limit().next()?.weight;
+        let rules = self.rules.iter().filter(|rule| rule.weight == weight);
+        let rules = rules.filter_map(|rule| {
+            let entries: Vec<_> =
+                self.findings_of(rule).filter(|entry| self.is_over_limit(entry)).collect();
+            let first = entries.first()?;
+            let reason = reason(first.finding);
+            let is_common = entries.iter().all(|entry| self::reason(entry.finding) == reason);
+            let reason = reason.filter(|_| is_common);
+            Some(RuleToFix { first: first.finding, reason, entries })
+        });
+        Some(ToFix { blocks: weight == Some(Weight::Blocks), rules: rules.collect() })
+    }
+
+    /// Whether a breached gate counts it.
+    fn is_over_limit(&self, entry: &Entry<'_>) -> bool {
+        self.gates_of(entry).any(|ruling| ruling.state == State::Breached)
+    }
+}
+
+impl<'a> GateView<'a> {
+    fn of(report: &Report<'_>, ruling: &'a Ruling<'a>) -> Self {
+        let mode = report.decision.mode;
+        let exception = ruling.forgiven.map(|exception| {
+            let reason = text::one_line(&exception.reason, 300);
+            format!("let through by evidence.fail_open until {}: {reason}", exception.expires)
+        });
+        let only_counted = (ruling.state == State::Breached && ruling.only_counted)
+            .then(|| digest::only_counted(report, ruling));
+        Self {
+            ruling,
+            weight: Weight::of(ruling, mode),
+            standing: digest::standing(ruling, mode),
+            limits: digest::limits(ruling),
+            scope: digest::scope(ruling),
+            notes: exception.into_iter().chain(only_counted).collect(),
+        }
+    }
+}
+
+/// Why a check failed, on one line.
+pub fn reason(finding: &Finding) -> Option<String> {
+    let reason = finding.reason.as_deref().map(|reason| text::one_line(reason, 160));
+    reason.filter(|reason| !reason.is_empty())
+}
+
+/// The lines about a source: its parts, then its notes. Safe to show once on one line.
+pub fn evidence_lines(outcome: &Outcome, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+    let notes = outcome.notes.iter().chain(outcome.parts.iter().flat_map(|part| &part.notes));
+    let notes = notes.map(|note| format!("note: {}", text::one_line(note, 600)));
+    outcome.parts.iter().map(move |part| digest::part(part, now)).chain(notes)
+}
+
+fn entries<'a>(
+    report: &Report<'a>,
+    counted: &[(*const Finding, usize)],
+    weights: &[Weight],
+) -> Vec<Entry<'a>> {
+    let mut entries = Vec::new();
+    for outcome in &report.evidence.outcomes {
+        for finding in outcome.parts.iter().flat_map(|part| part.findings.listed()) {
+            let from = counted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
+            let same = |(at, _): &&(*const Finding, usize)| std::ptr::eq(*at, finding);
+            let gates = from..from + counted[from..].iter().take_while(same).count();
+            let weight = counted[gates.clone()].iter().map(|(_, ruling)| weights[*ruling]).max();
+            entries.push(Entry { source: &outcome.source, finding, weight, gates });
+        }
+    }
+    entries.sort_by(|a, b| {
+        Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
+    });
+    entries
+}
+
+fn rules<'a>(entries: &[Entry<'a>], by_weight: &[usize]) -> Vec<Rule<'a>> {
+    let mut places = BTreeMap::new();
+    let mut rules: Vec<Rule<'a>> = Vec::new();
+    for place in by_weight {
+        let entry = &entries[*place];
+        let at = *places.entry((entry.source, entry.finding.rule_id())).or_insert(rules.len());
+        match rules.get_mut(at) {
+            Some(rule) if rule.weight == entry.weight => rule.entries.push(*place),
+            Some(_) => {}
+            None => rules.push(Rule {
+                source: entry.source,
+                first: entry.finding,
+                weight: entry.weight,
+                entries: vec![*place],
+            }),
+        }
+    }
+    rules
+}
