@@ -1,11 +1,11 @@
-//! What a later step of a pipeline decides by: a few values on one line each.
+//! Values for later steps of a pipeline, each on one line.
 
 use std::path::PathBuf;
 
 use super::{Format, View, digest};
 use crate::verdict::Verdict;
 
-/// Tekton and GitLab count kilobytes; gates beyond this are not named.
+/// Tekton and GitLab limit these to kilobytes; gates beyond this are not named.
 const MOST_BYTES_OF_GATES: usize = 2_000;
 
 /// Names with words joined by `-`, and values.
@@ -17,12 +17,12 @@ pub fn of(view: &View<'_>) -> Outputs {
     outputs(verdict, view.exit_code, blocked_gates(view), digest::is_whole(view))
 }
 
-/// Of a run that could not begin.
+/// Of a run that could not start.
 pub fn refused() -> Outputs {
     outputs(Verdict::Invalid, Verdict::Invalid.exit_code(), String::new(), false)
 }
 
-/// Where the reports are that were written, by format.
+/// The paths of the reports that were written, by format.
 pub fn places(written: &[(&'static Format, PathBuf)]) -> Outputs {
     let written = written.iter();
     written.map(|(format, path)| (format.name.to_owned(), path.display().to_string())).collect()
@@ -39,8 +39,8 @@ fn outputs(verdict: Verdict, exit_code: u8, blocked_gates: String, complete: boo
     .into()
 }
 
-/// The ids of the gates that stop the pipeline. Scripts paste this where quotes and dollars mean
-/// something, and whoever proposes a change of the policy chooses the ids.
+/// The ids of the gates that stop the pipeline. Scripts paste this into shell code, and the author of
+/// a pull request can choose the ids, so other characters become `_`.
 fn blocked_gates(view: &View<'_>) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._/-".contains(c) { c } else { '_' };
     let mut out = String::new();

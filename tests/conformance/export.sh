@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has the simulated Jira and ServiceNow judged by clients that nobody here wrote, and lets those
-# clients and the export see each other's tickets.
+# Drives third-party clients of Jira and ServiceNow against the simulated ones, and compares the
+# tickets that the clients and the export see.
 #
 #   tests/conformance/export.sh [BINARY]
 #
@@ -17,6 +17,6 @@ if [[ ! -x $venv/bin/python ]]; then
 fi
 "$venv/bin/pip" install --quiet --disable-pip-version-check \
     jira==3.10.5 pysnow==0.7.17 pysnc==1.2.1
-# pysnc takes its authorities from these, if they are set, rather than from where it is told.
+# If these are set, pysnc reads its certificate authorities from them and ignores its argument.
 unset REQUESTS_CA_BUNDLE CURL_CA_BUNDLE
 exec "$venv/bin/python" "$root/tests/conformance/export.py" "$binary"

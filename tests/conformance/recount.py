@@ -9,7 +9,7 @@ problems = []
 names = set()
 total = 0
 for suite in JUnitXml.fromfile(sys.argv[1]):
-    told = {counter: getattr(suite, counter) for counter in COUNTERS}
+    stated = {counter: getattr(suite, counter) for counter in COUNTERS}
     counted = dict.fromkeys(COUNTERS, 0)
     for case in suite:
         counted["tests"] += 1
@@ -19,8 +19,8 @@ for suite in JUnitXml.fromfile(sys.argv[1]):
         if (case.classname, case.name) in names:
             problems.append(f"twice: {case.classname} {case.name}")
         names.add((case.classname, case.name))
-    if told != counted:
-        problems.append(f"{suite.name}: {told} told, {counted} counted")
+    if stated != counted:
+        problems.append(f"{suite.name}: {stated} stated, {counted} counted")
     total += counted["tests"]
 if total == 0:
     problems.append("no test case at all")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Has reports judged by programs that nobody here wrote.
+# Checks reports with third-party programs.
 #
 #   tests/conformance/reports.sh [FOLDER]
 #
 # FOLDER holds reports as *.xml (JUnit), *.sarif and *.json; by default the samples that
 # `cargo test` writes. The public schemas are read from ../shared/schemas, or from
-# below the folder that SHARED names; without them that part is left out, and said. The judges are
-# installed, pinned, below target/conformance.
+# below the folder that SHARED names; without them those checks are left out, with a message. The
+# third-party programs are installed in pinned versions below target/conformance.
 set -euo pipefail
 
 # shellcheck source=tools.sh
@@ -19,7 +19,7 @@ if [[ ! -d $schemas ]]; then
     schemas=
 fi
 
-# The same as `judge`, for those that need the public schemas.
+# The same as `judge`, for checks that need the public schemas.
 by_schema() {
     [[ -z $schemas ]] || judge "$@"
 }
@@ -43,8 +43,8 @@ judge_junit() {
     done < <(each xml)
 }
 
-# The exit code of sarif-multitool is 0 whatever it finds, and it passes over what it cannot
-# load: so the schema comes first, and its findings are read.
+# sarif-multitool always exits with 0, and skips what it cannot load. So the schema is checked
+# first, and its findings are read from its output.
 sarif_multitool() {
     local file=$1 said multitool
     multitool=$(find "$tools/npm/node_modules/@microsoft" -name Sarif.Multitool -type f)
@@ -52,7 +52,7 @@ sarif_multitool() {
         validate "$file" --rule-kind 'Sarif;Ghas' --level 'Error;Warning;Note' \
         --max-file-size-in-kb 1000000 --output "$tools/validation.sarif" --log ForceOverwrite)
     printf '%s\n' "$said" | grep -E ': error|ERR[0-9]+' && return 1
-    # That it looked at all: it always ends with a summary.
+    # It ends with a summary if it has checked anything.
     [[ $said == *'Analysis completed successfully'* ]] || { printf '%s\n' "$said"; return 1; }
 }
 
@@ -77,7 +77,7 @@ judge_json() {
     done < <(each json)
 }
 
-# GitLab reads up to the first bad entry and drops the rest without a word.
+# GitLab reads up to the first bad entry and silently drops the rest.
 judge_code_quality() {
     local file
     while read -r file; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes sample reports with the real binary: samples.sh FOLDER
 #
-# Also those that `cargo test` left, which are hand-made and reach every host limit.
+# Also copies those that `cargo test` wrote, which are made by hand and reach every limit of the hosts.
 set -euo pipefail
 # shellcheck source=tools.sh
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"

@@ -4,7 +4,7 @@
 #
 #   tests/conformance/sysdig.sh [BINARY]
 #
-# BINARY is the compliance-gate to judge; by default target/debug/compliance-gate, built first. The
+# BINARY is the compliance-gate to check; by default target/debug/compliance-gate, built first. The
 # clients are installed, pinned, below target/conformance.
 set -euo pipefail
 
@@ -22,6 +22,6 @@ fi
 "$tools/sysdig/bin/pip" install --quiet --disable-pip-version-check \
     sdcclient==0.19.0 stix-shifter==8.1.3 stix-shifter-utils==8.1.3 \
     stix-shifter-modules-sysdig==8.1.3
-# Away from the repository: one of the clients leaves its logs where it stands.
+# Outside the repository: one of the clients writes its logs to the working directory.
 cd "$tools"
 exec "$tools/sysdig/bin/python" "$root/tests/conformance/sysdig.py" "$binary"

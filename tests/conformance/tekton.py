@@ -1,9 +1,9 @@
-"""Writes the step of a Tekton Task as a Pod, so that Kubernetes' schema can judge it.
+"""Writes the step of a Tekton Task as a Pod, so that it can be checked against Kubernetes' schema.
 
     tekton.py TASK POD
 
-No schema of Tekton's own is to be had offline. Its step is a container with a few fields more,
-which are checked here and taken away; all else has to be Kubernetes'.
+There is no schema of Tekton for offline use. A step is a container with a few more fields, which
+are checked and removed here; the rest must be valid for Kubernetes.
 """
 
 import sys

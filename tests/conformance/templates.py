@@ -74,7 +74,7 @@ def azure(folder, origin):
     # The template names one token; the policy here asks two platforms.
     ended = bash(step["bash"], folder, {**TOKENS, **variables, "AGENT_TEMPDIRECTORY": str(folder), "TF_BUILD": "True"})
     warned = "Verdict: warned" in ended[1]
-    assert warned == ("result=SucceededWithIssues" in ended[1]), "a pass with warnings is not told"
+    assert warned == ("result=SucceededWithIssues" in ended[1]), "a pass with warnings is not reported"
     shown = only(steps, "task", "PublishTestResults@2")
     kept = only(steps, "task", "PublishBuildArtifacts@1")
     assert shown["continueOnError"] and kept["continueOnError"], "a failed upload would turn the job red"
@@ -142,7 +142,7 @@ def pre_deploy(folder, origin):
     code, said = run(["bash", "pre-deploy.sh", *deploy], folder, variables)
     deployed = folder / "deployed"
     assert deployed.exists() == (code == 0), "deployed although the gate is red, or not although it is green"
-    assert not deployed.exists() or "invented" not in deployed.read_text(), "the deploy was handed a token"
+    assert not deployed.exists() or "invented" not in deployed.read_text(), "the deploy got a token"
     return code, said, ["compliance-gate-reports/junit.xml"]
 
 

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the scripts beside this one share: the judges, and one line for each of their verdicts.
+# Shared by the scripts in this folder: third-party programs, and one line per check.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools=$root/target/conformance
 # shellcheck disable=SC2034 # used by those who source this
 modules=$tools/npm/node_modules
-# The binary that is judged, `GATE=…` for another one.
+# The binary to check; set `GATE=…` for another one.
 gate=${GATE:-$root/target/debug/compliance-gate}
 failures=0
 export PATH=$tools/venv/bin:$PATH
@@ -15,7 +15,7 @@ fail() {
     failures=$((failures + 1))
 }
 
-# Runs a judge quietly; shows what it said only where it objects.
+# Runs a check, and shows its output only if it fails.
 judge() {
     local title=$1 said
     shift
@@ -27,7 +27,7 @@ judge() {
     fi
 }
 
-# The same, for what has to be refused: a judge that accepts everything judges nothing.
+# The same, for what must be refused: a checker that accepts everything checks nothing.
 refuses() {
     local title=$1
     shift
@@ -36,7 +36,7 @@ refuses() {
 
 verdict() {
     if ((failures > 0)); then
-        printf '%d judgements failed\n' "$failures"
+        printf '%d checks failed\n' "$failures"
         exit 1
     fi
 }
@@ -51,7 +51,7 @@ packages() {
     ((EUID == 0)) || as=(sudo)
     local install=("${as[@]}" apt-get install --yes --no-install-recommends "${missing[@]}")
     "${install[@]}" >"$tools/apt.log" 2>&1 && return
-    # A fresh machine does not know what there is.
+    # A fresh machine has no package lists yet.
     if ! { "${as[@]}" apt-get update && "${install[@]}"; } >"$tools/apt.log" 2>&1; then
         echo "failed to install ${missing[*]}:"
         tail -n 5 "$tools/apt.log"
@@ -59,7 +59,7 @@ packages() {
     fi
 }
 
-# Everything is pinned, and lives below target/conformance. What is installed already, stays.
+# In pinned versions, below target/conformance. What is installed already is kept.
 install_judges() {
     mkdir -p "$tools"
     local wanted installed=$tools/installed
@@ -99,7 +99,7 @@ platform() {
 }
 
 stop_platforms() {
-    # Not `kill 0` or by name: only what this script began.
+    # Not `kill 0` or by name: only processes that this script started.
     ((${#platforms[@]} == 0)) || kill "${platforms[@]}" 2>/dev/null || true
 }
 trap stop_platforms EXIT
