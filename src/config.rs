@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source    finds and reads the file            layer      an environment over the base
-//! yaml      its text as a tree (node)           file       what is written, as raw types
+//! yaml      its text as a tree (node)           file       what is written, as raw types (values)
 //! reader    reads values, goes on after errors  validate   the whole, as a valid Config
 //! slips     what to write instead               diagnostic an error with its place and line
 //! ```
@@ -31,6 +31,7 @@ mod schema;
 mod slips;
 mod source;
 mod validate;
+mod values;
 mod yaml;
 
 pub use diagnostic::ConfigError;

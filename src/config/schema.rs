@@ -6,12 +6,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::file::{
-    ByName, Day, Environments, EvidenceEntry, File, GateEntry, Line, Link, Reports, Severities,
-    Share, Version, Word,
-};
+use super::file::{ByName, Environments, EvidenceEntry, File, GateEntry};
 use super::reader::Located;
 use super::requires::Requires;
+use super::values::{Day, Line, Link, Reports, Severities, Share, Version, Word};
 use crate::finding::Severity;
 use crate::policy::Mode;
 use crate::report::{self, Format};

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
-use super::file::{EvidenceEntry, ExportEntry, File, Layer, Reports, Sources, Words};
+use super::file::{EvidenceEntry, ExportEntry, File, Layer, Sources};
 use super::reader::Located;
 use super::source::{self, Source as Text};
+use super::values::{Reports, Words};
 use super::{Config, Export};
 use crate::export;
 use crate::policy::{Demands, FailOpen, Policy};
