@@ -148,7 +148,7 @@ fn gravityzone_failures_need_a_handful_of_requests() {
     assert_eq!(platform.count("results=pass"), platform.count("results=pass&page_limit=1 "));
     assert_eq!(platform.count("results=pass"), 1);
 
-    // Only rows tell whether a rule nobody failed exists at all.
+    // Only rows show whether a rule without failures exists at all.
     let before = platform.requests().len();
     let gates =
         "  - {id: rate, source: gravityzone, rule: \"cloud_scan/*\", min_pass_rate: \"1%\"}\n";

@@ -111,7 +111,7 @@ async fn a_start_that_does_not_say_what_it_is_over_is_confirmed_by_its_status() 
         Platform::with(&format!(r#""silent_start": true, "job": {{{QUICK}}}"#), "").await;
     let part = Gate::documented().part(&platform).await;
     assert_documented(&part);
-    // Several jobs that do not say it cannot be told apart.
+    // Several jobs that do not state it cannot be distinguished.
     let many = format!(r#""silent_start": true, "extra_integrations": 23, "job": {{{QUICK}}}"#);
     let platform = Platform::with(&many, "").await;
     let part = Gate::over("all").part(&platform).await;
