@@ -81,7 +81,9 @@ fn a_stuck_job_ends_at_the_deadline_and_is_cancelled() {
     let ended = folder.run(&["run"]).exits(3).says("CREATED").says("deadline");
     // The deadline is a promise; beyond it are the seconds for cleaning up, and a loaded machine.
     assert!(ended.took.as_secs() < 60, "took {:?}", ended.took);
-    assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel"), 1);
+    let cancel = "POST /main/schedule/api/v3/jobs/cancel";
+    platform.wait_for(cancel);
+    assert_eq!(platform.count(cancel), 1);
 }
 
 #[test]

@@ -268,7 +268,9 @@ mod signals {
     fn an_interrupt_cancels_what_was_started() {
         at_once([("-INT", 130), ("-TERM", 143)], |(signal, code)| {
             let (_, platform) = interrupted(signal, code, "stuck");
-            assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel 200"), 1);
+            let cancel = "POST /main/schedule/api/v3/jobs/cancel 200";
+            platform.wait_for(cancel);
+            assert_eq!(platform.count(cancel), 1);
         });
     }
 

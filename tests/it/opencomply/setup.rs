@@ -26,6 +26,10 @@ pub const AZURE: &str = "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b";
 pub const QUICK: &str =
     r#""pace": {"created": 100, "runners": 300, "sink": 50, "summarizer": 100}"#;
 
+/// Job 135 of another gate, over the documented integrations, which takes ten minutes more.
+pub const UNFINISHED: &str = r#"{"age": 1, "job": {"pace": {"runners": 600000}},
+    "integrations": ["122814690049", "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b"]}"#;
+
 pub const ADMIN: &str = "key-41c7";
 pub const EDITOR: &str = "key-8e03";
 pub const VIEWER: &str = "key-b9d2";

@@ -42,20 +42,23 @@ async fn a_start_that_never_arrived_is_sent_once_more_and_no_more() {
 
 #[tokio::test]
 async fn a_stopped_gate_cancels_what_it_started_and_nothing_else() {
-    let platform = Platform::named("stuck").await;
-    let gate = Gate { deadline: Duration::from_secs(5), ..Gate::documented() };
-    let outcome = gate.outcome(&platform).await.unwrap();
-    assert_problem(&outcome.parts[0], Cause::Deadline, "job 136 CREATED");
-    assert!(
-        outcome.notes.iter().any(|note| note.contains("job 136") && note.contains("was cancelled"))
-    );
-    assert_eq!(platform.requests("POST /main/schedule/api/v3/jobs/cancel"), 1);
-
-    let platform = Platform::named("joinable").await;
-    let gate = Gate { deadline: Duration::from_secs(5), ..Gate::documented() };
-    let outcome = gate.outcome(&platform).await.unwrap();
-    assert_problem(&outcome.parts[0], Cause::Deadline, "job 135");
-    assert_eq!(platform.requests("cancel"), 0);
+    // Long enough for a loaded machine to start or join a run.
+    let gate = || Gate { deadline: Duration::from_secs(8), ..Gate::documented() };
+    let started = async {
+        let platform = Platform::named("stuck").await;
+        let outcome = gate().outcome(&platform).await.unwrap();
+        assert_problem(&outcome.parts[0], Cause::Deadline, "job 136 CREATED");
+        let mut notes = outcome.notes.iter();
+        assert!(notes.any(|note| note.contains("job 136") && note.contains("was cancelled")));
+        assert_eq!(platform.requests("POST /main/schedule/api/v3/jobs/cancel"), 1);
+    };
+    let joined = async {
+        let platform = Platform::with(&format!(r#""history": [{UNFINISHED}]"#), "").await;
+        let outcome = gate().outcome(&platform).await.unwrap();
+        assert_problem(&outcome.parts[0], Cause::Deadline, "job 135");
+        assert_eq!(platform.requests("cancel"), 0);
+    };
+    tokio::join!(started, joined);
 }
 
 #[tokio::test]
