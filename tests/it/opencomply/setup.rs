@@ -95,6 +95,8 @@ impl Platform {
 
     /// Cancels a job, as its owner would.
     pub async fn cancel(&self, job: u64) {
+        // A second call finds it installed, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let body =
             json!({"job_type": "compliance", "selector": "job_id", "job_id": [job.to_string()]});
         let url = format!("{}/main/schedule/api/v3/jobs/cancel", self.origin);
@@ -103,9 +105,9 @@ impl Platform {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
-    /// Waits until there was such a request.
-    pub async fn until_requested(&self, text: &str) {
-        look_until(text, async || (self.requests(text) > 0).then_some(())).await;
+    /// Waits until there were so many requests that hold the text.
+    pub async fn until_requested(&self, text: &str, times: usize) {
+        look_until(text, async || (self.requests(text) >= times).then_some(())).await;
     }
 
     pub fn starts(&self) -> usize {

@@ -66,7 +66,7 @@ async fn a_joined_run_that_its_owner_cancels_is_replaced() {
     let platform = Platform::with(&theirs, "").await;
     let owner = async {
         // The gate has joined the run once it asks for its status.
-        platform.until_requested("/job/compliance/135").await;
+        platform.until_requested("/job/compliance/135", 1).await;
         platform.cancel(135).await;
     };
     let gate = Gate::documented();
