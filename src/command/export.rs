@@ -25,7 +25,7 @@ use targets::Targets;
 /// The pause before the ledger is tried again while another export uses it.
 const LOCK_RETRY: Duration = Duration::from_millis(500);
 
-pub async fn export(arguments: ExportArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) async fn export(arguments: ExportArguments, context: &Context) -> Result<u8, Usage> {
     let mut config = load(&arguments.config)?;
     let Some(settings) = config.export.take() else {
         return Err("the configuration has no `export`, which says where tickets go"

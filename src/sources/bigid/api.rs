@@ -12,7 +12,7 @@ const CASES: &str = "actionable-insights/all-cases";
 
 /// Which cases, and which of their fields.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
+pub(super) struct Query<'a> {
     /// The number of cases before the page.
     pub from: u64,
     /// The maximum number of cases in the page.
@@ -25,7 +25,7 @@ pub struct Query<'a> {
 /// The cases to request. A platform that does not understand a filter may ignore it, or match
 /// nothing: the caller must check the answer.
 #[derive(Clone, Copy, Debug)]
-pub enum Filter<'a> {
+pub(super) enum Filter<'a> {
     None,
     /// The case with this id.
     Id(&'a str),
@@ -91,7 +91,11 @@ impl Query<'_> {
 ///
 /// # Errors
 /// If it does not arrive, reports a failure, or is not a page of cases.
-pub async fn page(settings: &Settings, http: &Http, query: Query<'_>) -> Result<Page, HttpError> {
+pub(super) async fn page(
+    settings: &Settings,
+    http: &Http,
+    query: Query<'_>,
+) -> Result<Page, HttpError> {
     let mut renewed = false;
     loop {
         let answer = query.call(settings, http).send().await?;
@@ -115,7 +119,7 @@ pub async fn page(settings: &Settings, http: &Http, query: Query<'_>) -> Result<
 ///
 /// # Errors
 /// If it is not a JSON object, or reports a failure.
-pub fn understood(answer: &Answer) -> Result<(), HttpError> {
+pub(super) fn understood(answer: &Answer) -> Result<(), HttpError> {
     let envelope: Envelope<'_> = answer.json()?;
     envelope.refusal().map_or(Ok(()), |refusal| {
         let reason = text::one_line(&refusal.reason, 200);
@@ -129,7 +133,7 @@ pub fn understood(answer: &Answer) -> Result<(), HttpError> {
 
 /// The first look at a list of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(super) struct Look {
     /// The number of cases, where the platform states it.
     pub total: Option<u64>,
     /// Whether a case arrived.
@@ -138,7 +142,7 @@ pub struct Look {
 
 impl Look {
     /// Whether a walk over the same list agrees with it.
-    pub fn agrees(self, cases: u64) -> bool {
+    pub(super) fn agrees(self, cases: u64) -> bool {
         self.total.map_or(!self.is_any || cases > 0, |total| total == cases)
     }
 }
@@ -147,7 +151,11 @@ impl Look {
 ///
 /// # Errors
 /// As for a page.
-pub async fn look(settings: &Settings, http: &Http, filter: Filter<'_>) -> Result<Look, HttpError> {
+pub(super) async fn look(
+    settings: &Settings,
+    http: &Http,
+    filter: Filter<'_>,
+) -> Result<Look, HttpError> {
     let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), filter };
     let Data { total, cases } = page(settings, http, one).await?.data;
     Ok(Look { total, is_any: !cases.is_empty() })

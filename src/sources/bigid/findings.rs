@@ -23,7 +23,7 @@ const MOST_REASON: usize = 300;
 const MOST_NAMED: usize = 5;
 
 /// Collects the evidence. `first` is what the preflight saw.
-pub async fn collect(settings: &Settings, session: &Session, first: Look) -> Outcome {
+pub(super) async fn collect(settings: &Settings, session: &Session, first: Look) -> Outcome {
     match read(settings, session, first).await {
         Ok((estate, mut problems)) => {
             let (silent, notes) = words(&estate.cases, session);

@@ -27,7 +27,7 @@ const LEASE: Duration = Duration::from_secs(3600);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdTokenKind"))]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(super) enum Kind {
     /// Created in BigID's access management; exchanged for a system token first.
     User,
     /// The result of that exchange: sent as it is.
@@ -47,7 +47,7 @@ impl Kind {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdAuthScheme"))]
 #[serde(rename_all = "lowercase")]
-pub enum Scheme {
+pub(super) enum Scheme {
     /// The token alone.
     #[default]
     Raw,
@@ -68,7 +68,7 @@ impl Scheme {
 ///
 /// # Errors
 /// A sentence, if the variable for the kind has another value, or TLS cannot be set up.
-pub fn credentials(
+pub(super) fn credentials(
     settings: &Settings,
     token: Token,
     stop: &Stop,
@@ -151,7 +151,7 @@ async fn exchange(http: &Http, scheme: Scheme) -> Result<Lease, HttpError> {
 }
 
 /// A refusal, with its most frequent causes as help.
-pub fn advised(problem: Problem, settings: &Settings) -> Problem {
+pub(super) fn advised(problem: Problem, settings: &Settings) -> Problem {
     if problem.cause != Cause::Denied {
         return problem;
     }

@@ -21,7 +21,7 @@ const FILTER_FROM: u64 = 1_000;
 /// Whether only the unresolved cases need to be read. The filter is used if the numbers of
 /// unresolved and of resolved cases add up to all of them: then the platform understands it, and no
 /// case has an undocumented status, which would count as open.
-pub async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope, Look) {
+pub(super) async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope, Look) {
     let whole = (Scope::All, all);
     let Some(total) = all.total.filter(|total| *total >= FILTER_FROM) else { return whole };
     let look = async |resolved| {
@@ -43,7 +43,9 @@ pub async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope, Look)
 ///
 /// # Errors
 /// If the platform cannot be asked.
-pub async fn open_by_severity(http: &Http) -> Result<Option<BTreeMap<Severity, u64>>, Problem> {
+pub(super) async fn open_by_severity(
+    http: &Http,
+) -> Result<Option<BTreeMap<Severity, u64>>, Problem> {
     let call =
         http.get("actionable-insights/cases-by-severity", &[]).parameter("caseStatus", "open");
     let answer = match call.send().await {
@@ -89,7 +91,11 @@ struct SeverityRow {
 
 /// A problem if the platform counts more open cases of a severity than arrived. Fewer are no
 /// problem: nothing is missing then.
-pub fn missing(source: &str, counted: &BTreeMap<Severity, u64>, cases: &[Case]) -> Option<Problem> {
+pub(super) fn missing(
+    source: &str,
+    counted: &BTreeMap<Severity, u64>,
+    cases: &[Case],
+) -> Option<Problem> {
     let arrived = |severity: Severity| {
         // A case of unknown severity may be counted under any word.
         let matches = |case: &&Case| {

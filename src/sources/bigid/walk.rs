@@ -29,7 +29,7 @@ const MOST_PAGES: u64 = 10_000;
 
 /// The cases of a list.
 #[derive(Debug)]
-pub struct Estate {
+pub(super) struct Estate {
     pub cases: Vec<Case>,
     /// The number of cases that the evidence covers, also those that a proven filter left out.
     pub covered: u64,
@@ -40,7 +40,7 @@ pub struct Estate {
 
 /// Which cases are read.
 #[derive(Clone, Copy, Debug)]
-pub enum Scope {
+pub(super) enum Scope {
     All,
     /// Unresolved cases only; the others are known by their number.
     Unresolved {
@@ -62,7 +62,7 @@ impl Scope {
 ///
 /// # Errors
 /// If not all of them arrived, or one cannot be used.
-pub async fn all(
+pub(super) async fn all(
     settings: &Settings,
     http: &Http,
     scope: Scope,
@@ -124,7 +124,11 @@ pub async fn all(
 ///
 /// # Errors
 /// If the platform cannot be asked, or its answer cannot be used.
-pub async fn one(settings: &Settings, http: &Http, id: &str) -> Result<Option<Case>, Problem> {
+pub(super) async fn one(
+    settings: &Settings,
+    http: &Http,
+    id: &str,
+) -> Result<Option<Case>, Problem> {
     let only = Query { from: 0, limit: 1, fields: Some(&FIELDS), filter: Filter::Id(id) };
     let found = match api::page(settings, http, only).await {
         Ok(page) => page.data.cases.into_iter().find(|row| row.id() == Some(id)),

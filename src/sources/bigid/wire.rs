@@ -15,18 +15,18 @@ use crate::json;
 /// (docs/platforms/bigid.md#errors-and-limits). A map, since a struct could be read from a list too.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub struct Envelope<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
+pub(super) struct Envelope<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
 
 /// A failure that an answer reports.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     pub reason: String,
     /// Whether it is about the token.
     pub denied: bool,
 }
 
 impl Envelope<'_> {
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub(super) fn refusal(&self) -> Option<Refusal> {
         let (message, error) = (self.field("message"), self.field("error"));
         let text = [&message, &error].into_iter().flatten().find_map(Value::as_str);
         let text = text.unwrap_or("no reason given");
@@ -61,12 +61,12 @@ fn is_success(status: &Value) -> bool {
 
 /// A page of cases. An answer without the list is an error, not an empty page.
 #[derive(Debug, Deserialize)]
-pub struct Page {
+pub(super) struct Page {
     pub data: Data,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Data {
+pub(super) struct Data {
     #[serde(default, rename = "totalCount", deserialize_with = "count")]
     pub total: Option<u64>,
     pub cases: Vec<Row>,
@@ -86,7 +86,7 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
 /// A case. Fields that a gate can select by must be readable; other fields may be anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Row {
+pub(super) struct Row {
     #[serde(rename = "_id")]
     pub mongo_id: Given,
     pub id: Given,
@@ -112,7 +112,7 @@ pub struct Row {
 }
 
 /// The fields of a [`Row`], for the request: whole cases carry large nested blocks.
-pub const FIELDS: [&str; 19] = [
+pub(super) const FIELDS: [&str; 19] = [
     "_id",
     "id",
     "caseStatus",
@@ -135,18 +135,18 @@ pub const FIELDS: [&str; 19] = [
 ];
 
 /// The fields that distinguish a case from others, and show whether it is new.
-pub const IDENTITY: [&str; 3] = ["_id", "id", "created_at"];
+pub(super) const IDENTITY: [&str; 3] = ["_id", "id", "created_at"];
 
 impl Row {
     /// The id (docs/platforms/bigid.md#listing-cases): `_id`, else `id`. `caseId` is a display name
     /// in one endpoint and the id in another.
-    pub fn id(&self) -> Option<&str> {
+    pub(super) fn id(&self) -> Option<&str> {
         self.mongo_id.word().or(self.id.word())
     }
 
     /// A field that a gate needs and that is absent, if there is one: the platform then did not
     /// understand `fields`.
-    pub fn lacks(&self) -> Option<&'static str> {
+    pub(super) fn lacks(&self) -> Option<&'static str> {
         let needed = [
             ("caseStatus", &self.case_status),
             ("severityLevel", &self.severity_level),
@@ -158,7 +158,7 @@ impl Row {
 
 /// A text or number that may be null or absent, which is not the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Given {
+pub(super) enum Given {
     #[default]
     Absent,
     Null,
@@ -167,7 +167,7 @@ pub enum Given {
 
 impl Given {
     /// The text, if there is one and it is not blank.
-    pub fn word(&self) -> Option<&str> {
+    pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Word(word) => Some(word.trim()).filter(|word| !word.is_empty()),
             Self::Absent | Self::Null => None,
@@ -208,23 +208,23 @@ impl<'de> Deserialize<'de> for Given {
 /// A field that no gate depends on: of any type, and ignored if it is not the expected one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Lax(Value);
+pub(super) struct Lax(Value);
 
 impl Lax {
-    pub fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         self.0.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    pub fn number(&self) -> Option<u64> {
+    pub(super) fn number(&self) -> Option<u64> {
         self.0.as_u64()
     }
 
-    pub fn time(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn time(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc3339(self.text()?).ok().map(|time| time.to_utc())
     }
 
     /// The field of an object.
-    pub fn field(&self, name: &str) -> Self {
+    pub(super) fn field(&self, name: &str) -> Self {
         Self(self.0.get(name).cloned().unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@ use crate::finding::Severity;
 
 /// The meaning of a status for a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(super) enum Standing {
     Open,
     /// Accepted as known. It is still a finding.
     Acknowledged,
@@ -26,7 +26,7 @@ const STATUSES: [(&str, Standing); 7] = [
 ];
 
 /// The documented statuses of cases that are not finished, or of those that are.
-pub fn statuses(resolved: bool) -> impl Iterator<Item = &'static str> {
+pub(super) fn statuses(resolved: bool) -> impl Iterator<Item = &'static str> {
     STATUSES
         .into_iter()
         .filter(move |(_, standing)| (*standing == Standing::Resolved) == resolved)
@@ -35,12 +35,12 @@ pub fn statuses(resolved: bool) -> impl Iterator<Item = &'static str> {
 
 /// A status in its usual spelling, so that selectors match it, and its meaning; `None` if it is
 /// undocumented.
-pub fn status(word: &str) -> Option<(&'static str, Standing)> {
+pub(super) fn status(word: &str) -> Option<(&'static str, Standing)> {
     STATUSES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
 }
 
 /// A severity; an undocumented one could be the worst.
-pub fn severity(word: &str) -> Severity {
+pub(super) fn severity(word: &str) -> Severity {
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low]
         .into_iter()
         .find(|severity| severity.word().eq_ignore_ascii_case(word.trim()))

@@ -18,19 +18,19 @@ const LONG: TimeDelta = TimeDelta::days(30);
 
 /// The details of an object.
 #[derive(Default)]
-pub struct Details {
+pub(super) struct Details {
     pub traits: Traits,
     pub sentences: Vec<String>,
 }
 
 /// The name of a resource.
-pub fn name(object: Fields<'_>) -> Option<&str> {
+pub(super) fn name(object: Fields<'_>) -> Option<&str> {
     let config = || object.object("config")?.first_text(&["name", "destination"]);
     object.first_text(&NAMES).or_else(config)
 }
 
 /// The details of an object of one of these types.
-pub fn of(kinds: &[Kind], object: Fields<'_>, now: DateTime<Utc>) -> Details {
+pub(super) fn of(kinds: &[Kind], object: Fields<'_>, now: DateTime<Utc>) -> Details {
     match kinds.first() {
         Some(Kind::MaintenancePlan | Kind::FilteringPlan) => plan(object, now),
         Some(Kind::Roles | Kind::JitRoles) => role(object),
@@ -204,7 +204,7 @@ fn listed<'a>(label: &str, names: impl Iterator<Item = &'a str>) -> Option<Strin
 }
 
 /// A time in text; a plan may end beyond the calendar.
-pub fn date(seconds: Option<i64>) -> String {
+pub(super) fn date(seconds: Option<i64>) -> String {
     match seconds {
         None => "an unknown time".to_owned(),
         Some(seconds) => DateTime::from_timestamp(seconds, 0).map_or_else(

@@ -15,7 +15,7 @@ use crate::text;
 
 /// An entry. Where it is ambiguous, every possibility is kept.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub(super) struct Event {
     /// The type in the platform's spelling; `None` where the object has no envelope.
     pub stated: Option<String>,
     /// The types that it can have. Empty: an undocumented type.
@@ -41,7 +41,7 @@ pub struct Event {
 
 /// What makes a change more or less severe than others of its type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traits {
+pub(super) struct Traits {
     /// The plan is in force now.
     pub now: bool,
     /// The plan lasts for more than 30 days, or without end.
@@ -56,7 +56,7 @@ pub struct Traits {
 
 /// The action that an entry states.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stated {
+pub(super) enum Stated {
     Action(Action),
     /// A snapshot of the state before the log; not a change.
     InitState,
@@ -67,7 +67,7 @@ pub enum Stated {
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub(super) enum Actor {
     /// By e-mail address.
     User(String),
     /// The platform itself.
@@ -77,10 +77,10 @@ pub enum Actor {
 }
 
 impl Actor {
-    pub const SYSTEM: &'static str = "system-generated";
+    pub(super) const SYSTEM: &'static str = "system-generated";
 
     /// The text that selectors and `expected_actors` are compared with, if there is one.
-    pub fn word(&self) -> Option<&str> {
+    pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::User(email) => Some(email),
             Self::System => Some(Self::SYSTEM),
@@ -100,7 +100,7 @@ impl Actor {
 }
 
 /// Whether an object is an entry itself, without a list around it.
-pub fn is_entry(fields: Fields<'_>) -> bool {
+pub(super) fn is_entry(fields: Fields<'_>) -> bool {
     (fields.has("resource_type") && fields.has("timestamp"))
         || (!fields.has("resource_type") && !Kind::by_shape(fields).is_empty())
 }
@@ -111,7 +111,7 @@ impl Event {
     /// # Errors
     /// What it lacks, as the end of a sentence that begins with its place. It is never left out: it
     /// could be the worst.
-    pub fn read(mut entry: Value, now: DateTime<Utc>) -> Result<Self, String> {
+    pub(super) fn read(mut entry: Value, now: DateTime<Utc>) -> Result<Self, String> {
         let mut secrets = BTreeSet::new();
         object::scrub(&mut entry, &mut secrets);
         let fields = Fields::of(&entry)

@@ -8,7 +8,7 @@ use super::object::Fields;
 
 /// The type of the resource that was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub(super) enum Kind {
     MaintenancePlan,
     FilteringPlan,
     ApiKeys,
@@ -35,7 +35,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every type that the platform documents.
-    pub const KNOWN: [Self; 20] = [
+    pub(super) const KNOWN: [Self; 20] = [
         Self::MaintenancePlan,
         Self::FilteringPlan,
         Self::ApiKeys,
@@ -59,12 +59,12 @@ impl Kind {
     ];
 
     /// The word in rules, in `resource_type`, and in the settings.
-    pub const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         self.words().0
     }
 
     /// The title in reports.
-    pub const fn title(self) -> &'static str {
+    pub(super) const fn title(self) -> &'static str {
         self.words().1
     }
 
@@ -96,7 +96,7 @@ impl Kind {
 
     /// The types that a name can mean; none, if it is undocumented. The documents disagree on
     /// singular and plural (docs/platforms/bigpanda.md#entries), so both are accepted.
-    pub fn named(word: &str) -> Vec<Self> {
+    pub(super) fn named(word: &str) -> Vec<Self> {
         let root = root(word);
         match &*root {
             "alert_filtering" => vec![Self::MaintenancePlan, Self::FilteringPlan],
@@ -112,7 +112,7 @@ impl Kind {
     /// The types that an object without its envelope can have, by fields that no other type has.
     /// Seven of the vendor's samples are such objects
     /// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
-    pub fn by_shape(object: Fields<'_>) -> Vec<Self> {
+    pub(super) fn by_shape(object: Fields<'_>) -> Vec<Self> {
         let has = |names: &[&str]| names.iter().all(|name| object.has(name));
         if has(&["plan_id", "plan_type"]) {
             return vec![Self::MaintenancePlan, Self::FilteringPlan];
@@ -140,7 +140,7 @@ impl Kind {
     /// The types that an entry can have, by the type it states and by its object: AutoShare rules
     /// are labelled as environments, and plans share one type
     /// (docs/platforms/bigpanda.md#objects-by-type).
-    pub fn of_entry(stated: &str, object: Option<Fields<'_>>) -> Vec<Self> {
+    pub(super) fn of_entry(stated: &str, object: Option<Fields<'_>>) -> Vec<Self> {
         let named = Self::named(stated);
         let Some(object) = object else { return named };
         if named == [Self::Environments] && AUTO_SHARE.iter().all(|name| object.has(name)) {
@@ -169,7 +169,7 @@ fn root(word: impl AsRef<str>) -> String {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
+pub(super) enum Action {
     Create,
     Update,
     Delete,
@@ -181,10 +181,10 @@ pub enum Action {
 
 impl Action {
     /// The documented actions of an entry.
-    pub const STATED: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    pub(super) const STATED: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
 
     /// The word in rules and in the settings.
-    pub const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Update => "update",
@@ -195,7 +195,7 @@ impl Action {
     }
 
     /// The participle that follows the type in a title.
-    pub const fn done(self) -> &'static str {
+    pub(super) const fn done(self) -> &'static str {
         match self {
             Self::Create => "created",
             Self::Update => "updated",
@@ -207,7 +207,7 @@ impl Action {
 }
 
 /// Every possible rule.
-pub fn rules() -> impl Iterator<Item = (Kind, Action)> {
+pub(super) fn rules() -> impl Iterator<Item = (Kind, Action)> {
     let stated = Kind::KNOWN.into_iter().chain([Kind::Other]).flat_map(|kind| {
         let actions = Action::STATED.into_iter().chain([Action::Other]);
         actions.map(move |action| (kind, action))
@@ -216,7 +216,7 @@ pub fn rules() -> impl Iterator<Item = (Kind, Action)> {
 }
 
 /// The rule's id.
-pub fn rule(kind: Kind, action: Action) -> String {
+pub(super) fn rule(kind: Kind, action: Action) -> String {
     format!("{}.{}", kind.word(), action.word())
 }
 

@@ -11,7 +11,7 @@ const MOST_NAMED: usize = 5;
 
 /// Entries by how they were treated.
 #[derive(Default)]
-pub struct Notes {
+pub(super) struct Notes {
     /// Snapshots of the state before the log (`init_state`).
     pub baseline: u64,
     /// Left out by the types or actions of the settings.
@@ -30,13 +30,13 @@ pub struct Notes {
 
 impl Notes {
     /// A change by an expected actor.
-    pub fn expected(&mut self, actor: &str, rule: &str) {
+    pub(super) fn expected(&mut self, actor: &str, rule: &str) {
         let rules = self.expected.entry(text::one_line(actor, 100)).or_default();
         *rules.entry(rule.to_owned()).or_default() += 1;
     }
 
     /// Undocumented or missing fields of an entry that counts.
-    pub fn irregular(&mut self, event: &Event) {
+    pub(super) fn irregular(&mut self, event: &Event) {
         if let Some(stated) = event.stated.as_deref().filter(|_| event.kinds.is_empty()) {
             self.types.add(Some(stated));
         }
@@ -49,7 +49,7 @@ impl Notes {
     }
 
     /// All notes as sentences.
-    pub fn sentences(&self, window: Window, entries: u64) -> Vec<String> {
+    pub(super) fn sentences(&self, window: Window, entries: u64) -> Vec<String> {
         let at = "%Y-%m-%d %H:%M UTC";
         let mut notes = vec![format!(
             "audit log from {} to {}: {}",

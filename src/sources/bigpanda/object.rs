@@ -7,44 +7,44 @@ use serde_json::{Map, Value};
 
 /// The fields of one JSON object, read leniently.
 #[derive(Clone, Copy)]
-pub struct Fields<'a>(&'a Map<String, Value>);
+pub(super) struct Fields<'a>(&'a Map<String, Value>);
 
 impl<'a> Fields<'a> {
-    pub fn of(value: &'a Value) -> Option<Self> {
+    pub(super) fn of(value: &'a Value) -> Option<Self> {
         value.as_object().map(Self)
     }
 
-    pub fn has(self, name: &str) -> bool {
+    pub(super) fn has(self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The whole object, its keys in one order.
-    pub fn json(self) -> String {
+    pub(super) fn json(self) -> String {
         Value::Object(self.0.clone()).to_string()
     }
 
     /// The value, if it is present and not null.
-    pub fn get(self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// A text that is not blank.
-    pub fn text(self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.get(name)?.as_str().filter(|text| !text.trim().is_empty())
     }
 
     /// The first of these fields that has a text.
-    pub fn first_text(self, names: &[&str]) -> Option<&'a str> {
+    pub(super) fn first_text(self, names: &[&str]) -> Option<&'a str> {
         names.iter().find_map(|name| self.text(name))
     }
 
-    pub fn object(self, name: &str) -> Option<Self> {
+    pub(super) fn object(self, name: &str) -> Option<Self> {
         self.get(name).and_then(Self::of)
     }
 
     /// A list of objects, or the one object where the documents promise a list
     /// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
-    pub fn objects(self, name: &str) -> Vec<Self> {
+    pub(super) fn objects(self, name: &str) -> Vec<Self> {
         match self.get(name) {
             Some(Value::Array(items)) => items.iter().filter_map(Self::of).collect(),
             Some(value) => Self::of(value).into_iter().collect(),
@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts, or a single text.
-    pub fn texts(self, name: &str) -> Vec<&'a str> {
+    pub(super) fn texts(self, name: &str) -> Vec<&'a str> {
         match self.get(name) {
             Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
             Some(value) => value.as_str().into_iter().collect(),
@@ -62,14 +62,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Epoch seconds: a number, or a number as a text.
-    pub fn seconds(self, name: &str) -> Option<i64> {
+    pub(super) fn seconds(self, name: &str) -> Option<i64> {
         seconds(self.get(name)?)
     }
 }
 
 /// A whole number of seconds. Ends of plans exceed 32 bits
 /// (docs/platforms/bigpanda.md#gaps-in-the-documentation).
-pub fn seconds(value: &Value) -> Option<i64> {
+pub(super) fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => {
@@ -89,7 +89,7 @@ fn whole(seconds: f64) -> Option<i64> {
 
 /// When an entry was written: seconds, or milliseconds where seconds would mean the year 5138
 /// (docs/platforms/bigpanda.md#entries). Only for entries: plans may end that late.
-pub fn moment(value: &Value) -> Option<DateTime<Utc>> {
+pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
     const MILLISECONDS_FROM: i64 = 100_000_000_000;
     let number = seconds(value).filter(|number| *number > 0)?;
     match number {
@@ -122,7 +122,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// Masks the secrets in a value, and collects them, since other texts may contain them too.
-pub fn scrub(value: &mut Value, secrets: &mut BTreeSet<String>) {
+pub(super) fn scrub(value: &mut Value, secrets: &mut BTreeSet<String>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, secrets)),
         Value::Object(fields) => {
@@ -159,7 +159,7 @@ fn take(value: &mut Value, secrets: &mut BTreeSet<String>) {
 }
 
 /// A text without any of the secrets.
-pub fn without(text: &str, secrets: &BTreeSet<String>) -> String {
+pub(super) fn without(text: &str, secrets: &BTreeSet<String>) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 

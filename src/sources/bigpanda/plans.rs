@@ -24,7 +24,7 @@ use crate::text;
 const TITLE: &str = "GET /resources/v2.0/ordered-maintenance-plans";
 
 /// Whether this token may read the plans.
-pub enum Access {
+pub(super) enum Access {
     Granted,
     /// It lacks the permission, which is no fault of the platform.
     Denied(Problem),
@@ -35,7 +35,7 @@ pub enum Access {
 }
 
 /// A plan of the list.
-pub struct Plan {
+pub(super) struct Plan {
     id: String,
     name: Option<String>,
     created_at: Option<DateTime<Utc>>,
@@ -59,7 +59,7 @@ fn request(session: &Session, page: u64, per_page: u64) -> Call<'_> {
 }
 
 /// Tries whether the plans can be read.
-pub async fn access(session: &Session, pace: &Pace) -> Access {
+pub(super) async fn access(session: &Session, pace: &Pace) -> Access {
     match list(session, pace).try_look(request(session, 1, 1)).await {
         Ok(_) => Access::Granted,
         Err(ListError::Denied(problem)) => Access::Denied(advised(problem)),
@@ -71,7 +71,7 @@ pub async fn access(session: &Session, pace: &Pace) -> Access {
 ///
 /// # Errors
 /// If the list cannot be read, or not with this token.
-pub async fn in_force(
+pub(super) async fn in_force(
     session: &Session,
     pace: &Pace,
     now: DateTime<Utc>,
@@ -120,7 +120,7 @@ impl Plan {
 
     /// As a finding: in force, or created in the window without an entry of the log. `logged` has
     /// the plans with entries in the log, and whether only expected actors changed them.
-    pub fn finding(
+    pub(super) fn finding(
         &self,
         settings: &Settings,
         window: Window,

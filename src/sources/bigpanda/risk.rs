@@ -9,7 +9,7 @@ use crate::finding::Severity;
 
 /// The table: the default, and the cells that the settings replace.
 #[derive(Clone, Debug)]
-pub struct Risk {
+pub(super) struct Risk {
     pub own: BTreeMap<(Kind, Action), Severity>,
     /// The severity of undocumented types and actions.
     pub unknown: Severity,
@@ -23,7 +23,7 @@ impl Default for Risk {
 
 impl Risk {
     /// The severity of a change. A line of the settings applies whatever the details are.
-    pub fn of(&self, kind: Kind, action: Action, traits: &Traits) -> Severity {
+    pub(super) fn of(&self, kind: Kind, action: Action, traits: &Traits) -> Severity {
         if kind == Kind::Other || action == Action::Other {
             return self.unknown;
         }

@@ -19,7 +19,7 @@ use crate::sources::Session;
 use crate::text;
 
 /// Rows in one page: the documented default. The maximum is unknown.
-pub const PER_PAGE: u64 = 100;
+pub(super) const PER_PAGE: u64 = 100;
 
 /// More pages take longer than most deadlines.
 const MOST_PAGES: u64 = 2000;
@@ -30,7 +30,7 @@ const SPACING: Duration = Duration::from_millis(220);
 
 /// When the next request may be sent. All requests of a source share one.
 #[derive(Default)]
-pub struct Pace(Cell<Option<Instant>>);
+pub(super) struct Pace(Cell<Option<Instant>>);
 
 impl Pace {
     /// Sends a request as soon as it may be sent.
@@ -53,7 +53,7 @@ impl Pace {
 }
 
 /// A list of the platform.
-pub struct List<'a> {
+pub(super) struct List<'a> {
     pub session: &'a Session,
     pub pace: &'a Pace,
     /// For messages: `the audit log`.
@@ -66,7 +66,7 @@ pub struct List<'a> {
 }
 
 /// Why a list could not be read.
-pub enum ListError {
+pub(super) enum ListError {
     /// The token lacks the permission.
     Denied(Problem),
     /// Everything else: whether there are rows is unknown.
@@ -74,7 +74,7 @@ pub enum ListError {
 }
 
 impl ListError {
-    pub fn problem(self) -> Problem {
+    pub(super) fn problem(self) -> Problem {
         match self {
             Self::Denied(problem) | Self::Failed(problem) => problem,
         }
@@ -97,7 +97,7 @@ impl<'a> List<'a> {
     /// If a page does not arrive or is not a page, a row cannot be read, the pages do not add up, or
     /// there are fewer than `at_least` rows, which an earlier request has seen. A list that changes
     /// meanwhile is read once more.
-    pub async fn rows<T>(
+    pub(super) async fn rows<T>(
         &self,
         request: impl Fn(u64) -> Call<'a>,
         read: impl Fn(Value) -> Result<T, String>,
@@ -123,7 +123,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// If it does not arrive, or is not a page.
-    pub async fn look(&self, call: Call<'a>) -> Result<u64, Problem> {
+    pub(super) async fn look(&self, call: Call<'a>) -> Result<u64, Problem> {
         self.try_look(call).await.map_err(ListError::problem)
     }
 
@@ -131,7 +131,7 @@ impl<'a> List<'a> {
     ///
     /// # Errors
     /// As for [`Self::look`].
-    pub async fn try_look(&self, call: Call<'a>) -> Result<u64, ListError> {
+    pub(super) async fn try_look(&self, call: Call<'a>) -> Result<u64, ListError> {
         let page = self.page(call, &Pages::default()).await?;
         let page = page.map_err(|what| ListError::Failed(self.problem(Cause::Protocol, &what)))?;
         Ok(page.total.unwrap_or_default().max(page.rows.len() as u64))

@@ -24,7 +24,7 @@ const HELP: &str = "Ask the actor whether the change was intended. If it was, wa
 
 /// The findings of the events, and more.
 #[derive(Default)]
-pub struct Weighed {
+pub(super) struct Weighed {
     pub findings: Vec<Finding>,
     pub notes: Notes,
     pub problems: Vec<Problem>,
@@ -35,7 +35,7 @@ pub struct Weighed {
 }
 
 /// Weighs the events of a window.
-pub fn weigh(
+pub(super) fn weigh(
     source: &str,
     settings: &Settings,
     demands: &[Demand],
@@ -231,7 +231,7 @@ impl Scales<'_> {
 }
 
 /// The rule with its title and help.
-pub fn rule(kind: Kind, action: Action) -> Arc<Rule> {
+pub(super) fn rule(kind: Kind, action: Action) -> Arc<Rule> {
     Arc::new(Rule {
         id: kind::rule(kind, action).into(),
         title: Some(format!("{} {}", kind.title(), action.done()).into()),
@@ -240,7 +240,7 @@ pub fn rule(kind: Kind, action: Action) -> Arc<Rule> {
 }
 
 /// The subject of a change.
-pub fn subject(severity: Severity, kind: Kind, rule: Arc<Rule>) -> Subject {
+pub(super) fn subject(severity: Severity, kind: Kind, rule: Arc<Rule>) -> Subject {
     Subject {
         severity,
         rule: Some(rule),

@@ -16,7 +16,7 @@ const MORE: [&str; 6] = ["hasMore", "has_more", "next", "next_cursor", "nextCurs
 
 /// One page of rows.
 #[derive(Debug, Default, PartialEq)]
-pub struct Page {
+pub(super) struct Page {
     pub rows: Vec<Value>,
     /// The number of rows in all pages, where the platform states it.
     pub total: Option<u64>,
@@ -30,7 +30,7 @@ pub struct Page {
 ///
 /// # Errors
 /// What the answer is instead, as a sentence.
-pub fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, String> {
+pub(super) fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page, String> {
     let mut fields = match answer {
         Value::Array(rows) => return Ok(Page { rows, ..Page::default() }),
         Value::Object(fields) => fields,
@@ -90,7 +90,7 @@ fn error_in(answer: &Value) -> Option<String> {
 }
 
 /// The type of a value, for messages.
-pub fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
