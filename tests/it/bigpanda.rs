@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::common::proxy::{Fault, Proxy, Rule};
 use crate::common::{Ended, Folder, Platform, at_once, bigpanda};
@@ -108,7 +108,7 @@ fn whatever_the_envelope_the_same_is_found() {
             ("single, 204", json!({"envelope": "single", "no_content": true, "changes": [plan]})),
         ],
         |(name, parameters)| {
-            let case = ends(name, parameters, "", NO_HIGH, 1, "1 failed check where max is 0");
+            let case = ends(name, parameters, "", NO_HIGH, 1, "1 change where max is 0");
             assert_eq!(case.rules()[0], ("maintenance_plan.create".to_owned(), "high".to_owned()));
         },
     );
@@ -194,7 +194,7 @@ fn an_undocumented_action_may_be_the_one_that_a_gate_names() {
     let other = json!({"changes": [change("tag", "created")]});
     ends("another type", other, "", gate, 0, "passed");
     let both = json!({"changes": [change("api_keys", "insert"), change("api_keys", "create")]});
-    ends("both", both, "", gate, 1, "1 failed check where max is 0");
+    ends("both", both, "", gate, 1, "1 change where max is 0");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn entries_are_read_as_they_come() {
     let plan = change("alert_filtering", "create");
     for timestamps in ["seconds", "text", "milliseconds", "fraction"] {
         let parameters = json!({"timestamps": timestamps, "changes": [plan]});
-        ends(timestamps, parameters, "", NO_HIGH, 1, "1 failed check");
+        ends(timestamps, parameters, "", NO_HIGH, 1, "1 change");
     }
     // A year long ago, in a log that ignores the window.
     let old = change_with("api_keys", "create", json!({"minutes_ago": 600_000}));
@@ -334,10 +334,10 @@ fn anyone_but_the_expected_actors() {
     let words = "2 changes by the expected actor deploy-bot@example.com not counted: \
                  api_keys.create (1), maintenance_plan.create (1)";
     ends("expected", both.clone(), expected, NOTHING, 0, words);
-    ends("nobody listed", both, "", NO_HIGH, 1, "2 failed checks");
+    ends("nobody listed", both, "", NO_HIGH, 1, "2 changes");
 
     let someone = json!({"changes": [bot("api_keys"), change("api_keys", "create")]});
-    let case = ends("someone else", someone, expected, NO_HIGH, 1, "1 failed check");
+    let case = ends("someone else", someone, expected, NO_HIGH, 1, "1 change");
     assert_eq!(case.report()["findings"][0]["actor"], "mallory@example.net");
 
     let mut system = change("sso_config", "update");
@@ -358,7 +358,7 @@ fn anyone_but_the_expected_actors() {
     let unknown = json!({"without": ["actor"], "changes": [bot("api_keys")]});
     ends("unknown", unknown.clone(), expected, NO_HIGH, 1, "by an unknown actor");
     let gate = "  - {id: g, source: bigpanda, actor: zoe@example.com, max: 0}\n";
-    ends("unknown, selected", unknown, "", gate, 1, "1 failed check");
+    ends("unknown, selected", unknown, "", gate, 1, "1 change");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn the_policy_can_change_the_risk_table() {
     ends("lowered", plan.clone(), risk, NO_HIGH, 0, "1 entry");
     let risk = "    risk: [{type: alert_filtering, severity: critical}]\n";
     let gate = "  - {id: g, source: bigpanda, severity: critical, max: 0}\n";
-    ends("raised", plan, risk, gate, 1, "1 failed check");
+    ends("raised", plan, risk, gate, 1, "1 change");
     let unknown = json!({"changes": [change("widget_rules", "create")]});
     ends("unknown", unknown.clone(), "", gate, 1, "`widget_rules` (1)");
     ends("tamed", unknown.clone(), "    unknown_risk: low\n", gate, 0, "`widget_rules` (1)");
@@ -469,6 +469,38 @@ fn every_figure_of_a_run_must_agree() {
     }
 }
 
+/// A reader that takes the last one would see an empty window.
+#[test]
+fn a_repeated_key_is_refused() {
+    let body =
+        r#"{"items": [{"resource_type": "roles", "timestamp": 1}], "total": 1, "items": []}"#;
+    let Fault::Answer(template) = answer(&now().format(HTTP_DATE).to_string(), &json!({})) else {
+        unreachable!()
+    };
+    let repeated = template
+        .replace("content-length: 2", &format!("content-length: {}", body.len()))
+        .replace("\r\n\r\n{}", &format!("\r\n\r\n{body}"));
+    for skip in [0, 1] {
+        let platform = Platform::of(r#"{"bigpanda": {"changes": []}}"#);
+        let fault = Fault::Answer(repeated.clone());
+        let proxy = Proxy::start(
+            &platform.origin,
+            vec![Rule { path: "/audit/logs", skip, times: 99, fault }],
+        );
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &bigpanda(&proxy.origin, "", NOTHING));
+        folder.run(&["run"]).exits(3).says("`items` is repeated");
+    }
+}
+
+/// The address of the web pages, or a path of the API.
+#[test]
+fn a_wrong_url_is_a_configuration_error() {
+    let fault = json!({"path": "/resources", "kind": "json", "status": 404, "times": null});
+    let case = Case::with(&json!({"faults": [fault]}), "", NOTHING);
+    case.ended.exits(2).says("correct `url`");
+}
+
 #[test]
 fn entries_that_all_lie_outside_the_window_prove_nothing() {
     let old = change_with("tag", "update", json!({"minutes_ago": 5000}));
@@ -478,6 +510,32 @@ fn entries_that_all_lie_outside_the_window_prove_nothing() {
     let new = change_with("tag", "update", json!({"minutes_ago": 5}));
     let parameters = json!({"ignore_window": true, "changes": [old, new]});
     ends("one inside", parameters, "", NO_HIGH, 0, "1 entry outside the window, not counted");
+}
+
+/// The platform filters by its own clock, which its `Date` shows.
+#[test]
+fn the_window_is_that_of_the_platforms_clock() {
+    for (hours, words) in [(-3, "3h behind the clock"), (2, "2h ahead of the clock")] {
+        let platform = Platform::of(r#"{"bigpanda": {"changes": []}}"#);
+        let theirs = now() + TimeDelta::hours(hours);
+        let fault =
+            answer(&theirs.format(HTTP_DATE).to_string(), &json!({"items": [], "total": 0}));
+        let rules = vec![Rule { path: "/audit/logs", skip: 0, times: 99, fault }];
+        let proxy = Proxy::start(&platform.origin, rules);
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &bigpanda(&proxy.origin, "", NOTHING));
+        folder.run(&["run"]).exits(0).says(words);
+        folder.run(&["doctor"]).exits(0).says(words);
+        let heads = proxy.heads();
+        let walks = heads.iter().filter(|head| head.contains("per_page=100"));
+        let ends: Vec<i64> = walks
+            .filter_map(|head| head.split("&end=").nth(1)?.split('&').next()?.parse().ok())
+            .collect();
+        assert!(!ends.is_empty(), "{heads:?}");
+        for end in ends {
+            assert!((end - theirs.timestamp()).abs() < 60, "{end} is not {theirs}");
+        }
+    }
 }
 
 #[test]
@@ -532,7 +590,7 @@ fn secrets_are_never_shown() {
     let mut key = change("api_keys", "create");
     key["object"] = json!({"key_hash": hash, "name": format!("key {hash}")});
     let parameters = json!({"changes": [integration, key]});
-    let case = ends("secrets", parameters, "", NOTHING, 1, "2 failed checks");
+    let case = ends("secrets", parameters, "", NOTHING, 1, "2 changes");
     let said = [
         case.ended.stdout.clone(),
         case.ended.stderr.clone(),

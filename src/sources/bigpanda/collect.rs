@@ -42,7 +42,7 @@ impl FirstLook {
         let log = log(session, pace);
         let mut window = window(settings, Utc::now());
         let mut entries = log.look(request(session, window, 1, 1)).await?;
-        let offset: Option<TimeDelta> = None;
+        let offset = session.http.clock_offset();
         let ahead = offset.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE);
         if let Some(ahead) = ahead {
             // The platform filters by its own clock.
@@ -59,12 +59,14 @@ impl FirstLook {
     /// A sentence about the difference of the clocks, where it matters.
     pub(super) fn clock(&self) -> Option<String> {
         let ahead = self.ahead?;
-        let minutes = std::time::Duration::from_secs(ahead.abs().num_minutes().unsigned_abs() * 60);
+        // Rounded, since the header has whole seconds.
+        let minutes = (ahead.abs() + TimeDelta::seconds(30)).num_minutes().unsigned_abs();
+        let difference = std::time::Duration::from_secs(minutes * 60);
         let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
         Some(format!(
             "the platform's clock is {} {direction} the clock of this machine; the window is that of \
              the platform's clock",
-            humantime::format_duration(minutes)
+            humantime::format_duration(difference)
         ))
     }
 }

@@ -59,28 +59,28 @@ const ROWS: &[Row] = &[
         name: "open and critical",
         bigid: r#"{"open": {"critical": 2}}"#,
         code: 1,
-        says: &["2 failed checks where max is 0"],
+        says: &["2 open cases where max is 0"],
         ..ROW
     },
     Row {
         name: "acknowledged and silenced ones fail too",
         gate: "max: 0",
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row {
         name: "by status",
         gate: "status: [acknowledged, silenced], max: 0",
         code: 1,
-        says: &["2 failed checks"],
+        says: &["2 open cases"],
         ..ROW
     },
     Row {
         name: "by resource type",
         gate: r#"resource_type: "*", max: 0"#,
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row { name: "by age", gate: "older_than: 365d, max: 0", ..ROW },
@@ -88,7 +88,7 @@ const ROWS: &[Row] = &[
         name: "by policy",
         gate: r#"rule: "*", max: 6"#,
         code: 1,
-        says: &["7 failed checks where max is 6"],
+        says: &["7 open cases where max is 6"],
         ..ROW
     },
     Row {
@@ -128,7 +128,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"largest_page": 3}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row {
@@ -242,7 +242,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"resolved": 2000}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks", "2,000 cases not read: the totals by status prove"],
+        says: &["7 open cases", "2,000 cases not read: the totals by status prove"],
         ..ROW
     },
     Row {
@@ -259,7 +259,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"resolved": 1000, "ignore_filter": true}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row {
@@ -267,7 +267,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"resolved": 1000, "undocumented": [{"status": "inReview", "severity": "high"}]}"#,
         gate: "status: open, max: 5",
         code: 1,
-        says: &["6 failed checks", "`inReview` (1)"],
+        says: &["6 open cases", "`inReview` (1)"],
         ..ROW
     },
     // Whether it is understood.
@@ -276,7 +276,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"ids": "id"}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row {
@@ -284,7 +284,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"ids": "mongo"}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks"],
+        says: &["7 open cases"],
         ..ROW
     },
     Row {
@@ -364,7 +364,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"absent_fields": ["policyName"]}"#,
         gate: "max: 6",
         code: 1,
-        says: &["7 failed checks", "19 cases without a policy"],
+        says: &["7 open cases", "19 cases without a policy"],
         ..ROW
     },
     Row { name: "`fields` is ignored", bigid: r#"{"ignore_fields": true}"#, ..ROW },
