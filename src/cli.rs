@@ -50,7 +50,7 @@ Exit codes:
   3    inconclusive: evidence is missing, partial, stale or contradictory
   4    access denied by a platform
   5    a platform stayed unreachable after retries
-  130  interrupted (143: terminated by the CI host)";
+  130  interrupted (143: terminated by the CI host; 129, 131: SIGHUP, SIGQUIT)";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -11,6 +11,7 @@ use crate::config::{self, Config, ConfigError, Written};
 use crate::export::{jira, servicenow};
 use crate::host;
 use crate::progress::{Progress, Verbosity};
+use crate::report;
 use crate::secret::{Mask, Variables, mask_tokens};
 use crate::setup::SetupErrors;
 use crate::sources::SYSTEMS;
@@ -125,12 +126,11 @@ fn manual(folder: Option<&Path>) -> Result<u8, Usage> {
     Ok(Verdict::Passed.exit_code())
 }
 
-/// Prints to stdout.
+/// Prints to stdout, as far as somebody reads it.
 fn print(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
+    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    report::unless_reader_left(printed)
         .map_err(|error| format!("failed to write to stdout: {error}"))
 }
 

@@ -30,6 +30,7 @@
 //! | [`export`] | creates tickets for open cases, one per case |
 //! | [`sources`] | the contract of a source, and the table of systems; one folder per system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
+//! | [`json`] | JSON of a platform: bounded while it is read, no repeated keys, tokens masked |
 //! | [`page`], [`poll`] | walking a list that comes in pages; asking until something is done |
 //! | [`secret`], [`stop`], [`progress`], [`text`] | tokens; deadline and interrupt; stderr; text from outside |
 //! | [`workspace`] | files that a policy names: inside the workspace, regular files, read with a cap |
@@ -39,7 +40,7 @@
 //! ```text
 //! main → cli, command → pipeline → setup → config → report → evaluate → policy → evidence → verdict
 //!                                          config → export → sources
-//!                                          config → sources → poll, page → http → secret → progress → stop
+//!                                          config → sources → poll, page → http → json → secret → progress → stop
 //!                                                   sources → evidence → selection → finding → text
 //! cli, command, pipeline → host → report, secret
 //! ```

@@ -16,7 +16,7 @@ use crate::finding::{Cause, Problem};
 use crate::host::Ci;
 use crate::policy::Policy;
 use crate::progress::Progress;
-use crate::report::{Facts, Sinks};
+use crate::report::{self, Facts, Sinks};
 use crate::secret::Variables;
 use crate::setup::{self, OpenSources, SetupErrors};
 use crate::sources::Ready;
@@ -76,7 +76,7 @@ pub fn deliver(
     let printed = ci
         .print(&facts.report(&decision), &mut output.people, &mut output.plain)
         .and_then(|()| output.people.flush());
-    if let Err(error) = printed {
+    if let Err(error) = report::unless_reader_left(printed) {
         let sentence = format!("failed to print the result: {error}");
         progress.error(&sentence);
         decision.report_failed(&[sentence]);

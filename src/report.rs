@@ -29,7 +29,7 @@ pub mod terminal;
 mod view;
 
 pub use digest::capital;
-pub use sinks::Sinks;
+pub use sinks::{Sinks, unless_reader_left};
 pub use view::View;
 
 /// The table of formats.

@@ -26,6 +26,7 @@ pub mod sysdig;
 
 pub use settings::{
     Connection, Endpoint, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed, severity_word,
+    tls,
 };
 pub(crate) use settings::{schema_of, settings, written_as};
 

@@ -52,7 +52,8 @@ pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usa
     ))?;
     // The demo's platforms take any token, and none of the caller's may reach them.
     let tokens = SYSTEMS.iter().filter_map(|system| system.token_variables.first());
-    let variables: Variables = tokens.map(|name| ((*name).to_owned(), "demo".to_owned())).collect();
+    let variables: Variables =
+        tokens.map(|name| ((*name).to_owned(), "demo-token".to_owned())).collect();
     let context = Context { variables, ..*context };
     let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
     let code = run::gate(&config, sinks, &context, ci, listen()?, None).await;

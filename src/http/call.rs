@@ -18,8 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Statuses of a platform, or of a gateway in front of it, that cannot answer at the moment. Those
 /// from 520 on are of Cloudflare and of load balancers that imitate it.
-pub(super) const TRANSIENT: [u16; 14] =
-    [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 529, 530];
+const TRANSIENT: [u16; 14] = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 529, 530];
 
 const MOST_REDIRECTS: usize = 5;
 
@@ -306,5 +305,17 @@ impl<'a> Call<'a> {
             return Ok(target);
         };
         Err(Failure::Protocol(format!("it answered {status} with {refused}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn these_statuses_are_retried() {
+        let retried: Vec<_> = (100..600).filter(|status| TRANSIENT.contains(status)).collect();
+        let expected = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 529, 530];
+        assert_eq!(retried, expected);
     }
 }

@@ -3,12 +3,17 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
 use super::{Format, View, former};
 use crate::text;
+
+/// How the names of temporary files begin and end.
+const PREFIX: &str = ".compliance-gate-";
+const SUFFIX: &str = ".partial";
 
 /// Reports that can be written: every path was tried, and no old report is left at any of them.
 #[derive(Debug)]
@@ -108,7 +113,7 @@ impl Sinks {
         }
         let stdout = self.0.iter().position(|sink| matches!(sink.to, Target::Stdout));
         if let Some(Sink { format, path, .. }) = stdout.map(|at| self.0.remove(at)) {
-            let written = render(format, view, io::stdout().lock());
+            let written = unless_reader_left(render(format, view, io::stdout().lock()));
             failures.extend(written.err().map(|error| failed(format, &path, &error)));
         }
         failures
@@ -139,6 +144,7 @@ impl Target {
         let parent = fs::canonicalize(parent).map_err(|error| text::reason(&error))?;
         let place = parent.join(name);
         remove_old(&place)?;
+        sweep(&parent);
         let file = temporary(&parent)
             .map_err(|error| format!("no file can be made there: {}", text::reason(&error)))?;
         Ok(Self::File { place, file: Some(file) })
@@ -150,6 +156,18 @@ impl Target {
             Self::Stdout => Path::new("-"),
             Self::File { place, .. } => place,
         }
+    }
+}
+
+/// No error where the reader of stdout has read enough and left, as `head` does: what was not
+/// written was not wanted.
+///
+/// # Errors
+/// Every other error.
+pub fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
@@ -181,12 +199,35 @@ fn remove_old(place: &Path) -> Result<(), String> {
 
 fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".compliance-gate-").suffix(".partial");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     // Temporary files are for their owner only, but CI hosts read reports as somebody else: as
     // readable as the umask lets any new file be.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
+    let file = builder.tempfile_in(directory)?;
+    // The lock ends with this process and shows that the file is in use. Where the file system has
+    // no locks, leftovers stay.
+    let _ = file.as_file().try_lock();
+    Ok(file)
+}
+
+/// Removes what a run left beside its reports that was killed before it could write them.
+fn sweep(directory: &Path) {
+    /// A file that was just made may not be locked yet.
+    const YOUNG: Duration = Duration::from_secs(1);
+    let is_ours = |name: &str| name.starts_with(PREFIX) && name.ends_with(SUFFIX);
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_ours(&entry.file_name().to_string_lossy())) {
+        let is_old = entry.metadata().is_ok_and(|metadata| {
+            let age = metadata.modified().ok().and_then(|time| time.elapsed().ok());
+            metadata.is_file() && age.is_some_and(|age| age > YOUNG)
+        });
+        let path = entry.path();
+        if is_old && File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // One that cannot be removed does no harm.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 fn fill(

@@ -82,9 +82,15 @@ macro_rules! settings {
             /// The longest a single request may take. Default: 30s.
             #[serde(default)]
             request_timeout: Option<$crate::sources::Period>,
-            /// A PEM file with certificate authorities to trust besides the system's.
+            /// A PEM file with certificate authorities to trust in addition to the system's.
             #[serde(default)]
             ca_file: Option<std::path::PathBuf>,
+            /// A PEM file with the client's certificate chain, where the platform asks for one.
+            #[serde(default)]
+            client_cert: Option<std::path::PathBuf>,
+            /// A PEM file with the private key of `client_cert`.
+            #[serde(default)]
+            client_key: Option<std::path::PathBuf>,
             /// The variable that holds the token, if not the system's own. Must begin with the
             /// system's prefix.
             #[serde(default)]
@@ -102,7 +108,11 @@ macro_rules! settings {
                     self.url.clone(),
                     self.allow_http,
                     self.request_timeout,
-                    self.ca_file.clone(),
+                    $crate::sources::tls(
+                        self.ca_file.clone(),
+                        self.client_cert.clone(),
+                        self.client_key.clone(),
+                    )?,
                     self.token_env.clone(),
                 )
             }
@@ -129,7 +139,7 @@ impl Connection {
         url: Endpoint,
         allow_http: bool,
         request_timeout: Option<Period>,
-        ca_file: Option<PathBuf>,
+        tls: Tls,
         token_env: Option<String>,
     ) -> Result<Self, String> {
         url.check("url", allow_http)?;
@@ -148,9 +158,25 @@ impl Connection {
             }
         };
         let request_timeout = request_timeout.map_or(Duration::from_secs(30), |period| period.0);
-        let tls = Tls { ca_file, client: None };
         Ok(Self { url: url.0, request_timeout, tls, token_variables })
     }
+}
+
+/// The PEM files of a source.
+///
+/// # Errors
+/// A sentence, if a client certificate has no key, or a key no certificate.
+pub fn tls(
+    ca_file: Option<PathBuf>,
+    client_cert: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+) -> Result<Tls, String> {
+    let client = match (client_cert, client_key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => return Err("`client_cert` and `client_key` are only used together".to_owned()),
+    };
+    Ok(Tls { ca_file, client })
 }
 
 /// The base URL of a platform: http or https, no credentials, query or fragment.

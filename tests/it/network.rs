@@ -75,6 +75,25 @@ fn a_server_that_asks_for_a_client_certificate_is_not_an_outage() {
 }
 
 #[test]
+fn a_client_certificate_is_shown_to_the_server() {
+    let platform = Platform::start("healthy");
+    let authority = Authority::new();
+    let identity = authority.certify("localhost");
+    let server = TlsServer::start(&platform.origin, &identity, Some(&authority));
+    let client = "    ca_file: ca.pem\n    client_cert: client.pem\n    client_key: client.key\n";
+    let folder = folder(&server.origin, client);
+    let own = authority.certify("gate.example.com");
+    folder.write("ca.pem", &authority.pem());
+    folder.write("client.pem", &own.certificate).write("client.key", &own.key);
+    run(&folder, &[]).exits(0);
+    folder
+        .write("client.key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+    is_set_up_fault(run(&folder, &[]).does_not_say("c2VjcmV0"), &["client_key"]);
+    let half = self::folder(&server.origin, "    client_key: client.key\n");
+    is_set_up_fault(run(&half, &[]), &["`client_cert` and `client_key` are only used together"]);
+}
+
+#[test]
 fn servers_that_cannot_speak_tls_are_not_outages() {
     // The alert `protocol_version` of TLS 1.0.
     let old = TlsServer::answering(&[0x15, 3, 1, 0, 2, 2, 70]);

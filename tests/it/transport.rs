@@ -1,8 +1,10 @@
 //! Networks that break, platforms that die, answers that are not what the API promises: each ends
 //! in its own code, within the deadline, with the reports written.
 
+use std::time::Duration;
+
 use crate::common::proxy::{Fault, Proxy, Rule};
-use crate::common::{Ended, Folder, Platform, at_once, gravityzone, opencomply};
+use crate::common::{Ended, Folder, Platform, at_once, bigpanda, gravityzone, opencomply};
 
 const GATES: &str = "  - {id: budget, source: opencomply, max: 160}\n";
 const DEADLINE: &str = "version: 1\ndeadline: 7s";
@@ -64,6 +66,131 @@ fn what_passes_is_retried() {
             });
         }
     });
+}
+
+#[test]
+fn an_answer_that_arrives_broken_once_is_read_again() {
+    let faults = [
+        json_answer("200 OK", "", ""),
+        json_answer("200 OK", "", r#"{"job_id":136,"job_status":"SUCC"#),
+        html_answer("200 OK", "<!doctype html><title>app</title>"),
+        json_answer("520 Unknown", "", "{}"),
+        html_answer("525 SSL Handshake Failed", "<html></html>"),
+        html_answer("530 Origin DNS Error", "<html></html>"),
+    ];
+    std::thread::scope(|scope| {
+        for path in ["/me", "/integrations", STATUS] {
+            for fault in &faults {
+                scope.spawn(move || {
+                    let (ended, ..) = behind(rule(path, 0, 1, fault.clone()), "");
+                    ended.exits(0);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_start_that_a_gateway_answers_is_not_sent_again() {
+    let lost = html_answer("524 A Timeout Occurred", "<html></html>");
+    let (ended, _, platform, proxy) = behind(rule("/baseline_security/run HTTP", 0, 1, lost), "");
+    let sent = || proxy.heads().iter().filter(|head| head.contains("_security/run HTTP")).count();
+    // The platform never saw it: its history has no such run, and only then it is sent once more.
+    ended.exits(0);
+    assert!(sent() <= 2 && platform.count("run-history") > 1);
+}
+
+#[test]
+fn marks_and_halves_of_characters_do_not_matter() {
+    let me = r#"{"api_key_name": "cut \ud83d", "user_id": "x", "role_name": "admin"}"#;
+    let marked = format!("\u{feff}{me}");
+    for body in [me, marked.as_str()] {
+        let (ended, ..) = behind(rule("/me", 0, 1, json_answer("200 OK", "", body)), "");
+        ended.does_not_say("surrogate").does_not_say("not JSON");
+    }
+}
+
+#[test]
+fn tokens_are_masked_in_every_encoding() {
+    const TOKEN: &str = "k/V9&x+3\"w\\Zr8=uB2_pL";
+    let escaped = serde_json::to_string(TOKEN).unwrap().trim_matches('"').replace('/', "\\/");
+    let unicode: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let split: String = TOKEN.chars().map(|c| format!("{c}\u{200b}")).collect();
+    let split = serde_json::to_string(&split).unwrap();
+    let html = TOKEN.replace('&', "&amp;").replace('"', "&quot;").replace('\\', "\\\\");
+    let url: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let base64 = "ay9WOSZ4KzMid1xacjg9dUIyX3BM";
+    let echoes = [&escaped, &unicode, split.trim_matches('"'), &html, &url, base64];
+    let platform = Platform::start("healthy");
+    for echo in echoes {
+        for body in [format!(r#"{{"message": "no {echo} here"}}"#), format!("no {echo} here")] {
+            let answer = json_answer("400 Bad Request", "", &body);
+            let proxy = Proxy::start(&platform.origin, rule("run-history", 0, ALWAYS, answer));
+            let folder = Folder::new();
+            folder.write("compliance-gate.yaml", &opencomply(&proxy.origin, GATES));
+            let mut command = folder.command(&["-v", "run", "--json", "gate.json"]);
+            command.env("OPENCOMPLY_API_KEY", TOKEN);
+            let ended = Ended::wait(command).exits(3);
+            let report = folder.read("gate.json");
+            assert!(report.contains("no ***"), "{echo}: {report}");
+            for part in ["Zr8", "uB2_pL", "5Ar", "%5A%72", "u005a", "VIyX3BM"] {
+                let all = format!("{}{}{report}", ended.stdout, ended.stderr);
+                assert!(!all.contains(part), "{echo}: {part} in {all}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_repeated_key_is_refused() {
+    let twice = r#"{"role": "viewer", "role": "admin"}"#;
+    let (ended, ..) = behind(rule("/me", 0, ALWAYS, json_answer("200 OK", "", twice)), "");
+    ended.exits(3).says("duplicate field `role`");
+    // A reader that takes any key.
+    let twice = r#"{"items": [{"type": "user", "action": "delete"}], "items": []}"#;
+    let platform = Platform::start("healthy");
+    let answer = json_answer("200 OK", "", twice);
+    let proxy = Proxy::start(&platform.origin, rule("audit/logs", 0, ALWAYS, answer));
+    let folder = Folder::new();
+    let gates = "  - {id: changes, source: bigpanda, max: 0}\n";
+    folder.write("compliance-gate.yaml", &bigpanda(&proxy.origin, "", gates));
+    folder.run(&["run"]).exits(3).says("the key `items` is repeated");
+}
+
+/// Within 300 MB, shared libraries and stacks included.
+#[cfg(unix)]
+#[test]
+fn no_answer_takes_a_lot_of_memory_or_time() {
+    let elements = |element: &str| format!("{}{element}", format!("{element},").repeat(9_000_000));
+    let bodies = [
+        format!(r#"{{"items": [{}]}}"#, elements("{}")),
+        format!(r#"{{"results": [{}]}}"#, elements("null")),
+        format!("[{}]", elements("[]")),
+        format!(r#"{{"message": [{}]}}"#, elements("\"\"")),
+        "[".repeat(20_000_000),
+        format!("\"{}\"", "x".repeat(60_000_000)),
+    ];
+    for body in bodies {
+        for path in ["/frameworks", "/integrations", "run-history", STATUS, "/quick/scan/"] {
+            let platform = Platform::start("healthy");
+            let answer = json_answer("200 OK", "", &body);
+            let proxy = Proxy::start(&platform.origin, rule(path, 0, ALWAYS, answer));
+            let folder = Folder::new();
+            let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
+            folder.write("compliance-gate.yaml", &policy);
+            let mut command = folder.command(&[]);
+            let limited = format!("ulimit -v 400000; exec {} run", crate::common::BINARY);
+            let environment: Vec<_> =
+                command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
+            command = std::process::Command::new("sh");
+            command.args(["-c", &limited]).current_dir(folder.path()).env_clear();
+            command.envs(environment.into_iter().filter_map(|(k, v)| Some((k, v?))));
+            let ended = Ended::wait(command);
+            let part = &body[..40];
+            assert!(matches!(ended.code, Some(0 | 2 | 3)), "{path} {part}: {ended:?}");
+            assert!(ended.took < Duration::from_secs(8), "{path} {part}: {:?}", ended.took);
+        }
+    }
 }
 
 #[test]
@@ -266,18 +393,75 @@ mod signals {
 
     #[test]
     fn an_interrupt_cancels_what_was_started() {
-        at_once([("-INT", 130), ("-TERM", 143)], |(signal, code)| {
-            let (_, platform) = interrupted(signal, code, "stuck");
-            let cancel = "POST /main/schedule/api/v3/jobs/cancel 200";
-            platform.wait_for(cancel);
-            assert_eq!(platform.count(cancel), 1);
-        });
+        at_once(
+            [("-INT", 130), ("-TERM", 143), ("-HUP", 129), ("-QUIT", 131)],
+            |(signal, code)| {
+                let (_, platform) = interrupted(signal, code, "stuck");
+                assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel 200"), 1);
+            },
+        );
     }
 
     #[test]
     fn an_interrupt_leaves_alone_what_was_joined() {
         let (_, platform) = interrupted("-INT", 130, "joinable");
         assert_eq!(platform.count("cancel"), 0);
+    }
+
+    #[test]
+    fn cleaning_up_ends_with_the_deadline() {
+        let platform = Platform::start("stuck");
+        let proxy = Proxy::start(&platform.origin, rule("cancel", 0, ALWAYS, Fault::Stall));
+        let folder = Folder::new();
+        let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
+        folder.write("compliance-gate.yaml", &policy);
+        let ended = folder.run(&["run"]).exits(3);
+        assert_eq!(proxy.heads().iter().filter(|head| head.contains("jobs/cancel")).count(), 1);
+        assert!(ended.took < Duration::from_secs(8), "took {:?}", ended.took);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_by_the_next() {
+        let platform = Platform::start("stuck");
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &opencomply(&platform.origin, GATES));
+        let arguments = ["run", "--json", "gate.json", "--junit", "gate.xml"];
+        let left = || {
+            let entries = std::fs::read_dir(folder.path()).unwrap();
+            entries
+                .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().ends_with(".partial"))
+                .count()
+        };
+        let mut killed = folder.command(&arguments).spawn().unwrap();
+        platform.wait_for(STATUS);
+        std::thread::sleep(Duration::from_millis(1100));
+        // A run at the same time keeps its files.
+        let mut other = folder.command(&["run", "--sarif", "gate.sarif"]).spawn().unwrap();
+        while left() < 3 {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert_eq!(left(), 3);
+        let policy = opencomply("http://127.0.0.1:9", GATES)
+            .replace("version: 1", "version: 1\ndeadline: 1s");
+        folder.write("next.yaml", &policy);
+        folder.run(&["run", "--config", "next.yaml", "--json", "gate.json"]).exits(5);
+        assert_eq!(left(), 1);
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+
+    #[test]
+    fn a_reader_that_leaves_early_changes_no_exit_code() {
+        let platform = Platform::start("healthy");
+        let folder = Folder::new();
+        folder.write("compliance-gate.yaml", &opencomply(&platform.origin, GATES));
+        for arguments in [&["run"][..], &["run", "--json", "-"], &["demo"], &["policy", "schema"]] {
+            let mut child = folder.command(arguments).spawn().unwrap();
+            drop(child.stdout.take());
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments:?}");
+        }
     }
 
     #[test]
