@@ -98,6 +98,9 @@ python "$here/templates.py" "$gate" "$tools/templates" "${given[@]}" || failures
 "$here/jenkins.sh" "${given[@]}" || failures=$((failures + 1))
 
 # --- Packaging ---
+# Advisories need a database from elsewhere; they are checked with `cargo deny check`.
+judge "deny.toml: licences, versions and sources of dependencies" \
+    cargo-deny --offline check bans licenses sources
 judge "man page: groff without a warning" manual
 judge "wheel: installs into a clean environment, and the demo runs from it" wheel
 verdict

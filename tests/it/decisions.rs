@@ -165,7 +165,7 @@ fn a_typo_is_never_green() {
         let allowed = Gate { limits, ..typo };
         assert_eq!(rule(allowed, &outcomes).2, Verdict::Passed, "{field} with min_evaluated: 0");
     }
-    // The tally does not tell accounts apart, and no failure is in that one.
+    // The tally does not distinguish accounts, and no failure is in that one.
     let unknown = Gate { selection: words(Field::Account, "2222"), ..gate(max(0)) };
     assert_eq!(rule(unknown, &outcomes).2, Verdict::Inconclusive);
 }

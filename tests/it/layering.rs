@@ -98,7 +98,7 @@ fn every_arrow_points_to_the_right() -> Result<()> {
         }
     }
     assert!(seen > 50, "only {seen} `use crate::` lines were found; is the walk broken?");
-    assert!(wrong.is_empty(), "arrows that point the wrong way:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "dependencies that point the wrong way:\n{}", wrong.join("\n"));
     Ok(())
 }
 
@@ -107,7 +107,7 @@ fn rooms_stand_in_an_order_without_circles() {
     for (at, (module, uses)) in MODULES.iter().enumerate() {
         for used in *uses {
             let earlier = MODULES[..at].iter().any(|(earlier, _)| earlier == used);
-            assert!(earlier, "{module} → {used}, which stands to its left");
+            assert!(earlier, "{module} → {used}, which is to its left");
         }
     }
 }

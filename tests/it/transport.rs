@@ -393,13 +393,13 @@ mod signals {
 
     #[test]
     fn an_interrupt_cancels_what_was_started() {
-        at_once(
-            [("-INT", 130), ("-TERM", 143), ("-HUP", 129), ("-QUIT", 131)],
-            |(signal, code)| {
-                let (_, platform) = interrupted(signal, code, "stuck");
-                assert_eq!(platform.count("POST /main/schedule/api/v3/jobs/cancel 200"), 1);
-            },
-        );
+        let signals = [("-INT", 130), ("-TERM", 143), ("-HUP", 129), ("-QUIT", 131)];
+        at_once(signals, |(signal, code)| {
+            let (_, platform) = interrupted(signal, code, "stuck");
+            let cancel = "POST /main/schedule/api/v3/jobs/cancel 200";
+            platform.wait_for(cancel);
+            assert_eq!(platform.count(cancel), 1);
+        });
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Folder {
 /// The longest that a test waits for something that is on its way. A loaded machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Checks all cases of a test at the same time: most of each is waiting.
+/// Checks all cases of a test at the same time, since most of each is waiting.
 pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
     std::thread::scope(|scope| {
         for case in cases {
@@ -82,16 +82,16 @@ pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + 
     });
 }
 
-/// Waits until it is so.
-pub fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+/// Waits until the condition holds.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
-    while !so() {
+    while !holds() {
         assert!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Looks until there is something.
+/// Looks again and again until a value is found.
 pub async fn look_until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -128,7 +128,7 @@ impl Ended {
         }
     }
 
-    /// Asserts the exit code, and shows everything if it is another one.
+    /// Asserts the exit code, and shows all output if it differs.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(
@@ -141,12 +141,12 @@ impl Ended {
         self
     }
 
-    /// Asserts that a person reads this, on either stream.
+    /// Asserts that this is printed, to either stream.
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
         assert!(
             self.stdout.contains(words) || self.stderr.contains(words),
-            "nobody said `{words}`\n--- stdout\n{}\n--- stderr\n{}",
+            "missing: `{words}`\n--- stdout\n{}\n--- stderr\n{}",
             self.stdout,
             self.stderr
         );
@@ -157,7 +157,7 @@ impl Ended {
     pub fn does_not_say(self, words: &str) -> Self {
         assert!(
             !self.stdout.contains(words) && !self.stderr.contains(words),
-            "somebody said `{words}`\n--- stdout\n{}\n--- stderr\n{}",
+            "must not appear: `{words}`\n--- stdout\n{}\n--- stderr\n{}",
             self.stdout,
             self.stderr
         );

@@ -46,7 +46,7 @@ async fn gates_that_start_at_once_share_one_run() {
 /// Returns how many of them started a run.
 async fn eight_gates_at_once() -> usize {
     let mut platform = Platform::quick_after("4000").await;
-    // Every answer is old when it arrives, so that nobody sees who else has just started.
+    // Every answer is old when it arrives, so that no gate sees which others have just started.
     platform.origin = late(platform.simulator.address(), Duration::from_millis(250)).await;
     let gates: Vec<_> = (0..8).map(|_| Gate::documented()).collect();
     let parts = futures_util::future::join_all(gates.iter().map(|gate| gate.part(&platform))).await;
@@ -62,15 +62,11 @@ async fn eight_gates_at_once() -> usize {
 
 #[tokio::test]
 async fn a_joined_run_that_its_owner_cancels_is_replaced() {
-    let theirs = format!(
-        r#""history": [{{"age": 1, "integrations": ["{AWS}", "{AZURE}"],
-                         "job": {{"pace": {{"runners": 600000}}}}}}],
-           "job": {{{QUICK}}}"#
-    );
+    let theirs = format!(r#""history": [{UNFINISHED}], "job": {{{QUICK}}}"#);
     let platform = Platform::with(&theirs, "").await;
     let owner = async {
         // The gate has joined the run once it asks for its status.
-        platform.until_requested("/job/compliance/135").await;
+        platform.until_requested("/job/compliance/135", 1).await;
         platform.cancel(135).await;
     };
     let gate = Gate::documented();

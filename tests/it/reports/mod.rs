@@ -51,7 +51,7 @@ fn assert_valid(schema: &jsonschema::Validator, document: &serde_json::Value) {
 fn no_two_reports_of_one_pipeline_share_a_name() {
     let names = |policy: &str, environment: Option<&str>| {
         let mut names = std::collections::BTreeSet::new();
-        for mut scene in [estate::blocked(), estate::inconclusive(), estate::big(10_001)] {
+        for mut scene in [estate::blocked(), estate::inconclusive()] {
             scene.path = policy.to_owned();
             scene.environment = environment.map(str::to_owned);
             let sarif: serde_json::Value = serde_json::from_str(&scene.render("sarif")).unwrap();
@@ -78,12 +78,26 @@ fn no_two_reports_of_one_pipeline_share_a_name() {
         names("deploy/gate.yaml", Some("production")),
     ];
     for (at, one) in reports.iter().enumerate() {
-        assert!(one.len() > 10_000, "{}", one.len());
+        assert!(one.len() > 30, "{}", one.len());
         for other in &reports[at + 1..] {
             let shared: Vec<_> = one.intersection(other).take(3).collect();
             assert!(shared.is_empty(), "{shared:?}");
         }
     }
+}
+
+/// The same for the entry that counts what does not fit.
+#[test]
+fn what_is_left_out_of_two_lists_has_two_names() {
+    let mut scene = estate::big(10_001);
+    let mut last = |environment: &str| {
+        scene.environment = Some(environment.to_owned());
+        let list: Vec<serde_json::Value> =
+            serde_json::from_str(&scene.render("code-quality")).unwrap();
+        assert_eq!(list.last().unwrap()["check_name"], "compliance-gate/left-out");
+        list.last().unwrap()["fingerprint"].clone()
+    };
+    assert_ne!(last("staging"), last("production"));
 }
 
 #[test]
