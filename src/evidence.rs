@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::finding::{Finding, Problem, Severity, Subject};
+use crate::finding::{Account, Finding, Problem, Severity, Subject};
 use crate::selection::{Field, Selection};
 
 /// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
@@ -73,6 +73,8 @@ pub struct Part {
     pub notes: Vec<String>,
     /// The platform's jobs behind it.
     pub jobs: Vec<Job>,
+    /// Accounts in scope for which there is no result at all, passed or failed.
+    pub accounts_without_results: Vec<Account>,
     pub proof: Proof,
     /// When the platform evaluated it; `None` where the platform does not say.
     pub as_of: Option<DateTime<Utc>>,

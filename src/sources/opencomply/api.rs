@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::wire::{
-    ByControl, Cancelled, ControlWords, FrameworkItem, HistoryItem, IntegrationItem, Listed, Me,
-    Page, Runner, Started, Status, StoredResults,
+    ByControl, Cancelled, ControlItem, FrameworkItem, HistoryItem, IntegrationItem, Listed, Me,
+    Nested, Page, Runner, Started, Status,
 };
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Failure, Http, HttpError};
@@ -16,16 +16,18 @@ use crate::stop::Reason;
 /// Jobs on one page of a framework's history.
 const PER_PAGE: u32 = 100;
 
+const STATUS: &str = "main/schedule/api/v3/job/compliance/{}";
+
 /// Why a step brought nothing.
 #[derive(Debug)]
-pub enum Halt {
+pub(super) enum Halt {
     /// Everything has to stop.
     Stopped(Reason),
     /// The evidence cannot be relied on.
-    Troubles(Vec<Problem>),
+    Problems(Vec<Problem>),
 }
 
-pub type Step<T> = Result<T, Halt>;
+pub(super) type Step<T> = Result<T, Halt>;
 
 impl From<Reason> for Halt {
     fn from(reason: Reason) -> Self {
@@ -35,7 +37,7 @@ impl From<Reason> for Halt {
 
 impl From<Problem> for Halt {
     fn from(problem: Problem) -> Self {
-        Self::Troubles(vec![problem])
+        Self::Problems(vec![problem])
     }
 }
 
@@ -43,19 +45,44 @@ impl From<HttpError> for Halt {
     fn from(error: HttpError) -> Self {
         match error.failure {
             Failure::Stopped(reason) => Self::Stopped(reason),
-            _ => Self::Troubles(vec![problem(&error)]),
+            _ => Self::Problems(vec![problem(&error)]),
         }
     }
 }
 
-/// What a refusal means here (fact sheet §1.4).
-pub fn problem(error: &HttpError) -> Problem {
+/// Whether what went wrong passes by itself: the platform, or one of the services that it asks for
+/// every answer, is away for the moment (docs/platforms/opencomply.md#errors).
+pub(super) fn passes(error: &HttpError) -> bool {
+    match &error.failure {
+        Failure::Unreachable { .. } => true,
+        Failure::Refused { status: 400, said } => said.contains("do request: "),
+        _ => false,
+    }
+}
+
+/// Whether a job cannot be read any more, because one of its integrations was deleted
+/// (docs/platforms/opencomply.md#errors-of-the-status).
+pub(super) fn integration_is_gone(error: &HttpError) -> bool {
+    matches!(&error.failure, Failure::Refused { status: 400, said }
+        if said.ends_with("failed to get integration"))
+}
+
+/// The answer or its error, unless everything has to stop.
+pub(super) fn unless_stopped<T>(answer: Result<T, HttpError>) -> Step<Result<T, HttpError>> {
+    match answer {
+        Err(HttpError { failure: Failure::Stopped(reason), .. }) => Err(Halt::Stopped(reason)),
+        other => Ok(other),
+    }
+}
+
+/// What a refusal means here (docs/platforms/opencomply.md#errors).
+pub(super) fn problem(error: &HttpError) -> Problem {
     let Problem { cause, message, help } = error.problem();
     match &error.failure {
         Failure::Refused { status: 406, .. } => Problem::new(Cause::Denied, message).help(
             "the role of the token is too low: starting runs needs `admin`, reading needs \
              `viewer`; a key has the role of the user who created it, and a change of role takes \
-             up to five minutes to be seen",
+             effect within five minutes",
         ),
         Failure::Refused { status: 400, said } if said.contains("compliance service is not") => {
             Problem::new(Cause::Invalid, message)
@@ -80,19 +107,19 @@ pub fn problem(error: &HttpError) -> Problem {
     }
 }
 
-pub async fn me(http: &Http) -> Result<Me, HttpError> {
+pub(super) async fn me(http: &Http) -> Result<Me, HttpError> {
     http.get("main/auth/api/v1/me", &[]).send().await?.json()
 }
 
 /// The frameworks with these ids; all root frameworks if there are none.
-pub async fn frameworks(http: &Http, ids: &[String]) -> Result<Vec<FrameworkItem>, HttpError> {
+pub(super) async fn frameworks(http: &Http, ids: &[String]) -> Result<Vec<FrameworkItem>, HttpError> {
     // `framework_ids` also finds frameworks that are not roots, which the list leaves out.
     let body = if ids.is_empty() { json!({}) } else { json!({"framework_ids": ids}) };
     let answer = http.query("main/compliance/api/v1/frameworks", &[], &body).send().await?;
     Ok(page(&answer)?.items)
 }
 
-pub async fn integrations(http: &Http) -> Result<Page<IntegrationItem>, HttpError> {
+pub(super) async fn integrations(http: &Http) -> Result<Page<IntegrationItem>, HttpError> {
     page(&http.get("main/integration/api/v1/integrations", &[]).send().await?)
 }
 
@@ -103,9 +130,9 @@ fn page<T: DeserializeOwned>(answer: &Answer) -> Result<Page<T>, HttpError> {
 
 /// A page, from 1, of a framework's jobs with incidents, the latest change first.
 ///
-/// Never with an integration filter: one that matches nothing is taken as none (fact sheet §7,
-/// trap a).
-pub async fn history(
+/// Never with an integration filter: one that matches nothing is taken as none
+/// (docs/platforms/opencomply.md#history).
+pub(super) async fn history(
     http: &Http,
     framework: &str,
     cursor: u32,
@@ -116,8 +143,8 @@ pub async fn history(
 }
 
 /// Starts a run of a framework over exactly these integrations. Sent once: it deletes the runners
-/// of the framework's latest job (fact sheet §2.4).
-pub async fn start(
+/// of the framework's latest job (docs/platforms/opencomply.md#runs-that-interfere).
+pub(super) async fn start(
     http: &Http,
     framework: &str,
     integrations: &BTreeSet<String>,
@@ -128,64 +155,66 @@ pub async fn start(
         let body = json!({"with_incidents": true, "integration_info": integrations});
         http.command("main/schedule/api/v3/compliance/framework/{}/run", &[framework], &body)
     } else {
-        // The path would be lower-cased, and the framework not found (fact sheet §2.1). This one
-        // always runs with incidents, whatever its answer says (§2.3).
+        // The path would be lower-cased, and the framework not found. This call always runs with
+        // incidents, whatever its answer says (docs/platforms/opencomply.md#starting-a-run).
         let body = json!({"benchmark_ids": [framework], "integration_info": integrations});
         http.command("main/schedule/api/v3/compliance/run", &[], &body)
     };
     call.send().await?.json()
 }
 
-pub async fn status(http: &Http, job: u64) -> Result<Status, HttpError> {
-    http.get("main/schedule/api/v3/job/compliance/{}", &[&job.to_string()]).send().await?.json()
+pub(super) async fn status(http: &Http, job: u64) -> Result<Status, HttpError> {
+    http.get(STATUS, &[&job.to_string()]).send().await?.json()
 }
 
-/// The runners of a job; none also for a job that has them no more.
-pub async fn runners(http: &Http, job: u64) -> Result<Vec<Runner>, HttpError> {
+/// The status of a job, also after the deadline or an interrupt.
+pub(super) async fn last_status(http: &Http, job: u64) -> Result<Status, HttpError> {
+    http.get(STATUS, &[&job.to_string()]).during_shutdown().send().await?.json()
+}
+
+/// The runners of a job; none also where a later run deleted them.
+pub(super) async fn runners(http: &Http, job: u64) -> Result<Vec<Runner>, HttpError> {
     let path = "main/schedule/api/v3/jobs/compliance/{}/runners";
     let answer = http.get(path, &[&job.to_string()]).send().await?;
     Ok(answer.json::<Option<_>>()?.unwrap_or_default())
 }
 
 /// Counts per control; `None` where there is no report.
-pub async fn by_control(http: &Http, job: u64) -> Result<Option<ByControl>, HttpError> {
+pub(super) async fn by_control(http: &Http, job: u64) -> Result<Option<ByControl>, HttpError> {
     let path = "main/compliance/api/v3/job-report/{}/details/by-control";
     http.get(path, &[&job.to_string()]).send().await?.json()
 }
 
 /// Every resource of a job, not parsed: it may be tens of megabytes.
-pub async fn resource_view(http: &Http, job: u64) -> Result<Answer, HttpError> {
+pub(super) async fn resource_view(http: &Http, job: u64) -> Result<Answer, HttpError> {
     let path = "main/compliance/api/v3/quick/scan/{}";
     http.get(path, &[&job.to_string()]).parameter("view", "resource").send().await
 }
 
-/// The words of several controls. Needs the role `admin`.
-pub async fn controls(http: &Http, ids: &[&str]) -> Result<Vec<ControlWords>, HttpError> {
+/// The controls that belong to a framework now. Any role will do.
+pub(super) async fn nested(http: &Http, framework: &str) -> Result<Nested, HttpError> {
+    http.get("main/compliance/api/v3/benchmarks/{}/nested", &[framework]).send().await?.json()
+}
+
+/// What several controls are. Needs the role `admin`.
+pub(super) async fn controls(http: &Http, ids: &[&str]) -> Result<Vec<ControlItem>, HttpError> {
     let call = http.get("main/compliance/api/v1/benchmarks/controls", &[]);
     let call = ids.iter().fold(call, |call, id| call.parameter("control_id", id));
     Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
 }
 
-/// The words of one control. Any role will do.
-pub async fn control(http: &Http, id: &str) -> Result<ControlWords, HttpError> {
+/// What one control is. Any role will do.
+pub(super) async fn control(http: &Http, id: &str) -> Result<ControlItem, HttpError> {
     http.get("main/compliance/api/v1/benchmarks/controls/{}", &[id]).send().await?.json()
 }
 
-/// Cancels jobs by their ids, as a last word.
+/// Cancels jobs by their ids, also after the deadline or an interrupt.
 ///
-/// This call rather than `cancel/byid`, which answers the same 200 to a cancelled job and to one
-/// it never heard of (fact sheet §4).
-pub async fn cancel(http: &Http, jobs: &[u64]) -> Result<Vec<Cancelled>, HttpError> {
+/// This call rather than `cancel/byid`, whose answer does not state explicitly whether a job was
+/// cancelled (docs/platforms/opencomply.md#cancelling).
+pub(super) async fn cancel(http: &Http, jobs: &[u64]) -> Result<Vec<Cancelled>, HttpError> {
     let ids: Vec<_> = jobs.iter().map(u64::to_string).collect();
     let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": ids});
     let call = http.command("main/schedule/api/v3/jobs/cancel", &[], &body).during_shutdown();
     Ok(call.send().await?.json::<Option<_>>()?.unwrap_or_default())
-}
-
-/// How many failed results that this job itself wrote are stored (fact sheet §5.6).
-pub async fn stored_failures(http: &Http, job: u64) -> Result<Option<i64>, HttpError> {
-    let filters = json!({"jobID": [job.to_string()], "complianceStatus": ["failed"]});
-    let body = json!({"filters": filters, "limit": 1});
-    let answer = http.query("main/compliance/api/v1/compliance_result", &[], &body).send().await?;
-    Ok(answer.json::<StoredResults>()?.total_count)
 }

@@ -1,4 +1,4 @@
-//! What there is on the platform: frameworks and integrations, for `list` and for the preflight.
+//! What exists on the platform: frameworks and integrations, for `list` and for the preflight.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::sources::{Listing, Table};
 pub struct Framework {
     pub id: String,
     pub title: Option<String>,
-    /// The integration types it covers, at least one; `None` where the platform does not say.
+    /// The integration types it allows; `None` where the platform does not say.
     pub plugins: Option<Vec<String>>,
     /// Its controls, including those that are never evaluated.
     pub controls: Option<u64>,
@@ -75,8 +75,7 @@ fn framework(item: FrameworkItem) -> Option<Framework> {
     Some(Framework {
         id: item.framework_id.filter(|id| !id.is_empty())?,
         title: item.framework_title.filter(|title| !title.is_empty()),
-        // A framework for no type at all could not be run: an empty list says no more than a null.
-        plugins: item.plugins.filter(|types| !types.is_empty()),
+        plugins: item.plugins,
         controls: item.number_of_controls.and_then(|number| number.try_into().ok()),
     })
 }
@@ -102,7 +101,7 @@ pub(super) async fn all_integrations(http: &Http) -> Result<Vec<Integration>, Pr
                 items.len()
             ),
         )
-        .help("run the gate again; if it stays, the platform leaves integrations out"));
+        .help("run the gate again; if this keeps happening, the platform leaves integrations out"));
     }
     Ok(sorted(items))
 }
@@ -124,7 +123,7 @@ fn integration(item: IntegrationItem) -> Option<Integration> {
     })
 }
 
-/// What there is, as a table for people.
+/// What exists, as a table for people.
 ///
 /// # Errors
 /// If the platform does not answer, or not as promised.

@@ -1,21 +1,24 @@
 //! OpenComply / OpenSecurity: runs frameworks over integrations and reads what they found.
 //!
-//! One framework is one [part](crate::evidence::Part) of the evidence, with a worker of its own.
-//! It finds a run to rely on, watches it, asks whether it can be relied on, and reads it:
+//! One framework is one [part](crate::evidence::Part) of the evidence, collected by itself:
 //!
 //! ```text
 //! settings            what a policy says
 //! preflight, scope    token, role, frameworks, integrations: a scope for each framework
-//! worker              one framework, from its scope to a part
-//!   share, history    join, wait, reuse or start?      start    once, and what if it got lost
-//!   reuse, past       the newest that ended before     cancel   what we leave unfinished
+//! framework           acquire → watch → examine → read, for one framework
+//!   acquire           join, wait, use again or start?      history, past    runs of before
+//!                                                          start, earlier   ways to one
 //!   watch             until every job has ended
-//!   assess, trust     can it be relied on?             counts   do the figures recount?
-//!   report, resources counts and findings              rules    the controls and their words
-//! api, wire           the calls, and what comes back   inventory  for `list`
+//!   examine           asks for the facts                   controls         policies and titles
+//!   judge             pure: are they sound?                counts, controls
+//!   read              counts and findings                  view, resources, rules
+//! cancel              what becomes of jobs that are left unfinished
+//! api, wire           the calls, and what comes back       inventory        for `list`
 //! ```
 //!
-//! "Fact sheet" in these files is `docs/facts/opencomply.md`, which cites the platform's source.
+//! What is known of the platform is in `docs/platforms/opencomply.md`.
+
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
@@ -25,32 +28,26 @@ use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Connection, Describe, Listing, Platform, Prepared, Session, System, Table};
 
+mod acquire;
 mod api;
-mod assess;
 mod cancel;
-mod counts;
-mod history;
+mod controls;
+mod examine;
+mod framework;
 mod inventory;
-mod past;
+mod judge;
 mod preflight;
-mod report;
-mod resources;
-mod reuse;
-mod rules;
+mod read;
 mod scope;
 mod settings;
-mod share;
-mod start;
-mod trust;
 mod watch;
 mod wire;
-mod worker;
 
 pub use inventory::{Framework, Integration, frameworks, integrations};
 pub use settings::Settings;
 
+use framework::Task;
 use preflight::Plan;
-use worker::Worker;
 
 pub const SYSTEM: System = System {
     name: "opencomply",
@@ -69,8 +66,8 @@ pub const SYSTEM: System = System {
     states_time: true,
 };
 
-/// What somebody who fixed a finding has to know.
-pub const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
+/// What a reader who fixed a finding has to know.
+const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
      discovery (every 12 h by default), or one started by hand.";
 
 impl Describe for Settings {
@@ -121,17 +118,22 @@ impl Prepared for Planned<'_> {
 
     async fn collect(self) -> Outcome {
         let Self { settings, session, plan } = self;
-        let workers = plan.scopes.iter().map(|scope| {
-            // A framework that fails does not hide the others: each has its own part.
-            Worker::new(session, settings, &plan, scope).collect()
-        });
-        let done = join_all(workers).await;
+        let tasks: Vec<_> = plan
+            .scopes
+            .iter()
+            .map(|scope| Task::new(session, settings, &plan.me, scope))
+            .collect();
+        // A framework that fails does not hide the others: each has its own part.
+        let done = join_all(tasks.iter().map(framework::collect)).await;
         let mut notes = plan.notes.clone();
-        // Only once everything has stopped: a job that is left for another reason may be joined by
-        // the next try.
-        if session.stop.reason().is_some() {
-            let ours = done.iter().flat_map(|done| done.unfinished.iter().copied()).collect();
-            notes.extend(cancel::cancel(&session.http, &ours).await);
+        let ours: BTreeSet<_> = done.iter().flat_map(|done| &done.unfinished).copied().collect();
+        let ours: Vec<_> = ours.into_iter().collect();
+        match session.stop.reason() {
+            Some(_) => {
+                notes.extend(cancel::clean_up(&session.http, settings.cancel, &ours).await);
+            }
+            // The next try joins it.
+            None => notes.extend(ours.iter().map(|job| cancel::goes_on(*job, ""))),
         }
         let parts = done.into_iter().map(|done| done.part).collect();
         Outcome { after_fix: Some(AFTER_FIX), ..session.outcome(parts, Vec::new(), notes) }

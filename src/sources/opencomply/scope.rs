@@ -160,20 +160,24 @@ pub fn scopes(
 }
 
 fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Problem {
-    let types = framework.plugins.as_deref().unwrap_or_default();
-    let types = match types {
-        [] => "types that the platform does not name".to_owned(),
-        types => types.join(", "),
+    let id = &framework.id;
+    let types = match framework.plugins.as_deref() {
+        // Every run of it is refused (docs/platforms/opencomply.md#lists).
+        Some([]) => {
+            let what = format!("{place}: framework `{id}` allows no integration type at all");
+            return Problem::new(Cause::Invalid, what).help(
+                "correct the framework on the platform, or take it out of `frameworks`",
+            );
+        }
+        Some(types) => types.join(", "),
+        None => "types that the platform does not name".to_owned(),
     };
     let what = match wanted {
         Integrations::All => "there is no such integration in use",
         Integrations::Listed(_) => "`integrations` lists none of them",
     };
-    Problem::new(
-        Cause::Invalid,
-        format!("{place}: framework `{}` covers {types}, and {what}", framework.id),
-    )
-    .help("list an integration of that type, or take the framework out of `frameworks`")
+    Problem::new(Cause::Invalid, format!("{place}: framework `{id}` covers {types}, and {what}"))
+        .help("list an integration of that type, or take the framework out of `frameworks`")
 }
 
 fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope {
@@ -192,7 +196,7 @@ fn scope(place: &str, framework: &Framework, covered: &[&Integration]) -> Scope 
                 framework.id
             ),
         )
-        .help("mend the integration on the platform until it is ACTIVE, or take it out of `integrations`")
+        .help("fix the integration on the platform until it is ACTIVE, or take it out of `integrations`")
     });
     Scope {
         framework: framework.id.clone(),

@@ -11,7 +11,7 @@ use super::SYSTEM;
 use crate::sources::{Connection, Period, schema_of, settings, written_as};
 
 /// How often a job is looked at, if the policy does not say: each look costs the platform a
-/// framework list, a lookup per integration and a search (fact sheet §3.3).
+/// framework list, a lookup per integration and a search (docs/platforms/opencomply.md#timing).
 const INTERVAL: Duration = Duration::from_secs(10);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
@@ -33,6 +33,9 @@ settings! {
         /// How to wait for a run.
         #[serde(default)]
         poll: Poll,
+        /// Which jobs that were started are cancelled when the gate has to stop. Default: `created`.
+        #[serde(default)]
+        cancel: Cancel,
     }
 }
 
@@ -45,6 +48,7 @@ pub struct Settings {
     pub(super) integrations: Integrations,
     pub(super) run: RunMode,
     pub(super) interval: Duration,
+    pub(super) cancel: Cancel,
 }
 
 impl TryFrom<Keys> for Settings {
@@ -56,8 +60,8 @@ impl TryFrom<Keys> for Settings {
         let integrations = keys
             .integrations
             .ok_or("`integrations` is missing; list them, or write `all`".to_owned())?;
-        let (frameworks, run, interval) = (keys.frameworks, keys.run, keys.poll.0);
-        Ok(Self { connection, frameworks, integrations, run, interval })
+        let Keys { frameworks, run, poll: Poll(interval), cancel, .. } = keys;
+        Ok(Self { connection, frameworks, integrations, run, interval, cancel })
     }
 }
 
@@ -256,7 +260,19 @@ impl TryFrom<RunKeys> for RunMode {
     }
 }
 
-/// The interval between two looks at a job.
+/// Which jobs that this gate started are cancelled when it has to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cancel {
+    /// Only those that nothing works on yet. Others go on, and the next gate joins them.
+    #[default]
+    Created,
+    /// All of them. On the platform this can hang a worker for ever.
+    Always,
+}
+
+/// The longest interval between two looks at a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "PollKeys")]
 pub(crate) struct Poll(Duration);
@@ -272,7 +288,8 @@ impl Default for Poll {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PollKeys {
-    /// The time between two looks at a job; an hour at most. Default: 10s.
+    /// The longest time between two looks at a job, an hour at most; it is shorter at first.
+    /// Default: 10s.
     #[serde(default)]
     interval: Option<Period>,
 }

@@ -1,26 +1,26 @@
-//! What the platform sends, as honest as it is: anything may be null or missing, enumerations are
-//! texts, ids are numbers here and texts there (fact sheet §1.5).
+//! What the platform sends: anything may be null or missing, enumerations are texts, ids are numbers
+//! in some answers and texts in others (docs/platforms/opencomply.md#json).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-/// Who the token belongs to (fact sheet §1.2).
+/// Who the token belongs to (docs/platforms/opencomply.md#tokens-and-roles).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Me {
+pub(super) struct Me {
     pub username: Option<String>,
     pub email: Option<String>,
     pub role: Option<String>,
 }
 
-/// A list that tells how long it is. Go sends a null where it is empty.
+/// A list that states how long it is. The platform sends a null where it is empty.
 #[derive(Debug, Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
-pub struct Listed<T> {
+pub(super) struct Listed<T> {
     /// The outer `None`: the key is not there at all.
     #[serde(default, alias = "integrations", deserialize_with = "present")]
     items: Option<Option<Vec<T>>>,
@@ -29,7 +29,7 @@ pub struct Listed<T> {
 
 /// What is certainly a list, or a page of one.
 #[derive(Debug)]
-pub struct Page<T> {
+pub(super) struct Page<T> {
     pub items: Vec<T>,
     /// Of the whole list, where the platform says it.
     pub total: Option<i64>,
@@ -67,7 +67,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct FrameworkItem {
+pub(super) struct FrameworkItem {
     pub framework_id: Option<String>,
     pub framework_title: Option<String>,
     pub plugins: Option<Vec<String>>,
@@ -77,7 +77,7 @@ pub struct FrameworkItem {
 /// An integration with its state; also, without it, as jobs name it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct IntegrationItem {
+pub(super) struct IntegrationItem {
     pub integration_id: Option<String>,
     pub integration_type: Option<String>,
     pub provider_id: Option<String>,
@@ -85,25 +85,25 @@ pub struct IntegrationItem {
     pub state: Option<String>,
 }
 
-/// The answer to a run (fact sheet §2.1).
+/// The answer to a run (docs/platforms/opencomply.md#starting-a-run).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Started {
+pub(super) struct Started {
     pub jobs: Option<Vec<StartedJob>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct StartedJob {
+pub(super) struct StartedJob {
     pub job_id: Option<Id>,
     pub benchmark_id: Option<String>,
     pub integration_info: Option<Vec<IntegrationItem>>,
 }
 
-/// A job in a framework's history (fact sheet §7).
+/// A job in a framework's history (docs/platforms/opencomply.md#history).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct HistoryItem {
+pub(super) struct HistoryItem {
     pub job_id: Option<Id>,
     pub with_incidents: Option<bool>,
     pub benchmark_id: Option<String>,
@@ -116,10 +116,10 @@ pub struct HistoryItem {
     pub number_of_integrations: Option<i64>,
 }
 
-/// The state of a job (fact sheet §3.1).
+/// The state of a job (docs/platforms/opencomply.md#job-status).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Status {
+pub(super) struct Status {
     pub job_id: Option<Id>,
     pub with_incidents: Option<bool>,
     pub frameworks: Option<Vec<FrameworkName>>,
@@ -127,7 +127,11 @@ pub struct Status {
     #[serde(deserialize_with = "time")]
     pub end_time: Option<DateTime<Utc>>,
     #[serde(deserialize_with = "time")]
+    pub created_at: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "time")]
     pub updated_at: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "time")]
+    pub last_updated_at: Option<DateTime<Utc>>,
     pub step_failed: Option<String>,
     pub failure_message: Option<String>,
     pub integrations: Option<Vec<IntegrationItem>>,
@@ -139,32 +143,38 @@ pub struct Status {
 }
 
 impl Status {
-    /// The platform's word for the state; empty if it gave none.
-    pub fn state(&self) -> &str {
-        self.job_status.as_deref().unwrap_or_default()
+    /// The platform's word for the state, in capitals; empty if it gave none.
+    pub fn state(&self) -> String {
+        self.job_status.as_deref().unwrap_or_default().to_ascii_uppercase()
+    }
+
+    /// Whether its runners are made already.
+    pub fn has_runners(&self) -> bool {
+        let runners = self.runners_status.as_ref().and_then(|runners| runners.total_count);
+        runners.is_some_and(|total| total != 0)
     }
 
     /// When it ended, if it did. `end_time` is only given for two of the four final states.
     pub fn ended_at(&self) -> Option<DateTime<Utc>> {
-        is_final(self.state()).then(|| self.end_time.or(self.updated_at)).flatten()
+        is_final(&self.state()).then(|| self.end_time.or(self.updated_at)).flatten()
     }
 }
 
-/// Whether a job in this state moves no more (fact sheet §3.2). A word that nobody told us about
-/// counts as still running.
-pub fn is_final(state: &str) -> bool {
+/// Whether a job in this state, in capitals, moves no more
+/// (docs/platforms/opencomply.md#job-states). An undocumented word counts as still running.
+pub(super) fn is_final(state: &str) -> bool {
     matches!(state, "SUCCEEDED" | "FAILED" | "TIMEOUT" | "CANCELED")
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct FrameworkName {
+pub(super) struct FrameworkName {
     pub framework_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct RunnerCounts {
+pub(super) struct RunnerCounts {
     pub runners_failed: Option<i64>,
     pub runners_succeeded: Option<i64>,
     pub runners_timed_out: Option<i64>,
@@ -173,38 +183,38 @@ pub struct RunnerCounts {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Incidents {
+pub(super) struct Incidents {
     pub summary: Option<Summary>,
     pub alarms_breakdown: Option<BTreeMap<String, Option<i64>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Summary {
+pub(super) struct Summary {
     pub ok: Option<i64>,
     pub alarm: Option<i64>,
 }
 
-/// One runner of a job (fact sheet §3.5).
+/// One runner of a job (docs/platforms/opencomply.md#runners).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Runner {
+pub(super) struct Runner {
     pub control_id: Option<String>,
     pub status: Option<String>,
     pub failure_message: Option<String>,
 }
 
-/// Counts per control (fact sheet §5.1).
+/// Counts per control (docs/platforms/opencomply.md#report-by-control).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ByControl {
+pub(super) struct ByControl {
     pub controls: Option<BTreeMap<String, ControlCounts>>,
     pub job_summary: Option<JobSummary>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct ControlCounts {
+pub(super) struct ControlCounts {
     pub severity: Option<String>,
     pub alarms: Option<i64>,
     pub oks: Option<i64>,
@@ -212,26 +222,41 @@ pub struct ControlCounts {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct JobSummary {
+pub(super) struct JobSummary {
     pub job_id: Option<Id>,
     pub framework_id: Option<String>,
     pub integration_ids: Option<Vec<String>>,
 }
 
-/// A page of stored results; only how many there are matters here (fact sheet §5.6).
+/// A framework with the controls that belong to it now, below it and below its children
+/// (docs/platforms/opencomply.md#controls).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct StoredResults {
-    #[serde(rename = "totalCount")]
-    pub total_count: Option<i64>,
+pub(super) struct Nested {
+    controls: Option<Vec<String>>,
+    children: Option<Vec<Nested>>,
 }
 
-/// A control's words (fact sheet §5.7).
+impl Nested {
+    /// The ids of all controls.
+    pub fn control_ids(&self) -> BTreeSet<String> {
+        let children = self.children.iter().flatten().flat_map(Self::control_ids);
+        self.controls.iter().flatten().cloned().chain(children).collect()
+    }
+}
+
+/// What a control is (docs/platforms/opencomply.md#controls).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct ControlWords {
+pub(super) struct ControlItem {
     pub id: Option<String>,
     pub title: Option<String>,
+    pub severity: Option<String>,
+    /// The outer `None`: the key is not there at all.
+    #[serde(deserialize_with = "present")]
+    pub policy: Option<Option<PolicyItem>>,
+    #[serde(alias = "integration_type")]
+    pub integration_type: Option<Vec<String>>,
     pub description: Option<String>,
     pub manual_remediation: Option<String>,
     pub cli_remediation: Option<String>,
@@ -239,10 +264,19 @@ pub struct ControlWords {
     pub guardrail_remediation: Option<String>,
 }
 
-/// What became of a request to cancel one job (fact sheet §4.2).
+/// What evaluates a control.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PolicyItem {
+    pub id: Option<String>,
+    #[serde(alias = "integration_type")]
+    pub integration_type: Option<Vec<String>>,
+}
+
+/// What became of a request to cancel one job (docs/platforms/opencomply.md#cancelling).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Cancelled {
+pub(super) struct Cancelled {
     pub job_id: Option<Id>,
     pub canceled: Option<bool>,
     pub reason: Option<String>,
@@ -250,7 +284,7 @@ pub struct Cancelled {
 
 /// The id of a job: a number, or a text with a number in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id(pub u64);
+pub(super) struct Id(pub u64);
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -286,89 +320,4 @@ fn moment(text: &str) -> Option<DateTime<Utc>> {
 }
 
 #[cfg(test)]
-mod tests {
-
-    use super::*;
-
-    #[test]
-    fn times_are_read_leniently() {
-        for (text, expected) in [
-            ("2025-05-08T10:00:00Z", Some("2025-05-08T10:00:00+00:00")),
-            ("2025-05-08T10:00:00.1Z", Some("2025-05-08T10:00:00.100+00:00")),
-            ("2025-05-08T12:00:00.123456789+02:00", Some("2025-05-08T10:00:00.123456789+00:00")),
-            ("0001-01-01T00:00:00Z", None),
-            ("0001-01-01T00:00:00+00:00", None),
-            ("", None),
-            ("yesterday", None),
-        ] {
-            assert_eq!(moment(text).map(|time| time.to_rfc3339()).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn ids_are_numbers_or_texts() {
-        let id = |text: &str| serde_json::from_str::<Option<Id>>(text).ok();
-        assert_eq!(id("136"), Some(Some(Id(136))));
-        assert_eq!(id("\"136\""), Some(Some(Id(136))));
-        assert_eq!(id("18446744073709551615"), Some(Some(Id(u64::MAX))));
-        assert_eq!(id("null"), Some(None));
-        for bad in ["-1", "1.5", "\"x\"", "[]", "18446744073709551616"] {
-            assert_eq!(id(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn everything_may_be_null_or_missing() {
-        let empty: Status = serde_json::from_str("{}").unwrap();
-        assert_eq!(empty.state(), "");
-        let nulls: Status = serde_json::from_str(
-            r#"{"job_id":null,"frameworks":null,"integrations":null,"runners_status":null,
-                "incidents":{"summary":null,"alarms_breakdown":{"high":null}},"end_time":null,
-                "new_field":{"a":[1]}}"#,
-        )
-        .unwrap();
-        assert!(nulls.end_time.is_none());
-    }
-
-    #[test]
-    fn a_list_is_told_from_what_is_none() {
-        let length = |text: &str| {
-            let list: Listed<FrameworkItem> = serde_json::from_str(text).unwrap();
-            list.page().map(|page| page.items.len())
-        };
-        for (text, expected) in [
-            (r#"{"items":[{}],"total_count":1}"#, 1),
-            (r#"{"integrations":[{},{}],"total_count":2}"#, 2),
-            (r#"{"items":[{}]}"#, 1),
-            (r#"{"items":[],"total_count":7}"#, 0),
-            (r#"{"items":null,"total_count":0}"#, 0),
-            (r#"{"items":null}"#, 0),
-            (r#"{"total_count":0}"#, 0),
-        ] {
-            assert_eq!(length(text), Ok(expected), "{text}");
-        }
-        for (text, words) in [
-            (r#"{"message":"error"}"#, "neither items nor"),
-            ("{}", "neither items nor"),
-            (r#"{"items":null,"total_count":3}"#, "`total_count` is 3"),
-            (r#"{"total_count":3}"#, "`total_count` is 3"),
-        ] {
-            assert!(length(text).is_err_and(|why| why.contains(words)), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_final_states_have_an_end() {
-        let status = |state: &str, end: &str| -> Status {
-            serde_json::from_str(&format!(
-                r#"{{"job_status":"{state}","end_time":{end},"updated_at":"2025-05-08T10:00:00Z"}}"#
-            ))
-            .unwrap()
-        };
-        assert!(status("RUNNERS_IN_PROGRESS", "null").ended_at().is_none());
-        assert!(status("SOMETHING_NEW", "null").ended_at().is_none());
-        assert!(status("CANCELED", "null").ended_at().is_some());
-        let ended = status("SUCCEEDED", "\"2025-05-08T11:00:00Z\"").ended_at().unwrap();
-        assert_eq!(ended.to_rfc3339(), "2025-05-08T11:00:00+00:00");
-    }
-}
+mod tests;

@@ -1,16 +1,16 @@
 //! A framework's job history, read as runs. Pure.
 //!
 //! The platform knows jobs only. A run over more than ten integrations is several jobs without a
-//! common id (fact sheet §7, trap d); they are put together again here.
+//! common id (docs/platforms/opencomply.md#history); they are put together again here.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::past::{Past, PastRun, past};
-use super::wire::{HistoryItem, Page};
+use crate::sources::opencomply::wire::{HistoryItem, Page};
 
-/// Integrations that fit into one job (fact sheet §0.4).
+/// Integrations that fit into one job (docs/platforms/opencomply.md#starting-a-run).
 const PER_JOB: usize = 10;
 
 /// Pages that are read of a history in search of a run. Jobs are purged after thirty days.
@@ -21,7 +21,7 @@ const APART: TimeDelta = TimeDelta::minutes(2);
 
 /// A framework's newest jobs, as far as they have been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
+pub(in super::super) struct History {
     /// Newest first.
     jobs: Vec<Past>,
     newest: u64,
@@ -31,9 +31,9 @@ pub struct History {
     more: bool,
 }
 
-/// What the history says to somebody who wants a run.
+/// What to do for a run, by the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Advice {
+pub(in super::super) enum Advice {
     /// This one is under way and evaluates the same.
     Join(PastRun),
     /// This one is under way and evaluates something else; starting now would break it.
@@ -44,8 +44,13 @@ pub enum Advice {
 
 impl History {
     /// Adds the next page of the jobs of `framework`: of those that a run can interfere with, which
-    /// are the ones with incidents.
-    pub fn add(&mut self, page: Page<HistoryItem>, framework: &str) {
+    /// are the ones with incidents. Jobs `beyond_scope` cover more than the history shows.
+    pub fn add(
+        &mut self,
+        page: Page<HistoryItem>,
+        framework: &str,
+        beyond_scope: &BTreeSet<u64>,
+    ) {
         let Page { items, total } = page;
         self.pages += 1;
         self.listed += items.len();
@@ -55,7 +60,12 @@ impl History {
         self.more = !items.is_empty()
             && self.pages < MOST_PAGES
             && total.is_some_and(|total| i64::try_from(self.listed).is_ok_and(|n| n < total));
-        self.jobs.extend(items.into_iter().filter_map(|item| past(item, framework)));
+        let mut jobs: Vec<_> =
+            items.into_iter().filter_map(|item| past(item, framework)).collect();
+        jobs.iter_mut()
+            .filter(|job| beyond_scope.contains(&job.id))
+            .for_each(|job| job.integrations = None);
+        self.jobs.extend(jobs);
         self.jobs.sort_by_key(|job| std::cmp::Reverse(job.id));
         self.jobs.dedup_by_key(|job| job.id);
     }
@@ -82,41 +92,77 @@ impl History {
         self.newest
     }
 
-    pub fn advice(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Advice {
-        let equal = self.under_way(wanted, now);
+    /// `still` are the jobs of which nothing comes any more.
+    pub fn advice(&self, wanted: &BTreeSet<String>, still: &BTreeSet<u64>) -> Advice {
+        let equal = self.under_way(wanted, still);
         let is_equal = |id| equal.iter().flat_map(|run| &run.jobs).any(|job| job.id == id);
-        let other = self.jobs.iter().find(|job| !job.is_over() && !is_equal(job.id));
-        // An older one than somebody else's has lost its runners to it. Of several that were
-        // started at once the oldest stays: the others give way.
-        let other = other.map_or(0, |job| job.id);
-        if let Some(run) = equal.into_iter().rfind(|run| run.newest() > other) {
-            return Advice::Join(run);
+        let mut live = self.unfinished().filter(|job| !still.contains(&job.id));
+        // An equal run that is older than another user's has lost its runners to it. Of several that
+        // were started at once the oldest stays: the others give way.
+        let other = live.clone().find(|job| !is_equal(job.id)).map_or(0, |job| job.id);
+        if let Some(run) = equal.iter().rfind(|run| run.newest() > other) {
+            return Advice::Join(run.clone());
         }
-        self.in_the_way(now).next().map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
+        live.next().map_or(Advice::Start, |job| Advice::WaitFor(job.clone()))
     }
 
     /// The runs over exactly the wanted integrations that may yet bring a result, newest first.
-    pub fn under_way(&self, wanted: &BTreeSet<String>, now: DateTime<Utc>) -> Vec<PastRun> {
+    pub fn under_way(&self, wanted: &BTreeSet<String>, still: &BTreeSet<u64>) -> Vec<PastRun> {
         let mut runs = self.runs(wanted);
-        runs.retain(|run| !run.is_over() && !run.jobs.iter().any(|job| job.is_remnant(now)));
+        runs.retain(|run| !run.is_over() && !run.jobs.iter().any(|job| still.contains(&job.id)));
         runs
     }
 
-    /// The jobs that should have ended long ago, newest first.
-    pub fn remnants(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
-        self.jobs.iter().filter(move |job| job.is_remnant(now))
+    /// The jobs that have not ended, newest first.
+    pub fn unfinished(&self) -> impl Iterator<Item = &Past> + Clone {
+        self.jobs.iter().filter(|job| !job.is_over())
     }
 
-    /// A job that was created between two others and is under way: somebody looked at the same
+    /// The jobs that have not moved for longer than their state can take, newest first.
+    pub fn suspects(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
+        self.jobs.iter().filter(move |job| job.is_suspect(now))
+    }
+
+    /// A job that was created between two others and is under way: another user looked at the same
     /// moment as we did, and started a run just before ours.
     pub fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
-        self.in_the_way(now).find(|job| after < job.id && job.id < before)
+        self.unfinished().find(|job| after < job.id && job.id < before && !job.is_suspect(now))
     }
 
-    /// The jobs that a new run could break.
-    fn in_the_way(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
-        let live = move |job: &&Past| !job.is_over() && !job.is_stuck(now) && !job.is_remnant(now);
-        self.jobs.iter().filter(live)
+    /// The finished runs over the wanted integrations, and perhaps over others, newest first.
+    pub fn finished(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
+        let mut runs = self.runs(wanted);
+        let exact: BTreeSet<_> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.id).collect();
+        let others = self.jobs.iter().filter(|job| !exact.contains(&job.id));
+        runs.extend(others.filter_map(|job| self.broader_run_up_to(job, wanted)));
+        runs.retain(PastRun::is_over);
+        runs.sort_by_key(|run| std::cmp::Reverse(run.newest()));
+        runs
+    }
+
+    /// The run over more than the wanted integrations of which `last` is the newest job that
+    /// matters. Jobs over none of the wanted integrations are left out.
+    fn broader_run_up_to(&self, last: &Past, wanted: &BTreeSet<String>) -> Option<PastRun> {
+        let mut missing = wanted.clone();
+        let mut jobs: Vec<Past> = Vec::new();
+        for job in self.jobs.iter().filter(|job| job.id <= last.id && together(job, last)) {
+            let Some(integrations) = &job.integrations else { continue };
+            let matters = !integrations.is_disjoint(&missing);
+            // All jobs of a run but one are full.
+            let split = jobs.iter().all(|job| job.is_full()) || job.is_full();
+            if matters && split {
+                missing.retain(|id| !integrations.contains(id));
+                jobs.push(job.clone());
+            }
+            if jobs.first().is_none_or(|first| first.id != last.id) {
+                return None;
+            }
+            if missing.is_empty() {
+                jobs.reverse();
+                return Some(PastRun { jobs });
+            }
+        }
+        None
     }
 
     /// The runs over exactly the wanted integrations, newest first.
@@ -155,7 +201,7 @@ impl History {
         let mut covered = BTreeSet::new();
         for job in self.jobs.iter().filter(|job| job.id <= last.id && !used.contains(&job.id)) {
             let Some(integrations) = &job.integrations else { continue };
-            // Two runs that were started at once are told apart by what they share.
+            // Two runs that were started at once are distinguished by what they share.
             let belongs = !integrations.is_empty()
                 && integrations.is_subset(wanted)
                 && integrations.is_disjoint(&covered)
@@ -171,6 +217,12 @@ impl History {
             }
         }
         None
+    }
+}
+
+impl Past {
+    fn is_full(&self) -> bool {
+        self.integrations.as_ref().is_some_and(|ids| ids.len() == PER_JOB)
     }
 }
 
@@ -213,7 +265,7 @@ mod tests {
 
     fn history(items: &[String]) -> History {
         let mut history = History::default();
-        history.add(page(items, items.len()), "a");
+        history.add(page(items, items.len()), "a", &BTreeSet::new());
         history
     }
 
@@ -278,13 +330,13 @@ mod tests {
         let nulls = r#"{"job_id":"2","job_status":null,"integration_info":null}"#.to_owned();
         let history = history(&[nulls]);
         assert!(found(&history, &BTreeSet::new()).is_empty());
-        assert!(matches!(history.advice(&ids(&["x"]), now()), Advice::WaitFor(job) if job.id == 2));
+        assert!(matches!(history.advice(&ids(&["x"]), &BTreeSet::new()), Advice::WaitFor(job) if job.id == 2));
     }
 
     #[test]
     fn the_advice_is_to_join_to_wait_or_to_start() {
         let wanted = ids(&["x"]);
-        let advice = |items: &[String]| match history(items).advice(&wanted, now()) {
+        let advice = |items: &[String]| match history(items).advice(&wanted, &BTreeSet::new()) {
             Advice::Join(run) => format!("join {}", run.newest()),
             Advice::WaitFor(job) => format!("wait for {}", job.id),
             Advice::Start => "start".to_owned(),
@@ -327,20 +379,20 @@ mod tests {
         let wanted = ids(&["x"]);
         let mut read = History::default();
         assert_eq!(read.next_page(None), Some(1));
-        read.add(page(&[item(3, "FAILED", 9, &["y"]), item(2, "FAILED", 8, &["y"])], 3), "a");
+        read.add(page(&[item(3, "FAILED", 9, &["y"]), item(2, "FAILED", 8, &["y"])], 3), "a", &BTreeSet::new());
         assert_eq!((read.next_page(None), found(&read, &wanted).len()), (Some(2), 0));
-        read.add(page(&[item(1, "SUCCEEDED", 7, &["x"])], 3), "a");
+        read.add(page(&[item(1, "SUCCEEDED", 7, &["x"])], 3), "a", &BTreeSet::new());
         assert_eq!((read.next_page(None), found(&read, &wanted)), (None, vec![vec![1]]));
         assert_eq!(read.shows(), "the history shows");
         // A platform that repeats itself, or has none of what it promised, is not asked for ever.
         let mut stuck = History::default();
         while stuck.next_page(None).is_some() {
-            stuck.add(page(&[item(3, "FAILED", 9, &["y"])], 1000), "a");
+            stuck.add(page(&[item(3, "FAILED", 9, &["y"])], 1000), "a", &BTreeSet::new());
         }
         assert_eq!((stuck.jobs.len(), stuck.pages), (1, MOST_PAGES));
         assert_eq!(stuck.shows(), "the newest 20 jobs of its history show");
         let mut purged = history(&[]);
-        purged.add(page(&[], 1000), "a");
+        purged.add(page(&[], 1000), "a", &BTreeSet::new());
         assert_eq!(purged.next_page(None), None);
     }
 
@@ -351,36 +403,60 @@ mod tests {
             item.replace("created_at", "updated_at")
         };
         let mut history = History::default();
-        history.add(page(&[changed(5)], 9), "a");
+        history.add(page(&[changed(5)], 9), "a", &BTreeSet::new());
         let at = |text: &str| Some(text.parse().unwrap());
         assert_eq!(history.next_page(at("2025-05-08T10:00:00Z")), Some(2));
         assert_eq!(history.next_page(at("2025-05-08T10:06:00Z")), None);
     }
 
     #[test]
-    fn nobody_waits_for_a_job_that_hangs() {
-        let hangs = item(1, "CREATED", 0, &["y"]).replace("T10:00", "T08:00");
-        let fresh = item(1, "CREATED", 5, &["y"]);
+    fn a_job_that_stands_still_is_neither_waited_for_nor_joined() {
         let wanted = ids(&["x"]);
-        assert_eq!(history(&[hangs]).advice(&wanted, now()), Advice::Start);
-        assert!(matches!(history(&[fresh]).advice(&wanted, now()), Advice::WaitFor(_)));
+        for state in ["CREATED", "SINK_IN_PROGRESS", "A_NEW_WORD"] {
+            for integration in ["x", "y"] {
+                let job = item(1, state, 0, &[integration]).replace("05-08T10:00", "05-06T09:00");
+                let history = history(&[job]);
+                let still: BTreeSet<_> = history.suspects(now()).map(|job| job.id).collect();
+                assert_eq!(still, [1].into(), "{state}");
+                assert_eq!(history.advice(&wanted, &still), Advice::Start);
+                assert_ne!(history.advice(&wanted, &BTreeSet::new()), Advice::Start);
+            }
+        }
     }
 
     #[test]
-    fn nobody_waits_for_a_remnant_or_joins_one() {
-        let wanted = ids(&["x"]);
-        for state in ["SINK_IN_PROGRESS", "A_NEW_WORD"] {
-            for (created, is_remnant) in [("05-06T10:00", true), ("05-06T11:00", false)] {
-                for integration in ["x", "y"] {
-                    let job = item(1, state, 0, &[integration]).replace("05-08T10:00", created);
-                    let history = history(&[job]);
-                    let starts = history.advice(&wanted, now()) == Advice::Start;
-                    let remnants = history.remnants(now()).count();
-                    assert_eq!((starts, remnants), (is_remnant, usize::from(is_remnant)));
-                }
-            }
-        }
-        let past = history(&[item(1, "SINK_IN_PROGRESS", 3, &["y"])]).jobs.remove(0);
-        assert_eq!(past.age(now()), ", created 7m ago");
+    fn a_living_run_is_waited_for_however_old_it_is() {
+        let job = item(1, "RUNNERS_IN_PROGRESS", 0, &["y"]).replace("05-08T10:00", "05-01T09:00");
+        let job = job.replace(
+            "\"created_at\"",
+            "\"updated_at\":\"2025-05-08T10:09:30Z\",\"created_at\"",
+        );
+        let history = history(&[job]);
+        assert_eq!(history.suspects(now()).count(), 0);
+        let past = &history.jobs[0];
+        assert_eq!(past.age(now()), ", created 7days 1h 10m ago");
+    }
+
+    #[test]
+    fn a_finished_run_over_more_integrations_serves_too() {
+        let (all, ten, two) = twelve();
+        let finished = |items: &[String], wanted: &[&str]| -> Vec<Vec<u64>> {
+            let ids = |run: PastRun| run.jobs.iter().map(|job| job.id).collect();
+            history(items).finished(&self::ids(wanted)).into_iter().map(ids).collect()
+        };
+        let both = item(1, "SUCCEEDED", 0, &["x", "y"]);
+        let exact = item(2, "SUCCEEDED", 0, &["x"]);
+        assert_eq!(finished(&[both.clone(), exact], &["x"]), [[2], [1]]);
+        assert!(finished(std::slice::from_ref(&both), &["x", "z"]).is_empty());
+        assert!(finished(&[both.replace("SUCCEEDED", "CREATED")], &["x"]).is_empty());
+        // Of a split run the jobs that matter.
+        let split = [item(7, "SUCCEEDED", 0, &ten), item(9, "SUCCEEDED", 1, &two)];
+        assert_eq!(finished(&split, &["i03"]), [[7]]);
+        assert_eq!(finished(&split, &["i11"]), [[9]]);
+        assert_eq!(finished(&split, &["i03", "i11"]), [[7, 9]]);
+        assert_eq!(history(&split).finished(&all).len(), 1);
+        // Two small runs are not parts of one.
+        let apart = [item(7, "SUCCEEDED", 0, &["x", "a"]), item(9, "SUCCEEDED", 1, &["y", "b"])];
+        assert!(finished(&apart, &["x", "y"]).is_empty());
     }
 }

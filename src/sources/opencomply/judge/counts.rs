@@ -1,15 +1,23 @@
 //! Counts per control: those of the job, and agreeing with its status, or of no use. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::trust::{Expected, Figures, add, count};
-use super::wire::{ByControl, JobSummary};
+use super::{Expected, Figures, REPORT_BROKEN, count};
 use crate::finding::{Cause, Problem, Severity};
+use crate::sources::opencomply::wire::{ByControl, JobSummary};
 use crate::text;
+
+/// What the report of a job counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct JobCounts {
+    pub controls: Vec<ControlCount>,
+    /// The integrations with any result.
+    pub integrations: BTreeSet<String>,
+}
 
 /// Checks of one control.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlCount {
+pub(in super::super) struct ControlCount {
     pub control: String,
     pub severity: Severity,
     /// The platform's word for a severity that is unknown; empty where it has none.
@@ -22,48 +30,50 @@ pub struct ControlCount {
 ///
 /// # Errors
 /// What does not agree.
-pub fn recount(
+pub(in super::super) fn recount(
     expected: Expected<'_>,
     figures: &Figures,
     report: ByControl,
-) -> Result<Vec<ControlCount>, Problem> {
+) -> Result<JobCounts, Problem> {
     let contradiction = |what: String| {
         expected
             .problem(Cause::Contradictory, format_args!("and its report by control differ: {what}"))
-            .help("run the gate again; if it stays, the platform's report of this job is broken")
+            .help(REPORT_BROKEN)
     };
-    let other = report.job_summary.and_then(|about| of_another(expected, &about));
-    if let Some(other) = other {
+    let about = report.job_summary.unwrap_or_default();
+    if let Some(other) = of_another(expected, &about) {
         return Err(contradiction(format!("the report {other}")));
     }
-    let mut counts = Vec::new();
+    let mut controls = Vec::new();
+    let mut by_severity = BTreeMap::new();
     for (control, given) in report.controls.unwrap_or_default() {
         let field = |name: &str| format!("controls.{}.{name}", text::one_line(&control, 80));
         let word = given.severity.unwrap_or_default();
         let severity = Severity::from_platform(&word);
-        counts.push(ControlCount {
+        let failed = count(expected, &field("alarms"), Some(given.alarms.unwrap_or(0)))?;
+        *by_severity.entry(severity).or_default() += failed;
+        controls.push(ControlCount {
             severity,
             unknown_word: if severity == Severity::Unknown { word } else { String::new() },
             passed: count(expected, &field("oks"), Some(given.oks.unwrap_or(0)))?,
-            failed: count(expected, &field("alarms"), Some(given.alarms.unwrap_or(0)))?,
+            failed,
             control,
         });
     }
-    let passed = counts.iter().fold(0_u64, |sum, count| sum.saturating_add(count.passed));
+    let passed: u64 = controls.iter().map(|count| count.passed).sum();
     if passed != figures.passed {
         return Err(contradiction(format!(
             "{passed} passed checks where its status says {}",
             figures.passed
         )));
     }
-    let mut by_severity = BTreeMap::new();
-    counts.iter().for_each(|count| add(&mut by_severity, count.severity, count.failed));
     figures.agree(&by_severity).map_err(contradiction)?;
-    Ok(counts)
+    let integrations = about.integration_ids.unwrap_or_default().into_iter().collect();
+    Ok(JobCounts { controls, integrations })
 }
 
 /// What else than the job a report says it is of, as the end of a sentence.
-pub fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> {
+pub(in super::super) fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> {
     if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
         return Some(format!("is of job {}", other.0));
     }
@@ -80,7 +90,7 @@ pub fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> 
 mod tests {
     use super::*;
 
-    fn report(text: &str) -> Result<Vec<ControlCount>, Problem> {
+    fn report(text: &str) -> Result<JobCounts, Problem> {
         let integrations = ["i1".to_owned(), "i2".to_owned()].into();
         let expected =
             Expected { place: "here", job: 136, framework: "a", integrations: &integrations };
@@ -88,7 +98,6 @@ mod tests {
             passed: 10,
             failed: 5,
             breakdown: [(Severity::High, 3), (Severity::Low, 1)].into(),
-            sank_too_long: false,
         };
         recount(expected, &figures, serde_json::from_str(text).unwrap())
     }
@@ -99,7 +108,9 @@ mod tests {
     #[test]
     fn counts_per_control_must_recount() {
         let about = r#""job_summary":{"job_id":136,"framework_id":"a","integration_ids":["i1"]}"#;
-        let counts = report(&format!(r#"{{"controls":{{{CONTROLS}}},{about}}}"#)).unwrap();
+        let JobCounts { controls: counts, integrations } =
+            report(&format!(r#"{{"controls":{{{CONTROLS}}},{about}}}"#)).unwrap();
+        assert_eq!(integrations, ["i1".to_owned()].into());
         assert_eq!(counts.len(), 3);
         assert_eq!((counts[2].severity, &*counts[2].unknown_word), (Severity::Unknown, "fatal"));
         assert_eq!(counts[0].unknown_word, "");

@@ -1,0 +1,175 @@
+//! Which controls of a framework a run evaluated, and which counts are theirs. Pure.
+//!
+//! The platform's report shows neither that a control shares its policy with another one and was
+//! not evaluated by itself (docs/platforms/opencomply.md#shared-policies), nor that a control left
+//! the framework and its results are of an earlier run
+//! (docs/platforms/opencomply.md#controls-that-left-a-framework).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Cause, Problem, Severity};
+use crate::sources::opencomply::controls::{Controls, Policy};
+use crate::sources::opencomply::examine::SoundJob;
+use crate::sources::opencomply::wire::Runner;
+use crate::text;
+
+/// Controls that are named in a sentence.
+const NAMED: usize = 5;
+
+/// What the run evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Evaluated {
+    /// Controls with a runner in this run; `None` where the runners were deleted meanwhile.
+    runners: Option<BTreeSet<String>>,
+    /// Controls with results.
+    results: BTreeSet<String>,
+}
+
+/// For which controls the results of a control count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Attribution {
+    /// Controls whose results are not of this run.
+    left_out: BTreeSet<String>,
+    /// The controls that share the policy of an evaluated one.
+    also: BTreeMap<String, Vec<(String, Severity)>>,
+    pub notes: Vec<String>,
+}
+
+impl Evaluated {
+    /// `runners` are the runners of each job.
+    pub fn of(jobs: &[SoundJob], runners: &[Vec<Runner>]) -> Self {
+        let counts = jobs.iter().flat_map(|job| &job.counts.controls);
+        let results = counts.map(|count| count.control.clone()).collect();
+        let known = jobs.iter().zip(runners).all(|(job, rows)| rows.len() as u64 == job.runners);
+        let ids: Option<BTreeSet<_>> =
+            runners.iter().flatten().map(|runner| runner.control_id.clone()).collect();
+        Self { runners: ids.filter(|_| known), results }
+    }
+
+    /// The controls that were evaluated.
+    pub fn ids(&self) -> &BTreeSet<String> {
+        self.runners.as_ref().unwrap_or(&self.results)
+    }
+
+    /// The controls of the framework that were not evaluated by themselves.
+    pub fn silent(&self, members: &BTreeSet<String>) -> BTreeSet<String> {
+        members.difference(self.ids()).cloned().collect()
+    }
+}
+
+impl Attribution {
+    /// The controls for which a result of this one counts, each with its severity; none if it is
+    /// not of this run.
+    pub fn targets<'a>(
+        &'a self,
+        control: &'a str,
+        severity: Severity,
+    ) -> impl Iterator<Item = (&'a str, Severity)> {
+        let itself = (!self.left_out.contains(control)).then_some((control, severity));
+        let others = self.also.get(control).filter(|_| itself.is_some()).into_iter().flatten();
+        itself.into_iter().chain(others.map(|(id, severity)| (&**id, *severity)))
+    }
+}
+
+/// Decides which counts are whose.
+///
+/// # Errors
+/// The controls that should have been evaluated and were not.
+pub(in super::super) fn attribute(
+    place: &str,
+    members: &BTreeSet<String>,
+    evaluated: &Evaluated,
+    controls: &Controls,
+    types: &BTreeSet<&str>,
+) -> Result<Attribution, Vec<Problem>> {
+    let mut attribution = Attribution::default();
+    let mut problems = Vec::new();
+    let by_policy: BTreeMap<&str, &String> = evaluated
+        .ids()
+        .iter()
+        .filter_map(|id| Some((controls.policy(id)?.id()?, id)))
+        .collect();
+    let (mut manual, mut unread, mut missed, mut shared) = (0, Vec::new(), Vec::new(), Vec::new());
+    for silent in evaluated.silent(members) {
+        match controls.policy(&silent) {
+            Some(Policy::None) => manual += 1,
+            Some(policy) if !policy.applies_to(types) => {}
+            Some(policy) => match policy.id().and_then(|id| by_policy.get(id)) {
+                Some(first) => {
+                    let severity = controls.severity(&silent);
+                    shared.push(format!("{silent} ({severity}, with {first})"));
+                    attribution.also.entry((*first).clone()).or_default().push((silent, severity));
+                }
+                // Without runners it is not known whether there was anything to evaluate.
+                None if evaluated.runners.is_some() => missed.push(silent),
+                None => {}
+            },
+            None => unread.push(silent),
+        }
+    }
+    if !missed.is_empty() {
+        let what = "the run did not evaluate";
+        problems.push(not_evaluated(place, what, &missed));
+    }
+    if !unread.is_empty() {
+        let what = "it cannot be determined whether the run should have evaluated";
+        problems.push(not_evaluated(place, what, &unread));
+    }
+    // What this run evaluated is never left out, whatever the list of controls says.
+    let gone = |id: &&String| match &evaluated.runners {
+        Some(runners) => !runners.contains(*id),
+        None => !members.contains(*id),
+    };
+    attribution.left_out = evaluated.results.iter().filter(gone).cloned().collect();
+    if !attribution.left_out.is_empty() {
+        if evaluated.runners.is_none() {
+            problems.push(unproven(place, &attribution.left_out));
+        }
+        attribution.notes.push(format!(
+            "left out the results of {} that this run did not evaluate, so that they are of an \
+             earlier one: {}",
+            text::count(attribution.left_out.len() as u64, "control"),
+            named(&attribution.left_out)
+        ));
+    }
+    if !shared.is_empty() {
+        attribution.notes.push(format!(
+            "{} with the policy of another control and counted as that one was: {}",
+            text::count(shared.len() as u64, "control"),
+            text::listed(shared, ", ", NAMED)
+        ));
+    }
+    if manual > 0 {
+        attribution.notes.push(format!(
+            "{} without a policy, which nothing evaluates",
+            text::count(manual, "manual control")
+        ));
+    }
+    if problems.is_empty() { Ok(attribution) } else { Err(problems) }
+}
+
+fn named<'a>(ids: impl IntoIterator<Item = &'a String>) -> String {
+    text::one_line(&text::listed(ids, ", ", NAMED), 600)
+}
+
+fn not_evaluated(place: &str, what: &str, ids: &[String]) -> Problem {
+    let what = format!(
+        "{place}: {what} {} of the framework: {}",
+        text::count(ids.len() as u64, "control"),
+        named(ids)
+    );
+    Problem::new(Cause::Incomplete, what)
+        .help("run the gate again; if this keeps happening, look at the controls on the platform")
+}
+
+/// Where the runners of a run were deleted by a later one, only the list of the framework's
+/// controls speaks against a result.
+fn unproven(place: &str, ids: &BTreeSet<String>) -> Problem {
+    let what = format!(
+        "{place}: results of {} may be of an earlier run: the framework does not list {}",
+        text::count(ids.len() as u64, "control"),
+        named(ids)
+    );
+    Problem::new(Cause::Incomplete, what)
+        .help("let a new run evaluate the framework as it is now: `run: {when: always}`")
+}

@@ -1,0 +1,254 @@
+//! The view of all resources of a job, read into findings.
+//!
+//! One document holds every check, passed and failed, and may be tens of megabytes. Passes are
+//! skipped unless the policy asks for them by more than counts per control, or the job is also over
+//! other integrations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+
+use super::rules::Rules;
+use super::view::{Check, Entries, Passes, Resource, View};
+use crate::evidence::{Count, SelectionCount, SubjectCount};
+use crate::finding::{Account, Finding, Fingerprint, Severity, Subject};
+use crate::http::Answer;
+use crate::selection::Selection;
+use crate::sources::opencomply::inventory::Integration;
+use crate::sources::opencomply::judge::controls::Attribution;
+use crate::sources::opencomply::wire::JobSummary;
+
+/// Reads the views of a run's jobs.
+pub(super) struct Reader<'a> {
+    /// The integrations whose rows are wanted.
+    integrations: &'a BTreeMap<String, Integration>,
+    rules: &'a Rules<'a>,
+    attribution: &'a Attribution,
+    passes_wanted: bool,
+    types: BTreeMap<String, Arc<str>>,
+    read: Read,
+}
+
+/// What was read of the wanted integrations.
+#[derive(Default)]
+pub(super) struct Read {
+    pub findings: Vec<Finding>,
+    /// Checks by control, severity, resource type and account; empty unless passes are wanted.
+    pub rows: Vec<SubjectCount>,
+    /// The counts of selections that need each resource.
+    pub answers: Vec<SelectionCount>,
+}
+
+/// What one view held, to be compared with the job's status: all of it, also what is not wanted.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// What the view says it is of.
+    pub about: Option<JobSummary>,
+    pub failed: BTreeMap<Severity, u64>,
+    /// Counted only where passes are wanted.
+    pub passed: u64,
+    /// An integration that the job is not for.
+    pub foreign: Option<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(
+        integrations: &'a BTreeMap<String, Integration>,
+        rules: &'a Rules<'a>,
+        attribution: &'a Attribution,
+        selections: impl IntoIterator<Item = Selection>,
+        passes_wanted: bool,
+    ) -> Self {
+        let answer = |selection| SelectionCount { selection, count: Count::ZERO };
+        let answers = selections.into_iter().map(answer).collect();
+        let read = Read { answers, ..Read::default() };
+        Self { integrations, rules, attribution, passes_wanted, types: BTreeMap::new(), read }
+    }
+
+    /// # Errors
+    /// The end of a sentence, if the view is not what the API promises.
+    pub fn read(&mut self, answer: &Answer, of_job: &BTreeSet<String>) -> Result<Seen, String> {
+        let unreadable = |error: crate::http::HttpError| error.to_string();
+        if self.passes_wanted {
+            let view = answer.json::<View<'_, Vec<Check<'_>>>>().map_err(unreadable)?;
+            self.view(view, of_job)
+        } else {
+            self.view(answer.json::<View<'_, IgnoredAny>>().map_err(unreadable)?, of_job)
+        }
+    }
+
+    pub fn finish(self) -> Read {
+        self.read
+    }
+
+    fn view<'v, O: Passes<'v>>(
+        &mut self,
+        view: View<'v, O>,
+        of_job: &BTreeSet<String>,
+    ) -> Result<Seen, String> {
+        let mut seen = Seen { about: view.job_summary, ..Seen::default() };
+        for (integration, types) in view.integrations.0 {
+            if !of_job.contains(&*integration.0) {
+                seen.foreign.get_or_insert_with(|| integration.0.clone().into_owned());
+            }
+            let known = self.integrations.get(&*integration.0);
+            let account = known.map(|known| Arc::new(account(&integration.0, Some(known))));
+            for (kind, resources) in types.resource_types.0 {
+                let kind = self.kind(&kind.0);
+                match &account {
+                    Some(account) => {
+                        self.group(account, kind.as_ref(), &resources.resources, &mut seen)?;
+                    }
+                    None => count_only(&resources.resources, &mut seen)?,
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The resource type, shared by all of it; the platform may have none.
+    fn kind(&mut self, kind: &str) -> Option<Arc<str>> {
+        if kind.is_empty() {
+            return None;
+        }
+        let shared = self.types.entry(kind.to_owned()).or_insert_with(|| kind.into());
+        Some(Arc::clone(shared))
+    }
+
+    /// The resources of one type in one account.
+    fn group<'r, 'v, O: Passes<'v>>(
+        &mut self,
+        account: &Arc<Account>,
+        kind: Option<&Arc<str>>,
+        resources: &'r Entries<'v, Resource<'v, O>>,
+        seen: &mut Seen,
+    ) -> Result<(), String> {
+        let Self { rules, attribution, read: Read { findings, rows, answers }, .. } = self;
+        let mut groups: BTreeMap<(&str, Severity), Checks> = BTreeMap::new();
+        for (id, resource) in &resources.0 {
+            let id = some(&id.0);
+            let name = resource.resource_name.as_ref().and_then(|name| some(&name.0));
+            let meant: Vec<_> =
+                answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
+            // Counts a check for each control that it is of, and gives their subjects.
+            let mut count = |check: &'r Check<'v>, failed: bool| -> Result<Vec<Subject>, String> {
+                let (control, severity) = check.control_and_severity(id)?;
+                seen.count(severity, failed);
+                let targets = attribution.targets(control, severity);
+                let subjects = targets.map(|(control, severity)| {
+                    let group = groups.entry((control, severity)).or_insert_with(|| {
+                        let account = Some(Arc::clone(account));
+                        let subject = rules.subject(control, severity, kind.cloned(), account);
+                        Checks::new(subject, answers)
+                    });
+                    group.count(failed, answers, &meant);
+                    group.row.subject.clone()
+                });
+                Ok(subjects.collect())
+            };
+            for alarm in resource.alarms() {
+                let reason = alarm.reason.as_ref().and_then(|reason| some(&reason.0));
+                for subject in count(&alarm.check, true)? {
+                    findings.push(finding(rules, subject, id, name, reason));
+                }
+            }
+            for pass in resource.passes() {
+                count(pass, false)?;
+            }
+        }
+        if self.passes_wanted {
+            rows.extend(groups.into_values().map(|group| group.row));
+        }
+        Ok(())
+    }
+}
+
+/// Counts the checks of an integration that is not wanted.
+fn count_only<'v, O: Passes<'v>>(
+    resources: &Entries<'v, Resource<'v, O>>,
+    seen: &mut Seen,
+) -> Result<(), String> {
+    for (id, resource) in &resources.0 {
+        for alarm in resource.alarms() {
+            seen.count(alarm.check.control_and_severity(Some(&id.0))?.1, true);
+        }
+        for pass in resource.passes() {
+            seen.count(pass.control_and_severity(Some(&id.0))?.1, false);
+        }
+    }
+    Ok(())
+}
+
+impl Seen {
+    fn count(&mut self, severity: Severity, failed: bool) {
+        match failed {
+            true => *self.failed.entry(severity).or_default() += 1,
+            false => self.passed += 1,
+        }
+    }
+}
+
+/// Checks of one subject.
+struct Checks {
+    row: SubjectCount,
+    /// For each of the answers, whether its selection matches the subject.
+    matching: Vec<bool>,
+}
+
+impl Checks {
+    fn new(subject: Subject, answers: &[SelectionCount]) -> Self {
+        let matching = answers.iter().map(|of| of.selection.matches(&subject)).collect();
+        Self { row: SubjectCount { subject, count: Count::ZERO }, matching }
+    }
+
+    /// Counts one check, also in each answer that matches its subject and its resource.
+    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], by_resource: &[bool]) {
+        let one = match failed {
+            true => Count { passed: Some(0), failed: 1 },
+            false => Count { passed: Some(1), failed: 0 },
+        };
+        self.row.count = self.row.count.plus(one);
+        for (answer, both) in answers.iter_mut().zip(self.matching.iter().zip(by_resource)) {
+            if *both.0 && *both.1 {
+                answer.count = answer.count.plus(one);
+            }
+        }
+    }
+}
+
+pub(super) fn account(integration: &str, known: Option<&Integration>) -> Account {
+    let id = known.and_then(|known| some(&known.provider_id)).unwrap_or(integration);
+    let name = known.and_then(|known| some(&known.name));
+    Account { id: id.into(), name: name.map(Into::into) }
+}
+
+fn finding(
+    rules: &Rules<'_>,
+    subject: Subject,
+    id: Option<&str>,
+    name: Option<&str>,
+    reason: Option<&str>,
+) -> Finding {
+    let control = subject.rule.as_deref().map_or("", |rule| &rule.id);
+    let account = subject.account.as_deref().map_or("", |account| &account.id);
+    let kind = subject.resource_type.as_deref().unwrap_or_default();
+    let fingerprint = Fingerprint::of(&[
+        "opencomply",
+        rules.framework(),
+        control,
+        account,
+        kind,
+        id.unwrap_or_default(),
+    ]);
+    Finding {
+        resource_id: id.map(Into::into),
+        resource_name: name.map(Into::into),
+        reason: reason.map(Into::into),
+        ..Finding::new(subject, fingerprint)
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
