@@ -53,7 +53,7 @@ fn every_evidence_trap_of_opencomply_is_red() {
         ("timeout", 3, "TIMEOUT"),
         ("canceled", 3, "CANCELED"),
         ("contradictory", 3, "breakdown"),
-        ("sink-limit", 3, "152 failed results of this job where its status counts 140"),
+        ("sink-limit", 3, "the platform waited 600 s for them to be stored"),
         ("disabled", 2, "compliance service is not enabled"),
         ("inactive", 3, "INACTIVE"),
     ];

@@ -13,7 +13,8 @@ use futures_util::future::join_all;
 
 use super::api::{self, Step};
 use super::examine::Sound;
-use super::framework::{Journal, Run, Task, patiently};
+use super::framework::{Run, Task};
+use super::journal::{Journal, patiently};
 use super::judge::Lost;
 use super::settings::RunMode;
 use crate::evidence::Role;
@@ -98,12 +99,7 @@ impl<'a> Acquirer<'a> {
     }
 
     /// After a run was lost: whether there is a newer equal one, which is then the next.
-    pub async fn lost(
-        &mut self,
-        journal: &mut Journal,
-        lost: &Lost,
-        newest: u64,
-    ) -> Step<bool> {
+    pub async fn lost(&mut self, journal: &mut Journal, lost: &Lost, newest: u64) -> Step<bool> {
         self.patient = true;
         if matches!(lost, Lost::StandsStill(..)) {
             return Ok(false);
@@ -190,7 +186,8 @@ impl<'a> Acquirer<'a> {
         let mut owner = self.owner(&job).await;
         loop {
             let age = job.age(task.now());
-            let state = format!("waiting for job {} of {owner}, over other integrations{age}", job.id);
+            let state =
+                format!("waiting for job {} of {owner}, over other integrations{age}", job.id);
             journal.progress(task, &state, &job.state);
             poll::pause(&task.session.stop, interval).await?;
             let history = self.history(journal).await?;

@@ -112,7 +112,10 @@ pub(super) async fn me(http: &Http) -> Result<Me, HttpError> {
 }
 
 /// The frameworks with these ids; all root frameworks if there are none.
-pub(super) async fn frameworks(http: &Http, ids: &[String]) -> Result<Vec<FrameworkItem>, HttpError> {
+pub(super) async fn frameworks(
+    http: &Http,
+    ids: &[String],
+) -> Result<Vec<FrameworkItem>, HttpError> {
     // `framework_ids` also finds frameworks that are not roots, which the list leaves out.
     let body = if ids.is_empty() { json!({}) } else { json!({"framework_ids": ids}) };
     let answer = http.query("main/compliance/api/v1/frameworks", &[], &body).send().await?;

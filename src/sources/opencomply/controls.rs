@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use super::api::{self, Step};
-use super::framework::{Journal, Task, patiently};
+use super::framework::Task;
+use super::journal::{Journal, patiently};
 use super::wire::ControlItem;
 use crate::finding::Severity;
 use crate::http::HttpError;
@@ -122,7 +123,11 @@ impl Controls {
     /// time that is left, never all of it.
     ///
     /// The value: why they are not all known, if so.
-    pub async fn learn_titles(&mut self, task: &Task<'_>, ids: &BTreeSet<String>) -> Option<String> {
+    pub async fn learn_titles(
+        &mut self,
+        task: &Task<'_>,
+        ids: &BTreeSet<String>,
+    ) -> Option<String> {
         let unknown: BTreeSet<_> = ids.iter().filter(|id| !self.0.contains_key(*id)).collect();
         if unknown.is_empty() {
             return None;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::{self, Halt, Step};
 use super::controls::Controls;
-use super::framework::{EndedRun, Journal, Task, patiently};
+use super::framework::{EndedRun, Task};
+use super::journal::{Journal, patiently};
 use super::judge::controls::{Attribution, Evaluated, attribute};
 use super::judge::counts::{JobCounts, recount};
 use super::judge::{self, Expected, Figures, Judgement, Lost};
@@ -175,7 +176,8 @@ async fn facts(
 ) -> Step<Result<(JobCounts, Vec<Runner>), Problem>> {
     let http = &task.session.http;
     let job = expected.job;
-    let report = match of_job(task, journal, job, async || api::by_control(http, job).await).await? {
+    let report = match of_job(task, journal, job, async || api::by_control(http, job).await).await?
+    {
         Ok(Some(report)) => report,
         Ok(None) => return Ok(Err(judge::report_missing(expected, figures))),
         // Every job that succeeded has this report, and who may read its status may read it

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-use tokio::time::Instant;
-
 use super::acquire::{Acquired, Acquirer};
 use super::api::{Halt, Step};
 use super::examine::{self, Examined, Rejected, Sound};
+use super::journal::Journal;
 use super::judge::Lost;
 use super::scope::Scope;
 use super::settings::{RunMode, Settings};
 use super::watch::{self, Watched};
-use super::wire::{self, Me, Status};
-use super::{api, read};
-use crate::evidence::{Job, Part, Role};
+use super::wire::{Me, Status};
+use super::{journal, read};
+use crate::evidence::{Part, Role};
 use crate::finding::{Cause, Problem};
 use crate::sources::Session;
-use crate::stop::Reason;
+use chrono::{DateTime, Utc};
 
 /// Runs that are tried before giving up, because other users may keep ending them.
 const ROUNDS: u32 = 4;
@@ -36,12 +34,7 @@ pub(super) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    pub fn new(
-        session: &'a Session,
-        settings: &'a Settings,
-        me: &'a Me,
-        scope: &'a Scope,
-    ) -> Self {
+    pub fn new(session: &'a Session, settings: &'a Settings, me: &'a Me, scope: &'a Scope) -> Self {
         let place = format!("{}: framework `{}`", session.name, scope.framework);
         Self { session, settings, me, scope, place, wanted: scope.ids() }
     }
@@ -110,91 +103,6 @@ impl EndedRun {
     }
 }
 
-/// What happened so far. All of it is reported, whatever the end.
-#[derive(Default)]
-pub(super) struct Journal {
-    pub notes: Vec<String>,
-    /// Jobs that this gate started and has not seen in a final state.
-    pub unfinished: BTreeSet<u64>,
-    /// The jobs that are relied on at present.
-    jobs: Vec<Job>,
-    /// What was last seen, to end a sentence with.
-    seen: String,
-    /// What a job that does not move probably waits for.
-    pub hint: Option<&'static str>,
-    outage: Option<Outage>,
-}
-
-/// A time in which the platform does not answer.
-struct Outage {
-    since: DateTime<Utc>,
-    began: Instant,
-    what: String,
-}
-
-impl Journal {
-    pub fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
-    }
-
-    /// Shows the present state of this framework, and remembers it.
-    pub fn progress(&mut self, task: &Task<'_>, state: &str, detail: &str) {
-        let source = format!("{} {}", task.session.name, task.scope.framework);
-        task.session.progress.status(&source, state, detail);
-        self.seen = match detail {
-            "" => state.to_owned(),
-            _ => format!("{state}, {detail}"),
-        };
-    }
-
-    /// Records what is known of the jobs that are relied on.
-    pub fn saw(&mut self, run: &Run, statuses: &[Option<&Status>]) {
-        self.jobs.clear();
-        for (member, status) in run.jobs.iter().zip(statuses) {
-            let state = status.map(|status| status.state()).unwrap_or_default();
-            if wire::is_final(&state) {
-                self.unfinished.remove(&member.job);
-            }
-            self.jobs.push(Job {
-                id: member.job.to_string(),
-                ended_at: status.and_then(|status| status.ended_at()),
-                state,
-                role: run.role,
-            });
-        }
-    }
-
-    /// No job is relied on.
-    pub fn forget_jobs(&mut self) {
-        self.jobs.clear();
-    }
-
-    /// The platform has not answered a request that began at this moment.
-    pub fn unanswered(&mut self, task: &Task<'_>, began: Instant, what: &str) {
-        let outage = self.outage.get_or_insert_with(|| {
-            let since = Utc::now() - began.elapsed();
-            Outage { since, began, what: String::new() }
-        });
-        what.clone_into(&mut outage.what);
-        let state = format!("no answer since {}", outage.since.format("%H:%M:%S UTC"));
-        let detail = format!("for {}: {what}", age(outage.began));
-        let source = format!("{} {}", task.session.name, task.scope.framework);
-        task.session.progress.status(&source, &state, &detail);
-    }
-
-    pub fn answered(&mut self) {
-        self.outage = None;
-    }
-}
-
-/// `2m 5s`.
-fn age(since: Instant) -> String {
-    let seconds = since.elapsed().as_secs();
-    humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
-}
-
 /// What remains when a framework is done.
 pub(super) struct Done {
     pub part: Part,
@@ -213,7 +121,9 @@ pub(super) async fn collect(task: &Task<'_>) -> Done {
         match collected {
             Ok(()) => {}
             Err(Halt::Problems(problems)) => part.problems.extend(problems),
-            Err(Halt::Stopped(reason)) => part.problems.push(stopped(task, &journal, reason)),
+            Err(Halt::Stopped(reason)) => {
+                part.problems.push(journal::stopped(task, &journal, reason));
+            }
         }
     } else {
         // A run would be inconclusive for the same reason.
@@ -311,58 +221,4 @@ fn runs_end_early(task: &Task<'_>, lost: Option<&Lost>) -> Problem {
         "let the pipelines that gate on this framework use the same integrations, so that they \
          can share a run, or rely on scheduled runs with `run: {when: never}`",
     )
-}
-
-fn stopped(task: &Task<'_>, journal: &Journal, reason: Reason) -> Problem {
-    let seen = match &*journal.seen {
-        "" => String::new(),
-        seen => format!("; last seen: {seen}"),
-    };
-    match (reason, &journal.outage) {
-        (Reason::Deadline, Some(outage)) => {
-            let since = outage.since.format("%H:%M:%S UTC");
-            let what = format!(
-                "the platform did not answer from {since} to the deadline, for {}: {}{seen}",
-                age(outage.began),
-                outage.what
-            );
-            task.problem(Cause::Unreachable, what)
-                .help("check that the platform is up and reachable from this machine")
-        }
-        (Reason::Deadline, None) => {
-            let hint = journal.hint.map_or_else(String::new, |hint| format!("; {hint}"));
-            let what =
-                format!("the deadline passed before its evidence was complete{seen}{hint}");
-            task.problem(Cause::Deadline, what)
-                .help("raise `deadline`, or find out on the platform what the job waits for")
-        }
-        (Reason::Interrupt(_), _) => task.problem(
-            Cause::Interrupted,
-            format_args!("interrupted before its evidence was complete{seen}"),
-        ),
-    }
-}
-
-/// Repeats a request that only reads while what went wrong passes by itself, until the deadline.
-///
-/// # Errors
-/// The first error that does not pass by itself, or the reason to stop.
-pub(super) async fn patiently<T>(
-    task: &Task<'_>,
-    journal: &mut Journal,
-    ask: impl AsyncFn() -> Result<T, crate::http::HttpError>,
-) -> Step<Result<T, crate::http::HttpError>> {
-    loop {
-        let began = Instant::now();
-        match ask().await {
-            Err(error) if api::passes(&error) => {
-                journal.unanswered(task, began, &error.to_string());
-            }
-            other => {
-                journal.answered();
-                return api::unless_stopped(other);
-            }
-        }
-        crate::poll::pause(&task.session.stop, task.settings.interval).await?;
-    }
 }

@@ -101,7 +101,9 @@ pub(super) async fn all_integrations(http: &Http) -> Result<Vec<Integration>, Pr
                 items.len()
             ),
         )
-        .help("run the gate again; if this keeps happening, the platform leaves integrations out"));
+        .help(
+            "run the gate again; if this keeps happening, the platform leaves integrations out",
+        ));
     }
     Ok(sorted(items))
 }

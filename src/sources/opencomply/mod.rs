@@ -35,6 +35,7 @@ mod controls;
 mod examine;
 mod framework;
 mod inventory;
+mod journal;
 mod judge;
 mod preflight;
 mod read;
@@ -67,7 +68,7 @@ pub const SYSTEM: System = System {
 };
 
 /// What a reader who fixed a finding has to know.
-const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
+pub const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
      discovery (every 12 h by default), or one started by hand.";
 
 impl Describe for Settings {
@@ -118,11 +119,8 @@ impl Prepared for Planned<'_> {
 
     async fn collect(self) -> Outcome {
         let Self { settings, session, plan } = self;
-        let tasks: Vec<_> = plan
-            .scopes
-            .iter()
-            .map(|scope| Task::new(session, settings, &plan.me, scope))
-            .collect();
+        let tasks: Vec<_> =
+            plan.scopes.iter().map(|scope| Task::new(session, settings, &plan.me, scope)).collect();
         // A framework that fails does not hide the others: each has its own part.
         let done = join_all(tasks.iter().map(framework::collect)).await;
         let mut notes = plan.notes.clone();

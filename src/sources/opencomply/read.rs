@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::api::{self, Halt, Step};
 use super::examine::{Sound, SoundJob};
-use super::framework::{Journal, Task, patiently};
+use super::framework::Task;
+use super::journal::{Journal, patiently};
 use super::judge::Expected;
 use super::judge::counts::{ControlCount, of_another};
 use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table};
@@ -71,7 +72,8 @@ pub(super) async fn read(
 /// The alarms of which the severity is unknown, a sentence per job.
 fn unknown_severities(run: &Sound) -> impl Iterator<Item = String> {
     run.jobs.iter().filter_map(|job| {
-        let unknown = |count: &&ControlCount| count.severity == Severity::Unknown && count.failed > 0;
+        let unknown =
+            |count: &&ControlCount| count.severity == Severity::Unknown && count.failed > 0;
         let unknown = || job.counts.controls.iter().filter(unknown);
         let failed: u64 = unknown().map(|count| count.failed).sum();
         (failed > 0).then(|| {
@@ -211,10 +213,8 @@ async fn findings(
     let read = reader.finish();
     if covers_more && !passes_agree {
         let what = "the passed checks in the resource view do not recount to the status of the job";
-        *part = Part {
-            problems: vec![task.problem(Cause::Contradictory, what)],
-            ..undivided(part)
-        };
+        *part =
+            Part { problems: vec![task.problem(Cause::Contradictory, what)], ..undivided(part) };
         return Ok(());
     }
     part.findings = Findings::Listed(read.findings);
@@ -315,7 +315,6 @@ fn findings_missing(task: &Task<'_>, job: u64, problem: Problem) -> Problem {
         cause => cause,
     };
     let what = format!("the findings of job {job} are missing: {}", problem.message);
-    task.problem(cause, what).help(
-        "gates that need only counts are decided by those; for the others run the gate again",
-    )
+    task.problem(cause, what)
+        .help("gates that need only counts are decided by those; for the others run the gate again")
 }

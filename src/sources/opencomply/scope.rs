@@ -165,9 +165,8 @@ fn covers_none(place: &str, framework: &Framework, wanted: &Integrations) -> Pro
         // Every run of it is refused (docs/platforms/opencomply.md#lists).
         Some([]) => {
             let what = format!("{place}: framework `{id}` allows no integration type at all");
-            return Problem::new(Cause::Invalid, what).help(
-                "correct the framework on the platform, or take it out of `frameworks`",
-            );
+            return Problem::new(Cause::Invalid, what)
+                .help("correct the framework on the platform, or take it out of `frameworks`");
         }
         Some(types) => types.join(", "),
         None => "types that the platform does not name".to_owned(),

@@ -1,14 +1,16 @@
 //! What a policy says under `sources.opencomply`.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
 use super::SYSTEM;
-use crate::sources::{Connection, Period, schema_of, settings, written_as};
+use crate::sources::{Connection, Period, settings, written_as};
+
+mod integrations;
+
+pub(super) use integrations::{Entry, Integrations};
 
 /// How often a job is looked at, if the policy does not say: each look costs the platform a
 /// framework list, a lookup per integration and a search (docs/platforms/opencomply.md#timing).
@@ -85,125 +87,6 @@ fn check_frameworks(frameworks: &[String]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Which integrations are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Integrations {
-    All,
-    Listed(Vec<Entry>),
-}
-
-/// One integration, by what is known of it. The fields are AND-ed and literal.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "EntryKeys")]
-pub(crate) struct Entry {
-    pub integration_id: Option<String>,
-    pub integration_type: Option<String>,
-    pub provider_id: Option<String>,
-    pub name: Option<String>,
-}
-
-/// An integration by its ids.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "Integration"))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EntryKeys {
-    /// The platform's own id, a UUID.
-    #[serde(default)]
-    integration_id: Option<String>,
-    /// Such as `aws_cloud_account` or `azure_subscription`.
-    #[serde(default)]
-    integration_type: Option<String>,
-    /// The cloud's id: an account number, a subscription id.
-    #[serde(default)]
-    provider_id: Option<String>,
-    /// The name given on the platform.
-    #[serde(default)]
-    name: Option<String>,
-}
-
-impl TryFrom<EntryKeys> for Entry {
-    type Error = String;
-
-    fn try_from(keys: EntryKeys) -> Result<Self, String> {
-        let EntryKeys { integration_id, integration_type, provider_id, name } = keys;
-        let named = [
-            ("integration_id", &integration_id),
-            ("integration_type", &integration_type),
-            ("provider_id", &provider_id),
-            ("name", &name),
-        ];
-        for (key, value) in named {
-            if value.as_deref().is_some_and(|value| value.trim().is_empty()) {
-                return Err(format!("`{key}` of an integration is empty"));
-            }
-        }
-        // A type alone would grow with the platform: that is what `all` is written for.
-        if integration_id.is_none() && provider_id.is_none() && name.is_none() {
-            return Err("an integration needs `integration_id`, `provider_id` or `name`; the \
-                        platform takes an empty one for all there are"
-                .to_owned());
-        }
-        Ok(Self { integration_id, integration_type, provider_id, name })
-    }
-}
-
-/// As in the policy: `integration_type: aws_cloud_account, provider_id: "122814690049"`.
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = [
-            ("integration_id", &self.integration_id),
-            ("integration_type", &self.integration_type),
-            ("provider_id", &self.provider_id),
-            ("name", &self.name),
-        ];
-        let written: Vec<_> = fields
-            .into_iter()
-            .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}: {value}")))
-            .collect();
-        f.write_str(&written.join(", "))
-    }
-}
-
-impl<'de> Deserialize<'de> for Integrations {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AllOrList;
-        impl<'de> Visitor<'de> for AllOrList {
-            type Value = Integrations;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`all`, or a list of integrations")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Integrations, E> {
-                match text {
-                    "all" => Ok(Integrations::All),
-                    _ => Err(E::custom(format!(
-                        "`{text}` is not `all`; write `all`, or list the integrations"
-                    ))),
-                }
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(
-                self,
-                mut list: A,
-            ) -> Result<Integrations, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = list.next_element()? {
-                    entries.push(entry);
-                }
-                if entries.is_empty() {
-                    return Err(de::Error::custom(
-                        "`integrations` is empty; list them, or write `all`",
-                    ));
-                }
-                Ok(Integrations::Listed(entries))
-            }
-        }
-        deserializer.deserialize_any(AllOrList)
-    }
 }
 
 /// Whether a run is started, or the result of an earlier one will do.
@@ -310,16 +193,7 @@ impl TryFrom<PollKeys> for Poll {
     }
 }
 
-written_as!(Settings => Keys, RunMode => RunKeys, Poll => PollKeys, Entry => EntryKeys);
-
-schema_of! {
-    Integrations, "Integrations", |generator| {
-        let entry = generator.subschema_for::<Entry>();
-        schemars::json_schema!({
-            "anyOf": [{"const": "all"}, {"type": "array", "items": entry, "minItems": 1}]
-        })
-    };
-}
+written_as!(Settings => Keys, RunMode => RunKeys, Poll => PollKeys);
 
 #[cfg(test)]
 mod tests {

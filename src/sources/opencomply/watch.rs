@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::acquire::past::stands_still;
 use super::api::{self, Halt, Step};
-use super::framework::{EndedRun, Journal, Run, Task};
+use super::framework::{EndedRun, Run, Task};
+use super::journal::Journal;
 use super::judge::{self, Lost};
 use super::wire::{self, Status};
 use crate::evidence::Role;
@@ -170,7 +171,8 @@ pub(super) fn integration_gone(task: &Task<'_>, job: u64) -> Problem {
 /// Whether nothing comes of the run any more.
 fn lost(task: &Task<'_>, run: &Run, statuses: &[Option<&Status>]) -> Option<Lost> {
     let now = task.now();
-    let jobs = || run.jobs.iter().zip(statuses).filter_map(|(job, status)| Some((job.job, (*status)?)));
+    let jobs =
+        || run.jobs.iter().zip(statuses).filter_map(|(job, status)| Some((job.job, (*status)?)));
     // One member without runners is enough: the run as a whole is not sound any more.
     let superseded = jobs().find(|(_, status)| judge::is_superseded(status));
     if let Some((job, _)) = superseded {

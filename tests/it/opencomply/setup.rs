@@ -64,12 +64,6 @@ impl Platform {
         Self::with(&format!(r#""job": {{{QUICK}}}"#), "").await
     }
 
-    /// With runners that take so many milliseconds.
-    pub async fn quick_after(runners: &str) -> Self {
-        let course = QUICK.replace(r#""runners": 300"#, &format!(r#""runners": {runners}"#));
-        Self::with(&format!(r#""job": {{{course}}}"#), "").await
-    }
-
     pub async fn named(name: &str) -> Self {
         Self::start(Scenario::named(name).unwrap()).await
     }

@@ -45,7 +45,8 @@ async fn gates_that_start_at_once_share_one_run() {
 
 /// Returns how many of them started a run.
 async fn eight_gates_at_once() -> usize {
-    let mut platform = Platform::quick_after("4000").await;
+    let pace = r#""pace": {"created": 3000, "runners": 1000, "sink": 50, "summarizer": 100}"#;
+    let mut platform = Platform::with(&format!(r#""job": {{{pace}}}"#), "").await;
     // Every answer is old when it arrives, so that no gate sees which others have just started.
     platform.origin = late(platform.simulator.address(), Duration::from_millis(250)).await;
     let gates: Vec<_> = (0..8).map(|_| Gate::documented()).collect();
@@ -117,7 +118,7 @@ async fn a_run_that_is_superseded_again_and_again_is_given_up() {
     );
     let platform = Platform::with(&rival, "").await;
     let part = Gate::documented().part(&platform).await;
-    assert_problem(&part, Cause::Incomplete, "are ended by others");
+    assert_problem(&part, Cause::Incomplete, "other users keep ending its runs");
     assert_eq!(platform.starts(), 2);
 }
 
@@ -162,7 +163,7 @@ async fn a_recent_run_with_a_gap_is_not_used_again() {
 }
 
 #[tokio::test]
-async fn a_run_that_says_nothing_is_looked_past() {
+async fn a_run_that_says_nothing_is_skipped() {
     let past = r#""history": [{"age": 7200}, {"age": 3600, "job": {"ends": "CANCELED"}}]"#;
     for (mode, token) in [("{when: never}", VIEWER), ("{when: stale, max_age: 3h}", ADMIN)] {
         let platform = Platform::with(past, "").await;
@@ -175,7 +176,7 @@ async fn a_run_that_says_nothing_is_looked_past() {
 }
 
 #[tokio::test]
-async fn a_run_that_lost_its_runners_is_looked_past() {
+async fn a_run_that_lost_its_runners_is_skipped() {
     // The second was superseded by the third, over another integration.
     let past = format!(
         r#""history": [{{"age": 7200}},
@@ -187,8 +188,8 @@ async fn a_run_that_lost_its_runners_is_looked_past() {
     let part = never.part(&platform).await;
     assert_documented(&part);
     assert_eq!(job_ids(&part), ["133"]);
-    let told = part.notes.join("\n");
-    assert!(told.contains("job 134 lost its runners"), "{told}");
+    let notes = part.notes.join("\n");
+    assert!(notes.contains("job 134 lost its runners"), "{notes}");
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn never_starts_nothing_and_says_what_it_looked_at() {
 }
 
 #[tokio::test]
-async fn a_remnant_of_a_run_blocks_nobody() {
+async fn a_remnant_of_a_run_is_not_waited_for() {
     let past = format!(
         r#""history": [{{"age": 400000, "integrations": ["{AWS}"],
                          "job": {{"ends": "NEVER", "stuck_in": "SINK_IN_PROGRESS"}}}}],
@@ -235,6 +236,7 @@ async fn a_remnant_of_a_run_blocks_nobody() {
     let platform = Platform::with(&past, "").await;
     let part = Gate::documented().part(&platform).await;
     assert_documented(&part);
-    let told = part.notes.join("\n");
-    assert!(told.contains("job 135 is SINK_IN_PROGRESS, created 4days"), "{told}");
+    let notes = part.notes.join("\n");
+    assert!(notes.contains("job 135 is SINK_IN_PROGRESS, created 4days"), "{notes}");
+    assert!(notes.contains("and does not move; it was not waited for"), "{notes}");
 }

@@ -77,7 +77,7 @@ async fn an_interrupted_gate_returns_and_cancels() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_told_before_anything_is_started() {
+async fn all_that_is_wrong_is_reported_before_anything_is_started() {
     let platform = Platform::quick().await;
     let mut gate = Gate::over("[{provider_id: \"12281469004\"}, {name: nobody-knows}]");
     gate.settings = gate.settings.replace("baseline_security", "baseline_securty");

@@ -113,7 +113,9 @@ impl Platform {
             "framework_id": plan.id,
             "framework_title": self.hostility.text(plan.framework.title.as_str()),
             "compliance_score": score,
-            "plugins": if plan.framework.hides_types || plan.framework.allows_no_type {
+            "plugins": if plan.framework.hides_types {
+                Value::Null
+            } else if plan.framework.allows_no_type {
                 json!([])
             } else {
                 json!(nullable(plan.framework.integration_types.clone()))

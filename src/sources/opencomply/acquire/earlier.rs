@@ -19,9 +19,8 @@ use crate::finding::{Cause, Problem};
 use crate::http::Failure;
 use crate::sources::opencomply::api::{self, Halt, Step};
 use crate::sources::opencomply::examine::{self, Examined, Rejected, Sound};
-use crate::sources::opencomply::framework::{
-    EndedRun, Found, Journal, Run, Task, watch_and_examine,
-};
+use crate::sources::opencomply::framework::{EndedRun, Found, Run, Task, watch_and_examine};
+use crate::sources::opencomply::journal::Journal;
 use crate::text;
 
 /// Runs that say nothing and are skipped, newest first.
@@ -137,8 +136,7 @@ async fn said(
     max_age: Option<Duration>,
 ) -> Step<Said> {
     let run = Run::new(Role::Reused, past.members());
-    let covers_more =
-        run.jobs.iter().any(|member| !member.integrations.is_subset(&task.wanted));
+    let covers_more = run.jobs.iter().any(|member| !member.integrations.is_subset(&task.wanted));
     let label = run.label();
     let said = said_of_run(task, journal, past, run, max_age).await?;
     Ok(match said {

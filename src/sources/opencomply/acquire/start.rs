@@ -11,7 +11,8 @@ use crate::http::{Failure, HttpError};
 use crate::poll;
 use crate::sources::opencomply::api::{self, Halt, Step};
 use crate::sources::opencomply::cancel;
-use crate::sources::opencomply::framework::{Journal, Member, Run, Task};
+use crate::sources::opencomply::framework::{Member, Run, Task};
+use crate::sources::opencomply::journal::Journal;
 use crate::sources::opencomply::wire::{Started, StartedJob};
 use crate::text;
 
@@ -119,11 +120,8 @@ impl Acquirer<'_> {
             let new: Vec<_> = runs.into_iter().filter(|run| run.is_after(newest)).collect();
             if let Some(past) = new.first() {
                 // Of several equal ones it is not known which is ours, and none may be cancelled.
-                let role = if new.len() == 1 {
-                    self.role_in(journal, past).await?
-                } else {
-                    Role::Joined
-                };
+                let role =
+                    if new.len() == 1 { self.role_in(journal, past).await? } else { Role::Joined };
                 let run = Run::new(role, past.members());
                 journal.note(format!(
                     "{} was found in the history after the answer to its start was lost",
@@ -167,11 +165,8 @@ fn may_be_carried_out(error: &HttpError) -> bool {
 }
 
 fn started_nothing(task: &Task<'_>) -> Problem {
-    task.problem(
-        Cause::Invalid,
-        "the platform started nothing: none of these integrations matched",
-    )
-    .help("check `integrations` against `compliance-gate list integrations`")
+    task.problem(Cause::Invalid, "the platform started nothing: none of these integrations matched")
+        .help("check `integrations` against `compliance-gate list integrations`")
 }
 
 /// The jobs of the answer, if they cover what was asked for.

@@ -84,11 +84,8 @@ pub(in super::super) fn attribute(
 ) -> Result<Attribution, Vec<Problem>> {
     let mut attribution = Attribution::default();
     let mut problems = Vec::new();
-    let by_policy: BTreeMap<&str, &String> = evaluated
-        .ids()
-        .iter()
-        .filter_map(|id| Some((controls.policy(id)?.id()?, id)))
-        .collect();
+    let by_policy: BTreeMap<&str, &String> =
+        evaluated.ids().iter().filter_map(|id| Some((controls.policy(id)?.id()?, id))).collect();
     let (mut manual, mut unread, mut missed, mut shared) = (0, Vec::new(), Vec::new(), Vec::new());
     for silent in evaluated.silent(members) {
         match controls.policy(&silent) {

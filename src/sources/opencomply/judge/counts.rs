@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Expected, Figures, REPORT_BROKEN, count};
+use super::Expected;
+use super::figures::{Figures, REPORT_BROKEN, count};
 use crate::finding::{Cause, Problem, Severity};
 use crate::sources::opencomply::wire::{ByControl, JobSummary};
 use crate::text;
@@ -98,6 +99,7 @@ mod tests {
             passed: 10,
             failed: 5,
             breakdown: [(Severity::High, 3), (Severity::Low, 1)].into(),
+            runners: 2,
         };
         recount(expected, &figures, serde_json::from_str(text).unwrap())
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::finding::Severity;
 
 fn ids() -> BTreeSet<String> {
     ["i1".to_owned(), "i2".to_owned()].into()
@@ -85,10 +86,7 @@ fn a_gap_in_a_job_that_succeeded_is_seen() {
         (&[("/with_incidents", "false")], Cause::Incomplete, "ran without incidents"),
         (&[("/with_incidents", "null")], Cause::Incomplete, "ran without incidents"),
         (
-            &[
-                ("/runners_status/runners_failed", "3"),
-                ("/runners_status/runners_succeeded", "38"),
-            ],
+            &[("/runners_status/runners_failed", "3"), ("/runners_status/runners_succeeded", "38")],
             Cause::Incomplete,
             "of its 41 runners 3 failed",
         ),
@@ -125,16 +123,8 @@ fn a_gap_in_a_job_that_succeeded_is_seen() {
             "evaluated the integrations [i1] where it should have evaluated",
         ),
         (&[("/incidents", "null")], Cause::Protocol, "no `incidents.summary.ok`"),
-        (
-            &[("/incidents/summary/alarm", "null")],
-            Cause::Protocol,
-            "no `incidents.summary.alarm`",
-        ),
-        (
-            &[("/incidents/summary/ok", "-1")],
-            Cause::Protocol,
-            "negative `incidents.summary.ok`",
-        ),
+        (&[("/incidents/summary/alarm", "null")], Cause::Protocol, "no `incidents.summary.alarm`"),
+        (&[("/incidents/summary/ok", "-1")], Cause::Protocol, "negative `incidents.summary.ok`"),
         (
             &[("/incidents/alarms_breakdown/high", "120")],
             Cause::Contradictory,
@@ -206,10 +196,7 @@ fn the_controls_that_were_not_evaluated_are_named_but_not_all() {
         failure_message: (number == 3).then(|| "no\nsuch table".to_owned()),
     };
     let words = not_evaluated(&(0..20).map(runner).collect::<Vec<_>>()).unwrap();
-    assert!(
-        words.starts_with("not evaluated: control_03 (FAILED: no such table), "),
-        "{words}"
-    );
+    assert!(words.starts_with("not evaluated: control_03 (FAILED: no such table), "), "{words}");
     assert!(words.ends_with("and 7 more"), "{words}");
     assert_eq!(not_evaluated(&[runner(0)]), None);
     assert_eq!(not_evaluated(&[]), None);

@@ -6,8 +6,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::de::IgnoredAny;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::finding::Severity;
 use crate::sources::opencomply::wire::JobSummary;
@@ -94,8 +94,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Alarm<'a> {
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn control_and_severity(&self, resource: Option<&str>) -> Result<(&str, Severity), String> {
-        let Some(control) = self.control_id.as_ref().and_then(|control| (!control.0.is_empty()).then_some(&*control.0)) else {
+    pub(super) fn control_and_severity(
+        &self,
+        resource: Option<&str>,
+    ) -> Result<(&str, Severity), String> {
+        let Some(control) = self
+            .control_id
+            .as_ref()
+            .and_then(|control| (!control.0.is_empty()).then_some(&*control.0))
+        else {
             let resource = text::one_line(resource.unwrap_or("(not named)"), 100);
             return Err(format!("a check of resource {resource} has no `control_id`"));
         };
