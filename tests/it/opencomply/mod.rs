@@ -1,6 +1,7 @@
 //! The OpenComply source against the embedded platform, over real HTTP: what it starts, shares,
 //! waits for, refuses to believe, and cleans up.
 
+mod real;
 mod setup;
 mod sharing;
 mod starts;
