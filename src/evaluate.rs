@@ -176,8 +176,12 @@ pub fn decide<'a>(
                 .rule(&policy.evidence, now)
         })
         .collect();
-    let verdict = rulings.iter().map(verdict_of).chain(at_least).max().unwrap_or(Verdict::Invalid);
-    Decision { verdict, mode: policy.mode, warnings: warnings(policy, now), rulings }
+    let unseen = accounts_without_results(policy, evidence);
+    let warned = (!unseen.is_empty()).then_some(Verdict::Warned);
+    let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(at_least);
+    let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
+    let warnings = warnings(policy, now).into_iter().chain(unseen).collect();
+    Decision { verdict, mode: policy.mode, warnings, rulings }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {
@@ -192,6 +196,27 @@ fn verdict_of(ruling: &Ruling<'_>) -> Verdict {
         (_, Level::Block, State::Breached, Some(_)) => Verdict::Blocked,
         (_, Level::Block, _, None) => worst,
     }
+}
+
+/// A warning for each piece of evidence that a gate uses and in which accounts are missing.
+fn accounts_without_results(policy: &Policy, evidence: &Evidence) -> Vec<String> {
+    let used = evidence.outcomes.iter().filter(|outcome| policy.uses(&outcome.source));
+    let parts = used.flat_map(|outcome| outcome.parts.iter().map(move |part| (outcome, part)));
+    parts
+        .filter(|(_, part)| part.problems.is_empty() && !part.accounts_without_results.is_empty())
+        .map(|(outcome, part)| {
+            let framework = part.framework.as_ref();
+            let framework = framework.map_or_else(String::new, |id| format!(": framework `{id}`"));
+            let accounts = part.accounts_without_results.iter().map(ToString::to_string);
+            let accounts = text::listed(accounts, ", ", 5);
+            format!(
+                "{}{framework}: there is no result at all, passed or failed, for account {}; check \
+                 that the platform discovers it",
+                outcome.source,
+                text::one_line(&accounts, 600)
+            )
+        })
+        .collect()
 }
 
 fn warnings(policy: &Policy, now: DateTime<Utc>) -> Vec<String> {

@@ -88,6 +88,16 @@ pub struct Account {
     pub name: Option<Arc<str>>,
 }
 
+impl fmt::Display for Account {
+    /// `122814690049 (prod)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) if *name != self.id => write!(f, "{} ({name})", self.id),
+            _ => f.write_str(&self.id),
+        }
+    }
+}
+
 /// What a check is about, apart from the single resource: all that a count can be split by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Subject {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::finding::{Control, Finding, Severity, Subject};
+use crate::finding::{Account, Control, Finding, Severity, Subject};
 
 /// A property that a selector can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -212,6 +212,12 @@ impl Selection {
             && self.word(Field::Region, &[region.as_deref()])
             && self.word(Field::Account, &[account_id, account_name])
             && self.matches_controls(controls)
+    }
+
+    /// Whether it asks for accounts, and this is one of them.
+    pub fn names_account(&self, account: &Account) -> bool {
+        self.words.contains_key(&Field::Account)
+            && self.word(Field::Account, &[Some(&account.id), account.name.as_deref()])
     }
 
     /// Whether a resource is within the selection, by its id or its name.

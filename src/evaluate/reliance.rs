@@ -36,6 +36,18 @@ pub fn shortcomings(
             .help("check that the scope is right and that the platform has discovered resources"),
         );
     }
+    if !nothing_allowed {
+        let unseen = part.accounts_without_results.iter();
+        let selected = unseen.filter(|account| gate.selection.names_account(account));
+        problems.extend(selected.map(|account| {
+            let account = text::one_line(&account.to_string(), 200);
+            Problem::new(
+                Cause::Empty,
+                format!("{name}: there is no result for account {account}, which the gate selects"),
+            )
+            .help("check that the platform discovers this account, or set `min_evaluated: 0`")
+        }));
+    }
     if let Some(max_age) = demands.max_age.filter(|_| part.problems.is_empty()) {
         problems.extend(staleness(name, part.as_of, max_age, now));
     }

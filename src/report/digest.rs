@@ -65,7 +65,10 @@ fn meaning(decision: &Decision<'_>) -> String {
             let breached = (breached > 0).then(|| of(breached, "breached"));
             let undecided = (undecided > 0).then(|| of(undecided, "inconclusive"));
             let warnings: Vec<_> = breached.into_iter().chain(undecided).collect();
-            format!("nothing blocks, but {}", warnings.join(" and "))
+            match &*warnings {
+                [] => "nothing blocks, but there are warnings".to_owned(),
+                warnings => format!("nothing blocks, but {}", warnings.join(" and ")),
+            }
         }
         Verdict::Inconclusive if undecided.is_empty() => {
             "nothing blocks, but a report could not be written".to_owned()

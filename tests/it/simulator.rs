@@ -385,11 +385,11 @@ async fn of_controls_that_share_a_policy_only_the_first_is_evaluated_with_incide
         platform.get(&format!("/main/schedule/api/v3/jobs/compliance/{job}/runners")).await;
     let evaluates =
         |id: &str| runners.as_array().unwrap().iter().any(|row| row["control_id"] == id);
-    assert!(evaluates("aws_cloudtrail_all_regions") && !evaluates("aws_iam_root_mfa"));
+    assert!(evaluates("aws_ec2_instance_imdsv2") && !evaluates("aws_iam_root_mfa"));
     let controls = "/main/compliance/api/v1/benchmarks/controls";
     let policy =
         async |id: &str| platform.get(&format!("{controls}/{id}")).await.1["policy"]["id"].clone();
-    assert_eq!(policy("aws_iam_root_mfa").await, policy("aws_cloudtrail_all_regions").await);
+    assert_eq!(policy("aws_iam_root_mfa").await, policy("aws_ec2_instance_imdsv2").await);
     assert_ne!(policy("aws_iam_root_mfa").await, policy("aws_kms_key_rotation").await);
 
     let mut body = documented();

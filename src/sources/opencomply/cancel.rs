@@ -11,7 +11,8 @@ use super::wire::Cancelled;
 use crate::http::Http;
 use crate::text;
 
-/// How long the look before a cancellation may take.
+/// How long the look before a cancellation may take. With the cancellation it must fit into the
+/// time that is reserved for cleaning up.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Cancels the jobs that can be cancelled without harm. The value: what became of each, for people.

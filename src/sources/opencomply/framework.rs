@@ -45,7 +45,8 @@ impl<'a> Task<'a> {
 
     /// The time by the platform's clock, as far as it is known.
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        let ahead = self.session.http.clock_offset().unwrap_or_default();
+        Utc::now() + ahead
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can be told before anything is started: the token and its role, the frameworks, and which
+//! What can be checked before anything is started: the token and its role, the frameworks, and which
 //! integrations each of them is evaluated over.
 
 use super::api;
@@ -70,7 +70,14 @@ pub async fn plan(settings: &Settings, session: &Session) -> Result<Plan, Vec<Pr
 fn user_line(me: &Me) -> String {
     let user = me.email.as_deref().or(me.username.as_deref()).unwrap_or("(user not named)");
     let role = me.role.as_deref().unwrap_or("not stated");
-    format!("token accepted: user {user}, role {role}")
+    let may = match role.eq_ignore_ascii_case("admin") {
+        true => "",
+        false => {
+            "; it can read frameworks, accounts, history, jobs and reports, and cannot start or \
+                  cancel runs, nor read many controls in one request"
+        }
+    };
+    format!("token accepted: user {user}, role {role}{may}")
 }
 
 fn scope_line(scope: &Scope, frameworks: &[Framework]) -> String {
@@ -90,7 +97,7 @@ fn scope_line(scope: &Scope, frameworks: &[Framework]) -> String {
 
 fn check_role(source: &str, me: &Me, mode: RunMode) -> Result<(), Problem> {
     let Some(role) = me.role.as_deref().filter(|role| !role.is_empty()) else {
-        // Not stated: the platform will tell when it is asked for more.
+        // Not stated: the platform will refuse what the role does not allow.
         return Ok(());
     };
     if matches!(mode, RunMode::Never { .. }) || role.eq_ignore_ascii_case("admin") {
