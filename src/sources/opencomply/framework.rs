@@ -15,7 +15,7 @@ use super::{journal, read};
 use crate::evidence::{Part, Role};
 use crate::finding::{Cause, Problem};
 use crate::sources::Session;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Runs that are tried before giving up, because other users may keep ending them.
 const ROUNDS: u32 = 4;
@@ -43,9 +43,11 @@ impl<'a> Task<'a> {
         Problem::new(cause, format!("{}: {what}", self.place))
     }
 
-    /// The time by the platform's clock, as far as it is known.
+    /// The time by the platform's clock, where it is known to differ from ours.
     pub fn now(&self) -> DateTime<Utc> {
-        let ahead = self.session.http.clock_offset().unwrap_or_default();
+        // The platform states whole seconds.
+        let differs = |ahead: &TimeDelta| ahead.abs() > TimeDelta::seconds(2);
+        let ahead = self.session.http.clock_offset().filter(differs).unwrap_or_default();
         Utc::now() + ahead
     }
 }
