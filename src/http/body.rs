@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use memchr::memmem;
 
 /// Bytes of one answer, after decompression. The largest known answer is a resource view of "tens of
-/// MB" (opencomply fact sheet §5).
+/// MB" (docs/platforms/opencomply.md).
 const MOST_BYTES: usize = 48 << 20;
 
 /// Bytes of all answers that are held at the same time.

@@ -27,8 +27,8 @@ pub(super) struct Raw {
 
 impl Raw {
     /// Whether a page with status 2xx is the error page of a gateway with a passing fault: BigID's sends
-    /// `502 Bad Gateway` with status 200 (bigid fact sheet §A5).
-    pub fn is_gateway_page(&self) -> bool {
+    /// `502 Bad Gateway` with status 200 (docs/platforms/bigid.md#errors-and-limits).
+    pub(super) fn is_gateway_page(&self) -> bool {
         let head = self.body.as_bytes().get(..self.body.len().min(1024)).unwrap_or_default();
         self.html
             && ["500", "502", "503", "504"].iter().any(|status| {
@@ -38,7 +38,7 @@ impl Raw {
 
     /// Whether the body of a success is no JSON document, or only its beginning. A gateway may do
     /// this once, when it restarts. Long bodies are only checked at their ends.
-    pub fn is_broken(&self) -> bool {
+    pub(super) fn is_broken(&self) -> bool {
         const MOST_PARSED: usize = 64 << 10;
         let text = self.body.trim_ascii();
         self.html
@@ -54,7 +54,7 @@ impl Raw {
     }
 
     /// Whether the server says that it expects https.
-    pub fn expects_https(&self) -> bool {
+    pub(super) fn expects_https(&self) -> bool {
         self.status == StatusCode::BAD_REQUEST
             && [&b"to an HTTPS server"[..], b"to HTTPS port", b"TLS-enabled server port"]
                 .iter()
@@ -63,7 +63,7 @@ impl Raw {
 
     /// The status, and the platform's message from the known shapes: `errors[]`, `message`,
     /// `error`, `details[]`, else the first characters of the body.
-    pub fn status_and_message(&self) -> String {
+    pub(super) fn status_and_message(&self) -> String {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Message {
@@ -125,7 +125,7 @@ pub(super) struct FailedTry {
 }
 
 impl FailedTry {
-    pub fn received(what: String) -> Self {
+    pub(super) fn received(what: String) -> Self {
         Self { received: true, pause: None, what }
     }
 }

@@ -206,3 +206,18 @@ fn is_unknown_name(words: &str) -> bool {
     .iter()
     .any(|unknown| words.contains(unknown))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_that_does_not_exist_is_a_fault_of_the_set_up() {
+        for words in ["Name or service not known", "Name does not resolve"] {
+            assert!(is_unknown_name(&format!("failed to lookup address information: {words}")));
+        }
+        for words in ["Temporary failure in name resolution", "Try again", "System error"] {
+            assert!(!is_unknown_name(&format!("failed to lookup address information: {words}")));
+        }
+    }
+}

@@ -191,6 +191,16 @@ fn white_space_around_a_token_does_not_matter() {
     run(&folder, &[("OPENCOMPLY_API_KEY", " \n")]).exits(2).says("nothing but white space");
 }
 
+#[test]
+fn a_token_in_a_file_that_is_quoted_is_masked() {
+    let folder = folder("http://127.0.0.1:9", "");
+    let policy = folder.read("compliance-gate.yaml");
+    folder.write("compliance-gate.yaml", &policy.replace("160", "test-token-of-opencomply"));
+    for arguments in [&["run", "--ci", "github"][..], &["policy", "check"], &["doctor"]] {
+        folder.run(arguments).exits(2).says("***").does_not_say("test-token");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn devices_and_pipes_are_not_read() {
