@@ -11,6 +11,7 @@ use crate::text;
 use crate::verdict::Verdict;
 
 mod counting;
+mod meaning;
 mod reliance;
 
 use counting::Counting;
@@ -75,6 +76,8 @@ pub struct Ruling<'a> {
     pub only_counted: bool,
     /// The pieces of evidence that were summed.
     pub summed: Vec<String>,
+    /// What a reader should know about what the gate counts.
+    pub notes: Vec<String>,
     /// What is counted; `None` where the evidence has several units.
     pub unit: Option<Unit>,
     /// Failed checks that match in evidence whose one shortcoming, its age, is forgiven.

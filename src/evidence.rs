@@ -315,9 +315,16 @@ impl Counts {
         let answer = self.answers.iter().find(|answer| answer.selection == *selection);
         answer.map(|answer| answer.count).or_else(|| {
             let fine = |table: &&Table| selection.fields().is_subset(&table.by);
-            let rows = &self.table.as_ref().filter(fine)?.rows;
-            let matching = rows.iter().filter(|row| selection.matches(&row.subject));
-            Some(matching.fold(Count::ZERO, |sum, row| sum.plus(row.count)))
+            let rows = self.table.as_ref().filter(fine)?.rows.iter();
+            // A failed check may match by what it does not state; a passed one never does.
+            let counts = rows.filter_map(|row| match selection.matches(&row.subject) {
+                true => Some(row.count),
+                false if selection.may_match(&row.subject) => {
+                    Some(Count { passed: row.count.passed.map(|_| 0), ..row.count })
+                }
+                false => None,
+            });
+            Some(counts.fold(Count::ZERO, Count::plus))
         })
     }
 }

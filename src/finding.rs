@@ -65,6 +65,8 @@ impl fmt::Display for Severity {
 ///
 /// `id` is the whole word a `control` selector is compared with: the control id on OpenComply,
 /// `framework/control` on GravityZone, where a control id alone is not unique.
+///
+/// Either is empty where the platform should have named it and did not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Control {
     pub framework: Arc<str>,

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Cause;
-use crate::selection::{Demand, Field, Need, Selection, Wanted};
+use crate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
 
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,24 @@ impl Gate {
 
     /// Whether its selectors must match something that was evaluated.
     pub fn needs_existence(&self) -> bool {
-        !self.allows_nothing() && !self.identity().fields().is_empty()
+        !self.identity().fields().is_empty()
+    }
+
+    /// Each word of its identity selectors, with the selection that it makes together with all
+    /// words of the other fields. Each must match something that was evaluated, or the gate would
+    /// pass for a typo.
+    pub fn words(&self) -> Vec<(Field, Pattern, Selection)> {
+        let identity = self.identity();
+        let fields = identity.words.iter();
+        let words = fields
+            .flat_map(|(field, patterns)| patterns.iter().map(|pattern| (*field, pattern.clone())));
+        words
+            .map(|(field, pattern)| {
+                let mut selection = identity.clone();
+                selection.words.insert(field, vec![pattern.clone()]);
+                (field, pattern, selection)
+            })
+            .collect()
     }
 
     /// Whether it may hold although nothing at all was evaluated.
@@ -162,9 +179,9 @@ impl Gate {
     fn demands(&self) -> impl Iterator<Item = Demand> {
         let passes =
             self.needs_passes().then(|| Demand { selection: self.of_passes(), need: Need::Passes });
-        let existence = self
-            .needs_existence()
-            .then(|| Demand { selection: self.identity(), need: Need::Existence });
+        let words = if self.allows_nothing() { Vec::new() } else { self.words() };
+        let existence =
+            words.into_iter().map(|(_, _, selection)| Demand { selection, need: Need::Existence });
         passes.into_iter().chain(existence)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -69,6 +70,7 @@ impl Field {
             Self::Framework
                 | Self::Control
                 | Self::Rule
+                | Self::Resource
                 | Self::ResourceType
                 | Self::Account
                 | Self::Region
@@ -154,6 +156,13 @@ impl Serialize for Pattern {
     }
 }
 
+/// What follows where a check does not state a field that a selection asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unstated {
+    Matches,
+    DoesNotMatch,
+}
+
 /// Which checks are meant. Fields are AND-ed, the words of one field OR-ed; empty means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Selection {
@@ -190,7 +199,7 @@ impl Selection {
 
     /// Whether a framework is within the selection, whatever its checks.
     pub fn matches_framework(&self, framework: &str) -> bool {
-        self.word(Field::Framework, &[Some(framework)])
+        self.word(Field::Framework, &[Some(framework)], Unstated::DoesNotMatch)
     }
 
     /// Whether a severity is within the selection.
@@ -199,67 +208,96 @@ impl Selection {
             || self.severity.as_ref().is_none_or(|set| set.contains(&severity))
     }
 
-    /// Whether checks of this subject, on any resource, are within the selection. Says nothing of
-    /// the fields that only a single finding has (resource, status, actor, age).
+    /// Whether checks of this subject, on any resource, are within the selection, as far as the
+    /// subject states it. Says nothing of the fields that only a single finding has (resource,
+    /// status, actor, age).
     pub fn matches(&self, subject: &Subject) -> bool {
+        self.matches_subject(subject, Unstated::DoesNotMatch)
+    }
+
+    /// Whether failed checks of this subject may be within the selection: what the platform should
+    /// state and did not could be anything.
+    pub fn may_match(&self, subject: &Subject) -> bool {
+        self.matches_subject(subject, Unstated::Matches)
+    }
+
+    /// Whether a resource is within the selection, by its id or its name.
+    pub fn matches_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
+        self.word(Field::Resource, &[id, name], Unstated::DoesNotMatch)
+    }
+
+    /// Whether a gate counts a finding: all that it states is within the selection. What the
+    /// platform should state and did not takes no finding out of a gate.
+    pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
+        let Finding { resource_id, resource_name, status, actor, .. } = finding;
+        let resource = [resource_id.as_deref(), resource_name.as_deref()];
+        let open = status.is_some().then_some("open").filter(|_| finding.open);
+        self.may_match(&finding.subject)
+            && self.word(Field::Resource, &resource, Unstated::Matches)
+            && self.word(Field::Status, &[status.as_deref(), open], Unstated::Matches)
+            && self.word(Field::Actor, &[actor.as_deref()], Unstated::Matches)
+            && self.matches_age(finding.created_at, now)
+    }
+
+    /// Whether a finding proves that the selection means something: it states all that the
+    /// selection asks for, of the fields that passed checks have too.
+    pub fn is_proven_by(&self, finding: &Finding) -> bool {
+        self.matches(&finding.subject)
+            && self
+                .matches_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
+    }
+
+    /// The fields that the selection asks for and a finding does not state.
+    pub fn unstated(&self, finding: &Finding) -> BTreeSet<Field> {
+        let Subject { severity, rule, controls, resource_type, account, region } = &finding.subject;
+        let named = |control: &Control| !control.framework.is_empty() && !control.id.is_empty();
+        let is_stated = |field: &Field| match field {
+            Field::Framework | Field::Control => controls.iter().all(named),
+            Field::Rule => rule.is_some(),
+            Field::Severity => *severity != Severity::Unknown,
+            Field::Status => finding.status.is_some(),
+            Field::Resource => finding.resource_id.is_some() || finding.resource_name.is_some(),
+            Field::ResourceType => resource_type.is_some(),
+            Field::Account => account.is_some(),
+            Field::Region => region.is_some(),
+            Field::Actor => finding.actor.is_some(),
+            Field::OlderThan => finding.created_at.is_some(),
+        };
+        self.fields().into_iter().filter(|field| !is_stated(field)).collect()
+    }
+
+    fn matches_subject(&self, subject: &Subject, unstated: Unstated) -> bool {
         let Subject { severity, rule, controls, resource_type, account, region } = subject;
         let rule = rule.as_deref().map(|rule| &*rule.id);
         let account_id = account.as_deref().map(|account| &*account.id);
         let account_name = account.as_deref().and_then(|account| account.name.as_deref());
         self.matches_severity(*severity)
-            && self.word(Field::Rule, &[rule])
-            && self.word(Field::ResourceType, &[resource_type.as_deref()])
-            && self.word(Field::Region, &[region.as_deref()])
-            && self.word(Field::Account, &[account_id, account_name])
-            && self.matches_controls(controls)
+            && self.word(Field::Rule, &[rule], unstated)
+            && self.word(Field::ResourceType, &[resource_type.as_deref()], unstated)
+            && self.word(Field::Region, &[region.as_deref()], unstated)
+            && self.word(Field::Account, &[account_id, account_name], unstated)
+            && self.matches_controls(controls, unstated)
     }
 
     /// Whether it asks for accounts, and this is one of them.
     pub fn names_account(&self, account: &Account) -> bool {
+        let words = [Some(&*account.id), account.name.as_deref()];
         self.words.contains_key(&Field::Account)
-            && self.word(Field::Account, &[Some(&account.id), account.name.as_deref()])
+            && self.word(Field::Account, &words, Unstated::DoesNotMatch)
     }
 
-    /// Whether a resource is within the selection, by its id or its name.
-    pub fn matches_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
-        self.word(Field::Resource, &[id, name])
-    }
-
-    /// Whether a finding is within the selection.
-    pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
-        self.matches(&finding.subject)
-            && self.matches_resource_of(finding)
-            && self.matches_status(finding)
-            && self.matches_actor(finding)
-            && self.matches_age(finding.created_at, now)
-    }
-
-    /// A framework and a control must be met by one and the same control of the set.
-    fn matches_controls(&self, controls: &[Control]) -> bool {
+    /// One control of the set must match both the framework and the control words.
+    fn matches_controls(&self, controls: &[Control], unstated: Unstated) -> bool {
         if !self.words.contains_key(&Field::Framework) && !self.words.contains_key(&Field::Control)
         {
             return true;
         }
+        let stated = |text: &Arc<str>| Some(Arc::clone(text)).filter(|text| !text.is_empty());
         controls.iter().any(|control| {
-            self.word(Field::Framework, &[Some(&control.framework)])
-                && self.word(Field::Control, &[Some(&control.id)])
+            let (framework, id) = (stated(&control.framework), stated(&control.id));
+            self.word(Field::Framework, &[framework.as_deref()], unstated)
+                && self.word(Field::Control, &[id.as_deref()], unstated)
         })
-    }
-
-    /// A failure that states no resource could be on any of them.
-    fn matches_resource_of(&self, finding: &Finding) -> bool {
-        let Finding { resource_id, resource_name, .. } = finding;
-        (resource_id.is_none() && resource_name.is_none())
-            || self.matches_resource(resource_id.as_deref(), resource_name.as_deref())
-    }
-
-    fn matches_status(&self, finding: &Finding) -> bool {
-        self.word(Field::Status, &[finding.status.as_deref(), finding.open.then_some("open")])
-    }
-
-    /// Whoever is not named could be anybody.
-    fn matches_actor(&self, finding: &Finding) -> bool {
-        finding.actor.is_none() || self.word(Field::Actor, &[finding.actor.as_deref()])
     }
 
     /// A finding of unknown age might be old enough.
@@ -270,9 +308,11 @@ impl Selection {
         }
     }
 
-    fn word(&self, field: Field, given: &[Option<&str>]) -> bool {
+    fn word(&self, field: Field, given: &[Option<&str>], unstated: Unstated) -> bool {
         self.words.get(&field).is_none_or(|patterns| {
-            given.iter().flatten().any(|text| patterns.iter().any(|p| p.matches(text)))
+            let is_stated = given.iter().any(Option::is_some);
+            (!is_stated && unstated == Unstated::Matches)
+                || given.iter().flatten().any(|text| patterns.iter().any(|p| p.matches(text)))
         })
     }
 }

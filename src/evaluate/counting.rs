@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::meaning::Meaning;
 use super::reliance::{forgiven, shortcomings};
 use super::{Breach, Ruling, State};
 use crate::evidence::{Count, Findings, Outcome, Part, Unit};
 use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Demands, Gate};
-use crate::selection::Selection;
+use crate::selection::{Field, Selection};
 use crate::text;
 
 /// What one gate sees of the evidence, summed up.
@@ -20,12 +21,12 @@ pub struct Counting<'a> {
     by_severity: BTreeMap<Severity, u64>,
     findings: Vec<&'a Finding>,
     only_counted: bool,
-    /// Checks that the selection speaks of, as far as every part could tell.
+    /// Checks that the selection speaks of, as far as every part knows.
     matched: Known<Count>,
-    /// Checks that the identity selectors match.
-    identified: Known<u64>,
-    /// Some of the evidence is a window, in which there need not be anything.
-    quiet: bool,
+    /// What the evidence shows of the gate's words.
+    meaning: Meaning<'a>,
+    /// How many of the findings do not state a field that the gate selects by.
+    unstated: BTreeMap<Field, u64>,
     problems: Vec<Problem>,
     summed: Vec<String>,
     units: BTreeSet<Unit>,
@@ -33,7 +34,7 @@ pub struct Counting<'a> {
     stale_failed: Option<u64>,
 }
 
-/// A sum, or that one of its summands could not be told.
+/// A sum, or that one of its summands is not known.
 #[derive(Clone, Copy)]
 enum Known<T> {
     Sum(T),
@@ -55,8 +56,8 @@ impl<'a> Counting<'a> {
             findings: Vec::new(),
             only_counted: false,
             matched: Known::Sum(Count::ZERO),
-            identified: Known::Sum(0),
-            quiet: false,
+            meaning: Meaning::of(gate),
+            unstated: BTreeMap::new(),
             problems: Vec::new(),
             summed: Vec::new(),
             units: BTreeSet::new(),
@@ -97,10 +98,11 @@ impl<'a> Counting<'a> {
         }
         self.summed.push(name);
         self.count_failed(part);
-        self.count_all(part);
+        self.count_passed(part);
+        self.meaning.look(source, part);
     }
 
-    /// How many failed checks of a part match, if it can tell.
+    /// How many failed checks of a part match, if it knows.
     fn failed_in(&self, part: &Part) -> Option<u64> {
         let selection = &self.gate.selection;
         match &part.findings {
@@ -123,6 +125,9 @@ impl<'a> Counting<'a> {
                 for finding in findings.iter().filter(|f| selection.matches_finding(f, self.now)) {
                     self.failed += 1;
                     *self.by_severity.entry(finding.subject.severity).or_default() += 1;
+                    for field in selection.unstated(finding) {
+                        *self.unstated.entry(field).or_default() += 1;
+                    }
                     self.findings.push(finding);
                 }
                 return;
@@ -141,43 +146,35 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// Passes, and whether the identity selectors match anything, where the gate asks.
-    fn count_all(&mut self, part: &Part) {
-        if self.gate.needs_passes() {
-            let selection = self.gate.of_passes();
-            let count = part.counts.of(&selection).filter(|count| count.passed.is_some());
-            self.matched = match (self.matched, count) {
-                (Known::Sum(sum), Some(count)) => {
-                    let failed = match &part.findings {
-                        Findings::Listed(findings) => self.found_in(findings, &selection),
-                        Findings::Incomplete { .. } => count.failed,
-                    };
-                    Known::Sum(sum.plus(Count { failed, ..count }))
-                }
-                _ => Known::Unknown,
-            };
+    /// Passes, where the gate asks.
+    fn count_passed(&mut self, part: &Part) {
+        if !self.gate.needs_passes() {
+            return;
         }
-        if part.proof.may_be_empty() {
-            // An empty answer has nothing to match, and is valid.
-            self.quiet = true;
-        } else if self.gate.needs_existence() {
-            let identity = self.gate.identity();
-            let findings = part.findings.listed().iter();
-            let found = findings.filter(|f| identity.matches(&f.subject)).count() as u64;
-            let counted = part.counts.of(&identity).and_then(Count::evaluated);
-            self.identified = match (self.identified, found.max(counted.unwrap_or(0)), counted) {
-                (Known::Sum(sum), 0, Some(_)) => Known::Sum(sum),
-                (Known::Sum(sum), found @ 1.., _) => Known::Sum(sum.saturating_add(found)),
-                _ => Known::Unknown,
-            };
-        }
+        let selection = self.gate.of_passes();
+        let count = part.counts.of(&selection).filter(|count| count.passed.is_some());
+        self.matched = match (self.matched, count) {
+            (Known::Sum(sum), Some(count)) => {
+                let failed = match &part.findings {
+                    Findings::Listed(findings) => self.found_in(findings, &selection),
+                    Findings::Incomplete { .. } => count.failed,
+                };
+                Known::Sum(sum.plus(Count { failed, ..count }))
+            }
+            _ => Known::Unknown,
+        };
     }
 
     /// What follows from the sums.
     pub fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
         let limits = self.gate.limits;
+        let mut notes: Vec<_> =
+            self.unstated.iter().map(|note| unstated(note, self.unit())).collect();
         if self.problems.is_empty() {
-            self.problems.extend(self.nothing_matched());
+            let meant = self.meaning.finish();
+            self.problems.extend(meant.problems);
+            notes.extend(meant.notes);
+            self.problems.extend(self.too_few());
         }
         if self.problems.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
             self.problems.push(Problem::new(
@@ -206,6 +203,7 @@ impl<'a> Counting<'a> {
         };
         self.findings.sort_by(|a, b| Finding::by_urgency(a, b));
         let forgiven = forgiven(&self.problems, demands, now);
+        let unit = self.unit();
         Ruling {
             gate: self.gate,
             state,
@@ -221,48 +219,27 @@ impl<'a> Counting<'a> {
             findings: self.findings,
             only_counted: self.only_counted,
             summed: self.summed,
-            unit: self.units.first().copied().filter(|_| self.units.len() == 1),
+            unit,
+            notes,
             stale_failed: self.stale_failed.filter(|_| forgiven.is_some()),
         }
     }
 
-    /// What is wrong if the evidence is valid but the gate may be looking past it.
-    fn nothing_matched(&self) -> Vec<Problem> {
+    /// The unit of all parts, if they have one.
+    fn unit(&self) -> Option<Unit> {
+        self.units.first().copied().filter(|_| self.units.len() == 1)
+    }
+
+    /// What is wrong if the evidence is valid but has too few checks for the gate.
+    fn too_few(&self) -> Vec<Problem> {
         let gate = self.gate;
         let mut problems = Vec::new();
-        match self.identified {
-            _ if !gate.needs_existence() => {}
-            Known::Sum(0) if self.quiet => {}
-            Known::Sum(0) => problems.push(
-                Problem::new(
-                    Cause::Empty,
-                    format!(
-                        "gate `{}`: nothing that was evaluated matches {}",
-                        gate.id,
-                        gate.identity()
-                    ),
-                )
-                .help(
-                    "check the selectors for a typo; if it is right that there is nothing, set \
-                     `min_evaluated: 0` on the gate",
-                ),
-            ),
-            Known::Sum(_) => {}
-            Known::Unknown => problems.push(Problem::new(
-                Cause::Incomplete,
-                format!(
-                    "gate `{}`: the evidence does not tell whether anything matches {}",
-                    gate.id,
-                    gate.identity()
-                ),
-            )),
-        }
         match self.matched {
             _ if !gate.needs_passes() => {}
             Known::Unknown => problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
-                    "gate `{}`: the evidence does not tell how many checks of {} passed",
+                    "gate `{}`: the evidence does not show how many checks of {} passed",
                     gate.id,
                     gate.of_passes()
                 ),
@@ -285,4 +262,10 @@ impl<'a> Counting<'a> {
         }
         problems
     }
+}
+
+/// How many findings do not state a field. They count, because they could be any.
+fn unstated((field, count): (&Field, &u64), unit: Option<Unit>) -> String {
+    let noun = unit.map_or("finding", Unit::failed);
+    format!("{} without a stated {field}; they match every `{field}`", text::count(*count, noun))
 }

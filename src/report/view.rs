@@ -226,7 +226,11 @@ impl<'a> GateView<'a> {
             standing: digest::standing(ruling, mode),
             limits: digest::limits(ruling),
             scope: digest::scope(ruling),
-            notes: exception.into_iter().chain(only_counted).collect(),
+            notes: exception
+                .into_iter()
+                .chain(only_counted)
+                .chain(ruling.notes.iter().map(|note| text::one_line(note, 400)))
+                .collect(),
         }
     }
 }
