@@ -132,7 +132,11 @@ fn rule(gate: Gate, evidence: &Evidence) -> (State, u64, Verdict) {
 
 #[test]
 fn max_counts_what_the_selection_takes() {
-    let outcomes = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
+    let mut part = part();
+    // A resource on which all checks passed, as a source answers that is asked for it.
+    let fine = words(Field::Resource, "r9");
+    part.counts.answer(fine.clone(), Count { passed: Some(2), failed: 0 });
+    let outcomes = collected(vec![outcome("opencomply", vec![part], Vec::new())]);
     let with = |selection, limit| Gate { selection, ..gate(max(limit)) };
     let table = [
         ("everything", Selection::default(), 3, State::Held, 3),
@@ -145,7 +149,7 @@ fn max_counts_what_the_selection_takes() {
         ("account by id", words(Field::Account, "1111"), 2, State::Breached, 3),
         ("account by name", words(Field::Account, "pr?d"), 2, State::Breached, 3),
         ("resource", words(Field::Resource, "r2"), 0, State::Breached, 1),
-        ("resource that is fine", words(Field::Resource, "r9"), 0, State::Held, 0),
+        ("resource that is fine", fine, 0, State::Held, 0),
         ("framework", words(Field::Framework, "base"), 3, State::Held, 3),
     ];
     for (name, selection, limit, state, failed) in table {
@@ -165,9 +169,123 @@ fn a_typo_is_never_green() {
         let allowed = Gate { limits, ..typo };
         assert_eq!(rule(allowed, &outcomes).2, Verdict::Passed, "{field} with min_evaluated: 0");
     }
-    // The tally does not distinguish accounts, and no failure is in that one.
+    // The table is not split by account, and no failure is in that one.
     let unknown = Gate { selection: words(Field::Account, "2222"), ..gate(max(0)) };
     assert_eq!(rule(unknown, &outcomes).2, Verdict::Inconclusive);
+}
+
+fn several(field: Field, words: &[&str]) -> Selection {
+    let patterns = words.iter().copied().map(Pattern::new).collect();
+    Selection { words: BTreeMap::from([(field, patterns)]), ..Selection::default() }
+}
+
+/// The problems of one gate, as sentences.
+fn problems(gate: Gate, evidence: &Evidence) -> Vec<String> {
+    let policy = policy(vec![gate]);
+    let decision = evaluate::decide(&policy, evidence, None, now());
+    decision.rulings[0].problems.iter().map(|problem| problem.message.clone()).collect()
+}
+
+#[test]
+fn each_word_of_a_list_must_match_something() {
+    let evidence = collected(vec![outcome("opencomply", vec![part()], Vec::new())]);
+    let rules = |rules: &[&str]| Gate { selection: several(Field::Rule, rules), ..gate(max(9)) };
+    assert_eq!(rule(rules(&["a", "b"]), &evidence).0, State::Held);
+    let mut beside = rules(&["a", "typo"]);
+    beside.selection.severity = Some([Severity::Critical].into());
+    assert_eq!(rule(beside.clone(), &evidence).0, State::Undecided);
+    assert_eq!(
+        problems(beside.clone(), &evidence),
+        ["gate `gate`: nothing that was evaluated matches rule `typo`"]
+    );
+    // The limit is missed all the same.
+    let over = Gate { limits: max(0), ..beside.clone() };
+    assert_eq!(rule(over, &evidence).0, State::Breached);
+    let limits = Limits { min_evaluated: Some(0), ..max(9) };
+    let allowed = Gate { limits, ..beside };
+    let policy = policy(vec![allowed]);
+    let decision = evaluate::decide(&policy, &evidence, None, now());
+    assert_eq!(decision.verdict, Verdict::Passed);
+    assert_eq!(
+        decision.rulings[0].notes,
+        ["gate `gate`: nothing that was evaluated matches rule `typo`"]
+    );
+    // The nearest word is suggested.
+    let account = Gate { selection: several(Field::Account, &["1111", "111l"]), ..gate(max(9)) };
+    let mut split = part();
+    if let Some(table) = &mut split.counts.table {
+        table.by.insert(Field::Account);
+    }
+    let evidence = collected(vec![outcome("opencomply", vec![split], Vec::new())]);
+    assert_eq!(
+        problems(account, &evidence),
+        ["gate `gate`: nothing that was evaluated matches account `111l`; did you mean `1111`?"]
+    );
+}
+
+#[test]
+fn a_source_in_which_nothing_matches_is_named() {
+    let mut other = part();
+    other.framework = None;
+    other.counts.table = Some(Table {
+        by: [Field::Rule].into(),
+        rows: vec![SubjectCount {
+            subject: subject(Severity::Low, "z"),
+            count: Count { passed: Some(7), failed: 0 },
+        }],
+    });
+    other.findings = Findings::default();
+    let evidence = collected(vec![
+        outcome("gravityzone", vec![other], Vec::new()),
+        outcome("opencomply", vec![part()], Vec::new()),
+    ]);
+    let both = Gate {
+        sources: vec!["gravityzone".to_owned(), "opencomply".to_owned()],
+        selection: words(Field::Rule, "a"),
+        ..gate(max(9))
+    };
+    assert_eq!(
+        problems(both.clone(), &evidence),
+        ["gate `gate`: nothing that was evaluated in gravityzone matches rule a"]
+    );
+    let together = Gate { selection: several(Field::Rule, &["a", "z"]), ..both };
+    assert_eq!(problems(together, &evidence), [""; 0]);
+}
+
+#[test]
+fn what_a_finding_does_not_state_never_takes_it_out_of_a_gate() {
+    let bare = |change: fn(&mut Finding)| {
+        let mut finding = finding(Severity::High, "a", "r1");
+        change(&mut finding);
+        let mut part = part();
+        part.findings = Findings::Listed(vec![finding]);
+        collected(vec![outcome("opencomply", vec![part], Vec::new())])
+    };
+    type Change = fn(&mut Finding);
+    let cases: [(Field, &str, Change); 9] = [
+        (Field::Rule, "a", |f| f.subject.rule = None),
+        (Field::Framework, "base", |f| {
+            f.subject.controls = [Control { framework: "".into(), id: "a".into() }].into();
+        }),
+        (Field::Control, "a", |f| {
+            f.subject.controls = [Control { framework: "base".into(), id: "".into() }].into();
+        }),
+        (Field::ResourceType, "bucket", |f| f.subject.resource_type = None),
+        (Field::Account, "1111", |f| f.subject.account = None),
+        (Field::Region, "eu", |f| f.subject.region = None),
+        (Field::Resource, "r1", |f| f.resource_id = None),
+        (Field::Status, "open", |f| f.status = None),
+        (Field::Actor, "somebody", |f| f.actor = None),
+    ];
+    for (field, word, change) in cases {
+        let gate = Gate { selection: words(field, word), ..gate(max(0)) };
+        let evidence = bare(change);
+        assert_eq!(rule(gate.clone(), &evidence).0, State::Breached, "{field}");
+        let policy = policy(vec![gate]);
+        let decision = evaluate::decide(&policy, &evidence, None, now());
+        let note = format!("1 failed check without a stated {field}; they match every `{field}`");
+        assert_eq!(decision.rulings[0].notes, [note]);
+    }
 }
 
 #[test]
