@@ -61,6 +61,11 @@ impl fmt::Display for Severity {
     }
 }
 
+/// The text of a field that a check rightly does not have, such as the region of a resource of
+/// Kubernetes. Selectors match it by this text or by `*`. A field that the platform should have
+/// stated and did not is `None` instead, and matches every selector of a gate.
+pub const NOT_APPLICABLE: &str = "(none)";
+
 /// A control of a framework, as a policy names it.
 ///
 /// `id` is the whole word a `control` selector is compared with: the control id on OpenComply,

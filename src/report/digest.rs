@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
 use crate::evidence::{Job, Outcome, Part, Window};
-use crate::finding::{Cause, Finding, Problem, Severity};
+use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
 use crate::policy::{Level, Mode};
 use crate::selection::Selection;
 use crate::text;
@@ -171,7 +171,8 @@ pub fn resource(finding: &Finding) -> String {
     let account = finding.subject.account.as_deref();
     let account = account.map(|account| account.name.as_deref().unwrap_or(&account.id));
     let place = [account, finding.subject.region.as_deref()];
-    for place in place.into_iter().flatten().filter(|place| !id.contains(*place)) {
+    let shown = |place: &&str| !id.contains(*place) && *place != NOT_APPLICABLE;
+    for place in place.into_iter().flatten().filter(shown) {
         out += &format!(", {}", text::one_line(place, 80));
     }
     out

@@ -12,7 +12,7 @@ use super::view::{Entry, View};
 use super::{Format, Report, TOOL};
 use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
-use crate::finding::{Problem, Severity};
+use crate::finding::{NOT_APPLICABLE, Problem, Severity};
 use crate::policy::{FailOpen, Mode};
 use crate::selection::{Field, Pattern, Selection};
 use crate::text::safe;
@@ -191,7 +191,7 @@ fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
             id: safe(&account.id),
             name: account.name.as_deref().map(safe),
         }),
-        region: subject.region.as_deref().map(safe),
+        region: subject.region.as_deref().filter(|region| *region != NOT_APPLICABLE).map(safe),
         controls: subject
             .controls
             .iter()

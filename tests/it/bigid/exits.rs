@@ -326,8 +326,8 @@ const ROWS: &[Row] = &[
         name: "a case without a data source's type may be of the one that a gate names",
         bigid: r#"{"null_fields": ["dataSourceType"]}"#,
         gate: r#"resource_type: "s3*", max: 0"#,
-        code: 3,
-        says: &["without the resource_type that a gate selects by"],
+        code: 1,
+        says: &["without a stated resource_type; they match every `resource_type`"],
         ..ROW
     },
     Row {

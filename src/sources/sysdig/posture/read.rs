@@ -10,7 +10,7 @@ use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource, given};
-use crate::finding::{Account, Cause, Control, Fingerprint, Problem, Subject};
+use crate::finding::{Account, Cause, Control, Fingerprint, NOT_APPLICABLE, Problem, Subject};
 use crate::sources::Session;
 use crate::text;
 
@@ -250,7 +250,11 @@ fn check(
             controls,
             resource_type: given(&row.kind).map(Arc::from).or_else(|| planned.kind.clone()),
             account,
-            region: given(&row.location).or(given(&row.cloud_region)).map(Arc::from),
+            // A resource of Kubernetes has no region, which is no omission.
+            region: given(&row.location)
+                .or(given(&row.cloud_region))
+                .or(given(&row.cluster_name).map(|_| NOT_APPLICABLE))
+                .map(Arc::from),
         },
         id: given(&row.global_id).or(given(&row.hash)).and_then(boxed),
         name: given(&row.name).and_then(boxed),
