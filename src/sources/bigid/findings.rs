@@ -25,9 +25,8 @@ const MOST_NAMED: usize = 5;
 /// Collects the evidence. `first` is what the preflight saw.
 pub(super) async fn collect(settings: &Settings, session: &Session, first: Look) -> Outcome {
     match read(settings, session, first).await {
-        Ok((estate, mut problems)) => {
-            let (silent, notes) = words(&estate.cases, session);
-            problems.extend(silent);
+        Ok((estate, problems)) => {
+            let notes = unmatched_words(&estate.cases, session);
             let mut part = part(estate);
             part.notes.extend(notes);
             session.outcome(vec![part], problems, Vec::new())
@@ -81,26 +80,14 @@ async fn cases(settings: &Settings, session: &Session, first: Look) -> Result<Es
     walk::all(settings, http, Scope::All, Some(first), showing).await
 }
 
-/// Problems and notes about the words that gates select by. A case without such a word may be one of
-/// those that a gate means; a word that no case has may be a typo, or the policy is clean.
-fn words(cases: &[Case], session: &Session) -> (Vec<Problem>, Vec<String>) {
-    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+/// Notes about the words that gates select by and no case has: it may be a typo, or the policy is
+/// clean.
+fn unmatched_words(cases: &[Case], session: &Session) -> Vec<String> {
+    let mut notes = Vec::new();
     for field in [Field::Rule, Field::ResourceType] {
         let demands = session.wanted.demands.iter();
         let patterns: BTreeSet<_> =
             demands.filter_map(|demand| demand.selection.words.get(&field)).flatten().collect();
-        let is_silent = |case: &&Case| !case.is_resolved() && word(case, field).is_none();
-        let silent = cases.iter().filter(is_silent).count() as u64;
-        if silent > 0 && !patterns.is_empty() {
-            let cases = text::count(silent, "unresolved case");
-            let what =
-                format!("{}: {cases} without the {field} that a gate selects by", session.name);
-            problems.push(
-                Problem::new(Cause::Incomplete, what).help(
-                    "check these cases in BigID, or let the gate select by severity and status",
-                ),
-            );
-        }
         let known: BTreeSet<_> = cases.iter().filter_map(|case| word(case, field)).collect();
         let is_unknown = |pattern: &&Pattern| !known.iter().any(|word| pattern.matches(word));
         let unknown = patterns.into_iter().filter(is_unknown).filter(|_| !known.is_empty());
@@ -111,7 +98,7 @@ fn words(cases: &[Case], session: &Session) -> (Vec<Problem>, Vec<String>) {
             format!("no case has the {field} `{pattern}`; the cases have {known}")
         }));
     }
-    (problems, notes)
+    notes
 }
 
 /// The word of a case that a selector of this field is compared with.
@@ -180,7 +167,7 @@ fn rules<'a>(cases: &[&'a Case]) -> BTreeMap<&'a str, Arc<Rule>> {
 
 fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
     let subject = Subject {
-        rule: rules.get(case.policy.as_str()).cloned(),
+        rule: rules.get(case.policy.as_str()).filter(|_| case.has_policy).cloned(),
         resource_type: case.data_source_type.as_deref().map(Arc::from),
         ..Subject::new(case.severity)
     };

@@ -318,8 +318,8 @@ const ROWS: &[Row] = &[
         name: "a case without a policy may be of the one that a gate names",
         bigid: r#"{"null_fields": ["policyName"]}"#,
         gate: r#"rule: "Tokens*", max: 0"#,
-        code: 3,
-        says: &["7 unresolved cases without the rule that a gate selects by"],
+        code: 1,
+        says: &["7 open cases without a stated rule; they match every `rule`"],
         ..ROW
     },
     Row {
