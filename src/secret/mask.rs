@@ -23,6 +23,12 @@ const SHORTEST: usize = 4;
 /// Encodings of encodings that are undone.
 const MOST_LAYERS: usize = 3;
 
+/// The most bytes for one character of a token: two escapes of JSON within a URL, say.
+const MOST_BYTES_FOR_ONE: usize = 24;
+
+/// How much of a long text is decoded at a time.
+const WINDOW: usize = 64 << 10;
+
 static KNOWN: RwLock<Vec<Arc<Pattern>>> = RwLock::new(Vec::new());
 
 /// What to look for, for one token.
@@ -83,17 +89,29 @@ impl Mask {
             .bytes()
             .any(|byte| matches!(byte, b'\\' | b'%' | b'&') || !(b' '..=b'~').contains(&byte))
         {
-            let mut view = View::of(text);
-            for _ in 0..MOST_LAYERS {
-                let (decoded, changed) = view.decoded();
-                if !changed {
-                    break;
+            for window in self.windows(text) {
+                let mut view = View::of(text, window);
+                for _ in 0..MOST_LAYERS {
+                    let (decoded, changed) = view.decoded();
+                    if !changed {
+                        break;
+                    }
+                    self.find(&decoded.bytes, |range| found.extend(decoded.origin(range)));
+                    view = decoded;
                 }
-                self.find(&decoded.bytes, |range| found.extend(decoded.origin(range)));
-                view = decoded;
             }
         }
         replaced(text, found)
+    }
+
+    /// Parts of a text that are decoded one at a time, since decoding takes many times the memory of
+    /// the part. They overlap, so that no token is cut in two.
+    fn windows(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
+        let longest = self.patterns.iter().map(|pattern| pattern.length).max().unwrap_or(0);
+        let overlap = longest * MOST_BYTES_FOR_ONE;
+        let step = overlap.max(WINDOW);
+        let text_end = text.len();
+        (0..text_end).step_by(step).map(move |start| start..(start + step + overlap).min(text_end))
     }
 
     fn find(&self, bytes: &[u8], mut found: impl FnMut(Range<usize>)) {
@@ -145,9 +163,9 @@ struct View {
 }
 
 impl View {
-    fn of(text: &str) -> Self {
-        let origins = (0..text.len()).map(|at| at..at + 1).collect();
-        Self { bytes: text.as_bytes().to_vec(), origins }
+    fn of(text: &str, part: Range<usize>) -> Self {
+        let bytes = text.as_bytes().get(part.clone()).unwrap_or_default().to_vec();
+        Self { bytes, origins: part.map(|at| at..at + 1).collect() }
     }
 
     /// The bytes of the original text behind a range of this one.
@@ -231,7 +249,8 @@ fn html_entity(bytes: &[u8]) -> Option<(Option<u8>, usize)> {
 
 /// A character beyond ASCII, if it is not seen.
 fn hidden(bytes: &[u8]) -> Option<(Option<u8>, usize)> {
-    let character = bytes.utf8_chunks().next()?.valid().chars().next()?;
+    let longest = bytes.get(..bytes.len().min(4))?;
+    let character = longest.utf8_chunks().next()?.valid().chars().next()?;
     text::is_hidden(character).then_some((None, character.len_utf8()))
 }
 
@@ -332,6 +351,16 @@ mod tests {
                     .is_empty(),
                 "{shown}: {text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_anywhere_in_a_long_text() {
+        let url: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for before in [0, WINDOW - 40, WINDOW, 3 * WINDOW - 1] {
+            let text = format!("{}{url}{}", "ä".repeat(before / 2), "%20".repeat(WINDOW));
+            let masked = masked(&text);
+            assert!(masked.contains("***") && !masked.contains(&url[30..]), "{before}");
         }
     }
 
