@@ -147,6 +147,8 @@ pub struct Finding {
     pub reason: Option<Box<str>>,
     /// Who did it, where a change is reported rather than a check; `None` where nobody is named.
     pub actor: Option<Arc<str>>,
+    /// Who is to fix it, where the platform assigns its findings to somebody.
+    pub assignee: Option<Arc<str>>,
     /// When the platform first saw it.
     pub created_at: Option<DateTime<Utc>>,
     pub fingerprint: Fingerprint,
@@ -163,6 +165,7 @@ impl Finding {
             resource_name: None,
             reason: None,
             actor: None,
+            assignee: None,
             created_at: None,
             fingerprint,
         }

@@ -27,11 +27,12 @@ pub enum Field {
     Account,
     Region,
     Actor,
+    Assignee,
     OlderThan,
 }
 
 impl Field {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Framework,
         Self::Control,
         Self::Rule,
@@ -42,6 +43,7 @@ impl Field {
         Self::Account,
         Self::Region,
         Self::Actor,
+        Self::Assignee,
         Self::OlderThan,
     ];
 
@@ -58,6 +60,7 @@ impl Field {
             Self::Account => "account",
             Self::Region => "region",
             Self::Actor => "actor",
+            Self::Assignee => "assignee",
             Self::OlderThan => "older_than",
         }
     }
@@ -79,7 +82,7 @@ impl Field {
 
     /// Whether checks that passed have it too. A pass has no status and no age.
     pub const fn is_of_passes(self) -> bool {
-        !matches!(self, Self::Status | Self::OlderThan | Self::Actor)
+        !matches!(self, Self::Status | Self::OlderThan | Self::Actor | Self::Assignee)
     }
 }
 
@@ -229,13 +232,14 @@ impl Selection {
     /// Whether a gate counts a finding: all that it states is within the selection. What the
     /// platform should state and did not takes no finding out of a gate.
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
-        let Finding { resource_id, resource_name, status, actor, .. } = finding;
+        let Finding { resource_id, resource_name, status, actor, assignee, .. } = finding;
         let resource = [resource_id.as_deref(), resource_name.as_deref()];
         let open = status.is_some().then_some("open").filter(|_| finding.open);
         self.may_match(&finding.subject)
             && self.word(Field::Resource, &resource, Unstated::Matches)
             && self.word(Field::Status, &[status.as_deref(), open], Unstated::Matches)
             && self.word(Field::Actor, &[actor.as_deref()], Unstated::Matches)
+            && self.word(Field::Assignee, &[assignee.as_deref()], Unstated::Matches)
             && self.matches_age(finding.created_at, now)
     }
 
@@ -261,6 +265,7 @@ impl Selection {
             Field::Account => account.is_some(),
             Field::Region => region.is_some(),
             Field::Actor => finding.actor.is_some(),
+            Field::Assignee => finding.assignee.is_some(),
             Field::OlderThan => finding.created_at.is_some(),
         };
         self.fields().into_iter().filter(|field| !is_stated(field)).collect()

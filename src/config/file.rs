@@ -215,11 +215,14 @@ macro_rules! selecting {
             /// Who made the change.
             #[serde(default)]
             pub actor: Option<Located<Words>>,
+            /// Who is to fix it. A case without an assignee always matches.
+            #[serde(default)]
+            pub assignee: Option<Located<Words>>,
         }
 
         impl $name {
             /// The text selectors, given or not.
-            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 9] {
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 10] {
                 [
                     (Field::Framework, &self.framework),
                     (Field::Control, &self.control),
@@ -230,6 +233,7 @@ macro_rules! selecting {
                     (Field::Account, &self.account),
                     (Field::Region, &self.region),
                     (Field::Actor, &self.actor),
+                    (Field::Assignee, &self.assignee),
                 ]
             }
         }

@@ -42,6 +42,7 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
         resource_name: None,
         reason: None,
         actor: None,
+        assignee: None,
         created_at: None,
         fingerprint: Fingerprint::of(&[rule, resource]),
     }

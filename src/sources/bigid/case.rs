@@ -26,6 +26,7 @@ pub struct Case {
     pub severity: Severity,
     /// The platform's status, a documented one in its usual spelling; `open` where there is none.
     pub status: String,
+    pub has_status: bool,
     /// Whether `status: open` matches it: its status is open, absent or undocumented.
     pub open: bool,
     pub assignee: Option<String>,
@@ -66,6 +67,7 @@ impl Case {
             policy_description: owned(row.policy_description.text()),
             severity: row.severity_level.word().map_or(Severity::Unknown, words::severity),
             status: known.map_or(given.unwrap_or("open"), |(word, _)| word).to_owned(),
+            has_status: given.is_some(),
             open: known.is_none_or(|(_, standing)| standing == Standing::Open),
             assignee: owned(row.assignee.text().or(row.data_source_owner.text())),
             data_source: owned(row.data_source_name.word()),

@@ -124,14 +124,6 @@ fn part(estate: Estate) -> Part {
             text::count(empty, "unresolved case")
         ));
     }
-    let without_source =
-        count(&|case| case.data_source.is_none() && case.data_source_display.is_none());
-    if without_source > 0 {
-        notes.push(format!(
-            "{} without a data source, which every `resource` selector matches",
-            text::count(without_source, "unresolved case")
-        ));
-    }
     if let Some(left_out) = covered.checked_sub(cases.len() as u64).filter(|number| *number > 0) {
         notes.push(format!(
             "{} not read: the totals by status prove that they are resolved",
@@ -172,11 +164,13 @@ fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
         ..Subject::new(case.severity)
     };
     Finding {
-        status: Some(case.status.as_str().into()),
+        // A case without a status may have any.
+        status: case.has_status.then(|| case.status.as_str().into()),
         open: case.open,
         resource_id: case.data_source.as_deref().map(Box::from),
         resource_name: case.data_source_display.as_deref().map(Box::from),
         reason: Some(reason(case).into()),
+        assignee: case.assignee.as_deref().map(Arc::from),
         created_at: case.created_at,
         ..Finding::new(subject, Fingerprint::of(&["bigid", &case.id]))
     }

@@ -57,6 +57,7 @@ pub const SYSTEM: System = System {
         Field::Status,
         Field::Resource,
         Field::ResourceType,
+        Field::Assignee,
         Field::OlderThan,
     ],
     // Cases are read as they are now.

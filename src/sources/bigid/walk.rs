@@ -369,8 +369,7 @@ impl Reader {
         let severities = self.undocumented_severities.note("case", "severity", meaning);
         let mut notes: Vec<_> = statuses.into_iter().chain(severities).collect();
         if self.without_policy > 0 {
-            let cases = text::count(self.without_policy, "case");
-            notes.push(format!("{cases} without a policy; the label is used as its name"));
+            notes.push(format!("{} without a policy", text::count(self.without_policy, "case")));
         }
         if self.total.is_none() {
             notes.push("the platform states no total; the last page was empty".into());

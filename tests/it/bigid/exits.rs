@@ -327,7 +327,7 @@ const ROWS: &[Row] = &[
         bigid: r#"{"null_fields": ["dataSourceType"]}"#,
         gate: r#"resource_type: "s3*", max: 0"#,
         code: 1,
-        says: &["without a stated resource_type; they match every `resource_type`"],
+        says: &["7 open cases without a stated resource_type; they match every `resource_type`"],
         ..ROW
     },
     Row {
@@ -335,9 +335,31 @@ const ROWS: &[Row] = &[
         bigid: r#"{"null_fields": ["dataSourceName", "dataSourceDisplayName"]}"#,
         gate: r#"resource: "sharepoint*", max: 0"#,
         code: 1,
-        says: &[
-            "7 unresolved cases without a data source, which every `resource` selector matches",
-        ],
+        says: &["7 open cases without a stated resource; they match every `resource`"],
+        ..ROW
+    },
+    Row {
+        name: "a case without a status may have the one that a gate names",
+        bigid: r#"{"undocumented": [{"severity": "critical"}]}"#,
+        gate: "severity: critical, status: acknowledged, max: 0",
+        code: 1,
+        says: &["1 open case"],
+        ..ROW
+    },
+    Row {
+        name: "by assignee",
+        gate: r#"assignee: "orders*", max: 0"#,
+        code: 1,
+        says: &["1 open case where max is 0"],
+        ..ROW
+    },
+    Row { name: "by another assignee", gate: r#"assignee: "nobody@*", max: 0"#, ..ROW },
+    Row {
+        name: "a case without an assignee may be of the one that a gate names",
+        bigid: r#"{"null_fields": ["assignee", "dataSourceOwner"]}"#,
+        gate: r#"assignee: "orders*", max: 0"#,
+        code: 1,
+        says: &["7 open cases without a stated assignee; they match every `assignee`"],
         ..ROW
     },
     Row {

@@ -123,6 +123,7 @@ pub fn finding(of: &Of<'_>) -> Finding {
         resource_name: None,
         reason: some(of.reason).map(Box::from),
         actor: None,
+        assignee: None,
         created_at: Some(now() - TimeDelta::days(40)),
         fingerprint: Fingerprint::of(&[of.framework, of.rule, of.resource]),
     }
