@@ -141,8 +141,8 @@ impl<'a, 'l, T: Target> Exporter<'a, 'l, T> {
                      case ({}); nothing was written to BigID, and no second ticket is created",
                     ticket.key, ticket.key, mark.label
                 );
-                let help = "if it is the ticket of this case, restore its mark; if not, somebody \
-                            changed the ledger: remove the case's lines from it";
+                let help = "if it is the ticket of this case, restore its mark; if not, the \
+                            ledger was changed: remove the case's lines from it";
                 self.disbelieved(mark, sentence, help, row).await
             }
             Some(None) => {

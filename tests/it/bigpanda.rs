@@ -71,7 +71,7 @@ fn ends(
     let all = format!("--- {name}\n{stdout}\n{stderr}");
     assert_eq!(case.ended.code, Some(code), "{all}");
     let flat = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(flat.contains(words) || stderr.contains(words), "nobody said `{words}`: {all}");
+    assert!(flat.contains(words) || stderr.contains(words), "the output lacks `{words}`: {all}");
     case
 }
 
@@ -190,7 +190,7 @@ fn an_undocumented_action_may_be_the_one_that_a_gate_names() {
         let parameters = json!({"changes": [change("api_keys", action)]});
         ends(action, parameters, "", gate, 3, "does not state its action");
     }
-    // Of another type it is none, and what is certain blocks all the same.
+    // It is not of another type, and what is certain still blocks.
     let other = json!({"changes": [change("tag", "created")]});
     ends("another type", other, "", gate, 0, "passed");
     let both = json!({"changes": [change("api_keys", "insert"), change("api_keys", "create")]});
@@ -334,7 +334,7 @@ fn anyone_but_the_expected_actors() {
     let words = "2 changes by the expected actor deploy-bot@example.com not counted: \
                  api_keys.create (1), maintenance_plan.create (1)";
     ends("expected", both.clone(), expected, NOTHING, 0, words);
-    ends("nobody listed", both, "", NO_HIGH, 1, "2 changes");
+    ends("no expected actors", both, "", NO_HIGH, 1, "2 changes");
 
     let someone = json!({"changes": [bot("api_keys"), change("api_keys", "create")]});
     let case = ends("someone else", someone, expected, NO_HIGH, 1, "1 change");
@@ -354,7 +354,7 @@ fn anyone_but_the_expected_actors() {
     let gate = "  - {id: g, source: bigpanda, actor: system-*, max: 0}\n";
     ends("system, selected", system, "", gate, 1, "by the platform itself");
 
-    // Whoever is not named could be anybody: never expected, and met by every actor selector.
+    // An unknown actor is never expected, and every actor selector matches it.
     let unknown = json!({"without": ["actor"], "changes": [bot("api_keys")]});
     ends("unknown", unknown.clone(), expected, NO_HIGH, 1, "by an unknown actor");
     let gate = "  - {id: g, source: bigpanda, actor: zoe@example.com, max: 0}\n";
@@ -372,7 +372,7 @@ fn the_policy_can_change_the_risk_table() {
     let unknown = json!({"changes": [change("widget_rules", "create")]});
     ends("unknown", unknown.clone(), "", gate, 1, "`widget_rules` (1)");
     ends("tamed", unknown.clone(), "    unknown_risk: low\n", gate, 0, "`widget_rules` (1)");
-    // What nobody documents is never left out by what is asked for.
+    // Undocumented types and actions are never left out.
     ends("left out", unknown, "    resource_types: [api_keys]\n", gate, 1, "`widget_rules` (1)");
     let tag = json!({"changes": [change("tag", "update")]});
     let types = "    resource_types: [api_keys]\n";

@@ -251,12 +251,12 @@ mod tests {
     fn the_object_tells_what_the_type_does_not() {
         let share = json!({"target_system_id": "x", "env_id": "e", "params": {}});
         let filter = json!({"plan_type": "filtering_plan"});
-        let odd = json!({"plan_type": "silence"});
+        let undocumented = json!({"plan_type": "silence"});
         for (stated, object, kinds) in [
             ("environment", &share, &[Kind::AutoShareRules][..]),
             ("environment", &json!({"name": "e"}), &[Kind::Environments]),
             ("alert_filtering", &filter, &[Kind::FilteringPlan]),
-            ("alert_filtering", &odd, &[Kind::MaintenancePlan, Kind::FilteringPlan]),
+            ("alert_filtering", &undocumented, &[Kind::MaintenancePlan, Kind::FilteringPlan]),
             // A label is not overruled by a field that it does not concern.
             ("roles", &filter, &[Kind::Roles]),
         ] {

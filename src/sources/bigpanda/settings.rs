@@ -93,7 +93,7 @@ impl TryFrom<Keys> for Settings {
 }
 
 impl Settings {
-    /// Whether a change is of those that were asked for. What nobody documents always is: it could
+    /// Whether a change is in scope. An undocumented type or action always is: it could
     /// be any of them under a new name.
     pub(super) fn matches(&self, kind: Kind, action: Action) -> bool {
         let stated = Action::STATED.contains(&action);

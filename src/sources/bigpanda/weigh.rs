@@ -312,9 +312,9 @@ struct Resource {
 impl Known {
     fn of(events: &[Event]) -> Self {
         let mut known: BTreeMap<_, Resource> = BTreeMap::new();
-        let mut told: Vec<_> = events.iter().filter(|event| event.has_object).collect();
-        told.sort_by_key(|event| event.at);
-        for event in told {
+        let mut stated: Vec<_> = events.iter().filter(|event| event.has_object).collect();
+        stated.sort_by_key(|event| event.at);
+        for event in stated {
             let Some(key) = key(event) else { continue };
             let resource = known.entry(key).or_default();
             resource.kinds.extend(&event.kinds);

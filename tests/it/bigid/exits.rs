@@ -32,7 +32,7 @@ const ROW: Row = Row {
     says: &[],
 };
 
-/// A token that says of itself that it has to be exchanged; signed by nobody.
+/// A token that states that it must be exchanged, with an invalid signature.
 const REFRESH: &str = "eyJhbGciOiJIUzI1NiJ9.eyJ0eXBlIjoicmVmcmVzaC10b2tlbiJ9.c2lnbmVk";
 
 const ROWS: &[Row] = &[
@@ -51,7 +51,7 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "no case, and a policy that nobody has",
+        name: "no case, and a policy that no case has",
         gate: r#"rule: "Nobody*", max: 0"#,
         ..ROW
     },
@@ -116,7 +116,7 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "an odd case that is over is over",
+        name: "a resolved case without a severity is no finding",
         gate: "severity: critical, max: 0",
         bigid: r#"{"undocumented": [{"status": "Remediated"}]}"#,
         ..ROW
@@ -295,7 +295,7 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "nobody has it",
+        name: "fields that are null",
         bigid: r#"{"null_fields": ["assignee", "compliance", "dataSourceOwner", "caseId", "created_at"]}"#,
         ..ROW
     },
@@ -473,7 +473,7 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "a revoked token, told with 200",
+        name: "a revoked token, refused with 200",
         variables: &[("BIGID_TOKEN", "revoked")],
         bigid: r#"{"denies_with_200": true}"#,
         code: 4,
@@ -619,12 +619,12 @@ fn check(row: &Row) -> Result<(), String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for words in row.says {
         if !text.contains(words) {
-            return Err(format!("nobody said `{words}`{whole}"));
+            return Err(format!("the output lacks `{words}`{whole}"));
         }
     }
     for secret in ["token-of-bigid", "user-token", REFRESH, "leased."] {
         if text.contains(secret) {
-            return Err(format!("somebody said `{secret}`{whole}"));
+            return Err(format!("the output has `{secret}`{whole}"));
         }
     }
     // Deciding changes nothing.

@@ -31,7 +31,7 @@ impl Desk {
         Self::with(bigid, json!({})).await
     }
 
-    /// With keys of the source besides its url.
+    /// With further keys of the source.
     async fn with(bigid: Value, mut settings: Value) -> Self {
         let scenario = Scenario::from_json(&json!({ "bigid": bigid }).to_string()).unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -168,7 +168,7 @@ async fn a_change_of_many_cases_is_counted_before_and_read_back_after() {
     let off = json!({});
     let small = json!({"bulk": {"action_type": "update", "max": 1}});
     let unknown = json!({"bulk": {"action_type": "resolve", "max": 40}});
-    // What is planned besides, or left out of the plan; and what comes of it.
+    // What is added to the plan or left out of it, and the result.
     for (settings, platform, plan_all, expected) in [
         (&bulk, json!({}), true, Ok(0)),
         (&bulk, json!({"bulk_loses": 2}), true, Ok(2)),

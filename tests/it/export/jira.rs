@@ -348,3 +348,27 @@ fn tokens_are_sent_in_their_header_and_never_shown() {
     let ledger = office.folder.read(LEDGER);
     assert!(!ledger.contains("test-token") && !ledger.contains("test-password"), "{ledger}");
 }
+
+/// A platform that echoes a token must not bring it into a ticket, the ledger or the output.
+#[test]
+fn a_token_in_the_text_of_a_case_reaches_no_ticket() {
+    let office = Office::new(1);
+    let tokens = ["test-token-of-bigid", "test-token-of-jira"];
+    let split = "test-token-of\u{200b}-bigid test-token-of\u{0}-jira";
+    for field in ["caseLabel", "policyName", "policyDescription", "dataSourceName"] {
+        office.bigid.set(1, field, format!("{} {} {split}", tokens[0], tokens[1]));
+    }
+    let ended = office.run(&["jira", "--apply", "--acknowledge"]).exits(0);
+    let texts = [
+        ended.stdout.clone(),
+        ended.stderr.clone(),
+        office.folder.read(LEDGER),
+        office.issues()[0].to_string(),
+        format!("{:?}", office.bigid.changes()),
+    ];
+    for text in texts {
+        for token in tokens {
+            assert!(!text.contains(token), "{token}: {text}");
+        }
+    }
+}
