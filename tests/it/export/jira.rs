@@ -360,8 +360,8 @@ fn a_token_in_the_text_of_a_case_reaches_no_ticket() {
     }
     let ended = office.run(&["jira", "--apply", "--acknowledge"]).exits(0);
     let texts = [
-        ended.stdout.clone(),
-        ended.stderr.clone(),
+        ended.stdout,
+        ended.stderr,
         office.folder.read(LEDGER),
         office.issues()[0].to_string(),
         format!("{:?}", office.bigid.changes()),
