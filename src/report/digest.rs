@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::evaluate::{self, Decision, Ruling, State};
-use crate::evidence::{Job, Outcome, Part, Window};
+use crate::evidence::{Job, Outcome, Part, Unit, Window};
 use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
 use crate::policy::{Level, Mode};
 use crate::selection::Selection;
@@ -150,7 +150,7 @@ pub fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
 pub fn scope(ruling: &Ruling<'_>) -> String {
     let gate = ruling.gate;
     let what = match gate.selection == Selection::default() {
-        true => "all checks".to_owned(),
+        true => "everything".to_owned(),
         false => gate.selection.to_string(),
     };
     let evidence = match &ruling.summed[..] {
@@ -158,7 +158,7 @@ pub fn scope(ruling: &Ruling<'_>) -> String {
         [one] => one.clone(),
         several => format!("the sum of {}", several.join(" + ")),
     };
-    text::one_line(&format!("of {what}, in {evidence}"), 300)
+    text::one_line(&format!("selects {what} in {evidence}"), 300)
 }
 
 /// A resource and where it is.
@@ -300,12 +300,16 @@ pub fn part(part: &Part, now: DateTime<Utc>) -> String {
         part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
     let evaluated = match part.proof.window() {
         Some(Window { from, to }) => format!("{} to {} covered", minute(from), minute(to)),
-        None => format!("{} evaluated", text::count(part.looked_at(), part.unit.word())),
+        None if part.proof.may_be_empty() => {
+            format!("{} read", text::count(part.looked_at(), part.unit.word()))
+        }
+        None => format!("{} evaluated", text::count(part.looked_at(), Unit::Check.word())),
     };
+    let verb = if part.unit == Unit::Check { "failed" } else { "found" };
     let failed = match severities(part.failed_by_severity()) {
-        counts if counts.is_empty() && part.problems.is_empty() => "none failed".to_owned(),
+        counts if counts.is_empty() && part.problems.is_empty() => format!("none {verb}"),
         counts if counts.is_empty() => "no usable results".to_owned(),
-        counts => format!("failed: {counts}"),
+        counts => format!("{verb}: {counts}"),
     };
     let as_of = match (part.as_of, part.proof.window()) {
         (Some(time), None) => format!("; evidence of {}{}", minute(time), age(now - time)),

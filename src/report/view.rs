@@ -101,14 +101,21 @@ impl ToFix<'_, '_> {
     }
 }
 
-impl RuleToFix<'_, '_> {
+impl<'v, 'a> RuleToFix<'v, 'a> {
+    fn of(entries: &[&'v Entry<'a>]) -> Option<Self> {
+        let first = entries.first()?.finding;
+        let reason = reason(first);
+        let is_common = entries.iter().all(|entry| self::reason(entry.finding) == reason);
+        Some(Self { first, reason: reason.filter(|_| is_common), entries: entries.to_vec() })
+    }
+
     /// How to fix it, as the platform describes it.
     pub fn help(&self) -> Option<&str> {
         self.first.subject.rule.as_ref().and_then(|rule| rule.help.as_deref())
     }
 }
 
-/// A rule to fix, with the findings that are over a limit.
+/// A rule to fix, with its findings of one severity that are over a limit.
 pub struct RuleToFix<'v, 'a> {
     pub first: &'a Finding,
     pub entries: Vec<&'v Entry<'a>>,
@@ -192,17 +199,16 @@ impl<'a> View<'a> {
     /// What to fix first, if a gate is breached and its findings are listed.
     pub fn to_fix(&self) -> Option<ToFix<'_, 'a>> {
         let weight = self.over_limit().next()?.weight;
-        let rules = self.rules.iter().filter(|rule| rule.weight == weight);
-        let rules = rules.filter_map(|rule| {
+        let mut rules = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.weight == weight) {
             let entries: Vec<_> =
                 self.findings_of(rule).filter(|entry| self.is_over_limit(entry)).collect();
-            let first = entries.first()?;
-            let reason = reason(first.finding);
-            let is_common = entries.iter().all(|entry| self::reason(entry.finding) == reason);
-            let reason = reason.filter(|_| is_common);
-            Some(RuleToFix { first: first.finding, reason, entries })
-        });
-        Some(ToFix { blocks: weight == Some(Weight::Blocks), rules: rules.collect() })
+            let severity = |entry: &Entry<'_>| entry.finding.subject.severity;
+            let same = |a: &&Entry<'_>, b: &&Entry<'_>| severity(a) == severity(b);
+            rules.extend(entries.chunk_by(same).filter_map(RuleToFix::of));
+        }
+        rules.sort_by(|a, b| Finding::by_urgency(a.first, b.first));
+        Some(ToFix { blocks: weight == Some(Weight::Blocks), rules })
     }
 
     /// Whether a breached gate counts it.

@@ -24,7 +24,7 @@ fn a_blocked_run_says_which_gate_by_how_much_and_what_to_fix_first() {
             "Policy .github/compliance-gate.yaml, environment production\n",
             "✗ no-critical-or-high BREACHED\n",
             "12 failed checks where max is 0: 12 over the limit (2 critical, 10 high)\n",
-            "of severity critical or high, in opencomply: baseline_security\n",
+            "selects severity critical or high in opencomply: baseline_security\n",
             "! alarm-budget breached, warns only\n",
             "in the sum of opencomply: baseline_security + gravityzone\n",
             "✓ pass-rate holds: pass rate 86.83% (409 of 471) where min_pass_rate is 72.5%\n",
@@ -195,7 +195,7 @@ fn a_simulated_platform_is_called_so_loudly() {
 fn a_window_says_what_it_covers_rather_than_that_it_is_empty() {
     assert_reads(
         &estate::window(),
-        &["2026-09-20 14:13 UTC to 2026-09-21 14:13 UTC covered, none failed\n"],
+        &["2026-09-20 14:13 UTC to 2026-09-21 14:13 UTC covered, none found\n"],
     );
 }
 
