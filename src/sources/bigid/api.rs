@@ -158,5 +158,5 @@ pub(super) async fn look(
 ) -> Result<Look, HttpError> {
     let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), filter };
     let Data { total, cases } = page(settings, http, one).await?.data;
-    Ok(Look { total, is_any: !cases.is_empty() })
+    Ok(Look { total: total.map(|total| total.0), is_any: !cases.is_empty() })
 }

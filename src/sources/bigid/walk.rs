@@ -271,7 +271,7 @@ impl Reader {
     fn page(&mut self, page: Page, request: &Request<'_>) -> Result<bool, WalkError> {
         let http = request.http;
         self.pages += 1;
-        self.announced(page.data.total, http)?;
+        self.announced(page.data.total.map(|total| total.0), http)?;
         let before = self.cases.len();
         for (at, row) in page.data.cases.iter().enumerate() {
             self.row(row, at, request)?;

@@ -9,6 +9,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::json::Whole;
+
 use crate::json;
 
 /// What an answer reports about itself, with any status
@@ -67,20 +69,9 @@ pub(super) struct Page {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Data {
-    #[serde(default, rename = "totalCount", deserialize_with = "count")]
-    pub total: Option<u64>,
+    #[serde(default, rename = "totalCount")]
+    pub total: Option<Whole>,
     pub cases: Vec<Row>,
-}
-
-/// A number, also as a text.
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    match Given::deserialize(deserializer)?.word() {
-        None => Ok(None),
-        Some(word) => word
-            .parse()
-            .map(Some)
-            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(word), &"a number of cases")),
-    }
 }
 
 /// A case. Fields that a gate can select by must be readable; other fields may be anything.
@@ -200,6 +191,14 @@ impl<'de> Deserialize<'de> for Given {
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Given, E> {
                 Ok(Given::Word(number.to_string()))
             }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Given, E> {
+                // `7.0` is the number 7; beyond 2^53 its digits are lost.
+                match number.fract() == 0.0 && number.abs() < 9e15 {
+                    true => Ok(Given::Word(format!("{number:.0}"))),
+                    false => Err(E::invalid_type(de::Unexpected::Float(number), &self)),
+                }
+            }
         }
         deserializer.deserialize_any(Scalar)
     }
@@ -282,6 +281,9 @@ mod tests {
         ] {
             assert!(serde_json::from_value::<Page>(answer.clone()).is_err(), "{answer}");
         }
+        let sloppy = json!({"data": {"totalCount": 1.0, "cases": [{"_id": 7.0, "id": "7"}]}});
+        let page: Page = serde_json::from_value(sloppy).unwrap();
+        assert_eq!((page.data.total, page.data.cases[0].id()), (Some(Whole(1)), Some("7")));
         for answer in ["[]", "[42]", "null", "7", r#""x""#] {
             assert!(serde_json::from_str::<Envelope<'_>>(answer).is_err(), "{answer}");
         }

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::object::{Fields, seconds};
+use super::object::Fields;
+use crate::json::Whole;
 use crate::text;
 
 /// The names of the list in an object.
@@ -55,9 +56,9 @@ pub(super) fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page
     };
     let total = match fields.get("total").filter(|total| !total.is_null()) {
         Some(total) => Some(
-            seconds(total)
-                .and_then(|total| u64::try_from(total).ok())
-                .ok_or("the answer has a `total` that is not a count")?,
+            serde_json::from_value::<Whole>(total.clone())
+                .map_err(|_| "the answer has a `total` that is not a count")?
+                .0,
         ),
         None => None,
     };
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(read(json!([row])), page(None, false));
         assert_eq!(read(json!({"items": [row], "total": 7})), page(Some(7), false));
         assert_eq!(read(json!({"items": [row], "total": "7"})), page(Some(7), false));
+        assert_eq!(read(json!({"items": [row], "total": 7.0})), page(Some(7), false));
         assert_eq!(read(json!({"data": [row], "total": null})), page(None, false));
         assert_eq!(read(row), page(None, true));
         assert_eq!(read(json!([])), Ok(Page::default()));
@@ -142,6 +144,7 @@ mod tests {
             (json!({"status": "ok", "auditLogs": [], "pagination": {}}), "auditLogs"),
             (json!({"items": [], "total": "many"}), "not a count"),
             (json!({"items": [], "total": -1}), "not a count"),
+            (json!({"items": [], "total": 3.5}), "not a count"),
             (json!({"items": [], "errors": ["expired"]}), "expired"),
             (json!({"items": [], "success": false}), "success: false"),
             (json!({"data": [], "error": "Forbidden", "message": "no"}), "no"),
