@@ -43,6 +43,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// What somebody who fixed a finding has to know, in a sentence: when the platform sees it.
     pub after_fix: Option<&'static str>,
+    /// How to have newer evidence, where there is a way.
+    pub renew: Option<&'static str>,
 }
 
 impl Outcome {
@@ -57,6 +59,7 @@ impl Outcome {
             problems: vec![problem],
             notes: Vec::new(),
             after_fix: None,
+            renew: None,
         }
     }
 }

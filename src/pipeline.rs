@@ -112,7 +112,9 @@ async fn ask(open: &OpenSources) -> Vec<Outcome> {
             (Ok(_), Some(problem)) => {
                 source.session.outcome(Vec::new(), vec![problem.clone()], Vec::new())
             }
-            (Ok(ready), None) => ready.collect().await,
+            (Ok(ready), None) => {
+                Outcome { renew: source.source.system().renew, ..ready.collect().await }
+            }
         }
     });
     join_all(outcomes).await

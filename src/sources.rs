@@ -152,6 +152,8 @@ pub struct System {
     pub selectors: &'static [Field],
     /// Whether it says when it evaluated, so that `max_age` can be asked for.
     pub states_time: bool,
+    /// How to have newer evidence, where there is a way.
+    pub renew: Option<&'static str>,
 }
 
 /// What settings say without asking the platform.
@@ -286,6 +288,7 @@ impl Session {
             problems,
             notes,
             after_fix: None,
+            renew: None,
         }
     }
 }

@@ -74,19 +74,20 @@ impl<'a> Counting<'a> {
             counting.problems.extend(outcome.problems.iter().cloned());
             for part in &outcome.parts {
                 counting.units.insert(part.unit);
-                counting.part(&outcome.source, part, demands);
+                counting.part(outcome, part, demands);
             }
         }
         counting
     }
 
-    fn part(&mut self, source: &str, part: &'a Part, demands: &Demands) {
+    fn part(&mut self, outcome: &Outcome, part: &'a Part, demands: &Demands) {
+        let source = &outcome.source;
         let framework = part.framework.as_deref();
         if framework.is_some_and(|framework| !self.gate.selection.matches_framework(framework)) {
             return;
         }
-        let name = framework.map_or_else(|| source.to_owned(), |part| format!("{source}: {part}"));
-        let problems = shortcomings(&name, part, self.gate, demands, self.now);
+        let name = framework.map_or_else(|| source.clone(), |part| format!("{source}: {part}"));
+        let problems = shortcomings(&name, part, outcome.renew, self.gate, demands, self.now);
         if !problems.is_empty() {
             if problems.iter().all(|problem| problem.cause == Cause::Stale)
                 && let Some(failed) = self.failed_in(part)

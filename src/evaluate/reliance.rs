@@ -11,6 +11,7 @@ use crate::text;
 pub fn shortcomings(
     name: &str,
     part: &Part,
+    renew: Option<&str>,
     gate: &Gate,
     demands: &Demands,
     now: DateTime<Utc>,
@@ -49,7 +50,7 @@ pub fn shortcomings(
         }));
     }
     if let Some(max_age) = demands.max_age.filter(|_| part.problems.is_empty()) {
-        problems.extend(staleness(name, part.as_of, max_age, now));
+        problems.extend(staleness(name, part.as_of, max_age, renew, now));
     }
     problems
 }
@@ -58,6 +59,7 @@ fn staleness(
     name: &str,
     as_of: Option<DateTime<Utc>>,
     max_age: std::time::Duration,
+    renew: Option<&str>,
     now: DateTime<Utc>,
 ) -> Option<Problem> {
     let limit = humantime::format_duration(max_age);
@@ -76,7 +78,10 @@ fn staleness(
     (age > max_age).then(|| {
         let age = humantime::format_duration(std::time::Duration::from_secs(age.as_secs()));
         Problem::new(Cause::Stale, format!("{name}: the evidence is {age} old; max_age is {limit}"))
-            .help("let the run evaluate anew (`run: {when: always}`), or raise max_age")
+            .help(match renew {
+                Some(renew) => format!("{renew}, or raise max_age"),
+                None => "raise max_age".to_owned(),
+            })
     })
 }
 

@@ -85,6 +85,7 @@ fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
         problems,
         notes: Vec::new(),
         after_fix: None,
+        renew: None,
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) const SYSTEM: System = System {
     token_prefixes: &["JIRA_"],
     selectors: &[],
     states_time: false,
+    renew: None,
 };
 
 /// The search lags behind by seconds to minutes (docs/platforms/jira.md#search).

@@ -21,6 +21,7 @@ pub(crate) const SYSTEM: System = System {
     token_prefixes: &["SERVICENOW_"],
     selectors: &[],
     states_time: false,
+    renew: None,
 };
 
 /// The search does not lag behind; a request whose answer was lost may still be in progress.

@@ -62,6 +62,7 @@ pub const SYSTEM: System = System {
     ],
     // Cases are read as they are now.
     states_time: true,
+    renew: None,
 };
 
 /// Every case that the token can see, whatever its status.

@@ -50,6 +50,7 @@ pub const SYSTEM: System = System {
     selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
     // The end of the window.
     states_time: true,
+    renew: None,
 };
 
 impl Describe for Settings {

@@ -62,6 +62,7 @@ pub const SYSTEM: System = System {
     // `created_at` is the oldest appearance of a finding; no field says when a check last ran
     // (fact sheet §2.3).
     states_time: false,
+    renew: None,
 };
 
 impl Describe for Settings {

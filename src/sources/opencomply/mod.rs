@@ -65,6 +65,7 @@ pub const SYSTEM: System = System {
         Field::Account,
     ],
     states_time: true,
+    renew: Some("let the run evaluate again (`run: {when: always}`)"),
 };
 
 /// What a reader who fixed a finding has to know.

@@ -50,6 +50,7 @@ pub const SYSTEM: System = System {
     token_prefixes: &["SYSDIG_", IBM],
     selectors: posture::SELECTORS,
     states_time: true,
+    renew: Some("wait until the platform has evaluated again, or start it there"),
 };
 
 impl Settings {

@@ -187,6 +187,7 @@ pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcom
         problems,
         notes: Vec::new(),
         after_fix: source.starts_with("opencomply").then_some(AFTER_FIX),
+        renew: None,
     }
 }
 
