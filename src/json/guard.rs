@@ -19,6 +19,10 @@ use crate::secret::Mask;
 /// The memory that lists and maps of one answer may take, apart from the texts in them.
 const MOST_BYTES: usize = 64 << 20;
 
+/// The longest text that is taken over. Titles and descriptions have a few kilobytes; a longer text
+/// is cut, so that masking it takes no time worth mentioning.
+const LONGEST_TEXT: usize = 1 << 20;
+
 /// What is left for one answer, and what is masked in it.
 pub(super) struct Limits {
     bytes: Cell<usize>,
@@ -32,6 +36,13 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// A text without tokens, and of a sensible length.
+    fn clean<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let longest = text.len().min(LONGEST_TEXT);
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        self.mask.apply(text.get(..end).unwrap_or_default())
+    }
+
     /// Charges a value that is going to be built.
     fn charge<E: de::Error>(&self, bytes: usize) -> Result<(), E> {
         let left = self.bytes.get().checked_sub(bytes).ok_or_else(|| {
@@ -182,14 +193,14 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<V::Value, E> {
-        match self.limits.mask.apply(text) {
+        match self.limits.clean(text) {
             Cow::Borrowed(text) => self.inner.visit_str(text),
             Cow::Owned(masked) => self.inner.visit_string(masked),
         }
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<V::Value, E> {
-        match self.limits.mask.apply(text) {
+        match self.limits.clean(text) {
             Cow::Borrowed(text) => self.inner.visit_borrowed_str(text),
             Cow::Owned(masked) => self.inner.visit_string(masked),
         }
