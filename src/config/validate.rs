@@ -47,7 +47,8 @@ pub(super) fn config(
         sources: sources
             .filter_map(|(name, source)| Some((name.clone(), Rc::clone(&source.as_ref()?.value))))
             .collect(),
-        export: export.and_then(|entry| exported(entry, &layer.sources, diagnostics)),
+        export: export
+            .and_then(|entry| exported(entry, &layer.sources, &source.folder, diagnostics)),
         reports: reports(&file.reports, &source.folder, diagnostics),
         notes: notes(layer, &evidence),
         policy: Policy { evidence, ..policy },
@@ -105,10 +106,19 @@ fn reports(
     paths
 }
 
+/// The path of the ledger. As every path in a policy file, it begins at the folder of the file.
+fn ledger(written: Option<&Path>, folder: &Path) -> PathBuf {
+    let Some(written) = written else { return DEFAULT_LEDGER.into() };
+    let place = source::absolute(&folder.join(written));
+    let here = source::absolute(Path::new("."));
+    place.strip_prefix(here).map(Path::to_owned).unwrap_or(place)
+}
+
 /// The export, checked against the source that it takes its cases from.
 fn exported(
     entry: &Located<ExportEntry>,
     sources: &Sources,
+    folder: &Path,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Export> {
     let ExportEntry { source, severity, policy, status, .. } = &entry.value;
@@ -141,7 +151,7 @@ fn exported(
             policy: words(policy),
             status: words(status),
             max_creates: entry.value.max_creates.unwrap_or(DEFAULT_MAX_CREATES),
-            ledger: entry.value.ledger.clone().unwrap_or_else(|| DEFAULT_LEDGER.into()),
+            ledger: ledger(entry.value.ledger.as_deref(), folder),
             resolve_as: entry.value.resolve_as,
         },
         jira: entry.value.jira.clone(),

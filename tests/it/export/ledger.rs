@@ -140,7 +140,7 @@ fn the_ledger_stays_inside_the_workspace() {
     let outside = office.folder.path().join("..").join("victim-of-the-ledger");
     for (path, said) in [
         ("../victim-of-the-ledger", "leads outside the workspace"),
-        ("new/../../victim-of-the-ledger", "cannot be checked"),
+        ("new/../../victim-of-the-ledger", "leads outside the workspace"),
         ("/dev/zero", "leads outside the workspace"),
         (".git/hooks/pre-push", "is inside `.git`"),
         (".", "does not name a file"),
@@ -153,6 +153,17 @@ fn the_ledger_stays_inside_the_workspace() {
         office.has_issues(0);
     }
     assert!(!outside.exists());
+}
+
+/// As every path in a policy file.
+#[test]
+fn the_path_of_the_ledger_begins_at_the_folder_of_the_policy() {
+    let office = Office::new(1);
+    let policy = office.folder.read("compliance-gate.yaml");
+    office.folder.write("policies/gate.yaml", &policy);
+    office.run(&["jira", "--apply", "--config", "policies/gate.yaml"]).exits(0);
+    assert!(office.folder.read("policies/tickets.jsonl").contains("SEC-1"));
+    assert!(!office.folder.path().join(LEDGER).exists());
 }
 
 /// A pipe would block, a device would never end, a link leads anywhere.
