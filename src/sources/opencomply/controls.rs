@@ -146,6 +146,13 @@ impl Controls {
         }
     }
 
+    #[cfg(test)]
+    pub fn of(items: &str) -> Self {
+        let mut controls = Self::default();
+        controls.add(serde_json::from_str(items).unwrap());
+        controls
+    }
+
     fn add(&mut self, items: Vec<ControlItem>) {
         self.0.extend(items.into_iter().filter_map(known));
     }

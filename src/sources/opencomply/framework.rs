@@ -159,6 +159,10 @@ async fn evidence(task: &Task<'_>, journal: &mut Journal, part: &mut Part) -> St
             Found::Lost(lost) => lost,
         };
         journal.note(format!("{lost}; its result is not used"));
+        if matches!(lost, Lost::Superseded(_)) {
+            // It ends by itself, and cancelling it would change nothing.
+            journal.unfinished.clear();
+        }
         // A run of ours that was superseded is started once more, but not for ever: the other user
         // may be doing the same.
         let newer = acquirer.lost(journal, &lost, newest).await?;

@@ -2,11 +2,15 @@
 //! in some answers and texts in others (docs/platforms/opencomply.md#json).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::Deserializer;
+
+mod value;
+
+pub(super) use value::{Id, Number};
+use value::{number, time};
 
 /// Who the token belongs to (docs/platforms/opencomply.md#tokens-and-roles).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +28,7 @@ pub(super) struct Listed<T> {
     /// The outer `None`: the key is not there at all.
     #[serde(default, alias = "integrations", deserialize_with = "present")]
     items: Option<Option<Vec<T>>>,
+    #[serde(default, deserialize_with = "number")]
     total_count: Option<i64>,
 }
 
@@ -71,6 +76,7 @@ pub(super) struct FrameworkItem {
     pub framework_id: Option<String>,
     pub framework_title: Option<String>,
     pub plugins: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "number")]
     pub number_of_controls: Option<i64>,
 }
 
@@ -113,6 +119,7 @@ pub(super) struct HistoryItem {
     #[serde(deserialize_with = "time")]
     pub updated_at: Option<DateTime<Utc>>,
     pub integration_info: Option<Vec<IntegrationItem>>,
+    #[serde(default, deserialize_with = "number")]
     pub number_of_integrations: Option<i64>,
 }
 
@@ -139,6 +146,7 @@ pub(super) struct Status {
     pub runners_status: Option<RunnerCounts>,
     pub incidents: Option<Incidents>,
     /// Seconds.
+    #[serde(default, deserialize_with = "number")]
     pub data_sinking_time: Option<i64>,
 }
 
@@ -175,9 +183,13 @@ pub(super) struct FrameworkName {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RunnerCounts {
+    #[serde(default, deserialize_with = "number")]
     pub runners_failed: Option<i64>,
+    #[serde(default, deserialize_with = "number")]
     pub runners_succeeded: Option<i64>,
+    #[serde(default, deserialize_with = "number")]
     pub runners_timed_out: Option<i64>,
+    #[serde(default, deserialize_with = "number")]
     pub total_count: Option<i64>,
 }
 
@@ -185,13 +197,15 @@ pub(super) struct RunnerCounts {
 #[serde(default)]
 pub(super) struct Incidents {
     pub summary: Option<Summary>,
-    pub alarms_breakdown: Option<BTreeMap<String, Option<i64>>>,
+    pub alarms_breakdown: Option<BTreeMap<String, Number>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Summary {
+    #[serde(default, deserialize_with = "number")]
     pub ok: Option<i64>,
+    #[serde(default, deserialize_with = "number")]
     pub alarm: Option<i64>,
 }
 
@@ -216,7 +230,9 @@ pub(super) struct ByControl {
 #[serde(default)]
 pub(super) struct ControlCounts {
     pub severity: Option<String>,
+    #[serde(default, deserialize_with = "number")]
     pub alarms: Option<i64>,
+    #[serde(default, deserialize_with = "number")]
     pub oks: Option<i64>,
 }
 
@@ -280,43 +296,6 @@ pub(super) struct Cancelled {
     pub job_id: Option<Id>,
     pub canceled: Option<bool>,
     pub reason: Option<String>,
-}
-
-/// The id of a job: a number, or a text with a number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Id(pub u64);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrText;
-        impl Visitor<'_> for NumberOrText {
-            type Value = Id;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a job id")
-            }
-
-            fn visit_u64<E: de::Error>(self, id: u64) -> Result<Id, E> {
-                Ok(Id(id))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
-                text.parse().map(Id).map_err(|_| E::custom(format!("`{text}` is not a job id")))
-            }
-        }
-        deserializer.deserialize_any(NumberOrText)
-    }
-}
-
-/// RFC 3339 with any number of decimals. Go's zero time, and a text that is no time, are none.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.as_deref().and_then(moment))
-}
-
-fn moment(text: &str) -> Option<DateTime<Utc>> {
-    let time = DateTime::parse_from_rfc3339(text.trim()).ok()?.to_utc();
-    (time.year() > 1).then_some(time)
 }
 
 #[cfg(test)]

@@ -289,3 +289,58 @@ async fn a_finished_run_over_more_accounts_serves_with_their_rows_left_out() {
     let part = Gate { token: VIEWER, ..Gate::over(&one).mode("{when: never}") };
     assert_problem(&part.part(&platform).await, Cause::Incomplete, "the findings of job 135");
 }
+
+#[test]
+fn a_resource_word_that_matches_nothing_is_not_a_pass() {
+    let platform = crate::common::Platform::start("clean");
+    let folder = crate::common::Folder::new();
+    let run = |resource: &str| {
+        let gates = format!("  - {{id: mine, source: opencomply, {resource}, max: 0}}\n");
+        let policy = crate::common::opencomply(&platform.origin, &gates);
+        folder.write("compliance-gate.yaml", &policy);
+        folder.run(&["run"])
+    };
+    run(&format!("resource: \"*{AWS}*\"")).exits(0);
+    // One digit too many.
+    run(&format!("resource: [\"*{AWS}*\", \"*{AWS}9*\"]"))
+        .exits(3)
+        .says(&format!("nothing that was evaluated matches resource *{AWS}9*"));
+    run(&format!("resource: \"*{AWS}9*\", min_evaluated: 0")).exits(0);
+}
+
+#[tokio::test]
+async fn states_are_read_in_any_case() {
+    let lower = format!(
+        r#""job": {{{QUICK}, "state_words": {{"SUCCEEDED": "succeeded", "CREATED": "Created"}}}},
+           "history": [{{"age": 600, "job": {{"state_words": {{"SUCCEEDED": "Succeeded"}}}}}}]"#
+    );
+    let platform = Platform::with(&lower, "").await;
+    for mode in ["{when: stale, max_age: 1h}", "{when: always}"] {
+        assert_documented(&Gate::documented().mode(mode).part(&platform).await);
+    }
+    assert_eq!(platform.starts(), 1);
+}
+
+#[test]
+fn several_tenants_are_evaluated_each_with_its_own_token() {
+    let (eu, us) =
+        (crate::common::Platform::start("clean"), crate::common::Platform::start("blocked"));
+    let folder = crate::common::Folder::new();
+    let policy = format!(
+        "version: 1\nsources:\n  opencomply/eu:\n    url: {}\n{}  opencomply/us:\n    url: {}\n    \
+         token_env: OPENCOMPLY_US_KEY\n{}gates:\n  - {{id: eu, source: opencomply/eu, max: 0}}\n  \
+         - {{id: us, source: opencomply/us, severity: critical, max: 0, level: warn}}\n",
+        eu.origin,
+        crate::common::DOCUMENTED,
+        us.origin,
+        crate::common::DOCUMENTED
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    let mut command = folder.command(&["run", "--json", "gate.json"]);
+    command.env("OPENCOMPLY_US_KEY", "us-key-7f31");
+    crate::common::Ended::wait(command).exits(0).says("3 failed checks where max is 0");
+    let report = folder.json("gate.json");
+    let names: Vec<_> = report["sources"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+    assert_eq!(names, ["opencomply/eu", "opencomply/us"]);
+    assert_eq!((eu.count("/run "), us.count("/run ")), (1, 1));
+}

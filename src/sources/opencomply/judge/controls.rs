@@ -83,7 +83,7 @@ pub(in super::super) fn attribute(
     types: &BTreeSet<&str>,
 ) -> Result<Attribution, Vec<Problem>> {
     let mut attribution = Attribution::default();
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = list_is_short(place, members, evaluated).into_iter().collect();
     let by_policy: BTreeMap<&str, &String> =
         evaluated.ids().iter().filter_map(|id| Some((controls.policy(id)?.id()?, id))).collect();
     let (mut manual, mut unread, mut missed, mut shared) = (0, Vec::new(), Vec::new(), Vec::new());
@@ -112,7 +112,6 @@ pub(in super::super) fn attribute(
         let what = "it cannot be determined whether the run should have evaluated";
         problems.push(not_evaluated(place, what, &unread));
     }
-    // What this run evaluated is never left out, whatever the list of controls says.
     let gone = |id: &&String| match &evaluated.runners {
         Some(runners) => !runners.contains(*id),
         None => !members.contains(*id),
@@ -145,6 +144,33 @@ pub(in super::super) fn attribute(
     if problems.is_empty() { Ok(attribution) } else { Err(problems) }
 }
 
+/// The framework's list of controls must hold what the run evaluated: what is missing in it cannot be
+/// missed.
+fn list_is_short(
+    place: &str,
+    members: &BTreeSet<String>,
+    evaluated: &Evaluated,
+) -> Option<Problem> {
+    if members.is_empty() {
+        let what = format!("{place}: the platform lists no control of the framework");
+        return Some(Problem::new(Cause::Contradictory, what));
+    }
+    let missing: Vec<_> = evaluated.runners.as_ref()?.difference(members).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{place}: the run evaluated {} that the framework does not list any more: {}",
+        text::count(missing.len() as u64, "control"),
+        named(missing)
+    );
+    Some(
+        Problem::new(Cause::Contradictory, what).help(
+            "if the framework was changed since the run, let a new run evaluate it as it is now",
+        ),
+    )
+}
+
 fn named<'a>(ids: impl IntoIterator<Item = &'a String>) -> String {
     text::one_line(&text::listed(ids, ", ", NAMED), 600)
 }
@@ -169,4 +195,86 @@ fn unproven(place: &str, ids: &BTreeSet<String>) -> Problem {
     );
     Problem::new(Cause::Incomplete, what)
         .help("let a new run evaluate the framework as it is now: `run: {when: always}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|&id| id.to_owned()).collect()
+    }
+
+    fn controls() -> Controls {
+        Controls::of(
+            r#"[{"id":"aa","severity":"low","policy":{"id":"p"}},
+                {"id":"zz","severity":"critical","policy":{"id":"p"}},
+                {"id":"manual","severity":"high","policy":null},
+                {"id":"azure","severity":"high","policy":{"id":"q"},"integration_type":["azure"]},
+                {"id":"alone","severity":"high","policy":{"id":"r"}}]"#,
+        )
+    }
+
+    fn attributed(
+        members: &[&str],
+        runners: Option<&[&str]>,
+        results: &[&str],
+    ) -> Result<Attribution, Vec<Problem>> {
+        let evaluated = Evaluated { runners: runners.map(ids), results: ids(results) };
+        attribute("here", &ids(members), &evaluated, &controls(), &["aws"].into())
+    }
+
+    fn targets(attribution: &Attribution, control: &str) -> Vec<(String, Severity)> {
+        let targets = attribution.targets(control, Severity::Low);
+        targets.map(|(id, severity)| (id.to_owned(), severity)).collect()
+    }
+
+    #[test]
+    fn a_result_counts_for_every_control_of_its_policy() {
+        for runners in [Some(&["aa"][..]), None] {
+            let members = ["aa", "zz", "manual", "azure"];
+            let attribution = attributed(&members, runners, &["aa"]).unwrap();
+            assert_eq!(
+                targets(&attribution, "aa"),
+                [("aa".to_owned(), Severity::Low), ("zz".to_owned(), Severity::Critical)]
+            );
+            let notes = attribution.notes.join("\n");
+            assert!(notes.contains("zz (critical, with aa)"), "{notes}");
+            assert!(notes.contains("1 manual control"), "{notes}");
+        }
+    }
+
+    #[test]
+    fn results_without_a_runner_are_of_an_earlier_run() {
+        let attribution = attributed(&["aa"], Some(&["aa"]), &["aa", "gone"]).unwrap();
+        assert_eq!(targets(&attribution, "gone"), []);
+        assert_eq!(targets(&attribution, "aa").len(), 1);
+        assert!(attribution.notes[0].contains("1 control that this run did not evaluate"));
+        // So are those of a control of the framework whose policy another one evaluates by now.
+        let attribution = attributed(&["aa", "zz"], Some(&["aa"]), &["aa", "zz"]).unwrap();
+        assert_eq!((targets(&attribution, "zz").len(), targets(&attribution, "aa").len()), (0, 2));
+    }
+
+    #[test]
+    fn what_should_have_been_evaluated_and_was_not_is_named() {
+        for (members, runners, results, words) in [
+            (
+                &["aa", "alone"][..],
+                Some(&["aa"][..]),
+                &["aa"][..],
+                "the run did not evaluate 1 control",
+            ),
+            (&["aa", "what"], Some(&["aa"]), &["aa"], "cannot be determined"),
+            (&["aa", "what"], None, &["aa"], "cannot be determined"),
+            (&[], Some(&["aa"]), &["aa"], "lists no control"),
+            (&["zz"], Some(&["aa"]), &["aa"], "does not list any more: aa"),
+            (&["aa"], None, &["aa", "gone"], "may be of an earlier run"),
+        ] {
+            let problems = attributed(members, runners, results).unwrap_err();
+            let found = problems.iter().any(|problem| problem.message.contains(words));
+            assert!(found, "{words}: {problems:?}");
+        }
+        // Without runners it is not known whether there was anything to evaluate.
+        assert!(attributed(&["aa", "alone"], None, &["aa"]).is_ok());
+    }
 }

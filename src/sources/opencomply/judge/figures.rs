@@ -74,7 +74,7 @@ pub(super) fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures
     let mut breakdown = BTreeMap::new();
     for (word, number) in incidents.alarms_breakdown.unwrap_or_default() {
         let field = format!("incidents.alarms_breakdown.{}", text::one_line(&word, 40));
-        let number = count(expected, &field, Some(number.unwrap_or(0)))?;
+        let number = count(expected, &field, Some(number.0.unwrap_or(0)))?;
         *breakdown.entry(Severity::from_platform(&word)).or_default() += number;
     }
     let explained: u64 = breakdown.values().sum();

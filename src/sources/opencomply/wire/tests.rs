@@ -1,3 +1,4 @@
+use super::value::moment;
 use super::*;
 
 #[test]
@@ -20,6 +21,7 @@ fn ids_are_numbers_or_texts() {
     let id = |text: &str| serde_json::from_str::<Option<Id>>(text).ok();
     assert_eq!(id("136"), Some(Some(Id(136))));
     assert_eq!(id("\"136\""), Some(Some(Id(136))));
+    assert_eq!(id("136.0"), Some(Some(Id(136))));
     assert_eq!(id("18446744073709551615"), Some(Some(Id(u64::MAX))));
     assert_eq!(id("null"), Some(None));
     for bad in ["-1", "1.5", "\"x\"", "[]", "18446744073709551616"] {
@@ -80,4 +82,23 @@ fn only_final_states_have_an_end() {
     assert!(status("CANCELED", "null").ended_at().is_some());
     let ended = status("SUCCEEDED", "\"2025-05-08T11:00:00Z\"").ended_at().unwrap();
     assert_eq!(ended.to_rfc3339(), "2025-05-08T11:00:00+00:00");
+}
+
+#[test]
+fn counts_may_be_written_with_a_decimal_point() {
+    let total = |text: &str| {
+        let counts = serde_json::from_str::<RunnerCounts>(&format!(r#"{{"total_count":{text}}}"#));
+        counts.ok().map(|counts| counts.total_count)
+    };
+    for (text, expected) in [
+        ("12", Some(Some(12))),
+        ("12.0", Some(Some(12))),
+        ("-1", Some(Some(-1))),
+        ("null", Some(None)),
+        ("12.5", None),
+        ("\"12\"", None),
+        ("1e300", None),
+    ] {
+        assert_eq!(total(text), expected, "{text}");
+    }
 }
