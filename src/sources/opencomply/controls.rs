@@ -96,9 +96,9 @@ impl Controls {
         self.0.get(id)?.policy.as_ref()
     }
 
-    /// Whether a control has a policy for integrations of these types, or may have one.
-    pub fn needs_a_runner(&self, id: &str, types: &BTreeSet<&str>) -> bool {
-        self.policy(id).is_none_or(|policy| policy.applies_to(types))
+    /// Whether nothing evaluates a control.
+    pub fn is_manual(&self, id: &str) -> bool {
+        self.policy(id) == Some(&Policy::None)
     }
 
     /// Asks for what is not known of these controls yet. What cannot be had stays unknown.
@@ -195,7 +195,10 @@ fn known(item: ControlItem) -> Option<(String, Known)> {
         None => Policy::None,
         Some(policy) => Policy::Of {
             id: policy.id.filter(|id| !id.is_empty()),
-            types: policy.integration_type.or(types).into_iter().flatten().collect(),
+            types: {
+                let types = policy.integration_type.or(types).into_iter().flatten();
+                types.filter(|kind| !kind.is_empty()).collect()
+            },
         },
     });
     let severity = Severity::from_platform(item.severity.as_deref().unwrap_or_default());

@@ -238,8 +238,8 @@ async fn attributed(
     controls.learn(task, journal, &silent).await?;
     let types: BTreeSet<_> =
         task.scope.integrations.values().map(|one| one.kind.as_str()).collect();
-    // Policies of the others matter only where a control that should have been evaluated was not.
-    if silent.iter().any(|id| controls.needs_a_runner(id, &types)) {
+    // Policies of the others matter only where a control may share one of them.
+    if silent.iter().any(|id| !controls.is_manual(id)) {
         controls.learn(task, journal, evaluated.ids()).await?;
     }
     Ok(attribute(&task.place, &members, &evaluated, controls, &types))

@@ -304,7 +304,7 @@ fn a_resource_word_that_matches_nothing_is_not_a_pass() {
     // One digit too many.
     run(&format!("resource: [\"*{AWS}*\", \"*{AWS}9*\"]"))
         .exits(3)
-        .says(&format!("nothing that was evaluated matches resource *{AWS}9*"));
+        .says(&format!("nothing that was evaluated matches resource `*{AWS}9*`"));
     run(&format!("resource: \"*{AWS}9*\", min_evaluated: 0")).exits(0);
 }
 

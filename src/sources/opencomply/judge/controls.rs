@@ -90,13 +90,13 @@ pub(in super::super) fn attribute(
     for silent in evaluated.silent(members) {
         match controls.policy(&silent) {
             Some(Policy::None) => manual += 1,
-            Some(policy) if !policy.applies_to(types) => {}
             Some(policy) => match policy.id().and_then(|id| by_policy.get(id)) {
                 Some(first) => {
                     let severity = controls.severity(&silent);
                     shared.push(format!("{silent} ({severity}, with {first})"));
                     attribution.also.entry((*first).clone()).or_default().push((silent, severity));
                 }
+                None if !policy.applies_to(types) => {}
                 // Without runners it is not known whether there was anything to evaluate.
                 None if evaluated.runners.is_some() => missed.push(silent),
                 None => {}
