@@ -19,6 +19,7 @@ use crate::stop::Stop;
 
 pub mod bigid;
 pub mod bigpanda;
+mod clock;
 pub mod gravityzone;
 pub mod opencomply;
 mod settings;

@@ -14,18 +14,15 @@ use crate::finding::Problem;
 use crate::http::Call;
 use crate::selection::Field;
 use crate::sources::Session;
+use crate::sources::clock::Ahead;
 use crate::text;
-
-/// Clocks that differ by less do not change what a window contains in practice.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// What the preflight found out. The run uses the same window.
 pub(super) struct FirstLook {
     pub(super) window: Window,
     /// The audit log of the window has at least this many entries.
     entries: u64,
-    /// How far the platform's clock is ahead of ours, where that matters.
-    ahead: Option<TimeDelta>,
+    pub(super) ahead: Ahead,
     pub(super) plans: Access,
 }
 
@@ -42,11 +39,10 @@ impl FirstLook {
         let log = log(session, pace);
         let mut window = window(settings, Utc::now());
         let mut entries = log.look(request(session, window, 1, 1)).await?;
-        let offset = session.http.clock_offset();
-        let ahead = offset.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE);
-        if let Some(ahead) = ahead {
+        let ahead = Ahead::of(&session.http);
+        if ahead.matters() {
             // The platform filters by its own clock.
-            window = self::window(settings, Utc::now() + ahead);
+            window = self::window(settings, ahead.now());
             entries = log.look(request(session, window, 1, 1)).await?;
         }
         let plans = match settings.wants_active_plans() {
@@ -54,20 +50,6 @@ impl FirstLook {
             false => Access::NotWanted,
         };
         Ok(Self { window, entries, ahead, plans })
-    }
-
-    /// A sentence about the difference of the clocks, where it matters.
-    pub(super) fn clock(&self) -> Option<String> {
-        let ahead = self.ahead?;
-        // Rounded, since the header has whole seconds.
-        let minutes = (ahead.abs() + TimeDelta::seconds(30)).num_minutes().unsigned_abs();
-        let difference = std::time::Duration::from_secs(minutes * 60);
-        let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
-        Some(format!(
-            "the platform's clock is {} {direction} the clock of this machine; the window is that of \
-             the platform's clock",
-            humantime::format_duration(difference)
-        ))
     }
 }
 
@@ -108,7 +90,7 @@ pub(super) async fn outcome(
     let mut problems = Vec::new();
     match read(settings, session, pace, &first).await {
         Ok(mut weighed) => {
-            let clock = first.clock();
+            let clock = first.ahead.note();
             add_plans(settings, session, pace, first, &mut weighed).await;
             part.notes = clock.into_iter().collect();
             part.notes.extend(weighed.notes.sentences(window, weighed.entries));

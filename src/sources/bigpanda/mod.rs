@@ -131,7 +131,7 @@ impl Prepared for Readable<'_> {
     fn summary(&self) -> Vec<String> {
         let window = humantime::format_duration(self.settings.window);
         let mut summary = vec![format!("the audit log of the last {window} can be read")];
-        summary.extend(self.first.clock());
+        summary.extend(self.first.ahead.note());
         summary.extend(match &self.first.plans {
             Access::Granted => Some("the maintenance plans in force can be read".to_owned()),
             Access::Denied(problem) => {

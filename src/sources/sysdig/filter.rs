@@ -1,21 +1,22 @@
-//! The platform's query language, built from values and never from pasted text (fact sheet §4).
+//! The platform's query language (docs/platforms/sysdig.md#filters), built from values: each is
+//! quoted, so no value can change the condition.
 
 use std::fmt;
 
 /// Conditions that all must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter(Vec<String>);
+pub(super) struct Filter(Vec<String>);
 
 impl Filter {
     /// One of several texts; no condition if there are none.
     #[must_use]
-    pub fn texts<'v>(self, field: &str, values: impl IntoIterator<Item = &'v str>) -> Self {
+    pub(super) fn texts<'v>(self, field: &str, values: impl IntoIterator<Item = &'v str>) -> Self {
         self.list(field, values.into_iter().map(quoted))
     }
 
     /// One of several numbers, without quotes; no condition if there are none.
     #[must_use]
-    pub fn numbers(self, field: &str, values: impl IntoIterator<Item = u8>) -> Self {
+    pub(super) fn numbers(self, field: &str, values: impl IntoIterator<Item = u8>) -> Self {
         self.list(field, values.into_iter().map(|number| number.to_string()))
     }
 
@@ -27,7 +28,7 @@ impl Filter {
         self
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -38,7 +39,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// `"` and `\` are escaped by a backslash; the rest is left to the encoding of the URL.
+/// `"` and `\` are escaped by a backslash. The URL encodes the rest.
 fn quoted(value: &str) -> String {
     let mut text = String::with_capacity(value.len() + 2);
     text.push('"');

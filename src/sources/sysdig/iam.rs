@@ -1,4 +1,4 @@
-//! IBM Cloud IAM: an API key for an access token (fact sheet §3.2).
+//! IBM Cloud IAM: exchanges an API key for an access token (docs/platforms/sysdig.md#access).
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::units::Whole;
 use crate::http::{Auth, Credentials, Failure, Http, HttpError, Lease, Renewal, Setup, Tls};
+use crate::json::Whole;
 use crate::progress::Progress;
 use crate::secret::Secret;
 use crate::stop::Stop;
@@ -18,10 +18,10 @@ use crate::stop::Stop;
 const GRANT: &str = "urn:ibm:params:oauth:grant-type:apikey";
 
 /// Where keys are exchanged, and how.
-pub struct Exchange {
-    pub url: Url,
-    pub timeout: Duration,
-    pub tls: Tls,
+pub(super) struct Exchange {
+    pub(super) url: Url,
+    pub(super) timeout: Duration,
+    pub(super) tls: Tls,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct Granted {
 impl Exchange {
     /// # Errors
     /// A sentence, if the client for it cannot be set up.
-    pub fn credentials(
+    pub(super) fn credentials(
         self,
         key: Secret,
         stop: &Stop,
@@ -64,20 +64,20 @@ async fn exchange(http: &Http, key: &Secret) -> Result<Lease, HttpError> {
     let answer = http.form("identity/token", &fields).send().await.map_err(refused)?;
     let granted: Granted = answer.json()?;
     let token = granted.access_token.as_deref().and_then(|token| {
-        // Some print it with its type in front.
+        // Some answers have the type of the token before it.
         Secret::new(token.strip_prefix("Bearer ").unwrap_or(token).to_owned())
     });
     let token = token.ok_or_else(|| {
         answer.failed(Failure::Protocol(
-            "the answer has no `access_token` that could be sent".to_owned(),
+            "the answer has no `access_token` that can be sent in a header".to_owned(),
         ))
     })?;
     let until = lifetime(&granted, Utc::now()).map(|lifetime| Instant::now() + lifetime);
     Ok(Lease { auth: Auth::Bearer(token), until })
 }
 
-/// How long a token is good: the shorter of the two that are stated. An expiration in the past is
-/// of a clock that is wrong, here or there.
+/// How long a token is valid: the shorter of the two figures. An expiration in the past means that
+/// the clocks differ, and is ignored.
 fn lifetime(granted: &Granted, now: DateTime<Utc>) -> Option<Duration> {
     let stated = granted.expires_in.map(|seconds| Duration::from_secs(seconds.0));
     let until = granted.expiration.and_then(|at| {
@@ -87,10 +87,10 @@ fn lifetime(granted: &Granted, now: DateTime<Utc>) -> Option<Duration> {
     stated.into_iter().chain(until).min().map(|lifetime| lifetime.min(LONGEST))
 }
 
-/// No token of IAM lives longer than a day, and a clock can only hold so much.
+/// No token of IAM is valid for longer than a day. A bound also keeps `Instant` from overflowing.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// IAM answers 400 to a key that it does not know.
+/// IAM answers an unknown key with 400.
 fn refused(mut error: HttpError) -> HttpError {
     if let Failure::Refused { status: 400, said } = &error.failure {
         error.failure = Failure::Denied(said.clone());

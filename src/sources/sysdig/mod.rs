@@ -1,13 +1,13 @@
-//! IBM Cloud SCC Workload Protection, which is Sysdig Secure (fact sheet §3–8).
+//! Sysdig Secure, which is also IBM Cloud SCC Workload Protection (docs/platforms/sysdig.md).
 //!
-//! A source asks for one of three kinds, each in a folder of its own; they share the rest.
+//! A source reads one of three kinds of evidence. Each has a folder of its own; they share the rest.
 //!
 //! ```text
-//! settings.rs   the keys of a policy, validated      iam.rs       an API key for a token
-//! filter.rs     the query language                   units.rs     counts, ids, times
-//! pages.rs      pages by number with a total         demands.rs   what gates ask besides
-//! posture/      controls on resources                images/      policies and vulnerabilities
-//! events/       what happened within a window
+//! settings/     the keys of a policy, validated      iam.rs       exchanges an API key for a token
+//! filter.rs     the query language                   units.rs     severities, ids, times
+//! pages.rs      numbered pages with a total          answer.rs    recognises refusals
+//! posture/      controls on resources                demands.rs   counts what gates need
+//! images/       policies and vulnerabilities         events/      what happened within a window
 //! ```
 
 use std::rc::Rc;
@@ -26,6 +26,7 @@ use crate::sources::{
 };
 use crate::stop::Stop;
 
+mod answer;
 mod demands;
 mod events;
 mod filter;
@@ -40,7 +41,7 @@ pub use settings::Settings;
 
 use settings::Asked;
 
-/// What the variables of IBM Cloud begin with: such a token is an API key.
+/// The prefix of IBM Cloud's variables: a token from one of them is an API key.
 const IBM: &str = "IBMCLOUD_";
 
 pub const SYSTEM: System = System {
@@ -54,7 +55,7 @@ pub const SYSTEM: System = System {
 };
 
 impl Settings {
-    /// Whether the token is an API key, which is only ever shown to IAM.
+    /// Whether the token is an API key, which is sent to IAM only.
     fn is_api_key(token: &Token) -> bool {
         token.variable.starts_with(IBM)
     }
@@ -88,8 +89,8 @@ impl Describe for Settings {
         }
         if !self.has_instance {
             return Err(format!(
-                "{} is an IBM Cloud API key, and IBM Cloud wants to know which instance is meant; \
-                 set `instance_id` to its GUID",
+                "{} is an IBM Cloud API key, which needs the instance: set `instance_id` to its \
+                 GUID",
                 token.variable
             ));
         }
@@ -109,10 +110,10 @@ impl Describe for Settings {
         match &self.asked {
             Asked::Posture(_) | Asked::Images(_, None) => None,
             Asked::Images(_, Some(_)) => Some(
-                "vulnerabilities are only listed where there are some; remove `vulnerabilities`"
+                "passed checks of vulnerabilities are not listed; remove `vulnerabilities`"
                     .to_owned(),
             ),
-            Asked::Events(_) => Some("events tell what happened, not what was checked".to_owned()),
+            Asked::Events(_) => Some("events are what happened, not what was checked".to_owned()),
         }
     }
 
@@ -145,7 +146,7 @@ impl Platform for Settings {
     }
 }
 
-/// What a source asks for, after its preflight.
+/// The evidence that a source reads, after its preflight.
 pub(super) enum Kind<'a> {
     Posture(posture::Planned<'a>),
     Images(images::Images<'a>),

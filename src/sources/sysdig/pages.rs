@@ -1,20 +1,21 @@
-//! Pages by number with a total (fact sheet §4).
+//! Lists in numbered pages with a total (docs/platforms/sysdig.md#compliance).
 //!
-//! The platform keeps no snapshot: the set may change between two pages. Then the walk begins
-//! anew, once. How long a page is says nothing, for the server may give fewer than asked.
+//! The platform keeps no snapshot, so the set may change between two pages. The list is then read
+//! once more. A page may have fewer rows than asked for, so its length does not show the end.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::units::Whole;
+use super::answer;
 use crate::finding::{Cause, Problem};
 use crate::http::{Call, HttpError};
+use crate::json::Whole;
 use crate::page::Walk;
 
-/// Rows in a page: the most that a public client found to work (fact sheet §4.2).
-pub const SIZE: u64 = 50;
+/// Rows in a page: the most that a public client found to work.
+const SIZE: u64 = 50;
 
 #[derive(Deserialize)]
 struct Page<T> {
@@ -23,50 +24,50 @@ struct Page<T> {
     total: Option<Whole>,
 }
 
-/// A list to be walked.
-pub struct List<C> {
+/// A list.
+pub(super) struct List<C> {
     /// What it is, for messages: `sysdig: compliance/requirements`.
-    pub what: String,
+    pub(super) what: String,
     /// A new request for it, without the page.
-    pub call: C,
+    pub(super) call: C,
 }
 
-/// What makes a row the same row on another page; `None` if it has nothing of the kind.
-pub type Key<T> = fn(&T) -> Option<String>;
+/// What identifies a row on every page; `None` if it has nothing of the kind.
+type Key<T> = fn(&T) -> Option<String>;
 
 impl<'a, C: Fn() -> Call<'a>> List<C> {
     /// How many rows there are.
     ///
     /// # Errors
-    /// If it cannot be asked, or the answer has no total.
-    pub async fn total(&self) -> Result<u64, Problem> {
-        let page: Page<serde::de::IgnoredAny> = self.page(1, 1).await?;
-        self.stated(page.total)
+    /// If the page does not arrive, or has no total.
+    pub(super) async fn total(&self) -> Result<u64, Problem> {
+        let (_, total) = self.page::<IgnoredAny>(1, 1).await?;
+        Ok(total)
     }
 
     /// All rows, each once.
     ///
     /// # Errors
-    /// If a page does not arrive, or the pages do not add up in two walks.
-    pub async fn rows<T: DeserializeOwned>(&self, key: Key<T>) -> Result<Vec<T>, Problem> {
+    /// If a page does not arrive, or the pages do not add up twice.
+    pub(super) async fn rows<T: DeserializeOwned>(&self, key: Key<T>) -> Result<Vec<T>, Problem> {
         match self.walk(key, |_| false).await {
-            Err(problem) if moved(&problem) => self.walk(key, |_| false).await,
+            Err(problem) if has_moved(&problem) => self.walk(key, |_| false).await,
             result => result,
         }
     }
 
-    /// Rows until `enough` of one of them; a proof that such a row exists needs no more.
+    /// Reads rows until `enough` of one of them: to show that such a row exists.
     ///
     /// # Errors
     /// As for `rows`.
-    pub async fn until<T: DeserializeOwned>(
+    pub(super) async fn until<T: DeserializeOwned>(
         &self,
         key: Key<T>,
         enough: impl FnMut(&T) -> bool,
     ) -> Result<(), Problem> {
         match self.walk(key, enough).await {
-            // Another walk would tell no more of what is there.
-            Err(problem) if moved(&problem) => Ok(()),
+            // The rows seen so far are enough for what was asked.
+            Err(problem) if has_moved(&problem) => Ok(()),
             result => result.map(|_| ()),
         }
     }
@@ -81,12 +82,11 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         let mut guard = Walk::new(self.what.clone(), SIZE);
         let mut repeated = false;
         for number in 1_u64.. {
-            let Page { data, total } = self.page(number, SIZE).await?;
-            let (data, total): (Vec<T>, u64) = (data.unwrap_or_default(), self.stated(total)?);
+            let (data, total): (Vec<T>, u64) = self.page(number, SIZE).await?;
             let any = !data.is_empty();
             let mut here = HashSet::new();
             for (at, row) in data.into_iter().enumerate() {
-                let key = key(&row).ok_or_else(|| self.nameless(number, at))?;
+                let key = key(&row).ok_or_else(|| self.unidentified(number, at))?;
                 if earlier.contains(&key) {
                     return Err(self.shifted(number));
                 }
@@ -99,11 +99,11 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
                     return Ok(rows);
                 }
             }
-            // What comes twice within a page counts once, or it would stand for a row that is
+            // A row that is repeated on its page counts once. Else it would replace a row that is
             // missing.
             let distinct = here.len() as u64;
             earlier.extend(here);
-            let more = any && guard.rows().saturating_add(distinct) < total;
+            let more = any && (earlier.len() as u64) < total;
             let next = more.then(|| (number + 1).to_string());
             guard.page(distinct, total, next.as_deref())?;
             if !more {
@@ -117,34 +117,43 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
         Ok(rows)
     }
 
-    async fn page<T: DeserializeOwned>(&self, number: u64, size: u64) -> Result<Page<T>, Problem> {
+    /// The rows of a page, and the total.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        number: u64,
+        size: u64,
+    ) -> Result<(Vec<T>, u64), Problem> {
         let call = (self.call)()
             .parameter("pageNumber", &number.to_string())
             .parameter("pageSize", &size.to_string());
         let answer = call.send().await.map_err(|error: HttpError| error.problem())?;
-        answer.json().map_err(|error| error.problem())
+        let page: Page<T> = answer::object(&answer).map_err(|error| error.problem())?;
+        let missing = |field: &str| self.protocol(&format!("a page has no `{field}`"));
+        let data = page.data.ok_or_else(|| missing("data"))?;
+        let total = page.total.ok_or_else(|| missing("totalCount"))?.0;
+        if data.len() as u64 > SIZE {
+            let what = format!("a page has {} rows, and {size} were asked for", data.len());
+            return Err(self.protocol(&what));
+        }
+        Ok((data, total))
     }
 
-    fn stated(&self, total: Option<Whole>) -> Result<u64, Problem> {
-        total.map(|total| total.0).ok_or_else(|| {
-            let message = format!("{}: a page has no `totalCount`", self.what);
-            Problem::new(Cause::Protocol, message)
-        })
+    fn protocol(&self, what: &str) -> Problem {
+        Problem::new(Cause::Protocol, format!("{}: {what}", self.what))
     }
 
-    fn nameless(&self, page: u64, at: usize) -> Problem {
-        let message =
-            format!("{}: page {page}, data[{at}] has nothing to be told apart by", self.what);
-        Problem::new(Cause::Protocol, message)
+    fn unidentified(&self, page: u64, at: usize) -> Problem {
+        self.protocol(&format!("page {page}, data[{at}] has no identifying field"))
     }
 
     fn repeated(problem: &Problem) -> Problem {
-        let message = format!("{}, and some of them came twice", problem.message);
-        Problem::new(problem.cause, message)
-            .help("run the gate again; if it stays, report it to the platform's support")
+        let message = format!("{}, and some of them were repeated", problem.message);
+        Problem::new(problem.cause, message).help(
+            "run the gate again; if this keeps happening, report it to the platform's support",
+        )
     }
 
-    /// A row that comes again on a later page has pushed another one out of sight.
+    /// A row that is repeated on a later page has moved another one to a page already read.
     fn shifted(&self, page: u64) -> Problem {
         let message = format!("{}: page {page} repeats a row of an earlier page", self.what);
         Problem::new(Cause::Contradictory, message)
@@ -152,6 +161,6 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     }
 }
 
-fn moved(problem: &Problem) -> bool {
+fn has_moved(problem: &Problem) -> bool {
     matches!(problem.cause, Cause::Contradictory | Cause::Incomplete)
 }

@@ -1,80 +1,31 @@
-//! Numbers and times as this platform sends them: a count is a number here and a text there, an id
-//! likewise, and a time is a text of seconds, milliseconds or nanoseconds (fact sheet §8.3).
-//!
-//! No number goes through a float: nanoseconds do not fit one.
-
-use std::fmt;
+//! Severities and times as this platform writes them. A time is a text or a number of seconds,
+//! milliseconds, microseconds or nanoseconds (docs/platforms/sysdig.md#units-of-time).
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::finding::Severity;
+use crate::json::Number;
 
-/// Reads a value that is a text or a whole number, and nothing else.
-fn text_or_number<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    what: &'static str,
-) -> Result<String, D::Error> {
-    struct Either(&'static str);
-    impl Visitor<'_> for Either {
-        type Value = String;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{} as a text or a whole number", self.0)
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-            Ok(text.trim().to_owned())
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-    }
-    deserializer.deserialize_any(Either(what))
+/// An id, which may be sent as a number; `None` where it is empty.
+pub(super) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let id = Option::<Number>::deserialize(deserializer)?.map(|id| id.0);
+    Ok(id.filter(|id| !id.trim().is_empty()))
 }
 
-/// A count: `40` or `"40"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Whole(pub u64);
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text_or_number(deserializer, "a count")?;
-        let count = text.parse().map(Self);
-        count.map_err(|_| de::Error::custom(format_args!("`{text}` is not a count")))
-    }
+/// A text that is not blank.
+pub(super) fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.trim().is_empty())
 }
 
-/// An id: `"15"` or `15`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Id(pub String);
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or_number(deserializer, "an id").map(Self)
-    }
-}
-
-/// A severity of posture or images: a word, or the number that filters use (1 low, 2 medium,
-/// 3 high; fact sheet §8.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grade(String);
-
-impl<'de> Deserialize<'de> for Grade {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or_number(deserializer, "a severity").map(Self)
-    }
-}
+/// A severity of posture or images: a word, or the number that filters use: 1 low, 2 medium, 3 high
+/// (docs/platforms/sysdig.md#severities).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Grade(Number);
 
 impl Grade {
-    pub fn severity(&self) -> Severity {
-        match self.0.as_str() {
+    pub(super) fn severity(&self) -> Severity {
+        match self.text() {
             "3" => Severity::High,
             "2" => Severity::Medium,
             "1" => Severity::Low,
@@ -82,23 +33,22 @@ impl Grade {
             word => Severity::from_platform(word),
         }
     }
-}
 
-/// A moment in any of the platform's five notations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp(String);
-
-impl<'de> Deserialize<'de> for Stamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text_or_number(deserializer, "a time").map(Self)
+    /// As the platform writes it.
+    pub(super) fn text(&self) -> &str {
+        self.0.0.trim()
     }
 }
 
+/// A moment in any of the platform's five notations.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Stamp(Number);
+
 impl Stamp {
-    /// The moment, if it can be read. Digits tell their unit by how many they are: the unit that a
-    /// field is documented with has been seen to differ between neighbours (fact sheet §4.3, §4.4).
-    pub fn moment(&self) -> Option<DateTime<Utc>> {
-        let text = self.0.as_str();
+    /// The moment, if it can be read. The number of digits shows the unit: it differs between
+    /// fields of the same name.
+    pub(super) fn moment(&self) -> Option<DateTime<Utc>> {
+        let text = self.text();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
         }
@@ -115,13 +65,15 @@ impl Stamp {
         DateTime::from_timestamp(seconds, u32::try_from(rest).ok()?)
     }
 
-    /// Whether it stands for no time at all: `"0"` is how an acceptance says that it never ends.
-    pub fn is_never(&self) -> bool {
-        matches!(self.0.as_str(), "" | "0")
+    /// Whether it states no time: an acceptance without an end has `"0"`
+    /// (docs/platforms/sysdig.md#acceptances).
+    pub(super) fn is_never(&self) -> bool {
+        matches!(self.text(), "" | "0")
     }
 
-    pub fn text(&self) -> &str {
-        &self.0
+    /// As the platform writes it.
+    pub(super) fn text(&self) -> &str {
+        self.0.0.trim()
     }
 }
 
@@ -130,10 +82,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_tell_their_unit() {
+    fn the_number_of_digits_shows_the_unit() {
         let cases = [
             ("\"1700000000\"", Some("2023-11-14T22:13:20+00:00")),
             ("1700000000", Some("2023-11-14T22:13:20+00:00")),
+            ("1700000000.0", Some("2023-11-14T22:13:20+00:00")),
             ("\"1700000000123\"", Some("2023-11-14T22:13:20.123+00:00")),
             ("1700000000123456", Some("2023-11-14T22:13:20.123456+00:00")),
             ("1700000000123456789", Some("2023-11-14T22:13:20.123456789+00:00")),
@@ -151,25 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn no_number_goes_through_a_float() {
+    fn what_is_neither_a_text_nor_a_whole_number_is_refused() {
         for json in ["1.7e18", "1700000000.5", "true", "{}"] {
             assert!(serde_json::from_str::<Stamp>(json).is_err(), "{json}");
-            assert!(serde_json::from_str::<Whole>(json).is_err(), "{json}");
         }
     }
 
     #[test]
-    fn counts_are_numbers_or_texts() {
-        for (json, expected) in [("\"40\"", Some(40)), ("40", Some(40)), ("\" 40 \"", Some(40))] {
-            assert_eq!(serde_json::from_str::<Whole>(json).ok().map(|count| count.0), expected);
-        }
-        for json in ["-1", "\"-1\"", "\"\"", "\"forty\""] {
-            assert!(serde_json::from_str::<Whole>(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn severities_are_words_or_the_filters_numbers() {
+    fn severities_are_words_or_the_numbers_of_filters() {
         for (json, expected) in [
             ("\"High\"", Severity::High),
             ("3", Severity::High),

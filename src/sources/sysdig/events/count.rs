@@ -1,10 +1,11 @@
-//! How many events there are of each number (fact sheet §6).
+//! How many events there are of each number (docs/platforms/sysdig.md#events).
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::answer;
 use super::super::filter::Filter;
 use super::super::settings::Events;
 use super::wire::{Counts, Group};
@@ -14,17 +15,17 @@ use crate::http::{Failure, HttpError};
 use crate::sources::Session;
 use crate::text;
 
-/// The kinds of events. Only the first, what policies caught at run time, is on every platform.
+/// The kinds of events. Every platform has the first: events of policies at run time.
 const KINDS: [&str; 3] = ["policyEvents", "scanningEvents", "cloudsecEvents"];
 
-/// By number; `None` is what is no number.
+/// By number; `None` is a key that is not a number.
 type Numbers = BTreeMap<Option<u64>, u64>;
 
-/// Counts the events of the window that are asked for.
+/// Counts the events of a window.
 ///
 /// # Errors
 /// If a count does not arrive, or not in a known shape.
-pub async fn read(
+pub(super) async fn read(
     settings: &Events,
     session: &Session,
     window: Window,
@@ -35,15 +36,16 @@ pub async fn read(
     for span in super::spans(window) {
         let numbers = of_span(session, &super::scope(settings), span).await?;
         for (number, count) in numbers.map_err(|error| error.problem())? {
-            // Filtered here and not there: a number that nobody documented stays in sight.
+            // Filtered here and not by the platform, so that undocumented numbers count.
             if count > 0 && settings.asks_for(number) {
                 let severity = settings.severity_table.severity(number);
                 let sum = counts.entry(severity).or_default();
-                *sum = sum.saturating_add(count);
+                *sum = plus(session, *sum, count)?;
             }
         }
     }
-    part.set_looked_at(counts.values().copied().fold(0, u64::saturating_add));
+    let total = counts.values().try_fold(0, |sum, count| plus(session, sum, *count))?;
+    part.set_looked_at(total);
     let message = format!("{}: events were only counted, by severity", session.name);
     part.findings = Findings::counted(
         Problem::new(Cause::Incomplete, message)
@@ -53,12 +55,12 @@ pub async fn read(
     Ok(())
 }
 
-/// Events that a filter by severity leaves out although their number is none of those documented:
-/// they could be the worst. Told as a note if the platform cannot count.
+/// Events with an undocumented number, which a filter by severity leaves out. They could be the
+/// worst. A platform that does not count is a note.
 ///
 /// # Errors
 /// If the counts do not arrive for another reason.
-pub async fn hidden(
+pub(super) async fn hidden(
     session: &Session,
     settings: &Events,
     window: Window,
@@ -68,12 +70,13 @@ pub async fn hidden(
     for span in super::spans(window) {
         match of_span(session, &super::scope(settings), span).await? {
             Ok(numbers) => {
-                let odd = numbers.iter().filter(|(number, _)| !is_documented(**number));
-                hidden = odd.fold(hidden, |sum, (_, count)| sum.saturating_add(*count));
+                for (_, count) in numbers.iter().filter(|(number, _)| !is_documented(**number)) {
+                    hidden = plus(session, hidden, *count)?;
+                }
             }
             Err(error) if matches!(error.failure, Failure::Refused { .. }) => {
                 part.notes.push(format!(
-                    "severities beyond those documented, if there are any, are not known: {error}"
+                    "whether there are events with an undocumented severity is not known: {error}"
                 ));
                 return Ok(None);
             }
@@ -82,8 +85,8 @@ pub async fn hidden(
     }
     Ok((hidden > 0).then(|| {
         let message = format!(
-            "{}: {} with a severity that the platform does not document; events.severities leaves \
-             them out, and they could be the worst",
+            "{}: {} with an undocumented severity; events.severities leaves them out, and they \
+             could be the worst",
             session.name,
             text::count(hidden, "event")
         );
@@ -93,8 +96,8 @@ pub async fn hidden(
 }
 
 impl Events {
-    /// Whether events of this number are asked for; what is not documented always is.
-    pub fn asks_for(&self, number: Option<u64>) -> bool {
+    /// Whether events of this number are read. An undocumented one always is.
+    pub(super) fn asks_for(&self, number: Option<u64>) -> bool {
         let asked = self.numbers();
         !is_documented(number)
             || asked.is_none_or(|asked| asked.iter().any(|one| Some(u64::from(*one)) == number))
@@ -103,6 +106,49 @@ impl Events {
 
 fn is_documented(number: Option<u64>) -> bool {
     number.is_some_and(|number| number <= 7)
+}
+
+/// How many events of a span are read; `None` where the platform does not count.
+///
+/// # Errors
+/// If the counts do not arrive for another reason.
+pub(super) async fn total(
+    session: &Session,
+    settings: &Events,
+    span: Window,
+) -> Result<Option<u64>, Problem> {
+    match of_span(session, &super::scope(settings), span).await? {
+        Ok(numbers) => {
+            let read = numbers.iter().filter(|(number, _)| settings.asks_for(**number));
+            read.map(|(_, count)| *count)
+                .try_fold(0, |sum, count| plus(session, sum, count))
+                .map(Some)
+        }
+        Err(error) if matches!(error.failure, Failure::Refused { .. }) => Ok(None),
+        Err(error) => Err(error.problem()),
+    }
+}
+
+/// Counts one span, to see whether the platform counts.
+///
+/// # Errors
+/// If it does not.
+pub(super) async fn look(
+    session: &Session,
+    settings: &Events,
+    span: Window,
+) -> Result<(), Problem> {
+    let numbers = of_span(session, &super::scope(settings), span).await?;
+    numbers.map(|_| ()).map_err(|error| error.problem())
+}
+
+/// The sum of two counts.
+fn plus(session: &Session, sum: u64, count: u64) -> Result<u64, Problem> {
+    sum.checked_add(count).ok_or_else(|| protocol(session, "counts are beyond what can be counted"))
+}
+
+fn protocol(session: &Session, what: &str) -> Problem {
+    Problem::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", session.name))
 }
 
 async fn of_span(
@@ -114,16 +160,15 @@ async fn of_span(
     let call = call.parameter("from", &super::nanos(span.from));
     let call = call.parameter("to", &super::nanos(span.to));
     let call = if filter.is_empty() { call } else { call.parameter("filter", &filter.to_string()) };
-    let counts: Counts = match call.send().await.and_then(|answer| answer.json()) {
+    let counts: Counts = match call.send().await.and_then(|answer| answer::object(&answer)) {
         Ok(counts) => counts,
         Err(error) => return Ok(Err(error)),
     };
-    of_groups(&counts).map(Ok).map_err(|what| {
-        Problem::new(Cause::Protocol, format!("{}: secureEvents/count: {what}", session.name))
-    })
+    of_groups(&counts).map(Ok).map_err(|what| protocol(session, &what))
 }
 
-/// All groups together. One that is null counts nothing, except for what is on every platform.
+/// All groups together. A group may be null, except for the one that every platform has. The error
+/// is the end of a sentence.
 fn of_groups(counts: &Counts) -> Result<Numbers, String> {
     let mut numbers = Numbers::new();
     for (name, value) in counts {
@@ -137,7 +182,9 @@ fn of_groups(counts: &Counts) -> Result<Numbers, String> {
         for (number, count) in group.ok_or(format!("`{shown}` has no `countBySeverity`"))? {
             let count = count.ok_or(format!("`{shown}` has null for the severity `{number}`"))?;
             let sum = numbers.entry(number.trim().parse().ok()).or_default();
-            *sum = sum.saturating_add(count.0);
+            *sum = sum
+                .checked_add(count.0)
+                .ok_or_else(|| format!("`{shown}` has counts beyond what can be counted"))?;
         }
     }
     match counts.get(KINDS[0]) {
@@ -158,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_summed_and_what_is_beside_them_is_no_group() {
+    fn groups_are_summed_and_other_fields_are_ignored() {
         let group = json!({"countBySeverity": {"0": 1, " 4": "2"}});
         assert_eq!(read(json!({"policyEvents": group})), Ok(3));
         assert_eq!(read(json!({"policyEvents": {"countBySeverity": {}}})), Ok(0));
@@ -170,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_not_zero() {
+    fn a_missing_count_is_not_zero() {
         let group = json!({"countBySeverity": {"0": 0}});
         for (counts, has) in [
             (json!({}), "no `policyEvents`"),

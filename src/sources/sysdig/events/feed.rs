@@ -1,30 +1,34 @@
-//! The events one by one, from the newest backwards.
+//! The events one by one, newest first (docs/platforms/sysdig.md#events).
 //!
-//! The first request of a span names its bounds; the cursors that follow do not keep to them, and
-//! the first answer always has one, whether or not there are older events (fact sheet §6).
+//! The first request of a span has its bounds. The cursors that follow are not bounded, and the first
+//! answer always has one, whether or not older events exist.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::super::answer;
 use super::super::filter::Filter;
 use super::super::settings::{Events, values};
-use super::wire::{Event, Label, Page};
+use super::super::units::given;
+use super::count;
+use super::wire::{Event, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
 };
+use crate::http::Call;
 use crate::sources::Session;
-use crate::text;
+use crate::text::{self, Undocumented};
 
-/// The most events in a page (fact sheet §6).
+/// The most events in a page.
 const PAGE: usize = 999;
 
-/// Pages without a new event that are turned before the feed is taken for endless.
+/// Pages without a new event that are read before the feed counts as endless.
 const MOST_IDLE: u32 = 10;
 
-/// How far a time may be beyond the span, for it may be rounded.
+/// How far a time may be outside of the span, since it may be rounded.
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
 /// A walk through the feed.
@@ -34,151 +38,196 @@ struct Walk<'a> {
     filter: &'a Filter,
     seen: HashSet<String>,
     false_positives: u64,
+    severities: Undocumented,
     pages: u64,
 }
 
-pub async fn read(
+/// The part of a walk that is within one span.
+#[derive(Default)]
+struct Span {
+    /// Events between `from` and `to`, by the platform's count.
+    total: Option<u64>,
+    /// Distinct events that arrived.
+    arrived: u64,
+    /// Whether an event arrived twice.
+    repeated: bool,
+}
+
+/// Reads all events of a window.
+///
+/// # Errors
+/// If they do not arrive, or the figures do not agree.
+pub(super) async fn read(
     settings: &Events,
     session: &Session,
     filter: &Filter,
     window: Window,
     part: &mut Part,
 ) -> Result<(), Problem> {
-    let mut walk =
-        Walk { settings, session, filter, seen: HashSet::new(), false_positives: 0, pages: 0 };
+    let mut walk = Walk {
+        settings,
+        session,
+        filter,
+        seen: HashSet::new(),
+        false_positives: 0,
+        severities: Undocumented::default(),
+        pages: 0,
+    };
     for span in super::spans(window) {
         walk.span(span, part).await?;
     }
     part.set_looked_at(walk.seen.len() as u64);
     if walk.false_positives > 0 {
         let count = text::count(walk.false_positives, "event");
-        part.notes.push(format!("{count} marked as false positives on the platform, not counted"));
+        part.notes.push(format!("{count} marked as false positives on the platform, counted"));
     }
+    let meaning = "which every `severity` selector matches";
+    part.notes.extend(walk.severities.note("event", "severity", meaning));
     Ok(())
 }
 
+/// Asks for one event, to see whether the feed answers.
+///
+/// # Errors
+/// If it does not.
+pub(super) async fn look(session: &Session, filter: &Filter, span: Window) -> Result<(), Problem> {
+    let call = bounded(request(session, filter, 1), span);
+    page(session, call).await.map(|_| ())
+}
+
 impl Walk<'_> {
-    async fn span(&mut self, span: Window, part: &mut Part) -> Result<(), Problem> {
+    async fn span(&mut self, window: Window, part: &mut Part) -> Result<(), Problem> {
+        let mut span = Span::default();
         let mut cursor: Option<String> = None;
         let mut cursors = BTreeSet::new();
-        let (mut idle, mut total) = (0, None);
+        let mut idle = 0;
         loop {
-            let page = self.page(span, cursor.as_deref()).await?;
-            let rows = page.data.ok_or_else(|| self.protocol("a page has no `data`"))?;
-            let told = page.page.unwrap_or_default();
-            let length = rows.len() as u64;
-            if let Some(returned) = told.returned.filter(|returned| returned.0 != length) {
-                let what =
-                    format!("a page says it holds {} events, and holds {length}", returned.0);
-                return Err(self.problem(Cause::Incomplete, &what));
-            }
-            if cursor.is_none() {
-                total = told.total.map(|total| total.0);
-                // The bounds hold for the first page, so that an empty one leaves nothing out.
-                if rows.is_empty() && total.unwrap_or(0) == 0 {
+            self.pages += 1;
+            let at = format!("page {}", self.pages);
+            self.session.progress.status(&self.session.name, "reading events", &at);
+            let call = request(self.session, self.filter, PAGE);
+            // Bounds and cursor exclude each other.
+            let call = match &cursor {
+                Some(cursor) => call.parameter("cursor", cursor),
+                None => bounded(call, window),
+            };
+            let (rows, total, prev) = page(self.session, call).await?;
+            let is_bounded = cursor.is_none();
+            if is_bounded {
+                span.total = total;
+                if rows.is_empty() && total == Some(0) {
                     return Ok(());
                 }
+                if rows.is_empty() && total.is_none() && prev.is_none() {
+                    let what = "a page without events has neither `total` nor `prev`";
+                    return Err(self.protocol(what));
+                }
             }
-            let before = self.seen.len();
-            let mut older = false;
+            let before = span.arrived;
+            let mut is_older = false;
             for row in &rows {
-                older = self.row(row, span, part)?;
+                is_older = self.row(row, window, is_bounded, &mut span, part)?;
             }
-            if older {
-                return Ok(());
-            }
-            let Some(prev) = told.prev.map(|prev| prev.0).filter(|prev| !prev.is_empty()) else {
-                return self.end(total, cursor.is_none() && rows.len() >= PAGE);
+            let prev = match prev {
+                // The newest event comes first, so the last of a page is the oldest so far.
+                _ if is_older => return self.end(window, &span).await,
+                Some(prev) => prev,
+                None if is_bounded && rows.len() >= PAGE => {
+                    let what = "a full page has no cursor of the events before it";
+                    return Err(self.problem(Cause::Incomplete, what));
+                }
+                None => return self.end(window, &span).await,
             };
-            idle = if self.seen.len() == before { idle + 1 } else { 0 };
+            idle = if span.arrived == before { idle + 1 } else { 0 };
             if !cursors.insert(prev.clone()) {
                 return Err(self.protocol("a cursor leads back to a page already seen"));
             }
             if idle >= MOST_IDLE {
-                let what = "page after page holds no new event, and names another one";
+                let what = "page after page has no new event, and a cursor of another page";
                 return Err(self.protocol(what));
             }
             cursor = Some(prev);
         }
     }
 
-    /// Nothing is older: then all that the platform counts has arrived. What it counts are the
-    /// events of the span, or else of all time, so that those of newer spans may be among them.
-    fn end(&self, total: Option<u64>, is_full: bool) -> Result<(), Problem> {
-        let arrived = self.seen.len() as u64;
-        if let Some(total) = total.filter(|total| *total > arrived) {
-            let what = format!("the platform counts {total} events, but {arrived} arrived");
-            return Err(self.problem(Cause::Contradictory, &what));
+    /// Compares what arrived with what the platform counts.
+    async fn end(&self, window: Window, span: &Span) -> Result<(), Problem> {
+        let arrived = span.arrived;
+        let repeated = if span.repeated { ", and some of them were repeated" } else { "" };
+        match span.total {
+            None if span.repeated => {
+                let what = "an event is repeated, and the feed has no total to compare with";
+                Err(self.problem(Cause::Contradictory, what))
+            }
+            Some(total) if total > arrived => {
+                // The total may be of more than the span. Another call counts the span itself.
+                let counted = count::total(self.session, self.settings, window).await?;
+                if counted == Some(arrived) {
+                    return Ok(());
+                }
+                let what =
+                    format!("the platform counts {total} events, but {arrived} arrived{repeated}");
+                Err(self.problem(Cause::Contradictory, &what))
+            }
+            _ => Ok(()),
         }
-        if is_full {
-            let what = "a full page does not say where the events before it are";
-            return Err(self.problem(Cause::Incomplete, what));
-        }
-        Ok(())
     }
 
-    async fn page(&mut self, span: Window, cursor: Option<&str>) -> Result<Page, Problem> {
-        self.pages += 1;
-        let at = format!("page {}", self.pages);
-        self.session.progress.status(&self.session.name, "reading events", &at);
-        let call = self.session.http.get("api/v1/secureEvents", &[]);
-        let call = call.parameter("limit", &PAGE.to_string());
-        // Bounds and cursor exclude each other; the filter goes with both.
-        let call = match cursor {
-            Some(cursor) => call.parameter("cursor", cursor),
-            None => call
-                .parameter("from", &super::nanos(span.from))
-                .parameter("to", &super::nanos(span.to)),
-        };
-        let call = match self.filter.is_empty() {
-            true => call,
-            false => call.parameter("filter", &self.filter.to_string()),
-        };
-        let answer = call.send().await.map_err(|error| error.problem())?;
-        answer.json().map_err(|error| error.problem())
-    }
-
-    /// Takes in an event; whether it is older than the span. The last of a page tells for all that
-    /// follow, for the newest comes first.
-    fn row(&mut self, row: &Event, span: Window, part: &mut Part) -> Result<bool, Problem> {
-        let Some(id) = row.id.as_ref().map(|id| &id.0).filter(|id| !id.is_empty()) else {
-            return Err(self.protocol("an event has no `id`"));
-        };
+    /// Adds an event. Returns whether it is older than the span.
+    fn row(
+        &mut self,
+        row: &Event,
+        window: Window,
+        is_bounded: bool,
+        span: &mut Span,
+        part: &mut Part,
+    ) -> Result<bool, Problem> {
+        let Some(id) = &row.id else { return Err(self.protocol("an event has no `id`")) };
         let Some(at) = row.timestamp.as_ref().and_then(|stamp| stamp.moment()) else {
             let given = row.timestamp.as_ref().map_or("none", |stamp| stamp.text());
             let given = text::one_line(given, 40);
             let id = text::one_line(id, 60);
             return Err(self.protocol(&format!("event {id} has no readable time ({given})")));
         };
-        if at < span.from {
+        let outside = |direction: &str| {
+            let id = text::one_line(id, 60);
+            let what = format!("event {id} is {direction} than what was asked for");
+            self.problem(Cause::Contradictory, &what)
+        };
+        if at.signed_duration_since(window.to) > ROUNDING {
+            return Err(outside("newer"));
+        }
+        if is_bounded && window.from.signed_duration_since(at) > ROUNDING {
+            return Err(outside("older"));
+        }
+        if !is_bounded && at < window.from {
             return Ok(true);
         }
-        if at.signed_duration_since(span.to) > ROUNDING {
-            let what = format!("event {} is newer than what was asked for", text::one_line(id, 60));
-            return Err(self.problem(Cause::Contradictory, &what));
-        }
         if !self.seen.insert(id.clone()) {
+            span.repeated = true;
             return Ok(false);
         }
-        let number = row.severity.and_then(|severity| severity.0);
-        self.is_asked_for(row, number)?;
-        let content = row.content.as_ref();
-        if content.is_some_and(|content| content.false_positive == Some(true)) {
+        span.arrived += 1;
+        let number = row.number();
+        self.check_filter(row, number)?;
+        if row.content.as_ref().is_some_and(|content| content.false_positive == Some(true)) {
             self.false_positives += 1;
-            return Ok(false);
         }
         let severity = self.settings.severity_table.severity(number);
+        if severity == Severity::Unknown {
+            self.severities.add(row.severity());
+        }
         part.findings.push(Finding { created_at: Some(at), ..finding(row, id, severity) });
         Ok(false)
     }
 
-    /// A filter that the platform ignores must not go unnoticed: it would block for what nobody
-    /// asked for. What an event does not say is not held against it.
-    fn is_asked_for(&self, row: &Event, number: Option<u64>) -> Result<(), Problem> {
-        let refuse = |field: &str, has: &str| {
-            let has = text::one_line(has, 60);
+    /// Recognises a filter that the platform ignores. Fields that an event does not state are not
+    /// checked.
+    fn check_filter(&self, row: &Event, number: Option<u64>) -> Result<(), Problem> {
+        let refuse = |field: &str, value: &str| {
+            let value = text::one_line(value, 60);
             let what = format!(
-                "an event has the {field} `{has}`, which was not asked for: a filter was ignored"
+                "an event has the {field} `{value}`, which was not asked for: a filter was ignored"
             );
             Err(self.problem(Cause::Contradictory, &what))
         };
@@ -186,15 +235,15 @@ impl Walk<'_> {
             return refuse("severity", &number.to_string());
         }
         let rule = row.content.as_ref().and_then(|content| content.rule_name.as_deref());
-        for (field, asked, has) in [
+        for (field, asked, value) in [
             ("rule", &self.settings.rules, rule),
             ("source", &self.settings.sources, row.source.as_deref()),
         ] {
-            let is_asked = |has: &&str| {
-                asked.is_none() || values(asked.as_ref()).any(|one| one.eq_ignore_ascii_case(has))
+            let is_asked = |value: &&str| {
+                asked.is_none() || values(asked.as_ref()).any(|one| one.eq_ignore_ascii_case(value))
             };
-            if let Some(has) = has.filter(|has| !is_asked(has)) {
-                return refuse(field, has);
+            if let Some(value) = value.filter(|value| !is_asked(value)) {
+                return refuse(field, value);
             }
         }
         Ok(())
@@ -205,37 +254,77 @@ impl Walk<'_> {
     }
 
     fn problem(&self, cause: Cause, what: &str) -> Problem {
-        Problem::new(cause, format!("{}: secureEvents: {what}", self.session.name))
+        problem(self.session, cause, what)
     }
 }
 
+fn problem(session: &Session, cause: Cause, what: &str) -> Problem {
+    Problem::new(cause, format!("{}: secureEvents: {what}", session.name))
+}
+
+/// A request for the feed, without bounds or cursor.
+fn request<'a>(session: &'a Session, filter: &Filter, limit: usize) -> Call<'a> {
+    let call = session.http.get("api/v1/secureEvents", &[]);
+    let call = call.parameter("limit", &limit.to_string());
+    match filter.is_empty() {
+        true => call,
+        false => call.parameter("filter", &filter.to_string()),
+    }
+}
+
+fn bounded<'a>(call: Call<'a>, window: Window) -> Call<'a> {
+    call.parameter("from", &super::nanos(window.from)).parameter("to", &super::nanos(window.to))
+}
+
+/// The events of a page, their total, and the cursor of those before them.
+///
+/// # Errors
+/// If the answer is not a page of the feed.
+async fn page(
+    session: &Session,
+    call: Call<'_>,
+) -> Result<(Vec<Event>, Option<u64>, Option<String>), Problem> {
+    let answer = call.send().await.map_err(|error| error.problem())?;
+    let page: Page = answer::object(&answer).map_err(|error| error.problem())?;
+    let missing =
+        |field: &str| problem(session, Cause::Protocol, &format!("the answer has no `{field}`"));
+    let rows = page.data.ok_or_else(|| missing("data"))?;
+    let cursors = page.page.ok_or_else(|| missing("page"))?;
+    let length = rows.len() as u64;
+    if let Some(returned) = cursors.returned.filter(|returned| returned.0 != length) {
+        let what = format!("a page states {} events, and has {length}", returned.0);
+        return Err(problem(session, Cause::Incomplete, &what));
+    }
+    if rows.len() > PAGE {
+        let what = format!("a page has {length} events, and {PAGE} were asked for");
+        return Err(problem(session, Cause::Protocol, &what));
+    }
+    Ok((rows, cursors.total.map(|total| total.0), cursors.prev))
+}
+
+/// What the platform does not state is left out, which every selector matches.
 fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-    let label = |name: &str| match row.labels.as_ref()?.get(name)? {
-        Label::Text(text) if !text.is_empty() => Some(text.as_str()),
-        _ => None,
-    };
     let content = row.content.as_ref();
-    let rule = content.and_then(|content| given(&content.rule_name)).or_else(|| given(&row.name));
     let tags = content.and_then(|content| content.rule_tags.as_deref()).unwrap_or_default();
     let tag = |tag: &String| Control { framework: tag.as_str().into(), id: tag.as_str().into() };
     let (container, machine) = (given(&row.container_id), given(&row.machine_id));
-    let kind = match (&container, &machine) {
+    let kind = match (container, machine) {
         (Some(_), _) => Some("container"),
         (None, Some(_)) => Some("host"),
         (None, None) => None,
     };
-    let account = label("aws.accountId").or(label("kubernetes.cluster.name"));
+    let rule = |id: &str| Rule {
+        id: id.into(),
+        title: given(&row.name).map(Arc::from),
+        help: given(&row.description).map(Arc::from),
+    };
+    let account = |id: &str| Account { id: id.into(), name: None };
     let subject = Subject {
-        rule: Some(Arc::new(Rule {
-            id: rule.as_deref().unwrap_or("event").into(),
-            title: given(&row.name).map(Arc::from),
-            help: given(&row.description).map(Arc::from),
-        })),
+        rule: row.rule().map(rule).map(Arc::new),
         controls: tags.iter().map(tag).collect(),
         resource_type: kind.map(Arc::from),
-        account: account.map(|id| Arc::new(Account { id: id.into(), name: None })),
-        region: label("aws.region").map(Arc::from),
+        account: row.label("aws.accountId").map(account).map(Arc::new),
+        region: row.label("aws.region").map(Arc::from),
         ..Subject::new(severity)
     };
     Finding {
@@ -252,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_read_as_they_come() {
+    fn numbers_and_nulls_are_read() {
         let event = |json: Value| serde_json::from_value::<Event>(json).unwrap();
         let numbers = [
             (json!(4), Some(4)),
@@ -263,7 +352,7 @@ mod tests {
         ];
         for (severity, expected) in numbers {
             let row = event(json!({"id": "1", "severity": severity}));
-            assert_eq!(row.severity.unwrap().0, expected);
+            assert_eq!(row.number(), expected);
         }
         let row = event(json!({
             "id": 7, "timestamp": 1_700_000_000_123_456_789_u64, "severity": null, "name": "n",

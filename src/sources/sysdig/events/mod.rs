@@ -1,9 +1,9 @@
-//! What happened at run time, within a window up to now (fact sheet §6).
+//! Events at run time, within a window up to now (docs/platforms/sysdig.md#events).
 //!
 //! A quiet window is a pass: that the platform answered for all of it is the proof.
 //!
 //! ```text
-//! feed.rs   the events one by one, backwards       count.rs  how many there are
+//! feed.rs   the events one by one, newest first     count.rs  how many there are
 //! wire.rs   the JSON
 //! ```
 
@@ -17,60 +17,94 @@ use crate::evidence::{Outcome, Part, Unit, Window};
 use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
+use crate::sources::clock::Ahead;
 use crate::sources::{Prepared, Session};
 
 mod count;
 mod feed;
 mod wire;
 
-pub const SELECTORS: &[Field] =
-    &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType];
+pub(super) const SELECTORS: &[Field] = &[
+    Field::Rule,
+    Field::Severity,
+    Field::Resource,
+    Field::ResourceType,
+    Field::Account,
+    Field::Region,
+];
 
-/// Asks whether there is a feed at all.
-pub async fn preflight<'a>(
+/// Asks for one event of the window, or for the counts of it: what the run asks for.
+pub(super) async fn preflight<'a>(
     settings: &'a Events,
     session: &'a Session,
 ) -> Result<Reachable<'a>, Vec<Problem>> {
     match session.http.get("api/v1/secureEvents/status", &[]).send().await {
-        // Whoever does not know the question may know the feed.
+        // A platform without this call may have the feed.
         Ok(_) | Err(HttpError { failure: Failure::Refused { .. }, .. }) => {}
         Err(error) => return Err(vec![error.problem()]),
     }
-    Ok(Reachable { settings, session })
+    let mut ahead = Ahead::of(&session.http);
+    look(settings, session, ahead).await.map_err(|problem| vec![problem])?;
+    // The status may have been refused by something without a clock.
+    if !ahead.matters() {
+        ahead = Ahead::of(&session.http);
+    }
+    Ok(Reachable { settings, session, ahead })
 }
 
-/// A platform with a feed.
+/// A small request of the kind that the run sends.
+async fn look(settings: &Events, session: &Session, ahead: Ahead) -> Result<(), Problem> {
+    let Some(span) = spans(window(settings, ahead)).into_iter().next() else { return Ok(()) };
+    match settings.detail {
+        Detail::Findings => feed::look(session, &filter(settings), span).await,
+        Detail::Count => count::look(session, settings, span).await,
+    }
+}
+
+/// A platform that answers.
 pub(in crate::sources) struct Reachable<'a> {
     settings: &'a Events,
     session: &'a Session,
+    ahead: Ahead,
 }
 
 impl Prepared for Reachable<'_> {
     fn summary(&self) -> Vec<String> {
         let window = humantime::format_duration(self.settings.window.0);
-        vec![format!("events of the last {window}")]
+        std::iter::once(format!("events of the last {window}")).chain(self.ahead.note()).collect()
     }
 
     async fn collect(self) -> Outcome {
-        let Self { settings, session } = self;
+        let Self { settings, session, ahead } = self;
         let mut missing = Vec::new();
-        let part = part(settings, session, &mut missing).await;
+        let part = part(settings, session, ahead, &mut missing).await;
         session.outcome(vec![part], missing, vec![])
     }
 }
 
-/// What is left out without a trace goes to `missing`, so that what was found still counts.
-async fn part(settings: &Events, session: &Session, missing: &mut Vec<Problem>) -> Part {
-    let to = Utc::now();
-    let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
-    let window = Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to };
+/// What a filter may hide goes to `missing`, so that the events that arrived still count.
+async fn part(
+    settings: &Events,
+    session: &Session,
+    ahead: Ahead,
+    missing: &mut Vec<Problem>,
+) -> Part {
+    let window = window(settings, ahead);
     let mut part = Part::of_window(Unit::Event, window);
+    part.notes.extend(ahead.note());
     let filled = match settings.detail {
         Detail::Findings => findings(settings, session, window, &mut part, missing).await,
         Detail::Count => count::read(settings, session, window, &mut part).await,
     };
     part.problems.extend(filled.err());
     part
+}
+
+/// The window up to now, by the platform's clock.
+fn window(settings: &Events, ahead: Ahead) -> Window {
+    let to = ahead.now();
+    let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
+    Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to }
 }
 
 async fn findings(
@@ -80,18 +114,21 @@ async fn findings(
     part: &mut Part,
     missing: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
-    // Numbers are quoted in practice (fact sheet §6).
-    let numbers: Vec<_> =
-        settings.numbers().iter().flatten().map(|number| number.to_string()).collect();
-    let filter = scope(settings).texts("severity", numbers.iter().map(String::as_str));
-    feed::read(settings, session, &filter, window, part).await?;
+    feed::read(settings, session, &filter(settings), window, part).await?;
     if settings.severities.is_some() {
         missing.extend(count::hidden(session, settings, window, part).await?);
     }
     Ok(())
 }
 
-/// Which events are meant, however severe.
+/// The filter of the feed. Numbers are quoted in practice.
+fn filter(settings: &Events) -> Filter {
+    let numbers: Vec<_> =
+        settings.numbers().iter().flatten().map(|number| number.to_string()).collect();
+    scope(settings).texts("severity", numbers.iter().map(String::as_str))
+}
+
+/// The filter without severities.
 fn scope(settings: &Events) -> Filter {
     Filter::default()
         .texts("ruleName", values(settings.rules.as_ref()))
@@ -117,7 +154,8 @@ fn spans(window: Window) -> Vec<Window> {
     }
 }
 
-/// A moment as the platform takes it; years beyond what nanoseconds can tell are cut off.
+/// A moment as the platform reads it. Years that nanoseconds cannot express become the nearest that
+/// they can.
 fn nanos(moment: DateTime<Utc>) -> String {
     moment
         .timestamp_nanos_opt()

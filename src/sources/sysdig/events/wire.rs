@@ -1,97 +1,97 @@
-//! What the feed of events sends (fact sheet §6). Anything may be null or missing.
+//! Events as the platform sends them (docs/platforms/sysdig.md#events). Every field may be null or
+//! missing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::super::units::{Id, Stamp, Whole};
+use super::super::units::{Stamp, given, id};
+use crate::json::{Number, Whole};
 
+/// A page of the feed.
 #[derive(Debug, Deserialize)]
-pub struct Page {
-    pub page: Option<Cursors>,
-    pub data: Option<Vec<Event>>,
+pub(super) struct Page {
+    pub(super) page: Option<Cursors>,
+    pub(super) data: Option<Vec<Event>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-pub struct Cursors {
-    /// Events that the question has, as far as it has bounds.
-    pub total: Option<Whole>,
+#[derive(Debug, Deserialize)]
+pub(super) struct Cursors {
+    /// Events between `from` and `to`.
+    pub(super) total: Option<Whole>,
     /// Events in this page.
-    pub returned: Option<Whole>,
-    /// To the events before these.
-    pub prev: Option<Id>,
+    pub(super) returned: Option<Whole>,
+    /// The cursor of the events before these.
+    #[serde(default, deserialize_with = "id")]
+    pub(super) prev: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
-    pub id: Option<Id>,
-    pub timestamp: Option<Stamp>,
-    pub source: Option<String>,
-    pub name: Option<String>,
-    pub description: Option<String>,
-    pub severity: Option<Number>,
-    pub container_id: Option<String>,
-    pub machine_id: Option<String>,
-    pub content: Option<Content>,
-    pub labels: Option<BTreeMap<String, Label>>,
+pub(super) struct Event {
+    #[serde(default, deserialize_with = "id")]
+    pub(super) id: Option<String>,
+    pub(super) timestamp: Option<Stamp>,
+    pub(super) source: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) description: Option<String>,
+    severity: Option<Number>,
+    pub(super) container_id: Option<String>,
+    pub(super) machine_id: Option<String>,
+    pub(super) content: Option<Content>,
+    labels: Option<BTreeMap<String, Label>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Content {
-    pub rule_name: Option<String>,
-    pub rule_tags: Option<Vec<String>>,
-    pub output: Option<String>,
-    pub false_positive: Option<bool>,
+pub(super) struct Content {
+    pub(super) rule_name: Option<String>,
+    pub(super) rule_tags: Option<Vec<String>>,
+    pub(super) output: Option<String>,
+    pub(super) false_positive: Option<bool>,
 }
 
-/// The number of a severity: `4`, `"4"`, and whatever else comes is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Number(pub Option<u64>);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl Visitor<'_> for Any {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the number of a severity")
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-                Ok(Number(Some(number)))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-                Ok(Number(u64::try_from(number).ok()))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Number, E> {
-                Ok(Number(text.trim().parse().ok()))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-/// A label: a text, mostly.
+/// The value of a label, usually a text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Label {
+enum Label {
     Text(String),
     Other(IgnoredAny),
 }
 
-/// Counts by number, by kind of event; other fields may stand beside them.
-pub type Counts = BTreeMap<String, Value>;
+impl Event {
+    /// The number of its severity, if it has one.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.severity.as_ref()?.0.trim().parse().ok()
+    }
+
+    /// Its severity as the platform writes it.
+    pub(super) fn severity(&self) -> Option<&str> {
+        self.severity.as_ref().map(|severity| severity.0.as_str())
+    }
+
+    /// The rule that it is of.
+    pub(super) fn rule(&self) -> Option<&str> {
+        let content = self.content.as_ref();
+        content.and_then(|content| given(&content.rule_name)).or(given(&self.name))
+    }
+
+    /// The value of a label, if it is a text.
+    pub(super) fn label(&self, name: &str) -> Option<&str> {
+        match self.labels.as_ref()?.get(name)? {
+            Label::Text(text) if !text.trim().is_empty() => Some(text),
+            Label::Text(_) | Label::Other(_) => None,
+        }
+    }
+}
+
+/// Counts by number, by kind of event, and other fields.
+pub(super) type Counts = BTreeMap<String, Value>;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Group {
-    pub count_by_severity: Option<BTreeMap<String, Option<Whole>>>,
+pub(super) struct Group {
+    pub(super) count_by_severity: Option<BTreeMap<String, Option<Whole>>>,
 }

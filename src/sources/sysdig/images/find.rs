@@ -1,7 +1,10 @@
-//! An image by tag, digest or id, and what the policies say of it.
+//! Finds an image by tag, digest or id, and its evaluation.
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
+use super::super::answer;
 use super::super::settings::{By, Image};
 use super::wire::{Anchored, Evaluation};
 use crate::finding::{Cause, Problem};
@@ -11,30 +14,30 @@ use crate::text;
 
 /// An image that was analysed.
 #[derive(Debug)]
-pub struct Found {
+pub(super) struct Found {
     /// As the policy names it.
-    pub name: String,
-    pub address: Address,
-    pub tag: Option<String>,
-    pub evaluation: Evaluation,
+    pub(super) name: String,
+    pub(super) address: Address,
+    pub(super) tag: Option<String>,
+    pub(super) evaluation: Evaluation,
 }
 
 /// How the platform addresses an image.
 #[derive(Clone, Debug)]
-pub enum Address {
+pub(super) enum Address {
     Digest(String),
     Id(String),
 }
 
 impl Address {
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         match self {
             Self::Digest(text) | Self::Id(text) => text,
         }
     }
 
-    /// A call about the image; by id there are other names for some (fact sheet §5).
-    pub fn get<'a>(&self, http: &'a Http, by_digest: &str, by_id: &str) -> Call<'a> {
+    /// A call about the image. Some calls have another name by id (docs/platforms/sysdig.md#images).
+    pub(super) fn get<'a>(&self, http: &'a Http, by_digest: &str, by_id: &str) -> Call<'a> {
         match self {
             Self::Digest(digest) => {
                 http.get(&format!("api/scanning/v1/images/{{}}/{by_digest}"), &[digest])
@@ -45,7 +48,7 @@ impl Address {
 }
 
 /// The image as the policy names it.
-pub fn name(image: &Image) -> String {
+pub(super) fn name(image: &Image) -> String {
     let own = match (&image.by, &image.tag) {
         (_, Some(tag)) => tag,
         (By::Digest(text) | By::Id(text), None) => text,
@@ -54,9 +57,11 @@ pub fn name(image: &Image) -> String {
     text::one_line(own, 120)
 }
 
+/// Finds an image.
+///
 /// # Errors
-/// If it is not there, was not analysed, or nothing is known of it.
-pub async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
+/// If it does not exist, was not analysed, or has no evaluation.
+pub(super) async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
     let name = name(image);
     let address = match &image.by {
         By::Digest(digest) => Address::Digest(digest.clone()),
@@ -69,7 +74,7 @@ pub async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
         None => call,
     };
     let answer = call.send().await.map_err(|error| missing(session, &name, &error))?;
-    let evaluation = read(&answer).map_err(|error| error.problem())?;
+    let evaluation: Option<Evaluation> = object(&answer).map_err(|error| error.problem())?;
     let evaluation = evaluation.filter(|evaluation| evaluation.status.is_some());
     let evaluation = evaluation.ok_or_else(|| no_data(session, &name))?;
     let (given, asked) = match &address {
@@ -89,9 +94,13 @@ pub async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
     Ok(Found { name, address, tag: image.tag.clone(), evaluation })
 }
 
-/// Nothing at all is an answer of the legacy scanner, too (fact sheet §5).
-fn read(answer: &Answer) -> Result<Option<Evaluation>, HttpError> {
-    if answer.is_empty() { Ok(None) } else { answer.json() }
+/// The object of an answer; `None` for an empty answer, which an instance without the legacy scanner
+/// gives.
+///
+/// # Errors
+/// If the answer is something else.
+pub(super) fn object<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<Option<T>, HttpError> {
+    if answer.is_empty() { Ok(None) } else { answer::object(answer).map(Some) }
 }
 
 async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<String, Problem> {
@@ -105,7 +114,7 @@ async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<Strin
     };
     let has_tag = |one: &Anchored| {
         let details = one.details.iter().flatten();
-        // Who names no tag was found by it all the same.
+        // An answer without tags was still found by the tag.
         one.details.is_none()
             || details.into_iter().any(|detail| detail.fulltag.as_deref() == Some(tag))
     };
@@ -125,15 +134,15 @@ async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<Strin
         (None, _) => Err(not_there(session, name)),
         (Some(one), Some(other)) => {
             let message =
-                format!("{}: tag {name} stands for several images ({one}, {other})", session.name);
+                format!("{}: tag {name} has several images ({one}, {other})", session.name);
             Err(Problem::new(Cause::Contradictory, message)
-                .help("name the image by its `digest`, which the build knows"))
+                .help("name the image by its `digest`, which the build prints"))
         }
     }
 }
 
-/// What an error means for an image: not there, not analysed yet, or something else.
-pub fn missing(session: &Session, name: &str, error: &HttpError) -> Problem {
+/// The problem of an error about an image: it does not exist, was not analysed yet, or another one.
+pub(super) fn missing(session: &Session, name: &str, error: &HttpError) -> Problem {
     match &error.failure {
         Failure::Refused { status: 404, said } => {
             let said = said.to_lowercase();
@@ -157,12 +166,12 @@ fn not_there(session: &Session, name: &str) -> Problem {
     let message = format!("{}: the platform has no scan of image {name}", session.name);
     Problem::new(Cause::Incomplete, message).help(
         "check the name, and that the image was sent to the scanner; an instance without the \
-         legacy scanner knows no image at all",
+         legacy scanner has no images",
     )
 }
 
 fn no_data(session: &Session, name: &str) -> Problem {
     let message = format!("{}: the platform has no evaluation of image {name}", session.name);
     Problem::new(Cause::Incomplete, message)
-        .help("check that a policy applies to it; no data is not a pass")
+        .help("check that a policy applies to it; missing data is not a pass")
 }

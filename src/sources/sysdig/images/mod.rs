@@ -1,15 +1,15 @@
-//! Scanned images: what policies say of them, and their vulnerabilities (fact sheet §5).
+//! Scanned images: their evaluation by policies, and their vulnerabilities
+//! (docs/platforms/sysdig.md#images).
 //!
 //! ```text
-//! find.rs        an image by tag, digest or id: what was found out about it
-//! policies.rs    the evaluation as a part of the evidence        wire.rs   the JSON
-//! vulnerabilities.rs   the vulnerabilities as another
+//! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
+//! policies.rs  the evaluation as a part          wire.rs             the JSON
 //! ```
 //!
-//! Each image has parts of its own, so that one that was not analysed yet does not hide what is
-//! wrong with another.
+//! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
+//! of another.
 
-use crate::evidence::Outcome;
+use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Problem, Severity, Subject};
 use crate::selection::Field;
 use crate::sources::{Prepared, Session};
@@ -27,11 +27,11 @@ use find::Found;
 pub const SELECTORS: &[Field] =
     &[Field::Framework, Field::Rule, Field::Severity, Field::Resource, Field::ResourceType];
 
-/// What every finding's resource is.
+/// The type of every resource.
 const TYPE: &str = "image";
 
-/// Asks for every image's evaluation. What is wrong with one image is kept for its part; what is
-/// wrong with the platform is wrong with all.
+/// Reads the evaluation of every image. A problem of one image becomes a problem of its part; a
+/// problem of the platform stops the preflight.
 pub async fn preflight<'a>(
     images: &'a [Image],
     vulnerabilities: Option<Detail>,
@@ -51,7 +51,7 @@ pub async fn preflight<'a>(
     Ok(Images { session, vulnerabilities, found })
 }
 
-/// A source whose images were asked for.
+/// A source whose images were looked up.
 pub(in crate::sources) struct Images<'a> {
     session: &'a Session,
     vulnerabilities: Option<Detail>,
@@ -78,10 +78,9 @@ impl Prepared for Images<'_> {
         let mut parts = Vec::new();
         for found in &found {
             match found {
-                Err(problem) => parts.push(crate::evidence::Part {
-                    problems: vec![problem.clone()],
-                    ..Default::default()
-                }),
+                Err(problem) => {
+                    parts.push(Part { problems: vec![problem.clone()], ..Default::default() })
+                }
                 Ok(found) => {
                     parts.push(policies::part(session, found));
                     if let Some(detail) = vulnerabilities {

@@ -1,33 +1,35 @@
-//! What policies say of an image, as a part of the evidence.
+//! The evaluation of an image by its policies, as a part of the evidence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::demands::Counted;
+use super::super::units::given;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
 use crate::finding::{Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject};
 use crate::sources::Session;
-use crate::text;
+use crate::text::{self, Undocumented};
 
-/// The rule of a verdict that names no rule.
+/// The rule of a verdict without rules.
 const VERDICT: &str = "policy-evaluation";
 
-/// One image's evaluation under way.
+/// The reading of one evaluation.
 struct Reading<'a> {
     found: &'a Found,
     demands: Vec<Counted<'a>>,
-    /// How often each rule was met under a policy, for fingerprints.
+    /// How often each rule of a policy was met, for fingerprints.
     met: BTreeMap<String, u64>,
     stops: u64,
     warns: u64,
-    /// Whether anything was found that explains a failed image.
+    /// Whether a finding explains why the image failed.
     blamed: bool,
+    actions: Undocumented,
     part: Part,
 }
 
-pub fn part(session: &Session, found: &Found) -> Part {
+pub(super) fn part(session: &Session, found: &Found) -> Part {
     let mut reading = Reading {
         found,
         demands: Counted::all(&session.wanted.demands),
@@ -35,6 +37,7 @@ pub fn part(session: &Session, found: &Found) -> Part {
         stops: 0,
         warns: 0,
         blamed: false,
+        actions: Undocumented::default(),
         part: Part::default(),
     };
     reading.read(&session.name);
@@ -54,9 +57,10 @@ impl Reading<'_> {
         let status = evaluation.status.as_deref().unwrap_or_default().to_lowercase();
         match status.as_str() {
             "fail" if !self.blamed => {
-                self.failed(VERDICT, Severity::High, None, "the image failed; no rule is named");
+                let said = "the image failed; no rule is named";
+                self.failed(Some(VERDICT), Severity::High, None, said);
             }
-            "pass" if self.part.looked_at() == 0 => self.passed(VERDICT, None),
+            "pass" if self.part.looked_at() == 0 => self.passed(Some(VERDICT), None),
             "pass" | "fail" | "warn" => {}
             other => self.undecided(source, "", other),
         }
@@ -71,11 +75,12 @@ impl Reading<'_> {
                 self.part.problems.push(Problem::new(Cause::Contradictory, message));
             }
         }
+        self.part.notes.extend(self.actions.note("rule", "action", "counted as unknown severity"));
     }
 
     fn undecided(&mut self, source: &str, by: &str, status: &str) {
         let message = format!(
-            "{source}: the evaluation of image {}{by} is `{}`, neither pass nor fail",
+            "{source}: the evaluation of image {}{by} is `{}`, which is neither pass nor fail",
             self.found.name,
             text::one_line(status, 40)
         );
@@ -83,13 +88,13 @@ impl Reading<'_> {
     }
 
     fn policy(&mut self, source: &str, policy: &PolicyResult) {
-        let name = policy.policy_name.as_deref().filter(|name| !name.is_empty());
-        let name = name.or(policy.policy_id.as_ref().map(|id| id.0.as_str())).unwrap_or("policy");
+        // Empty where the platform does not name it, which every selector matches.
+        let name = given(&policy.policy_name).unwrap_or_default();
         let blamed = std::mem::take(&mut self.blamed);
         for gate in policy.gate_results.iter().flatten() {
-            let id = gate.gate.as_deref().filter(|gate| !gate.is_empty()).unwrap_or("gate");
+            let id = given(&gate.gate);
             let rules = gate.rule_results.as_deref().unwrap_or_default();
-            // A gate that met nothing was evaluated, and passed.
+            // A gate without rules was evaluated, and passed.
             if rules.is_empty() {
                 self.passed(id, Some(name));
             }
@@ -97,14 +102,14 @@ impl Reading<'_> {
                 self.rule(id, name, rule);
             }
         }
-        let is_silent = policy.gate_results.iter().flatten().next().is_none();
+        let is_empty = policy.gate_results.iter().flatten().next().is_none();
         match policy.status.as_deref().unwrap_or_default().to_lowercase().as_str() {
             "fail" if !self.blamed => {
                 let said = "the policy failed; no rule is named";
-                self.failed(VERDICT, Severity::High, Some(name), said);
+                self.failed(Some(VERDICT), Severity::High, Some(name), said);
             }
-            // It was evaluated, and had nothing to say.
-            "pass" if is_silent => self.passed(VERDICT, Some(name)),
+            // It was evaluated, and has no results.
+            "pass" if is_empty => self.passed(Some(VERDICT), Some(name)),
             "" | "pass" | "fail" | "warn" => {}
             other => {
                 self.undecided(
@@ -117,7 +122,7 @@ impl Reading<'_> {
         self.blamed |= blamed;
     }
 
-    fn rule(&mut self, gate: &str, policy: &str, rule: &RuleResult) {
+    fn rule(&mut self, gate: Option<&str>, policy: &str, rule: &RuleResult) {
         let said = rule.check_output.as_deref().unwrap_or_default();
         match rule.gate_action.as_deref().unwrap_or_default().to_lowercase().as_str() {
             "go" => self.passed(gate, Some(policy)),
@@ -129,29 +134,36 @@ impl Reading<'_> {
                 self.stops += 1;
                 self.failed(gate, Severity::High, Some(policy), said);
             }
-            _ => self.failed(gate, Severity::Unknown, Some(policy), said),
+            _ => {
+                self.actions.add(rule.gate_action.as_deref());
+                self.failed(gate, Severity::Unknown, Some(policy), said);
+            }
         }
     }
 
-    fn subject(rule: &str, policy: Option<&str>, severity: Severity) -> Subject {
-        let control = policy.map(|policy| Control { framework: policy.into(), id: rule.into() });
+    fn subject(rule: Option<&str>, policy: Option<&str>, severity: Severity) -> Subject {
+        let control = policy.map(|policy| Control {
+            framework: policy.into(),
+            id: rule.unwrap_or_default().into(),
+        });
         Subject {
             severity,
-            rule: Some(Arc::new(Rule { id: rule.into(), title: None, help: None })),
+            rule: rule.map(|rule| Arc::new(Rule { id: rule.into(), title: None, help: None })),
             controls: control.into_iter().collect(),
             ..super::subject()
         }
     }
 
-    fn passed(&mut self, rule: &str, policy: Option<&str>) {
+    fn passed(&mut self, rule: Option<&str>, policy: Option<&str>) {
         let subject = Self::subject(rule, policy, Severity::None);
         self.count(&subject, true);
     }
 
-    fn failed(&mut self, rule: &str, severity: Severity, policy: Option<&str>, said: &str) {
+    fn failed(&mut self, rule: Option<&str>, severity: Severity, policy: Option<&str>, said: &str) {
         let subject = Self::subject(rule, policy, severity);
         self.blamed |= severity >= Severity::High;
         self.count(&subject, false);
+        let rule = rule.unwrap_or_default();
         let own = format!("{}\0{rule}", policy.unwrap_or_default());
         let number = self.met.entry(own).or_default();
         *number += 1;
@@ -174,15 +186,15 @@ impl Reading<'_> {
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
         let (id, name) = (Some(self.found.address.text()), self.found.tag.as_deref());
-        for counted in self.demands.iter_mut().filter(|one| one.means(subject, id, name)) {
+        for counted in self.demands.iter_mut().filter(|one| one.matches(subject, id, name)) {
             counted.add(passed);
         }
     }
 }
 
 impl Found {
-    /// What stays the same when the image is built anew: its tag, where it has one.
-    pub fn identity(&self) -> &str {
+    /// What stays the same when the image is built again: its tag, where it has one.
+    pub(super) fn identity(&self) -> &str {
         self.tag.as_deref().unwrap_or_else(|| self.address.text())
     }
 }
@@ -208,6 +220,7 @@ mod tests {
             stops: 0,
             warns: 0,
             blamed: false,
+            actions: Undocumented::default(),
             part: Part::default(),
         };
         reading.read("sysdig");
@@ -249,9 +262,9 @@ mod tests {
         assert_eq!(part.failed_by_severity(), [(Severity::High, 1)]);
     }
 
-    /// A gate that names such a policy must not be told that it matches nothing.
+    /// A gate that names such a policy matches something.
     #[test]
-    fn a_policy_that_passed_without_a_word_was_evaluated() {
+    fn a_policy_that_passed_without_results_was_evaluated() {
         let silent = |status: Value, gates: Value| json!({"policyName": "NIST", "status": status, "gateResults": gates});
         let mut results = rules(&["go"]);
         results.as_array_mut().unwrap().push(silent(json!("PASS"), json!([])));
@@ -261,7 +274,7 @@ mod tests {
             (2, 0, 0)
         );
 
-        // It says nothing at all, as one that does not apply.
+        // It states no result, as a policy that does not apply.
         let results = json!([silent(json!(null), json!(null))]);
         let part = read(json!({"status": "pass", "results": results}));
         assert_eq!((part.looked_at(), part.problems.len()), (1, 0));
@@ -273,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_problem() {
+    fn what_is_neither_pass_nor_fail_or_does_not_add_up_is_a_problem() {
         let cases = [
             (json!({"status": "notApplicable"}), Cause::Incomplete),
             (

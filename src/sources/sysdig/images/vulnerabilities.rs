@@ -1,8 +1,10 @@
-//! The vulnerabilities of an image: each, or only how many of each severity.
+//! The vulnerabilities of an image, as a part of the evidence: each, or only how many of each
+//! severity.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::super::answer;
 use super::super::demands::Counted;
 use super::super::settings::Detail;
 use super::find::{self, Found};
@@ -13,17 +15,17 @@ use crate::selection::{Field, Pattern};
 use crate::sources::Session;
 use crate::text;
 
-/// Vulnerabilities in a page, the kinds that there are lists of, and what stands for all of them.
+/// Vulnerabilities in a page, the documented types, and the word for all of them.
 const PAGE: u64 = 1000;
 const KINDS: [&str; 2] = ["os", "non-os"];
 const ALL: &str = "all";
 
-pub async fn part(session: &Session, found: &Found, detail: Detail) -> Part {
+pub(super) async fn part(session: &Session, found: &Found, detail: Detail) -> Part {
     let mut part = Part {
         unit: Unit::Vulnerability,
         as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
         notes: vec![format!("vulnerabilities of image {}", found.name)],
-        // The image as a whole: a scan that finds nothing has looked.
+        // A scan without findings evaluated the image.
         ..Part::of_checks(1)
     };
     if let Err(problem) = fill(session, found, detail, &mut part).await {
@@ -40,7 +42,8 @@ async fn fill(
 ) -> Result<(), Problem> {
     session.progress.status(&session.name, "reading vulnerabilities", &found.name);
     let counts = summary(session, found).await?;
-    let total: u64 = counts.values().fold(0, |sum, count| sum.saturating_add(*count));
+    let total = counts.values().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+    let total = total.ok_or_else(|| too_many(session, found))?;
     part.set_looked_at(total.max(1));
     match detail {
         Detail::Count => count(session, found, &counts, part),
@@ -53,7 +56,7 @@ async fn fill(
             let mut seen = HashSet::new();
             findings.retain(|finding| seen.insert(finding.fingerprint.to_string()));
             part.findings = Findings::Listed(findings);
-            // Beside mere counts such a tally would pass for a count of failures.
+            // With `detail: count` such an answer would replace the count of failures.
             prove_existence(session, found, part);
         }
     }
@@ -63,25 +66,22 @@ async fn fill(
 async fn summary(session: &Session, found: &Found) -> Result<BTreeMap<Severity, u64>, Problem> {
     let call = found.address.get(&session.http, "vulnSummary", "vulnSummaryDirect");
     let answer = call.send().await.map_err(|error| find::missing(session, &found.name, &error))?;
-    let kinds: Option<Summary> = match answer.is_empty() {
-        true => None,
-        false => answer.json().map_err(|error| error.problem())?,
-    };
+    let kinds: Option<Summary> = find::object(&answer).map_err(|error| error.problem())?;
     let kinds = kinds.filter(|kinds| KINDS.iter().any(|kind| kinds.contains_key(*kind)));
     let kinds = kinds.ok_or_else(|| {
         let message = format!(
             "{}: the platform has no summary of the vulnerabilities of image {}",
             session.name, found.name
         );
-        Problem::new(Cause::Incomplete, message).help("no data is not a pass")
+        Problem::new(Cause::Incomplete, message).help("missing data is not a pass")
     })?;
     let mut counts = BTreeMap::new();
-    // A kind that nobody knows counts as well; only what stands for all would count twice.
+    // An undocumented type counts, too. `all` would count twice.
     for (kind, severities) in kinds.iter().filter(|(kind, _)| *kind != ALL) {
         for (word, count) in severities.iter().flatten() {
             let count = count.ok_or_else(|| uncounted(session, found, kind, word))?.0;
             let sum: &mut u64 = counts.entry(severity(word)).or_default();
-            *sum = sum.saturating_add(count);
+            *sum = sum.checked_add(count).ok_or_else(|| too_many(session, found))?;
         }
     }
     counts.retain(|_, count| *count > 0);
@@ -99,6 +99,14 @@ fn uncounted(session: &Session, found: &Found, kind: &str, severity: &str) -> Pr
     Problem::new(Cause::Protocol, message)
 }
 
+fn too_many(session: &Session, found: &Found) -> Problem {
+    let message = format!(
+        "{}: the summary of the vulnerabilities of image {} is beyond what can be counted",
+        session.name, found.name
+    );
+    Problem::new(Cause::Protocol, message)
+}
+
 fn severity(word: &str) -> Severity {
     match word.eq_ignore_ascii_case("negligible") {
         true => Severity::Informational,
@@ -106,7 +114,7 @@ fn severity(word: &str) -> Severity {
     }
 }
 
-/// Reads one list, until it ends or holds more than there are in `total`.
+/// Reads one list, until it ends or has more than `total`.
 async fn read(
     session: &Session,
     found: &Found,
@@ -121,13 +129,14 @@ async fn read(
         let call = call.parameter("offset", &offset.to_string());
         let answer = call.parameter("limit", &PAGE.to_string()).send().await;
         let answer = answer.map_err(|error| find::missing(session, &found.name, &error))?;
-        let page: Vulnerabilities = answer.json().map_err(|error| error.problem())?;
+        let page: Vulnerabilities = answer::object(&answer).map_err(|error| error.problem())?;
         let rows = page.vulns.unwrap_or_default();
-        offset = offset.saturating_add(rows.len() as u64);
+        // Bounded by `total`, below.
+        offset += rows.len() as u64;
         let more = page.can_load_more == Some(true);
         if more && rows.is_empty() {
             let message = format!(
-                "{}: the vulnerabilities of image {} go on for ever, without any",
+                "{}: the list of vulnerabilities of image {} does not end, and has no rows",
                 session.name, found.name
             );
             return Err(Problem::new(Cause::Protocol, message));
@@ -137,8 +146,8 @@ async fn read(
         }
         if findings.len() as u64 > total {
             let message = format!(
-                "{}: the vulnerabilities of image {}: the summary counts {total}, the lists hold \
-                 more; the same ones may come again and again",
+                "{}: the vulnerabilities of image {}: the summary counts {total}, the lists have \
+                 more; some may be repeated",
                 session.name, found.name
             );
             return Err(Problem::new(Cause::Contradictory, message));
@@ -174,8 +183,7 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
         &version,
         &text(&row.package_path),
     ]);
-    // `created_at` stays empty: the date of disclosure is not when it was seen here (fact sheet
-    // §8.2).
+    // The date of disclosure is not when it was seen here, so `created_at` stays empty.
     Ok(Finding {
         resource_id: Some(found.address.text().into()),
         resource_name: found.tag.as_deref().map(Box::from),
@@ -184,7 +192,7 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
     })
 }
 
-/// The lists must hold what the summary counts.
+/// Checks that the lists have what the summary counts.
 fn compare(
     session: &Session,
     found: &Found,
@@ -204,7 +212,7 @@ fn compare(
         if words.is_empty() { "none".to_owned() } else { words }
     };
     let message = format!(
-        "{}: the vulnerabilities of image {}: the summary counts {}, the lists hold {}",
+        "{}: the vulnerabilities of image {}: the summary counts {}, the lists have {}",
         session.name,
         found.name,
         words(counts),
@@ -226,8 +234,8 @@ fn count(session: &Session, found: &Found, counts: &BTreeMap<Severity, u64>, par
     part.counts.table = Some(Table::of_failures(counts));
 }
 
-/// A scan looks for every vulnerability that is known, so an image without one that a gate names
-/// was checked for it. The names have digits, unlike those of a policy's gates.
+/// A scan looks for every known vulnerability, so a named one that was not found was looked for. Names
+/// of vulnerabilities have digits, unlike those of a policy's gates.
 fn prove_existence(session: &Session, found: &Found, part: &mut Part) {
     let mut demands = Counted::all(&session.wanted.demands);
     let image = super::subject();

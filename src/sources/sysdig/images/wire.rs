@@ -1,83 +1,86 @@
-//! What the scanner of images sends (fact sheet §5). Anything may be null or missing.
+//! Images as the platform sends them (docs/platforms/sysdig.md#images). Every field may be null or
+//! missing.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::units::{Grade, Id, Stamp, Whole};
+use super::super::units::{Grade, Stamp, id};
+use crate::json::Whole;
 
-/// An image as it is found by its tag.
+/// An image, found by its tag.
 #[derive(Debug, Deserialize)]
-pub struct Anchored {
+pub(super) struct Anchored {
     #[serde(rename = "imageDigest")]
-    pub digest: Option<String>,
-    pub analysis_status: Option<String>,
+    pub(super) digest: Option<String>,
+    pub(super) analysis_status: Option<String>,
     #[serde(rename = "image_detail")]
-    pub details: Option<Vec<AnchoredDetail>>,
+    pub(super) details: Option<Vec<AnchoredDetail>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct AnchoredDetail {
-    pub fulltag: Option<String>,
+pub(super) struct AnchoredDetail {
+    pub(super) fulltag: Option<String>,
 }
 
-/// What the policies say of an image.
-#[derive(Debug, Default, Deserialize)]
+/// The evaluation of an image by its policies.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Evaluation {
-    pub image_digest: Option<String>,
-    pub image_id: Option<String>,
-    pub status: Option<String>,
-    pub n_stop: Option<Whole>,
-    pub n_warn: Option<Whole>,
-    pub at: Option<Stamp>,
-    pub results: Option<Vec<PolicyResult>>,
+pub(super) struct Evaluation {
+    pub(super) image_digest: Option<String>,
+    pub(super) image_id: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) n_stop: Option<Whole>,
+    pub(super) n_warn: Option<Whole>,
+    pub(super) at: Option<Stamp>,
+    pub(super) results: Option<Vec<PolicyResult>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PolicyResult {
-    pub policy_id: Option<Id>,
-    pub policy_name: Option<String>,
-    pub status: Option<String>,
-    pub gate_results: Option<Vec<GateResult>>,
+pub(super) struct PolicyResult {
+    #[serde(default, deserialize_with = "id")]
+    pub(super) policy_id: Option<String>,
+    pub(super) policy_name: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) gate_results: Option<Vec<GateResult>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GateResult {
-    pub gate: Option<String>,
-    pub rule_results: Option<Vec<RuleResult>>,
+pub(super) struct GateResult {
+    pub(super) gate: Option<String>,
+    pub(super) rule_results: Option<Vec<RuleResult>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RuleResult {
+pub(super) struct RuleResult {
     /// `stop`, `warn` or `go`.
-    pub gate_action: Option<String>,
-    pub check_output: Option<String>,
+    pub(super) gate_action: Option<String>,
+    pub(super) check_output: Option<String>,
 }
 
-/// Counts by severity, by kind. A severity that is not there has none.
-pub type Summary = BTreeMap<String, Option<BTreeMap<String, Option<Whole>>>>;
+/// Counts by severity, by type. A severity that is missing has none.
+pub(super) type Summary = BTreeMap<String, Option<BTreeMap<String, Option<Whole>>>>;
 
 /// A page of vulnerabilities.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Vulnerabilities {
-    pub vulns: Option<Vec<Vulnerability>>,
-    pub can_load_more: Option<bool>,
+pub(super) struct Vulnerabilities {
+    pub(super) vulns: Option<Vec<Vulnerability>>,
+    pub(super) can_load_more: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Vulnerability {
-    pub vuln: Option<String>,
-    pub severity: Option<Grade>,
-    pub package: Option<String>,
-    pub package_name: Option<String>,
-    pub package_version: Option<String>,
-    pub package_path: Option<String>,
-    /// The version that mends it, or `None` as a word.
-    pub fix: Option<String>,
-    pub url: Option<String>,
+pub(super) struct Vulnerability {
+    pub(super) vuln: Option<String>,
+    pub(super) severity: Option<Grade>,
+    pub(super) package: Option<String>,
+    pub(super) package_name: Option<String>,
+    pub(super) package_version: Option<String>,
+    pub(super) package_path: Option<String>,
+    /// The version with the fix, or `None` as a text.
+    pub(super) fix: Option<String>,
+    pub(super) url: Option<String>,
 }

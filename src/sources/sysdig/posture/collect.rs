@@ -1,5 +1,4 @@
-//! The order of questions: how fresh the results are, what failed, and what the gates need to know
-//! of the rest.
+//! The order of requests: how old the results are, what failed, and what else the gates need.
 
 use std::collections::HashSet;
 
@@ -17,19 +16,23 @@ use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
 
-/// Lists under way at once. The platform is said to bear three to five (fact sheet §3.3).
+/// Lists read at once (docs/platforms/sysdig.md#errors-and-limits).
 const AT_ONCE: usize = 3;
 
-/// Accepted risks that are named; all of them are counted.
+/// Accepted risks, manual controls and resources that are named; all of them are counted.
 const NAMED: usize = 20;
+const MANUAL_NAMED: usize = 5;
+const NOT_EVALUATED_NAMED: usize = 3;
 
-/// One collection under way.
-pub struct Collection<'a> {
+/// A collection.
+pub(super) struct Collection<'a> {
     settings: &'a Posture,
     session: &'a Session,
     plan: Plan,
     demands: Vec<Counted<'a>>,
     accepted: Vec<String>,
+    /// How many of the accepted risks have no end.
+    endless: u64,
     not_evaluated: Vec<String>,
     part: Part,
     /// What is known to be missing. Not the part's own, so that failures beyond a limit still
@@ -38,25 +41,26 @@ pub struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub fn new(settings: &'a Posture, session: &'a Session, plan: Plan) -> Self {
+    pub(super) fn new(settings: &'a Posture, session: &'a Session, plan: Plan) -> Self {
         Self {
             settings,
             session,
             plan,
             demands: Counted::all(&session.wanted.demands),
             accepted: Vec::new(),
+            endless: 0,
             not_evaluated: Vec::new(),
             part: Part::default(),
             missing: Vec::new(),
         }
     }
 
-    /// Asks, and hands over what was found, whole or not.
-    pub async fn outcome(mut self) -> Outcome {
+    /// Reads everything, and returns what was found, also where it is not complete.
+    pub(super) async fn outcome(mut self) -> Outcome {
         self.missing.append(&mut self.plan.problems);
         let stopped = self.everything().await.err();
         self.part.problems.extend(stopped);
-        self.tell();
+        self.add_notes();
         self.session.outcome(vec![self.part], self.missing, Vec::new())
     }
 
@@ -86,7 +90,7 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    /// Reads every control, a few at once, and takes in what they brought in a fixed order.
+    /// Reads every control, a few at once, and adds their results in a fixed order.
     async fn read(
         &mut self,
         depth: Depth,
@@ -109,7 +113,7 @@ impl<'a> Collection<'a> {
                 &format!("control {done} of {total}"),
             );
             match reading {
-                Ok(reading) => self.take(planned, reading),
+                Ok(reading) => self.take(planned, reading)?,
                 Err(problem) => {
                     stopped = Err(problem);
                     break;
@@ -121,10 +125,11 @@ impl<'a> Collection<'a> {
         stopped
     }
 
-    fn take(&mut self, planned: &Planned, reading: Reading) {
+    fn take(&mut self, planned: &Planned, reading: Reading) -> Result<(), Problem> {
         let Reading { checks, evaluated, doubts } = reading;
         self.missing.extend(doubts);
-        self.part.set_looked_at(self.part.looked_at().saturating_add(evaluated));
+        let evaluated_so_far = super::sum(&self.session.name, self.part.looked_at(), evaluated)?;
+        self.part.set_looked_at(evaluated_so_far);
         let seen = checks.iter().any(|check| !matches!(check.state, State::NotEvaluated(_)));
         if evaluated > 0 && !seen {
             self.note_control(planned);
@@ -132,9 +137,10 @@ impl<'a> Collection<'a> {
         for check in checks {
             self.check(planned, check);
         }
+        Ok(())
     }
 
-    /// A control all of whose resources passed, and which were not read: it exists.
+    /// Counts a control whose resources all passed and were not read: it exists.
     fn note_control(&mut self, planned: &Planned) {
         let subject = planned.subject();
         for counted in &mut self.demands {
@@ -148,19 +154,19 @@ impl<'a> Collection<'a> {
 
     fn check(&mut self, planned: &Planned, check: Check) {
         for counted in &mut self.demands {
-            let means = counted.means(&check.subject, check.id.as_deref(), check.name.as_deref());
+            let matches =
+                counted.matches(&check.subject, check.id.as_deref(), check.name.as_deref());
             match &check.state {
-                State::Passed if means => counted.add(true),
-                State::Failed(_) if means => counted.add(false),
-                // A risk that somebody took is there, but neither passed nor failed.
-                State::Accepted { .. } if means && counted.is_open() => counted.add(false),
+                State::Passed if matches => counted.add(true),
+                State::Failed(_) if matches => counted.add(false),
+                // An accepted risk exists, but neither passed nor failed.
+                State::Accepted { .. } if matches && counted.is_open() => counted.add(false),
                 _ => {}
             }
         }
         match check.state.clone() {
             State::Passed => {}
-            // `lastSeenDate` is when it was seen last (fact sheet §8.2), not first, so `created_at`
-            // stays empty.
+            // No list states when a failure was first seen, so `created_at` stays empty.
             State::Failed(why) => self.part.findings.push(Finding {
                 resource_id: check.id,
                 resource_name: check.name,
@@ -168,10 +174,13 @@ impl<'a> Collection<'a> {
                 ..Finding::new(check.subject, check.fingerprint)
             }),
             State::Accepted { until, why } => {
-                let until = until.map_or_else(
-                    || "without an end".to_owned(),
-                    |until| format!("until {}", until.date_naive()),
-                );
+                let until = match until {
+                    Some(until) => format!("until {}", until.date_naive()),
+                    None => {
+                        self.endless += 1;
+                        "without an end".to_owned()
+                    }
+                };
                 let why =
                     if why.is_empty() { why } else { format!(" ({})", text::one_line(&why, 60)) };
                 let named = format!("{} {until}{why}", named(planned, &check));
@@ -184,8 +193,8 @@ impl<'a> Collection<'a> {
         }
     }
 
-    /// A gate whose identity selectors match nothing that failed: is it a typo, or did all pass?
-    /// Rows of passes are read until each has been met once.
+    /// Where the identity selectors of a gate match nothing that failed, either all passed or there
+    /// is a typo. Passed rows are read until each selection has matched once.
     async fn prove_existence(&mut self) -> Result<(), Problem> {
         let session = self.session;
         for planned in self.plan.controls.values() {
@@ -201,14 +210,14 @@ impl<'a> Collection<'a> {
                 }
                 session.progress.status(
                     &session.name,
-                    "looking for what selectors mean",
-                    planned.rule(),
+                    "looking for what selectors match",
+                    &planned.label(),
                 );
                 let demands = &mut self.demands;
                 read::look(session, planned, target, |check| {
                     let (id, name) = (check.id.as_deref(), check.name.as_deref());
                     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
-                        if counted.means(&check.subject, id, name) {
+                        if counted.matches(&check.subject, id, name) {
                             counted.add(true);
                         }
                     }
@@ -220,14 +229,18 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    /// Says what a reader should know: what was accepted, what nobody evaluated.
-    fn tell(&mut self) {
+    /// Adds what a reader should know: what was accepted, and what was not evaluated.
+    fn add_notes(&mut self) {
         let name = &self.session.name;
         let part = &mut self.part;
         if !self.accepted.is_empty() {
             let count = text::count(self.accepted.len() as u64, "failed check");
+            let endless = match self.endless {
+                0 => String::new(),
+                endless => format!(", {} without an end", text::thousands(endless)),
+            };
             part.notes.push(format!(
-                "{count} accepted on the platform, not counted: {}",
+                "{count} accepted on the platform, not counted{endless}: {}",
                 some(&self.accepted, NAMED)
             ));
         }
@@ -235,32 +248,38 @@ impl<'a> Collection<'a> {
             let names: Vec<_> = self.plan.manual.iter().map(|n| text::one_line(n, 80)).collect();
             let count = text::count(names.len() as u64, "manual control");
             part.notes.push(format!(
-                "{count} that nothing evaluates, not counted as passed: {}",
-                some(&names, 5)
+                "{count}, not evaluated and not counted: {}",
+                some(&names, MANUAL_NAMED)
             ));
         }
+        part.notes.extend(self.plan.severities.note(
+            "control",
+            "severity",
+            "which every `severity` selector matches",
+        ));
         if !self.not_evaluated.is_empty() {
             let count = text::count(self.not_evaluated.len() as u64, "resource");
-            let message =
-                format!("{name}: {count} could not be evaluated: {}", some(&self.not_evaluated, 3));
+            let message = format!(
+                "{name}: {count} could not be evaluated: {}",
+                some(&self.not_evaluated, NOT_EVALUATED_NAMED)
+            );
             self.missing.push(Problem::new(Cause::Incomplete, message).help(
-                "mend the configuration that the platform complains about, or leave those \
-                 resources out with a zone",
+                "fix the configuration that the platform names, or leave these resources out with \
+                 a zone",
             ));
         }
         if self.plan.requirements == 0 {
             part.problems.push(
-                Problem::new(Cause::Empty, format!("{name}: there are no requirements at all"))
-                    .help(
-                        "check that a policy applies to a zone, and that the token's team sees it",
-                    ),
+                Problem::new(Cause::Empty, format!("{name}: there are no requirements")).help(
+                    "check that a policy applies to a zone, and that the token's team sees it",
+                ),
             );
         } else if part.looked_at() == 0 && part.problems.is_empty() && self.missing.is_empty() {
             let requirements = text::count(self.plan.requirements, "requirement");
             let message = format!("{name}: nothing was evaluated under {requirements}");
             part.problems.push(Problem::new(Cause::Empty, message).help(
-                "controls that are all manual, or have no resources, prove nothing; check the \
-                 scope of the zones",
+                "manual controls and controls without resources are not evidence; check the scope \
+                 of the zones",
             ));
         }
     }
@@ -269,26 +288,23 @@ impl<'a> Collection<'a> {
 /// The control and the resource, for a note.
 fn named(planned: &Planned, check: &Check) -> String {
     let resource = check.name.as_deref().or(check.id.as_deref()).unwrap_or_default();
-    format!("`{}` on {}", text::one_line(planned.rule(), 60), text::one_line(resource, 60))
+    let rule = planned.name.as_deref().unwrap_or(&planned.id);
+    format!("`{}` on {}", text::one_line(rule, 60), text::one_line(resource, 60))
 }
 
-/// The first few, and how many more there are.
+/// The first few in alphabetical order, and how many more there are.
 fn some(names: &[String], most: usize) -> String {
-    let mut sorted: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut sorted: Vec<_> = names.iter().collect();
     sorted.sort_unstable();
-    let shown = sorted.get(..most).unwrap_or(&sorted).join("; ");
-    match names.len().saturating_sub(most) {
-        0 => shown,
-        more => format!("{shown}; and {more} more"),
-    }
+    text::listed(sorted, "; ", most)
 }
 
 impl Planned {
-    /// What is known of all its checks.
+    /// What all its checks have in common.
     fn subject(&self) -> Subject {
         Subject {
-            severity: self.severity(),
-            rule: Some(self.shared_rule()),
+            severity: self.severity,
+            rule: self.shared_rule(),
             controls: self.all_controls(),
             resource_type: None,
             account: None,
@@ -297,7 +313,7 @@ impl Planned {
     }
 }
 
-/// Whether all checks of a control have it in common.
+/// Whether all checks of a control have the same value of a field.
 fn is_of_control(field: Field) -> bool {
     matches!(field, Field::Framework | Field::Control | Field::Rule | Field::Severity)
 }

@@ -1,30 +1,31 @@
-//! Where the resources of a control are, as the platform says (fact sheet §4.5, advice).
+//! Where the resources of a control are listed, as the control states it
+//! (docs/platforms/sysdig.md#resources-of-a-control).
 //!
-//! It says so as text that is no URL: with raw spaces, and `/` and `=` in values. It is taken
-//! apart, checked to stay among the calls for compliance, and put together again.
+//! The text is not a valid URL: spaces, `/` and `=` in values are not encoded. It is parsed, checked
+//! to be a call for compliance results, and encoded.
 
 use crate::http::{Call, Http};
 use crate::text;
 
-/// All calls that a token may be led to.
+/// The token is sent to no other path.
 const BELOW: &str = "/api/cspm/v1/";
 
 /// A call that lists the resources of a control.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Endpoint {
+pub(super) struct Endpoint {
     path: String,
     parameters: Vec<(String, String)>,
 }
 
 impl Endpoint {
     /// # Errors
-    /// What is wrong with it, to follow its name.
-    pub fn parse(given: &str) -> Result<Self, String> {
+    /// What is wrong with it, as the end of a sentence.
+    pub(super) fn parse(given: &str) -> Result<Self, String> {
         let wrong = |what: &str| format!("{what} (`{}`)", text::one_line(given, 120));
         let (path, query) = given.trim().split_once('?').unwrap_or((given.trim(), ""));
-        let inner = path.strip_prefix(BELOW).ok_or_else(|| {
-            wrong("leads outside of /api/cspm/v1/, where the token was not meant to go")
-        })?;
+        let inner = path
+            .strip_prefix(BELOW)
+            .ok_or_else(|| wrong("leads outside of /api/cspm/v1/; the token is not sent there"))?;
         let plain = |segment: &str| {
             let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
             !segment.is_empty() && segment.bytes().all(known)
@@ -35,8 +36,8 @@ impl Endpoint {
         let mut parameters = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or_else(|| wrong("is not `name=value`"))?;
-            let value = decoded(value).ok_or_else(|| wrong("holds bytes that are no text"))?;
-            // The pages are ours to turn.
+            let value = decoded(value).ok_or_else(|| wrong("has bytes that are not text"))?;
+            // Each request sets its own page.
             if !matches!(name, "pageNumber" | "pageSize") {
                 parameters.push((name.to_owned(), value));
             }
@@ -44,9 +45,9 @@ impl Endpoint {
         Ok(Self { path: path.trim_start_matches('/').to_owned(), parameters })
     }
 
-    /// The same resources, but only those for which this condition holds, too.
+    /// The same list, limited to resources that meet this condition, too.
     #[must_use]
-    pub fn and(&self, condition: &str) -> Self {
+    pub(super) fn and(&self, condition: &str) -> Self {
         let mut endpoint = self.clone();
         match endpoint.parameters.iter_mut().find(|(name, _)| name == "filter") {
             Some((_, filter)) if !filter.trim().is_empty() => {
@@ -59,22 +60,22 @@ impl Endpoint {
         endpoint
     }
 
-    /// Whether its rows can say that a resource was not evaluated.
-    pub fn tells_errors(&self) -> bool {
+    /// Whether its rows can state that a resource was not evaluated.
+    pub(super) fn states_errors(&self) -> bool {
         self.path.contains("/clusteranalysis/")
     }
 
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    pub fn call<'a>(&self, http: &'a Http) -> Call<'a> {
+    pub(super) fn call<'a>(&self, http: &'a Http) -> Call<'a> {
         let call = http.get(&self.path, &[]);
         self.parameters.iter().fold(call, |call, (name, value)| call.parameter(name, value))
     }
 }
 
-/// The text without percent-encoding, if it has any: nothing says that it never will.
+/// The text without percent-encoding, if it has any.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_url_is_read() {
+    fn text_that_is_not_a_url_is_read() {
         let given = "/api/cspm/v1/cloud/resources?controlId=16067&providerType=GCP\
                      &resourceKind=compute.googleapis.com/Subnetwork\
                      &filter=policyId=15 and zones.id=1";
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_not_led_elsewhere() {
+    fn the_token_is_sent_nowhere_else() {
         for given in [
             "",
             "https://attacker.invalid/api/cspm/v1/cloud/resources",

@@ -1,27 +1,32 @@
-//! When the platform evaluated (fact sheet §4.1).
+//! When the platform evaluated (docs/platforms/sysdig.md#compliance-views).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::wire::{ViewPolicy, Views, given};
+use super::super::answer;
+use super::super::units::given;
+use super::wire::{ViewPolicy, Views};
 use crate::finding::Problem;
-use crate::http::{Failure, HttpError};
+use crate::http::{Failure, Http, HttpError};
 use crate::sources::Session;
 use crate::text;
 
+/// Policies that are named in a note.
+const NAMED: usize = 3;
+
 /// The compliance views.
-pub async fn views(http: &crate::http::Http) -> Result<Views, HttpError> {
-    http.get("api/cspm/v1/compliance/views", &[]).send().await?.json()
+pub(super) async fn views(http: &Http) -> Result<Views, HttpError> {
+    let answer = http.get("api/cspm/v1/compliance/views", &[]).send().await?;
+    answer::object(&answer)
 }
 
-/// When the oldest of these zones and policies was last evaluated: each counts from the newest day
-/// of its history, and evidence is as old as its oldest piece. `None` where one of them does not
-/// say; with notes for a reader.
+/// When the least recently evaluated of these zones and policies was evaluated, by the newest day of
+/// its history. `None` where one of them has none; with notes for a reader.
 ///
 /// # Errors
-/// If everything has to stop.
-pub async fn newest(
+/// If the run was stopped.
+pub(super) async fn newest(
     session: &Session,
     scope: &BTreeSet<(String, String)>,
 ) -> Result<(Option<DateTime<Utc>>, Vec<String>), Problem> {
@@ -53,6 +58,7 @@ fn oldest_of_newest(
     for (zone, policy) in scope {
         match days.get(&(zone.as_str(), policy.as_str())) {
             Some(day) => oldest = Some(oldest.map_or(*day, |known: DateTime<Utc>| known.min(*day))),
+            None if policy.is_empty() => silent.push("a policy without a name".to_owned()),
             None => silent.push(format!("`{}`", text::one_line(policy, 60))),
         }
     }
@@ -60,11 +66,8 @@ fn oldest_of_newest(
         return (oldest, Vec::new());
     }
     silent.dedup();
-    let more = silent.len().saturating_sub(3);
-    let names = silent.get(..3).unwrap_or(&silent).join(", ");
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let note = format!("age not known: compliance/views states no evaluation of {names}{more}");
-    (None, vec![note])
+    let names = text::listed(silent, ", ", NAMED);
+    (None, vec![format!("age not known: compliance/views states no evaluation of {names}")])
 }
 
 fn last_day(policy: &ViewPolicy) -> Option<DateTime<Utc>> {

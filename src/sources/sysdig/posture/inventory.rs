@@ -1,46 +1,51 @@
-//! The resources that the platform's inventory finds: what is meant, where not all are (fact sheet
-//! §4.7).
+//! The resources that the platform's inventory finds, where a policy limits the evidence to some
+//! (docs/platforms/sysdig.md#inventory).
 
 use std::collections::HashSet;
 
 use super::super::filter::Filter;
 use super::super::pages::List;
 use super::super::settings::{Inventory, Value, values};
-use super::wire::{InventoryItem, given};
+use super::super::units::given;
+use super::wire::InventoryItem;
 use crate::finding::{Cause, Problem};
 use crate::http::Call;
 use crate::sources::{OneOrMore, Session};
 use crate::text;
 
-/// The hashes of the resources, and what is wrong with the list if something is.
+/// Asks whether the filters match something.
 ///
 /// # Errors
-/// If the inventory does not arrive, or a filter matches nothing.
-pub async fn hashes(
+/// If the inventory does not answer, or a filter matches nothing.
+pub(super) async fn check(session: &Session, inventory: &Inventory) -> Result<(), Problem> {
+    let filter = all(inventory);
+    if list(session, &filter).total().await? == 0 {
+        return Err(nothing(session, &filter));
+    }
+    check_each_value(session, inventory).await
+}
+
+/// The hashes of the resources, and what is missing of them.
+///
+/// # Errors
+/// If the inventory does not arrive, or nothing is in it any more.
+pub(super) async fn hashes(
     session: &Session,
     inventory: &Inventory,
 ) -> Result<(HashSet<String>, Option<Problem>), Problem> {
-    let filters = filters(inventory);
-    let filter = filters
-        .into_iter()
-        .fold(Filter::default(), |filter, (field, asked)| filter.texts(field, values(asked)));
-    let key = |item: &InventoryItem| {
-        let id = item.id.as_ref().map(|id| id.0.as_str());
-        given(&item.hash).or(id).map(str::to_owned)
-    };
+    let filter = all(inventory);
+    let key = |item: &InventoryItem| given(&item.hash).or(item.id.as_deref()).map(str::to_owned);
     let items: Vec<InventoryItem> = list(session, &filter).rows(key).await?;
     if items.is_empty() {
         return Err(nothing(session, &filter));
     }
-    probe(session, &filters).await?;
     let found: HashSet<_> =
         items.iter().filter_map(|item| given(&item.hash)).map(str::to_owned).collect();
     let nameless = (items.len() - found.len()) as u64;
     let doubt = (nameless > 0).then(|| {
         let count = text::count(nameless, "resource");
         let message = format!(
-            "{}: inventory/resources: {count} without a `hash`, so that nobody can tell what came \
-             out of them",
+            "{}: inventory/resources: {count} without a `hash`, so their results cannot be found",
             session.name
         );
         Problem::new(Cause::Incomplete, message)
@@ -48,15 +53,12 @@ pub async fn hashes(
     Ok((found, doubt))
 }
 
-/// Every value of a list must match something: a misspelt account beside a right one would
-/// silently be missing from the evidence.
-async fn probe(
-    session: &Session,
-    filters: &[(&str, Option<&OneOrMore<Value>>)],
-) -> Result<(), Problem> {
-    for (field, asked) in filters {
-        let asked: Vec<_> = values(*asked).collect();
-        // A single one has been seen to match.
+/// Every value of a list must match something. Else a misspelt account next to a right one would be
+/// missing from the evidence without notice.
+async fn check_each_value(session: &Session, inventory: &Inventory) -> Result<(), Problem> {
+    for (field, asked) in filters(inventory) {
+        let asked: Vec<_> = values(asked).collect();
+        // A single value is checked with the others.
         for value in asked.iter().filter(|_| asked.len() > 1) {
             let alone = Filter::default().texts(field, [*value]);
             if list(session, &alone).total().await? == 0 {
@@ -65,6 +67,12 @@ async fn probe(
         }
     }
     Ok(())
+}
+
+/// All filters together.
+fn all(inventory: &Inventory) -> Filter {
+    let filters = filters(inventory).into_iter();
+    filters.fold(Filter::default(), |filter, (field, asked)| filter.texts(field, values(asked)))
 }
 
 fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>); 8] {

@@ -1,16 +1,17 @@
 //! Compliance results: controls on cloud, Kubernetes and cluster-analysis resources.
 //!
 //! ```text
-//! plan.rs       requirements, and the controls under them      wire.rs      the JSON
-//! endpoint.rs   where a control's resources are                read.rs      one control's resources
-//! collect.rs    the order of questions                         freshness.rs when it was evaluated
-//! rows.rs       whether a list is whole                       inventory.rs which resources are meant
-//! titles.rs     names for controls that came without
+//! plan.rs      requirements and their controls     wire.rs       the JSON
+//! endpoint.rs  where resources are listed          read.rs       the resources of one control
+//! collect.rs   the order of requests               freshness.rs  when it was evaluated
+//! rows.rs      whether a list is complete          inventory.rs  which resources are read
+//! titles.rs    names of controls that have none
 //! ```
 
 use super::settings::Posture;
+use super::units::given;
 use crate::evidence::Outcome;
-use crate::finding::Problem;
+use crate::finding::{Cause, Problem};
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Prepared, Session, Table};
@@ -27,9 +28,8 @@ mod titles;
 mod wire;
 
 use plan::Plan;
-use wire::given;
 
-pub const SELECTORS: &[Field] = &[
+pub(super) const SELECTORS: &[Field] = &[
     Field::Framework,
     Field::Control,
     Field::Rule,
@@ -40,13 +40,16 @@ pub const SELECTORS: &[Field] = &[
     Field::Region,
 ];
 
-/// Reads all requirements: a few pages, and the filters are proven by them.
-pub async fn preflight<'a>(
+/// Reads all requirements, which are a few pages and show what the filters match.
+pub(super) async fn preflight<'a>(
     settings: &'a Posture,
     session: &'a Session,
 ) -> Result<Planned<'a>, Vec<Problem>> {
     session.progress.status(&session.name, "reading requirements", "");
     let plan = plan::plan(settings, session).await?;
+    if let Some(inventory) = &settings.inventory {
+        inventory::check(session, inventory).await.map_err(|problem| vec![problem])?;
+    }
     Ok(Planned { settings, session, plan })
 }
 
@@ -80,8 +83,8 @@ impl Prepared for Planned<'_> {
     }
 }
 
-/// The policies, by zone: what `framework` selects, and what `policies` and `zones` filter by.
-pub async fn list(http: &Http) -> Result<Table, Problem> {
+/// The policies by zone: what `framework` selects, and what `policies` and `zones` filter by.
+pub(super) async fn list(http: &Http) -> Result<Table, Problem> {
     let views = freshness::views(http).await.map_err(|error| error.problem())?;
     let mut rows = Vec::new();
     for view in views.data.iter().flatten() {
@@ -95,4 +98,15 @@ pub async fn list(http: &Http) -> Result<Table, Problem> {
     }
     rows.sort();
     Ok(Table { header: vec!["policy", "zone", "failed controls"], rows })
+}
+
+/// The sum of two counts.
+///
+/// # Errors
+/// If it overflows: one of them cannot be true.
+fn sum(source: &str, one: u64, other: u64) -> Result<u64, Problem> {
+    one.checked_add(other).ok_or_else(|| {
+        let message = format!("{source}: counts of resources are beyond what can be counted");
+        Problem::new(Cause::Protocol, message)
+    })
 }

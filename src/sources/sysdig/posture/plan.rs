@@ -1,7 +1,7 @@
-//! What there is to read: the requirements within the filters, and the controls under them.
+//! What is read: the requirements within the filters, and the controls under them.
 //!
 //! One control appears under many requirements, policies and zones. It is planned once, with every
-//! place where its resources are listed.
+//! list of its resources (docs/platforms/sysdig.md#requirements).
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,65 +10,67 @@ use std::sync::Arc;
 use super::super::filter::Filter;
 use super::super::pages::List;
 use super::super::settings::{Posture, values};
+use super::super::units::{Grade, given};
 use super::endpoint::Endpoint;
-use super::wire::{self, Requirement, given};
+use super::wire::{self, Requirement};
 use crate::finding::{Cause, Control, Problem, Rule, Severity};
 use crate::http::Call;
+use crate::json::Whole;
 use crate::sources::Session;
-use crate::text;
+use crate::text::{self, Undocumented};
 
 /// Characters of a control's description that are kept.
 const MOST_HELP: usize = 1000;
 
-/// All that is meant.
+/// What is read.
 #[derive(Debug, Default)]
-pub struct Plan {
-    pub requirements: u64,
+pub(super) struct Plan {
+    pub(super) requirements: u64,
     /// By id.
-    pub controls: BTreeMap<String, Planned>,
-    /// Names of controls that a person has to check; nothing ever evaluates them.
-    pub manual: BTreeSet<String>,
-    /// Zones and policies by name.
-    pub scope: BTreeSet<(String, String)>,
-    /// What makes the results unreliable.
-    pub problems: Vec<Problem>,
+    pub(super) controls: BTreeMap<String, Planned>,
+    /// Names of controls that a person has to check. The platform never evaluates them.
+    pub(super) manual: BTreeSet<String>,
+    /// Zones and policies by name; a name is empty where the platform states none.
+    pub(super) scope: BTreeSet<(String, String)>,
+    /// What is missing or contradictory.
+    pub(super) problems: Vec<Problem>,
+    /// Severities of controls that are not documented.
+    pub(super) severities: Undocumented,
 }
 
 /// A control.
 #[derive(Debug)]
-pub struct Planned {
-    pub id: String,
-    pub name: Option<String>,
-    pub help: Option<Arc<str>>,
-    /// The worst that any requirement's copy says.
-    pub severity: Option<Severity>,
-    pub kind: Option<Arc<str>>,
-    pub targets: BTreeMap<String, Target>,
-    shared: OnceCell<Arc<Rule>>,
+pub(super) struct Planned {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) help: Option<Arc<str>>,
+    /// The worst of all requirements that have it.
+    pub(super) severity: Severity,
+    pub(super) targets: BTreeMap<String, Target>,
+    shared: OnceCell<Option<Arc<Rule>>>,
 }
 
-/// A place where the resources of a control are listed: of one policy in one zone.
+/// A list of resources of a control: those of one policy in one zone.
 #[derive(Debug)]
-pub struct Target {
-    /// `None`: the platform gave none.
-    pub endpoint: Option<Endpoint>,
-    pub controls: BTreeSet<Control>,
-    /// Whether the platform says that all resources pass.
-    pub pass: Option<bool>,
-    pub passing: Option<u64>,
-    /// Resources that fail, by the platform's count.
+pub(super) struct Target {
+    /// `None` where the platform states none.
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) controls: BTreeSet<Control>,
+    /// Whether the platform states that all resources pass.
+    pass: Option<bool>,
+    /// Resources that pass, fail, and whose risk was accepted, by the platform's counts.
+    pub(super) passing: Option<u64>,
     objects: Option<u64>,
-    /// Whether no resource of it can have failed or been accepted.
+    pub(super) accepted: Option<u64>,
+    /// Whether all figures show that no resource failed or was accepted.
     quiet: bool,
-    /// Whether none of it can have been accepted.
-    pub unaccepted: bool,
 }
 
-/// Asks for all requirements within the filters.
+/// Reads all requirements within the filters.
 ///
 /// # Errors
 /// If they do not arrive, or a filter matches nothing.
-pub async fn plan(settings: &Posture, session: &Session) -> Result<Plan, Vec<Problem>> {
+pub(super) async fn plan(settings: &Posture, session: &Session) -> Result<Plan, Vec<Problem>> {
     let numbers = settings.severity_numbers().unwrap_or_default();
     let filter = scope(settings).numbers("severity", numbers.iter().copied());
     let rows: Vec<Requirement> = list(session, &filter).rows(key).await.map_err(|one| vec![one])?;
@@ -87,7 +89,7 @@ pub async fn plan(settings: &Posture, session: &Session) -> Result<Plan, Vec<Pro
     Ok(plan)
 }
 
-/// The filters that say which requirements are meant, however severe.
+/// The filters for requirements, without that for severities.
 fn scope(settings: &Posture) -> Filter {
     Filter::default()
         .texts("policy.name", values(settings.policies.as_ref()))
@@ -95,7 +97,7 @@ fn scope(settings: &Posture) -> Filter {
         .texts("platform", values(settings.platforms.as_ref()))
 }
 
-pub fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
+fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call<'a>> {
     let filter = filter.to_string();
     let call = move || {
         let call = session.http.get("api/cspm/v1/compliance/requirements", &[]);
@@ -106,15 +108,15 @@ pub fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call
 
 fn key(row: &Requirement) -> Option<String> {
     let zone = row.zone.as_ref();
-    let zone = zone.and_then(|zone| zone.id.as_ref().map(|id| &id.0).or(zone.name.as_ref()));
-    let policy = row.policy_id.as_ref().map(|id| &id.0).or(row.policy_name.as_ref());
-    let id = row.requirement_id.as_ref().map(|id| &id.0).or(row.name.as_ref())?;
+    let zone = zone.and_then(|zone| zone.id.as_ref().or(zone.name.as_ref()));
+    let policy = row.policy_id.as_ref().or(row.policy_name.as_ref());
+    let id = row.requirement_id.as_ref().or(row.name.as_ref())?;
     let text = |part: Option<&String>| part.cloned().unwrap_or_default();
     Some(format!("{}\0{}\0{id}", text(zone), text(policy)))
 }
 
-/// The filter values that no requirement has: a misspelt zone beside a right one would silently be
-/// missing from the evidence.
+/// The filter values that no requirement has. Else a misspelt zone next to a right one would be
+/// missing from the evidence without notice.
 async fn unmatched(
     settings: &Posture,
     session: &Session,
@@ -128,13 +130,13 @@ async fn unmatched(
     let filters = [
         ("policies", "policy.name", &settings.policies, seen(policy)),
         ("zones", "zone.name", &settings.zones, seen(zone)),
-        // A row does not say for which platform it was found.
+        // A row does not state its platform.
         ("platforms", "platform", &settings.platforms, BTreeSet::new()),
     ];
     let mut unmatched = Vec::new();
     for (key, field, list_of, seen) in &filters {
         let asked: Vec<&str> = values(list_of.as_ref()).collect();
-        // The only value of a filter that has no name in the rows is proven by any row.
+        // Any row proves the only value of a filter whose values rows do not state.
         let proven = |value: &str| {
             seen.contains(value)
                 || seen.iter().any(|name| name.eq_ignore_ascii_case(value))
@@ -150,8 +152,8 @@ async fn unmatched(
         }
         if let Some(name) = seen.iter().find(|name| !asked.is_empty() && !has(&asked, name)) {
             let message = format!(
-                "{}: compliance/requirements answers with `{}`, which `posture.{key}` does not ask \
-                 for",
+                "{}: compliance/requirements sends `{}`, which `posture.{key}` excludes; the \
+                 platform ignored the filter",
                 session.name,
                 text::one_line(name, 80)
             );
@@ -177,8 +179,8 @@ fn nothing(session: &Session, key: &str, value: &str, alone: u64) -> Problem {
     )
 }
 
-/// Requirements that the severity filter leaves out although their severity is none that the
-/// platform documents: they could be the worst.
+/// Requirements with an undocumented severity, which the severity filter leaves out. They could be
+/// the worst.
 async fn hidden(
     settings: &Posture,
     session: &Session,
@@ -192,8 +194,8 @@ async fn hidden(
     Ok((graded < any).then(|| {
         let hidden = text::count(any - graded, "requirement");
         let message = format!(
-            "{}: {hidden} with a severity that the platform does not document; \
-             posture.severities leaves them out, and they could be the worst",
+            "{}: {hidden} with an undocumented severity; posture.severities leaves them out, and \
+             they could be the worst",
             session.name
         );
         Problem::new(Cause::Incomplete, message)
@@ -204,11 +206,9 @@ async fn hidden(
 impl Plan {
     fn requirement(&mut self, source: &str, row: &Requirement) -> Result<(), Problem> {
         self.requirements += 1;
-        let policy = given(&row.policy_name).unwrap_or("(a policy without a name)");
+        let policy = given(&row.policy_name).unwrap_or_default();
         let zone = row.zone.as_ref().and_then(|zone| given(&zone.name)).unwrap_or_default();
         self.scope.insert((zone.to_owned(), policy.to_owned()));
-        let name = given(&row.name).or(row.requirement_id.as_ref().map(|id| id.0.as_str()));
-        let name = name.unwrap_or_default();
         let controls = row.controls.as_deref().unwrap_or_default();
         let failing = controls.iter().filter(|control| control.pass != Some(true)).count() as u64;
         let stated = row.failed_controls.map_or(0, |count| count.0);
@@ -216,15 +216,14 @@ impl Plan {
             self.problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
-                    "{source}: requirement `{}` of `{}` failed with {}, but lists {failing} of them",
-                    text::one_line(name, 80),
-                    text::one_line(policy, 80),
+                    "{source}: {} failed with {}, but lists {failing} of them",
+                    row.label(),
                     text::count(stated.max(1), "control")
                 ),
             ));
         }
         for control in controls {
-            self.control(source, row, control, policy, name)?;
+            self.control(source, row, control)?;
         }
         Ok(())
     }
@@ -234,22 +233,16 @@ impl Plan {
         source: &str,
         row: &Requirement,
         control: &wire::Control,
-        policy: &str,
-        requirement: &str,
     ) -> Result<(), Problem> {
-        let Some(id) = control.id.as_ref().map(|id| &id.0).filter(|id| !id.is_empty()) else {
-            let message = format!(
-                "{source}: requirement `{}` of `{}` has a control without an id",
-                text::one_line(requirement, 80),
-                text::one_line(policy, 80)
-            );
+        let Some(id) = &control.id else {
+            let message = format!("{source}: {} has a control without an id", row.label());
             return Err(Problem::new(Cause::Protocol, message));
         };
         if control.is_manual == Some(true) {
             self.manual.insert(given(&control.name).unwrap_or(id).to_owned());
             return Ok(());
         }
-        let mut target = Target::of(control, policy, requirement, id).map_err(|what| {
+        let mut target = Target::of(row, control, id).map_err(|what| {
             let message = format!("{source}: the resource endpoint of control {id} {what}");
             Problem::new(Cause::Protocol, message)
         })?;
@@ -258,16 +251,19 @@ impl Plan {
             id: id.clone(),
             name: given(&control.name).map(str::to_owned),
             help: given(&control.description).map(|help| text::shorten(help, MOST_HELP).into()),
-            severity: None,
-            kind: given(&control.resource_kind).map(Arc::from),
+            severity: Severity::None,
             targets: BTreeMap::new(),
             shared: OnceCell::new(),
         });
         let severity = control.severity.as_ref().or(row.severity.as_ref());
-        planned.severity = planned.severity.max(severity.map(|grade| grade.severity()));
+        let named = severity.map_or(Severity::Unknown, Grade::severity);
+        if named == Severity::Unknown {
+            self.severities.add(severity.map(Grade::text));
+        }
+        planned.severity = planned.severity.max(named);
         let place = control.resource_api_endpoint.clone().unwrap_or_else(|| {
-            // What has no address is at least of one policy and zone.
-            format!("{policy}\0{}", key(row).unwrap_or_default())
+            // Without it, lists differ at least by policy and zone.
+            key(row).unwrap_or_default()
         });
         match planned.targets.get_mut(&place) {
             Some(known) => known.merge(target),
@@ -280,25 +276,27 @@ impl Plan {
 }
 
 impl Target {
-    fn of(
-        control: &wire::Control,
-        policy: &str,
-        requirement: &str,
-        id: &str,
-    ) -> Result<Self, String> {
+    fn of(row: &Requirement, control: &wire::Control, id: &str) -> Result<Self, String> {
+        // What the platform does not name is left empty, which every selector matches.
+        let policy = given(&row.policy_name).unwrap_or_default();
         let named = |id: &str| Control { framework: policy.into(), id: id.into() };
-        let requirement = Some(requirement).filter(|name| !name.is_empty());
-        let zero = |count: Option<super::super::units::Whole>| count.is_some_and(|n| n.0 == 0);
+        let requirement = given(&row.name).unwrap_or_default();
+        let by_id = row.requirement_id.as_deref().filter(|_| requirement.is_empty());
+        let zero = |count: Option<Whole>| count.is_some_and(|count| count.0 == 0);
         let endpoint = given(&control.resource_api_endpoint).map(Endpoint::parse).transpose()?;
-        // A host that was not evaluated does not show in the counts.
-        let may_hide = endpoint.as_ref().is_some_and(Endpoint::tells_errors);
+        // The counts do not include a host that was not evaluated.
+        let may_hide = endpoint.as_ref().is_some_and(Endpoint::states_errors);
         Ok(Self {
-            controls: [Some(id), requirement].into_iter().flatten().map(named).collect(),
+            controls: [Some(id), Some(requirement), by_id]
+                .into_iter()
+                .flatten()
+                .map(named)
+                .collect(),
             pass: control.pass,
             passing: control.passing_count.map(|count| count.0),
             objects: control.objects_count.map(|count| count.0),
+            accepted: control.accepted_count.map(|count| count.0),
             endpoint,
-            unaccepted: zero(control.accepted_count),
             quiet: !may_hide
                 && control.pass == Some(true)
                 && zero(control.objects_count)
@@ -306,13 +304,13 @@ impl Target {
         })
     }
 
-    /// How many resources passed, if none can have failed or been accepted.
-    pub fn quiet_passing(&self) -> Option<u64> {
+    /// How many resources passed, if no other result is possible.
+    pub(super) fn quiet_passing(&self) -> Option<u64> {
         self.passing.filter(|_| self.quiet)
     }
 
-    /// How many resources fail at least, as the platform says.
-    pub fn failing(&self) -> u64 {
+    /// How many resources fail at least, by the platform's figures.
+    pub(super) fn failing(&self) -> u64 {
         self.objects.unwrap_or(0).max(u64::from(self.pass == Some(false)))
     }
 
@@ -320,39 +318,50 @@ impl Target {
     fn merge(&mut self, other: Self) {
         self.controls.extend(other.controls);
         self.quiet &= other.quiet;
-        self.unaccepted &= other.unaccepted;
+        self.accepted = match (self.accepted, other.accepted) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            _ => None,
+        };
         self.pass = match (self.pass, other.pass) {
             (Some(true), Some(true)) => Some(true),
             (Some(false), _) | (_, Some(false)) => Some(false),
             _ => None,
         };
         self.passing = self.passing.min(other.passing);
-        self.objects = self.objects.min(other.objects);
+        self.objects = self.objects.max(other.objects);
+    }
+}
+
+impl Requirement {
+    /// How messages name it.
+    fn label(&self) -> String {
+        let name = given(&self.name).or(self.requirement_id.as_deref()).unwrap_or_default();
+        let policy = given(&self.policy_name).or(self.policy_id.as_deref()).unwrap_or_default();
+        format!("requirement `{}` of `{}`", text::one_line(name, 80), text::one_line(policy, 80))
     }
 }
 
 impl Planned {
-    pub fn severity(&self) -> Severity {
-        self.severity.unwrap_or(Severity::Unknown)
+    /// How messages name it.
+    pub(super) fn label(&self) -> String {
+        match &self.name {
+            Some(name) => format!("control {} (`{}`)", self.id, text::one_line(name, 80)),
+            None => format!("control {}", self.id),
+        }
     }
 
-    /// The name by which a `rule` selector finds it.
-    pub fn rule(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
-    }
-
-    /// What its findings share.
-    pub fn shared_rule(&self) -> Arc<Rule> {
-        let rule = || Rule {
-            id: self.rule().into(),
-            title: self.name.as_deref().map(Arc::from),
+    /// The rule that its findings share; `None` where the platform does not name it.
+    pub(super) fn shared_rule(&self) -> Option<Arc<Rule>> {
+        let rule = |name: &String| Rule {
+            id: name.as_str().into(),
+            title: Some(name.as_str().into()),
             help: self.help.clone(),
         };
-        Arc::clone(self.shared.get_or_init(|| Arc::new(rule())))
+        self.shared.get_or_init(|| Some(Arc::new(rule(self.name.as_ref()?)))).clone()
     }
 
-    /// Every policy, requirement and id under which it is known.
-    pub fn all_controls(&self) -> Arc<[Control]> {
+    /// Every policy, requirement and id of it.
+    pub(super) fn all_controls(&self) -> Arc<[Control]> {
         let all: BTreeSet<_> = self.targets.values().flat_map(|target| &target.controls).collect();
         all.into_iter().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! The resources of one control, over all policies and zones: each once, with what came out of it.
+//! The resources of one control, over all policies and zones: each once, with its worst result.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -6,17 +6,18 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::settings::Accepted;
+use super::super::units::given;
 use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
-use super::wire::{Acceptance, Resource, given};
+use super::wire::{Acceptance, Resource};
 use crate::finding::{Account, Cause, Control, Fingerprint, NOT_APPLICABLE, Problem, Subject};
 use crate::sources::Session;
 use crate::text;
 
 /// Which rows are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub(super) enum Depth {
     /// Those that failed or were accepted.
     Failures,
     /// All of them.
@@ -25,24 +26,24 @@ pub enum Depth {
 
 /// A resource under a control.
 #[derive(Debug)]
-pub struct Check {
-    pub subject: Subject,
-    pub id: Option<Box<str>>,
-    pub name: Option<Box<str>>,
-    pub fingerprint: Fingerprint,
-    pub state: State,
+pub(super) struct Check {
+    pub(super) subject: Subject,
+    pub(super) id: Option<Box<str>>,
+    pub(super) name: Option<Box<str>>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) state: State,
 }
 
-/// What came out of a check.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     Passed,
     Accepted {
         until: Option<DateTime<Utc>>,
         why: String,
     },
     NotEvaluated(String),
-    /// With what is to be said about an acceptance that does not hold.
+    /// With the reason why an acceptance does not hold, if there is one.
     Failed(Option<String>),
 }
 
@@ -58,31 +59,31 @@ impl State {
     }
 }
 
-/// What is asked of every control alike.
+/// How every control is read.
 #[derive(Clone, Copy)]
-pub struct Terms<'a> {
-    pub depth: Depth,
-    /// The hashes of the resources that are meant, if not all are.
-    pub within: Option<&'a HashSet<String>>,
-    pub accepted: Accepted,
-    pub now: DateTime<Utc>,
+pub(super) struct Terms<'a> {
+    pub(super) depth: Depth,
+    /// The hashes of the resources that are read, if not all are.
+    pub(super) within: Option<&'a HashSet<String>>,
+    pub(super) accepted: Accepted,
+    pub(super) now: DateTime<Utc>,
 }
 
-/// What one control brought.
+/// What was read of one control.
 #[derive(Debug, Default)]
-pub struct Reading {
-    pub checks: Vec<Check>,
-    /// Checks there are at least, whatever their result.
-    pub evaluated: u64,
-    /// What is missing; the checks that are there count all the same.
-    pub doubts: Vec<Problem>,
+pub(super) struct Reading {
+    pub(super) checks: Vec<Check>,
+    /// The least number of checks, whatever their result.
+    pub(super) evaluated: u64,
+    /// What is missing. The checks that arrived still count.
+    pub(super) doubts: Vec<Problem>,
 }
 
 /// Reads the resources of a control.
 ///
 /// # Errors
 /// If a list does not arrive whole, or a row cannot be used.
-pub async fn read(
+pub(super) async fn read(
     session: &Session,
     planned: &Planned,
     terms: Terms<'_>,
@@ -96,7 +97,7 @@ pub async fn read(
             evaluated = evaluated.max(passing);
             continue;
         }
-        let Rows { rows, doubt } = rows::read(session, planned, target, depth).await?;
+        let Rows { rows, doubt } = rows::read(session, planned, target, depth, now).await?;
         doubts.extend(doubt);
         evaluated = evaluated.max(evaluated_at(session, target, depth, &rows).await?);
         for row in rows {
@@ -118,7 +119,7 @@ pub async fn read(
     let checks: Vec<_> = checks.collect();
     let counted = checks.iter().filter(|check| !matches!(check.state, State::NotEvaluated(_)));
     let counted = counted.count() as u64;
-    // Within an inventory only what is in it counts.
+    // An inventory limits what counts.
     let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
     Ok(Reading { checks, evaluated, doubts })
 }
@@ -132,23 +133,23 @@ async fn evaluated_at(
 ) -> Result<u64, Problem> {
     let evaluated = rows.iter().filter(|row| row.config_error().is_none());
     let all_read =
-        depth == Depth::Everything || target.endpoint.as_ref().is_some_and(Endpoint::tells_errors);
+        depth == Depth::Everything || target.endpoint.as_ref().is_some_and(Endpoint::states_errors);
     if all_read {
         return Ok(evaluated.count() as u64);
     }
     let read = evaluated.filter(|row| row.passed != Some(true)).count() as u64;
     match (target.passing, &target.endpoint) {
-        (Some(passing), _) => Ok(read.saturating_add(passing)),
-        // The control does not count what passed, but the list has a total.
+        (Some(passing), _) => super::sum(&session.name, read, passing),
+        // The control does not count passed resources, but the list has a total.
         (None, Some(endpoint)) => Ok(read.max(rows::total(session, endpoint).await?)),
         (None, None) => Ok(read),
     }
 }
 
-/// Resources by their keys, each with the worst that came out of it and where.
+/// Resources by their keys, each with its worst result and the controls that had it.
 type Merged = BTreeMap<String, (Resource, State, BTreeSet<Control>)>;
 
-/// Takes a row in: under the policies where the worst came out, and only those.
+/// Adds a row. Only the controls with the worst result are kept.
 fn merge(
     merged: &mut Merged,
     key: String,
@@ -167,11 +168,11 @@ fn merge(
     }
 }
 
-/// Looks at every resource of a list until `found` has enough; a proof that a selector is no typo.
+/// Reads resources of a list until `found` has enough: to show that a selector is not a typo.
 ///
 /// # Errors
 /// If a list does not arrive, or a row cannot be used.
-pub async fn look(
+pub(super) async fn look(
     session: &Session,
     planned: &Planned,
     target: &Target,
@@ -187,12 +188,12 @@ pub async fn look(
     rows::until(session, endpoint, enough).await
 }
 
-/// What came out of it; the error says what the row lacks.
+/// The result of a row. The error is what the row lacks.
 fn state(row: &Resource, now: DateTime<Utc>) -> Result<State, String> {
     if let Some(error) = row.config_error() {
         return Ok(State::NotEvaluated(error));
     }
-    let passed = row.passed.ok_or("does not say whether it `passed`")?;
+    let passed = row.passed.ok_or("does not state whether it `passed`")?;
     let Some(acceptance) = &row.acceptance else {
         return Ok(if passed { State::Passed } else { State::Failed(None) });
     };
@@ -208,13 +209,25 @@ impl Acceptance {
         given(&self.justification).or(given(&self.reason)).unwrap_or_default()
     }
 
-    /// Until when it holds, if it holds. An end that cannot be read has passed.
-    fn holds(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
+    /// Until when it holds, `None` without an end; or why it does not hold
+    /// (docs/platforms/sysdig.md#acceptances).
+    pub(super) fn holds(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, String> {
+        if self.is_revoked == Some(true) {
+            return Err("its acceptance on the platform was revoked".to_owned());
+        }
+        let in_force = ["accepted", "active", "approved"];
+        let status = given(&self.status);
+        if let Some(status) =
+            status.filter(|status| !in_force.iter().any(|word| status.eq_ignore_ascii_case(word)))
+        {
+            let status = text::one_line(status, 40);
+            return Err(format!("its acceptance on the platform has the status `{status}`"));
+        }
         let end = self.expiration_date.as_ref().filter(|end| !end.is_never());
         let until = end.map(|end| {
             end.moment().ok_or_else(|| {
                 let end = text::one_line(end.text(), 40);
-                format!("accepted on the platform until `{end}`, which is no date")
+                format!("accepted on the platform until `{end}`, which is not a date")
             })
         });
         let until = until.transpose()?;
@@ -224,6 +237,9 @@ impl Acceptance {
             }
             _ if self.is_expired == Some(true) => {
                 Err("its acceptance on the platform has expired".to_owned())
+            }
+            None if self.why().is_empty() => {
+                Err("its acceptance on the platform states neither a reason nor an end".to_owned())
             }
             until => Ok(until),
         }
@@ -237,7 +253,7 @@ fn check(
     state: State,
     controls: Arc<[Control]>,
 ) -> Check {
-    // A resource of Kubernetes belongs to its cluster as one of a cloud does to its account.
+    // The account of a Kubernetes resource is its cluster.
     let account = given(&row.account)
         .or(given(&row.platform_account_id))
         .or(given(&row.cluster_name))
@@ -245,12 +261,12 @@ fn check(
     let boxed = |text: &str| Some(Box::from(text));
     Check {
         subject: Subject {
-            severity: planned.severity(),
-            rule: Some(planned.shared_rule()),
+            severity: planned.severity,
+            rule: planned.shared_rule(),
             controls,
-            resource_type: given(&row.kind).map(Arc::from).or_else(|| planned.kind.clone()),
+            resource_type: given(&row.kind).map(Arc::from),
             account,
-            // A resource of Kubernetes has no region, which is no omission.
+            // A Kubernetes resource has no region.
             region: given(&row.location)
                 .or(given(&row.cloud_region))
                 .or(given(&row.cluster_name).map(|_| NOT_APPLICABLE))
@@ -266,9 +282,9 @@ fn check(
 fn unusable(session: &Session, planned: &Planned, row: &Resource, what: &str) -> Problem {
     let name = given(&row.name).or(given(&row.hash)).unwrap_or("without a name");
     let message = format!(
-        "{}: a resource of control {} ({}) {what}",
+        "{}: a resource of {} ({}) {what}",
         session.name,
-        planned.id,
+        planned.label(),
         text::one_line(name, 80)
     );
     Problem::new(Cause::Protocol, message)
@@ -280,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    fn told(mut row: Value) -> Result<State, String> {
+    fn state_of(mut row: Value) -> Result<State, String> {
         row["hash"] = "h".into();
         let row: Resource = serde_json::from_value(row).map_err(|error| error.to_string())?;
         state(&row, DateTime::from_timestamp(1_700_000_000, 0).unwrap())
@@ -288,7 +304,7 @@ mod tests {
 
     /// A resource that is accepted under one policy and fails under others fails under those.
     #[test]
-    fn the_worst_counts_under_all_policies_where_it_came_out() {
+    fn the_worst_result_counts_under_all_policies_that_have_it() {
         let control = |framework: &str| Control { framework: framework.into(), id: "c".into() };
         let accepted = |why: &str| State::Accepted { until: None, why: why.to_owned() };
         let expired = State::Failed(Some("expired".to_owned()));
@@ -321,16 +337,22 @@ mod tests {
 
     #[test]
     fn an_acceptance_holds_until_it_expires() {
-        let accepted =
-            |acceptance: Value| told(json!({"passed": false, "acceptance": acceptance})).unwrap();
+        let accepted = |acceptance: Value| {
+            state_of(json!({"passed": false, "acceptance": acceptance})).unwrap()
+        };
         let holds = |acceptance: Value| matches!(accepted(acceptance), State::Accepted { .. });
         assert!(holds(json!({"justification": "known"})));
         assert!(holds(json!({"expirationDate": "1700000001000"})));
         assert!(holds(json!({"expirationDate": 1_700_000_001_000_u64, "isExpired": false})));
-        // Never ends.
-        assert!(holds(json!({"expiresAt": "0"})));
-        assert!(holds(json!({"expirationDate": null})));
-        assert!(holds(json!({})));
+        // Without an end.
+        assert!(holds(json!({"reason": "Risk Owned", "expiresAt": "0"})));
+        assert!(holds(json!({"justification": "known", "expirationDate": null})));
+        // Nothing shows that a risk was accepted.
+        assert!(!holds(json!({})));
+        assert!(!holds(json!({"expirationDate": "0"})));
+        assert!(!holds(json!({"justification": "known", "isRevoked": true})));
+        assert!(!holds(json!({"expirationDate": "1700000001000", "status": "pending"})));
+        assert!(holds(json!({"expirationDate": "1700000001000", "status": "Active"})));
         assert!(!holds(json!({"expirationDate": "1700000000000"})));
         assert!(!holds(json!({"expirationDate": "1600000000"})));
         assert!(!holds(json!({"expirationDate": "next year"})));
@@ -349,7 +371,7 @@ mod tests {
             (json!({"passed": true, "acceptance": {"isExpired": true}}), "passed"),
         ];
         for (row, expected) in cases {
-            let word = match told(row.clone()).unwrap() {
+            let word = match state_of(row.clone()).unwrap() {
                 State::Passed => "passed",
                 State::Accepted { .. } => "accepted",
                 State::NotEvaluated(_) => "not evaluated",
@@ -357,7 +379,7 @@ mod tests {
             };
             assert_eq!(word, expected, "{row}");
         }
-        assert!(told(json!({"passed": null})).is_err());
-        assert!(told(json!({})).is_err());
+        assert!(state_of(json!({"passed": null})).is_err());
+        assert!(state_of(json!({})).is_err());
     }
 }

@@ -1,39 +1,41 @@
-//! Names of controls that came without one, from the catalogue (fact sheet §4.6).
+//! Names of controls that arrived without one, from the catalogue
+//! (docs/platforms/sysdig.md#control-search).
 
-use super::super::units::Id;
+use super::super::units::given;
 use super::plan::Plan;
-use super::wire::{Catalogue, given};
+use super::wire::Catalogue;
 use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::sources::Session;
 use crate::text;
 
-/// Controls in a page of the catalogue, and the most pages that are turned.
+/// Controls in a page of the catalogue, and the most pages that are read.
 const PAGE: usize = 50;
 const MOST_PAGES: usize = 200;
 
-/// Fills in what is missing. Names are for people, so nothing fails for want of one.
+/// Fills in missing names. A control that stays without one matches every `rule` selector.
 ///
 /// # Errors
-/// If everything has to stop.
-pub async fn complete(
+/// If the run was stopped.
+pub(super) async fn complete(
     session: &Session,
     plan: &mut Plan,
     notes: &mut Vec<String>,
 ) -> Result<(), Problem> {
-    let nameless = plan.controls.values().filter(|planned| planned.name.is_none()).count();
-    if nameless == 0 {
+    if plan.controls.values().all(|planned| planned.name.is_some()) {
         return Ok(());
     }
-    match search(session, plan).await {
-        Err(error) if matches!(error.failure, Failure::Stopped(_)) => Err(error.problem()),
-        Err(error) => {
-            let count = text::count(nameless as u64, "control");
-            notes.push(format!("{count} without a name: {error}"));
-            Ok(())
-        }
-        Ok(()) => Ok(()),
+    let why = match search(session, plan).await {
+        Err(error) if matches!(error.failure, Failure::Stopped(_)) => return Err(error.problem()),
+        Err(error) => format!(": {error}"),
+        Ok(()) => String::new(),
+    };
+    let nameless = plan.controls.values().filter(|planned| planned.name.is_none()).count();
+    if nameless > 0 {
+        let count = text::count(nameless as u64, "control");
+        notes.push(format!("{count} without a name, which every `rule` selector matches{why}"));
     }
+    Ok(())
 }
 
 async fn search(session: &Session, plan: &mut Plan) -> Result<(), HttpError> {
@@ -44,7 +46,7 @@ async fn search(session: &Session, plan: &mut Plan) -> Result<(), HttpError> {
         let controls = answer.json::<Catalogue>()?.data.unwrap_or_default();
         let length = controls.len();
         for control in controls {
-            let Some(Id(id)) = &control.id else { continue };
+            let Some(id) = &control.id else { continue };
             let Some(planned) = plan.controls.get_mut(id) else { continue };
             if planned.name.is_none() {
                 planned.name = given(&control.name).map(str::to_owned);

@@ -1,18 +1,18 @@
-//! Which events are asked for, and what their numbers stand for.
+//! Which events are read, and the severities of their numbers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::words::{Detail, Value};
+use super::values::{Detail, Value};
 use crate::finding::Severity;
 use crate::sources::{OneOrMore, Period, SeverityWord, schema_of};
 
-/// The longest span that one request for events may have (fact sheet §6).
+/// The longest span of one request for events (docs/platforms/sysdig.md#events).
 pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Which events are asked for.
+/// Which events are read.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigEvents"))]
@@ -32,7 +32,7 @@ pub(crate) struct Events {
     /// Only events of these sources, such as `syscall`.
     #[serde(default)]
     pub sources: Option<OneOrMore<Value>>,
-    /// What each of the platform's numbers, 0 to 7, stands for. Default: 0 to 3 high, 4 and 5
+    /// The severity of each of the platform's numbers, 0 to 7. Default: 0 to 3 high, 4 and 5
     /// medium, 6 low, 7 informational. A number that is left out is unknown, which every severity
     /// selector matches.
     #[serde(default)]
@@ -40,19 +40,19 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The platform's numbers that are asked for; `None`: all.
+    /// The platform's numbers that are read; `None`: all.
     pub(crate) fn numbers(&self) -> Option<Vec<u8>> {
         self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))
     }
 }
 
-/// What the numbers of events stand for.
+/// The severities of the numbers of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<SeverityWord, Vec<u8>>")]
 pub(crate) struct Table(BTreeMap<u8, Severity>);
 
 impl Default for Table {
-    /// The vendor's own (fact sheet §8.1).
+    /// The vendor's own (docs/platforms/sysdig.md#severities).
     fn default() -> Self {
         use Severity::{High, Informational, Low, Medium};
         let severities = [High, High, High, High, Medium, Medium, Low, Informational];
@@ -80,13 +80,13 @@ impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
 }
 
 impl Table {
-    /// What a number stands for.
+    /// The severity of a number.
     pub(crate) fn severity(&self, number: Option<u64>) -> Severity {
         let number = number.and_then(|number| u8::try_from(number).ok());
         number.and_then(|number| self.0.get(&number).copied()).unwrap_or(Severity::Unknown)
     }
 
-    /// The numbers that stand for one of these severities, or for none that is known.
+    /// The numbers with one of these severities, or with none that is known.
     fn numbers(&self, severities: &[SeverityWord]) -> Vec<u8> {
         let asked = |number: &u8| {
             self.0.get(number).is_none_or(|severity| severities.contains(&SeverityWord(*severity)))

@@ -1,11 +1,11 @@
-//! Which images are meant.
+//! Which images are read.
 
 use serde::Deserialize;
 
-use super::words::Value;
+use super::values::Value;
 use crate::sources::written_as;
 
-/// An image: by its tag, its digest or its id. A tag may stand beside either of the others.
+/// An image: by its tag, its digest or its id. A tag may be given with either of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "ImageKeys")]
 pub(crate) struct Image {
@@ -14,7 +14,7 @@ pub(crate) struct Image {
     pub tag: Option<String>,
 }
 
-/// What an image is found by.
+/// How an image is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Tag,

@@ -1,7 +1,7 @@
 //! The keys under `sources.sysdig`, validated.
 //!
 //! ```text
-//! posture.rs, images.rs, events.rs   what one source asks for      words.rs   what they share
+//! posture.rs, images.rs, events.rs   what one source reads      values.rs   what they share
 //! ```
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -10,35 +10,35 @@ use serde::de::{self, Deserializer};
 use url::Url;
 
 use super::SYSTEM;
-use super::units::Id;
 use crate::sources::{Connection, Endpoint, schema_of, settings, written_as};
 
 mod events;
 mod images;
 mod posture;
-mod words;
+mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN};
 pub(crate) use images::{By, Image};
 pub(crate) use posture::{Accepted, Inventory, Posture};
-pub(crate) use words::{Detail, Value, values};
+pub(crate) use values::{Detail, Value, values};
 
-/// Where IBM Cloud exchanges API keys (fact sheet §3.2).
+/// Where IBM Cloud exchanges API keys (docs/platforms/sysdig.md#access).
 const IAM: &str = "https://iam.cloud.ibm.com";
 
 settings! {
-    /// The settings of a Sysdig source. Exactly one of `posture`, `images` and `events` says what is asked;
-    /// several of them are several sources, such as `sysdig/images` and `sysdig/events`.
+    /// The settings of a Sysdig source. Exactly one of `posture`, `images` and `events` says what it
+    /// reads; write several sources for several of them, such as `sysdig/images` and
+    /// `sysdig/events`.
     #[cfg_attr(test, schemars(rename = "SysdigKeys"))]
     pub struct Keys {
         /// GUID of the IBM Cloud instance, sent as `IBMInstanceID`. Needed with an IBM Cloud API
         /// key.
         #[serde(default)]
-        instance_id: Option<Word>,
+        instance_id: Option<HeaderText>,
         /// The team whose view is asked for. Default: the token's own.
         #[serde(default)]
-        team_id: Option<Word>,
-        /// The header that carries `team_id`; some tenants want `SysdigTeamID`. Default: `TeamID`.
+        team_id: Option<HeaderText>,
+        /// The header with `team_id`; some tenants need `SysdigTeamID`. Default: `TeamID`.
         #[serde(default)]
         team_header: Option<TeamHeader>,
         /// Where an IBM Cloud API key is exchanged. Default: `https://iam.cloud.ibm.com`.
@@ -51,17 +51,17 @@ settings! {
         #[serde(default)]
         #[cfg_attr(test, schemars(length(min = 1)))]
         images: Option<Vec<Image>>,
-        /// Besides the policies of `images`, their vulnerabilities: `findings` lists each, `count`
-        /// only counts them by severity.
+        /// Also reads the vulnerabilities of `images`: `findings` lists each, `count` only counts
+        /// them by severity.
         #[serde(default)]
         vulnerabilities: Option<Detail>,
-        /// What happened at run time within a window up to now.
+        /// Events at run time within a window up to now.
         #[serde(default)]
         events: Option<Events>,
     }
 }
 
-/// Where the evidence comes from, and which.
+/// The settings of a source, validated.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
@@ -72,7 +72,7 @@ pub struct Settings {
     pub(super) asked: Asked,
 }
 
-/// What one source asks for.
+/// What one source reads.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     Posture(Posture),
@@ -91,7 +91,7 @@ impl TryFrom<Keys> for Settings {
             None => Endpoint(Url::parse(IAM).map_err(|error| error.to_string())?),
         };
         iam.check("iam_url", keys.allow_http)?;
-        // Documented with its path, which the request brings along.
+        // The documented URL has the path, which the request adds.
         without_end(&mut iam.0, "token");
         without_end(&mut iam.0, "identity");
         let mut headers = HeaderMap::new();
@@ -107,8 +107,8 @@ impl TryFrom<Keys> for Settings {
             (None, Some(images), None) => Asked::Images(images, keys.vulnerabilities),
             (None, None, Some(events)) => Asked::Events(events),
             _ => {
-                return Err("a sysdig source asks for exactly one of `posture`, `images` and \
-                            `events`; write one source for each, such as `sysdig/images` beside \
+                return Err("a sysdig source reads exactly one of `posture`, `images` and \
+                            `events`; write one source for each, such as `sysdig/images` and \
                             `sysdig`"
                     .to_owned());
             }
@@ -133,7 +133,7 @@ impl Asked {
     }
 }
 
-/// Takes a last segment away, if the URL has it.
+/// Removes the last segment of the path, if it is this one.
 fn without_end(url: &mut Url, segment: &str) {
     let path = url.path().trim_end_matches('/');
     if let Some(path) = path.strip_suffix(segment).filter(|path| path.ends_with('/')) {
@@ -142,22 +142,22 @@ fn without_end(url: &mut Url, segment: &str) {
     }
 }
 
-/// What can be sent as the value of a header: an id, as a text or a number.
+/// A text that can be sent as the value of a header.
 #[derive(Clone, Debug)]
-struct Word(HeaderValue);
+struct HeaderText(HeaderValue);
 
-impl<'de> Deserialize<'de> for Word {
+impl<'de> Deserialize<'de> for HeaderText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Id(text) = Id::deserialize(deserializer)?;
-        let value = HeaderValue::from_str(&text).ok().filter(|_| !text.is_empty());
+        let text = String::deserialize(deserializer)?;
+        let value = HeaderValue::from_str(text.trim()).ok().filter(|_| !text.is_empty());
         value.map(Self).ok_or_else(|| {
             de::Error::custom(format_args!("{text:?} cannot be sent as a header's value"))
         })
     }
 }
 
-/// The name of the header that names the team. The page says one, a client sends another (fact
-/// sheet §3.2).
+/// The name of the header for the team. The documentation and a client differ
+/// (docs/platforms/sysdig.md#access).
 #[derive(Clone, Debug)]
 struct TeamHeader(HeaderName);
 
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for TeamHeader {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let name = HeaderName::from_bytes(text.as_bytes()).ok();
-        // Headers of the exchange itself have other names.
+        // No other header may be replaced.
         name.filter(|name| name.as_str().to_lowercase().contains("team")).map(Self).ok_or_else(
             || {
                 de::Error::custom(format_args!(
@@ -178,7 +178,7 @@ impl<'de> Deserialize<'de> for TeamHeader {
 }
 
 schema_of! {
-    // Exactly one kind: what the schema of the keys alone cannot say.
+    // Exactly one kind, which the schema of the keys alone does not express.
     Settings, "Sysdig", |generator| {
         let mut schema = <Keys as schemars::JsonSchema>::json_schema(generator);
         let kinds = ["posture", "images", "events"];
@@ -188,7 +188,7 @@ schema_of! {
     };
 }
 
-written_as!(Word => String, TeamHeader => String);
+written_as!(HeaderText => String, TeamHeader => String);
 
 #[cfg(test)]
 mod tests {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_is_right() {
+    fn a_mistake_is_refused_with_what_is_right() {
         let cases = [
             (json!({"images": []}), "at least one image"),
             (json!({"images": [{}]}), "needs `tag`, `digest` or `image_id`"),
@@ -267,8 +267,8 @@ mod tests {
     }
 
     #[test]
-    fn teams_and_instances_travel_as_headers() {
-        let keys = json!({"posture": {}, "instance_id": "guid", "team_id": 42});
+    fn teams_and_instances_are_sent_as_headers() {
+        let keys = json!({"posture": {}, "instance_id": "guid", "team_id": "42"});
         let headers = read(keys).unwrap().headers;
         assert_eq!(headers["IBMInstanceID"], "guid");
         assert_eq!(headers["TeamID"], "42");

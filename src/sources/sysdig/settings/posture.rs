@@ -1,12 +1,12 @@
-//! Which compliance results are asked for.
+//! Which compliance results are read.
 
 use serde::Deserialize;
 
-use super::words::Value;
+use super::values::Value;
 use crate::finding::Severity;
 use crate::sources::{OneOrMore, SeverityWord};
 
-/// Which compliance results are asked for. Every filter takes one value or a list.
+/// Which compliance results are read. Every filter takes one value or a list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigPosture"))]
@@ -20,14 +20,14 @@ pub(crate) struct Posture {
     pub platforms: Option<OneOrMore<Value>>,
     /// Only requirements of these severities.
     pub severities: Option<OneOrMore<SeverityWord>>,
-    /// What counts for a risk that was accepted on the platform.
+    /// Whether a risk that was accepted on the platform counts.
     pub accepted: Accepted,
     /// Only resources that the platform's inventory finds with these filters.
     pub inventory: Option<Inventory>,
 }
 
 impl Posture {
-    /// The severities as filters write them (fact sheet §4.2).
+    /// The severities as filters write them (docs/platforms/sysdig.md#requirements).
     pub(crate) fn severity_numbers(&self) -> Result<Vec<u8>, String> {
         let levels = self.severities.iter().flat_map(|list| &list.0);
         levels
@@ -50,14 +50,14 @@ impl Posture {
 #[cfg_attr(test, schemars(rename = "SysdigAccepted"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Accepted {
-    /// It does not count until its acceptance expires, and is named in the reports.
+    /// It does not count until the acceptance expires. Reports name it.
     #[default]
     Waived,
-    /// It counts as what it is: failed.
+    /// It counts as failed.
     Failed,
 }
 
-/// Which resources are meant. Every filter takes one value or a list.
+/// Which resources are read. Every filter takes one value or a list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigInventory"))]
@@ -75,7 +75,7 @@ pub(crate) struct Inventory {
     pub platform: Option<OneOrMore<Value>>,
     /// Regions.
     pub region: Option<OneOrMore<Value>>,
-    /// Types of resources, in the platform's words.
+    /// Types of resources, as the platform names them.
     #[serde(rename = "type")]
     pub kind: Option<OneOrMore<Value>>,
     /// Names.

@@ -1,4 +1,4 @@
-//! The words that keys have in common.
+//! The values that several keys have.
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
@@ -11,10 +11,10 @@ use crate::sources::{OneOrMore, schema_of};
 #[cfg_attr(test, schemars(rename = "SysdigDetail"))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Detail {
-    /// Each one, with what a report can show of it.
+    /// Each one, with its details.
     #[default]
     Findings,
-    /// Only how many of each severity: cheap, and enough for gates that ask for nothing else.
+    /// Only how many of each severity: enough for gates that select by nothing else.
     Count,
 }
 
