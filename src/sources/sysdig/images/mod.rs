@@ -79,7 +79,7 @@ impl Prepared for Images<'_> {
         for found in &found {
             match found {
                 Err(problem) => {
-                    parts.push(Part { problems: vec![problem.clone()], ..Default::default() })
+                    parts.push(Part { problems: vec![problem.clone()], ..Part::default() });
                 }
                 Ok(found) => {
                     parts.push(policies::part(session, found));
