@@ -58,7 +58,7 @@ impl From<String> for Usage {
     }
 }
 
-/// Runs a command, and says with which code to exit.
+/// Runs a command, and returns its exit code.
 ///
 /// # Errors
 /// If the command could not begin; the exit code is that of an invalid configuration.
@@ -126,7 +126,7 @@ fn manual(folder: Option<&Path>) -> Result<u8, Usage> {
     Ok(Verdict::Passed.exit_code())
 }
 
-/// Prints to stdout, as far as somebody reads it.
+/// Prints to stdout, as far as it is read.
 fn print(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -24,12 +24,12 @@ pub struct Decision<'a> {
     pub mode: Mode,
     /// One for each gate, in the policy's order.
     pub rulings: Vec<Ruling<'a>>,
-    /// What needs somebody's attention although no gate says so.
+    /// Warnings that belong to no gate.
     pub warnings: Vec<String>,
 }
 
 impl Decision<'_> {
-    /// The exit code: the verdict's, or 0 where the policy only observes. An interrupt is told in
+    /// The exit code: the verdict's, or 0 where the policy only observes. An interrupt is reported in
     /// every mode.
     pub fn exit_code(&self) -> u8 {
         match (self.mode, self.verdict) {
@@ -54,7 +54,7 @@ impl Decision<'_> {
     }
 }
 
-/// What one gate says.
+/// The result of one gate.
 #[derive(Clone, Debug)]
 pub struct Ruling<'a> {
     pub gate: &'a Gate,
@@ -107,7 +107,7 @@ pub enum State {
     Held,
     /// Beyond a limit, on valid evidence.
     Breached,
-    /// The evidence does not allow to tell.
+    /// The evidence is not enough to decide.
     Undecided,
 }
 
@@ -163,7 +163,7 @@ pub fn rate(passed: u64, total: u64) -> String {
     )
 }
 
-/// Decides. `at_least` is what stands already, whatever the gates say: an interrupt, or a set-up
+/// Decides. `at_least` is a verdict that the gates cannot improve: that of an interrupt, or of a set-up
 /// that could not work.
 pub fn decide<'a>(
     policy: &'a Policy,

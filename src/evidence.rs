@@ -41,7 +41,7 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,
-    /// What somebody who fixed a finding has to know, in a sentence: when the platform sees it.
+    /// What a reader must know after a fix, in a sentence: when the platform will see it.
     pub after_fix: Option<&'static str>,
     /// How to have newer evidence, where there is a way.
     pub renew: Option<&'static str>,
@@ -95,7 +95,7 @@ pub enum Unit {
     Check,
     /// A case that a platform keeps until it is closed.
     Case,
-    /// A change that somebody made to a platform.
+    /// A change made to a platform.
     Change,
     /// Something that happened at run time.
     Event,
@@ -128,7 +128,7 @@ impl Unit {
 /// What shows that a platform looked, although it may have found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// This many checks were evaluated, whatever their result. None is no proof.
+    /// This many checks were evaluated, with any result. Zero proves nothing.
     Checks { evaluated: u64 },
     /// The platform answered in full for a list that may be empty, with this many entries.
     Answered {

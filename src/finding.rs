@@ -147,7 +147,7 @@ pub struct Finding {
     pub reason: Option<Box<str>>,
     /// Who did it, where a change is reported rather than a check; `None` where nobody is named.
     pub actor: Option<Arc<str>>,
-    /// Who is to fix it, where the platform assigns its findings to somebody.
+    /// Who is to fix it, where the platform assigns its findings.
     pub assignee: Option<Arc<str>>,
     /// When the platform first saw it.
     pub created_at: Option<DateTime<Utc>>,
@@ -239,7 +239,7 @@ impl fmt::Debug for Fingerprint {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// The configuration asks for something that only the platform can tell is not there.
+    /// The configuration asks for something that the platform does not have.
     Invalid,
     /// The set-up on this side is wrong: a certificate that is not trusted, a proxy, a host name
     /// that does not exist, a `url` that is not an API. Waiting does not help.

@@ -23,7 +23,7 @@ use crate::sources::Ready;
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
 
-/// Evidence, and the verdict that cannot get better whatever the gates say: an interrupt, or a
+/// Evidence, and a verdict that the gates cannot improve: that of an interrupt, or of a
 /// set-up that could not work.
 pub struct Collected {
     pub evidence: Evidence,
@@ -143,7 +143,7 @@ fn not_set_up(config: &Config, SetupErrors(errors): &SetupErrors) -> Vec<Outcome
     config.sources.iter().map(outcome).collect()
 }
 
-/// Writes all reports, and again if one failed, so that none says more than holds in the end.
+/// Writes all reports, and again if one failed, so that no report shows another verdict than the final one.
 fn write_reports(
     sinks: &mut Sinks,
     facts: &Facts<'_>,

@@ -18,7 +18,7 @@ pub struct Policy {
     pub evidence: Demands,
 }
 
-/// Whether the verdict decides, or is only told.
+/// Whether the verdict sets the exit code, or is only reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -26,7 +26,7 @@ pub enum Mode {
     /// The verdict is the exit code.
     #[default]
     Enforce,
-    /// Always exit 0, and say everywhere what it would have been.
+    /// Always exit 0, and report what the exit code would have been.
     Observe,
 }
 
@@ -89,7 +89,7 @@ pub struct Demands {
     pub fail_open: Vec<FailOpen>,
 }
 
-/// A cause that becomes a warning for a while, with the reason somebody gave for it.
+/// A cause that is only a warning until a day, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailOpen {
     pub cause: Cause,
@@ -134,7 +134,7 @@ impl Gate {
         self.sources.iter().any(|name| name == source)
     }
 
-    /// Which of the passed checks it speaks of: all that match, whatever their status and age.
+    /// The passed checks that it selects: all that match, regardless of status and age.
     pub fn of_passes(&self) -> Selection {
         self.selection.only(Field::is_of_passes)
     }

@@ -110,7 +110,7 @@ impl Pattern {
         (!self.0.contains(['*', '?'])).then_some(&*self.0)
     }
 
-    /// Whether a text is meant, whatever its case: what a gate asks for must not be missed because
+    /// Whether a text matches, regardless of case: what a gate asks for must not be missed because
     /// a platform writes it in capitals.
     pub fn matches(&self, text: &str) -> bool {
         self.meets(text, |wanted, given| {
@@ -118,7 +118,7 @@ impl Pattern {
         })
     }
 
-    /// Whether a text is meant, letter by letter: for what is forgiven.
+    /// Whether a text matches exactly: for what is forgiven.
     pub fn matches_exactly(&self, text: &str) -> bool {
         self.meets(text, |wanted, given| wanted == given)
     }
@@ -166,7 +166,7 @@ enum Unstated {
     DoesNotMatch,
 }
 
-/// Which checks are meant. Fields are AND-ed, the words of one field OR-ed; empty means all.
+/// Which checks are selected. Fields are AND-ed, the words of one field OR-ed; empty means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Selection {
     #[serde(flatten)]
@@ -200,7 +200,7 @@ impl Selection {
         }
     }
 
-    /// Whether a framework is within the selection, whatever its checks.
+    /// Whether a framework is within the selection, regardless of its checks.
     pub fn matches_framework(&self, framework: &str) -> bool {
         self.word(Field::Framework, &[Some(framework)], Unstated::DoesNotMatch)
     }

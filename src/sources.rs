@@ -94,7 +94,7 @@ macro_rules! systems {
             }
         }
 
-        /// What the settings say by themselves.
+        /// What the settings state by themselves.
         impl std::ops::Deref for Source {
             type Target = dyn Describe;
 
@@ -157,7 +157,7 @@ pub struct System {
     pub renew: Option<&'static str>,
 }
 
-/// What settings say without asking the platform.
+/// What settings state without asking the platform.
 pub trait Describe {
     /// Where it is and how to speak to it.
     fn connection(&self) -> &Connection;
@@ -200,7 +200,7 @@ pub trait Describe {
         None
     }
 
-    /// The words of its vocabulary that a word of the vendor's stands for, if it is none itself.
+    /// The words of the vocabulary that are meant by a word of the vendor's documentation.
     fn meant(&self, _field: Field, _word: &str) -> Vec<String> {
         Vec::new()
     }

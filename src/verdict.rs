@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::finding::Cause;
 use crate::stop::Signal;
 
-/// What the gate says. Ordered: where several apply, the greatest counts.
+/// The result of a run. Ordered: where several apply, the greatest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -24,7 +24,7 @@ pub enum Verdict {
     Denied,
     /// A blocking gate is breached on valid evidence.
     Blocked,
-    /// Usage, configuration or policy is invalid, also where only the platform can tell.
+    /// Usage, configuration or policy is invalid, also where only the platform shows it.
     Invalid,
     /// Ctrl-C.
     Interrupted,

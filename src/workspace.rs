@@ -54,7 +54,7 @@ pub fn check(path: &Path) -> Result<(), String> {
 /// # Errors
 /// If it cannot be read, is not a regular file, or is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // Opening a pipe would block until somebody writes to it.
+    // Opening a pipe would block until another process writes to it.
     regular(&std::fs::metadata(path)?)?;
     read_open(&mut File::open(path)?, most)
 }

@@ -23,7 +23,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
             served.map_err(|error| format!("failed to serve: {error}"))?;
             Ok(Verdict::Passed.exit_code())
         }
-        // Whoever ends the simulator meant to.
+        // Ending the simulator is the way to stop it.
         _ = signal.changed() => Ok(Verdict::Passed.exit_code()),
     }
 }

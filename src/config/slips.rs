@@ -4,7 +4,7 @@ use super::diagnostic::is_secret;
 use super::node::Value;
 use crate::text;
 
-/// What a key takes.
+/// The kind of value that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Text,

@@ -308,7 +308,7 @@ fn syntax(error: &ScanError, text: &str, open: &[Open]) -> Diagnostic {
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar
         | ErrorKind::TabAtBlockScalarStart => {
-            Diagnostic::at(mark, "a tab stands here; YAML is indented with spaces only")
+            Diagnostic::at(mark, "there is a tab here; YAML is indented with spaces only")
         }
         _ if let Some(value) = block_scalar(line) => {
             let (key, _) = line.split_once(':').unwrap_or((line, ""));

@@ -187,7 +187,7 @@ impl<'a> Counting<'a> {
         if let Some(max) = limits.max.filter(|max| self.failed > *max) {
             breaches.push(Breach::TooMany { failed: self.failed, max });
         }
-        // A share of a part of the evidence says nothing.
+        // A pass rate over a part of the evidence proves nothing.
         if let (Some(least), true, Known::Sum(count)) =
             (limits.min_pass_rate, self.problems.is_empty(), self.matched)
         {

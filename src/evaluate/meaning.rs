@@ -168,7 +168,7 @@ fn sight(selection: &Selection, part: &Part) -> Sight {
     if findings.any(|finding| selection.is_proven_by(finding)) {
         return Sight::Something;
     }
-    // Without passes, that nothing failed says nothing about a word.
+    // Where passes are not known, a word without failures proves nothing.
     match part.counts.of(selection).and_then(Count::evaluated) {
         Some(0) => Sight::Nothing,
         Some(_) => Sight::Something,

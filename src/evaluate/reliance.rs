@@ -66,7 +66,7 @@ fn staleness(
     let Some(as_of) = as_of else {
         return Some(Problem::new(
             Cause::Stale,
-            format!("{name}: the platform did not say when it evaluated; max_age is {limit}"),
+            format!("{name}: the platform did not report when it evaluated; max_age is {limit}"),
         ));
     };
     if as_of - now > MOST_AHEAD {

@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 use super::Report;
 use super::view::Weight;
 
-/// What somebody who fixes what blocks has to know, once for each kind of platform.
+/// What a reader must know after a fix, once for each kind of platform.
 pub fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
     let breached = |ruling: &&Ruling<'_>| ruling.state == State::Breached;
     let gates: Vec<_> = report.decision.rulings.iter().filter(breached).collect();
@@ -85,7 +85,7 @@ pub fn capital(word: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
-/// One word for where a gate stands, for its level and mode.
+/// A word for the state of a gate, by its level and the mode.
 pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
     match (ruling.state, Weight::of(ruling, mode), mode) {
         (State::Held, ..) => "holds",
@@ -252,7 +252,7 @@ pub fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
     lines
 }
 
-/// What to do next about a problem: what it says itself, or what is true of all of its kind.
+/// What to do next about a problem: its own help, or that of its cause.
 pub fn next(problem: &Problem) -> String {
     text::one_line(problem.help.as_deref().unwrap_or(remedy(problem.cause)), 500)
 }
@@ -276,7 +276,7 @@ pub fn remedy(cause: Cause) -> &'static str {
     }
 }
 
-/// What a cause means, whatever the source.
+/// What a cause means, for any source.
 pub fn explained(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "The configuration asks for something that is not there.",

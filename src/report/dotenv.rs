@@ -1,5 +1,5 @@
 //! The verdict as variables, for GitLab's `artifacts:reports:dotenv` and any shell: no quotes, no
-//! comments, no empty lines, and far below the 5 KB that GitLab takes.
+//! comments, no empty lines, and far below the 5 KB that GitLab accepts.
 
 use std::io::{self, Write};
 

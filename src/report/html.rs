@@ -61,7 +61,7 @@ fn escaped(text: &str, most: usize) -> String {
     out
 }
 
-/// The same for sentences: what stands between backticks is shown as code.
+/// The same for sentences: text between backticks is shown as code.
 fn prose(text: &str, most: usize) -> String {
     let mut out = String::new();
     let escaped = escaped(text, most);
@@ -267,7 +267,7 @@ fn row(view: &View<'_>, entry: &Entry<'_>, out: &mut dyn Write) -> io::Result<()
         Some(Weight::Warns) => format!("{gates}: warns"),
         Some(Weight::Blocks) => format!("<b>{gates}: blocks</b>"),
     };
-    // The place in the order of severities, which a word does not tell a script.
+    // The rank of the severity, by which the script sorts.
     let rank = finding.subject.severity as u8;
     writeln!(
         out,

@@ -26,7 +26,7 @@ mod texts;
 
 pub const FORMAT: Format = Format { name: "junit", title: "JUnit", extension: "xml", render };
 
-/// GitLab takes 30 MB. What this leaves is for the suites themselves.
+/// GitLab accepts 30 MB. The rest is for the suites themselves.
 const MOST_BYTES: usize = 28_000_000;
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -157,7 +157,7 @@ impl Suite {
     }
 }
 
-/// About how many bytes a case takes, and never fewer: quotes, `<` and `&` take up to six.
+/// About how many bytes a case needs, and never fewer: quotes, `<` and `&` take up to six.
 fn size(name: &str, classname: &str, status: &TestCaseStatus) -> usize {
     const TAGS: usize = 200;
     let escaped = |text: &str| {

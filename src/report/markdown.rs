@@ -20,7 +20,7 @@ use page::Page;
 
 pub const FORMAT: Format = Format { name: "markdown", title: "Markdown", extension: "md", render };
 
-/// GitHub takes 65,536 characters in a comment. A byte is at most one.
+/// GitHub accepts 65,536 characters in a comment. A byte is at most one.
 const MOST_BYTES: usize = 60_000;
 
 /// Rules shown unfolded, and resources of each.

@@ -33,7 +33,7 @@ pub const FORMAT: Format = Format { name: "sarif", title: "SARIF", extension: "s
 /// GitHub refuses a run with more. The last place is for the entry that says how many are missing.
 const MOST_RESULTS: usize = 25_000;
 
-/// GitHub takes 10 MB, compressed.
+/// GitHub accepts 10 MB, compressed.
 const MOST_BYTES: u64 = 10_000_000;
 
 /// So few results are never too long, however little their text can be compressed.
@@ -195,7 +195,7 @@ impl<'a> Context<'_, 'a> {
         }
     }
 
-    /// The entry for all results beyond what the host takes.
+    /// The entry for all results beyond what the host accepts.
     fn left_out(&self, results: usize) -> wire::Result<'_> {
         let (rule_id, rule_index) = self.rules.left_out();
         let words = format!(

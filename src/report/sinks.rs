@@ -245,7 +245,7 @@ fn fill(
         }
     };
     render(format, view, file.as_file_mut())?;
-    // Some file systems tell only now that there is no room.
+    // Some file systems report only now that the disk is full.
     File::sync_all(file.as_file())?;
     file.persist(place).map_err(|error| error.error)?;
     Ok(())

@@ -34,7 +34,7 @@ const NAMED: usize = 3;
 /// be understood.
 ///
 /// # Errors
-/// What the writer says.
+/// What the writer reports.
 pub fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     result(view, out)?;
     evidence(view, out)?;
@@ -89,11 +89,12 @@ fn gate(gate: &GateView<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
     let lead = format!("{sign} {}", text::one_line(&gate.ruling.gate.id, 80));
     let GateView { standing, limits, scope, notes, .. } = gate;
     if gate.ruling.state == State::Held {
-        return screen.item(2, style, &lead, &format!("{standing}: {limits}"));
+        screen.item(2, style, &lead, &format!("{standing}: {limits}"))?;
+    } else {
+        screen.item(2, style, &lead, standing)?;
+        screen.item(6, PLAIN, "", limits)?;
+        screen.item(6, PLAIN, "", scope)?;
     }
-    screen.item(2, style, &lead, standing)?;
-    screen.item(6, PLAIN, "", limits)?;
-    screen.item(6, PLAIN, "", scope)?;
     notes.iter().try_for_each(|note| screen.item(6, YELLOW, "note:", note))
 }
 

@@ -53,7 +53,7 @@ pub struct View<'a> {
     weights: Vec<Weight>,
 }
 
-/// A gate and what there is to say about it. Text is on one line and safe to show.
+/// A gate, and what reports show of it. Text is on one line and safe to show.
 pub struct GateView<'a> {
     pub ruling: &'a Ruling<'a>,
     pub weight: Weight,

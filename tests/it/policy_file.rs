@@ -1,5 +1,7 @@
 //! What a policy file may look like, and the exact words about what is wrong with it.
 
+use compliance_gate::selection::Field;
+
 use crate::common::{Ended, Folder, Platform, gravityzone, opencomply};
 
 const URL: &str = "http://127.0.0.1:9";
@@ -33,9 +35,16 @@ fn said(from: &str, to: &str, expected: &[&str]) {
     assert_eq!(errors(check(&policy.replacen(from, to, 1))), expected, "{to}");
 }
 
-const GATE_KEYS: &str = "id, source, level, description, owner, link, older_than, max, \
-                         min_pass_rate, min_evaluated, framework, control, rule, severity, status, \
-                         resource, resource_type, account, region, actor";
+/// The keys of a gate: its own, and a selector for each field.
+fn gate_keys() -> String {
+    let fields = Field::ALL.iter().filter(|field| **field != Field::OlderThan);
+    let selectors: Vec<_> = fields.map(|field| field.word()).collect();
+    format!(
+        "id, source, level, description, owner, link, older_than, max, min_pass_rate, \
+         min_evaluated, {}",
+        selectors.join(", ")
+    )
+}
 
 #[test]
 fn slips_of_yaml_are_answered_with_what_to_write() {
@@ -106,7 +115,7 @@ fn slips_of_yaml_are_answered_with_what_to_write() {
            needs quotes",
         ],
     );
-    let known = format!("(known: {GATE_KEYS})");
+    let known = format!("(known: {})", gate_keys());
     said(
         "max: 160",
         "max: 1, min_severity: high",
@@ -189,7 +198,7 @@ fn all_errors_of_a_file_are_found_at_once() {
         errors(check(policy)),
         [
             "4:5: unknown key `utl`; did you mean `url`? (known: url, allow_http, \
-             request_timeout, ca_file, client_cert, client_key, token_env, frameworks, integrations, run, poll)",
+             request_timeout, ca_file, client_cert, client_key, token_env, frameworks, integrations, run, poll, cancel)",
             "5:17: a list is expected here; write `[x]`",
             "7:22: `soon` is not a length of time (expected number at 0); write a number with its \
              unit, such as `30s`, `45m` or `2h`",

@@ -128,7 +128,7 @@ fn check_selectors(
         diagnostics.push(Diagnostic::at(
             mark,
             format!(
-                "gate `{id}` needs to know how many checks passed, but {name} cannot tell: {why}"
+                "gate `{id}` needs to know how many checks passed, but {name} does not know: {why}"
             ),
         ));
     }

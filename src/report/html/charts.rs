@@ -60,7 +60,7 @@ pub fn against_limit(ruling: &Ruling<'_>, out: &mut dyn Write) -> io::Result<()>
         return Ok(());
     };
     let total = passed.saturating_add(ruling.failed);
-    // The limit stands where the share of passes that just meets it would end.
+    // The limit is where the bar of a share that just meets it would end.
     let limit = (0..=WIDTH).find(|units| least.is_met_by(*units, WIDTH)).unwrap_or(WIDTH);
     bar(part(passed, total), limit, &format!("passed, at least {least}"), out)
 }

@@ -24,7 +24,7 @@ pub struct Report<'a> {
     /// The version of this schema.
     pub version: u32,
     pub tool: Tool,
-    /// What the policy says, whatever the mode.
+    /// The verdict, regardless of the mode.
     pub verdict: Verdict,
     /// The exit code of the process.
     pub exit_code: u8,
@@ -44,7 +44,7 @@ pub struct Report<'a> {
     pub finished: String,
     /// Whether all evidence that any gate asked for is there and can be relied on.
     pub evidence_complete: bool,
-    /// What needs somebody's attention although no gate says so.
+    /// Warnings that belong to no gate.
     pub warnings: Vec<Cow<'a, str>>,
     /// In the policy's order.
     pub gates: Vec<Gate<'a>>,
@@ -77,7 +77,7 @@ pub struct Gate<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<Cow<'a, str>>,
     pub sources: Vec<Cow<'a, str>>,
-    /// Which checks are meant: selectors and their words. Empty: all.
+    /// The selectors and their words. Empty: all checks.
     pub selection: BTreeMap<&'static str, Vec<Cow<'a, str>>>,
     pub limits: Limits,
     /// The policy file, from the root of its repository.
@@ -124,7 +124,7 @@ pub enum State {
     Held,
     /// Beyond a limit, on valid evidence.
     Breached,
-    /// The evidence does not allow to tell.
+    /// The evidence is not enough to decide.
     Inconclusive,
 }
 
@@ -196,14 +196,14 @@ pub struct Source<'a> {
     pub parts: Vec<Part<'a>>,
 }
 
-/// A piece of evidence that stands or falls as a whole.
+/// A piece of evidence that can be relied on as a whole, or not at all.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Part<'a> {
     /// Where the platform evaluates one framework at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Cow<'a, str>>,
-    /// Checks within the scope, whatever their result.
+    /// Checks within the scope, with any result.
     pub evaluated: u64,
     /// The span of time that was covered, where the platform reports what happened rather than
     /// what was checked.
@@ -217,7 +217,7 @@ pub struct Part<'a> {
     pub jobs: Vec<Job<'a>>,
     /// Why this part cannot be relied on. Empty: it can.
     pub troubles: Vec<Trouble<'a>>,
-    /// Why the findings are not all there, although the counts stand.
+    /// Why not all findings are listed, although the counts are complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings_missing: Option<Trouble<'a>>,
     pub notes: Vec<Cow<'a, str>>,
@@ -239,7 +239,7 @@ pub struct Job<'a> {
     pub id: Cow<'a, str>,
     /// The platform's own word.
     pub state: Cow<'a, str>,
-    /// `started` by this run, `joined` while somebody else's ran, or `reused` after its end.
+    /// `started` by this run, `joined` while another pipeline's ran, or `reused` after its end.
     pub role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -268,7 +268,7 @@ pub struct Finding<'a> {
     /// Why it failed, in the platform's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
-    /// Who did it, where the platform reports changes and names somebody.
+    /// Who did it, where the platform reports changes and names an actor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Cow<'a, str>>,
     /// When the platform first saw it.

@@ -1,4 +1,4 @@
-//! A writer that takes the attributes off `<testsuites>`: Windy Road's schema allows none, and
+//! A writer that removes the attributes of `<testsuites>`: Windy Road's schema allows none, and
 //! quick-junit always writes the totals there. Readers count the cases themselves.
 
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What each case says, and whether it is red.
+//! The text of each case, and whether it is red.
 
 use std::collections::BTreeSet;
 

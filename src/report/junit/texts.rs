@@ -1,4 +1,4 @@
-//! What a suite says besides its cases: the circumstances, for whoever reads it a year later.
+//! The properties and the output of a suite: what the run was decided on.
 
 use crate::evidence::Outcome;
 use crate::policy::Mode;

@@ -1,10 +1,11 @@
-//! A text that never grows beyond a budget, and says what did not fit.
+//! A text that never grows beyond a budget, and counts what did not fit.
 
-/// What rows keep free, to say what was left out.
+/// What rows keep free for the line that counts what was left out.
 const RESERVE: usize = 400;
 
-/// What a page ends with that had no room for all its parts.
-const CUT: &str = "\nThis page was cut to what the host takes; `--json FILE` has everything.\n";
+/// The end of a page that is too small for all its parts.
+const CUT: &str =
+    "\nThis page was cut to the size that the host accepts; `--json FILE` has everything.\n";
 
 pub struct Page {
     text: String,
