@@ -88,7 +88,7 @@ impl Platform {
 
 type Shared = axum::extract::State<Arc<Platform>>;
 
-/// The routes of the installation (docs/platforms/opencomply.md, routing and roles).
+/// The routes of the installation (docs/platforms/opencomply.md, routing and tokens and roles).
 pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router {
     let routed = settings.compliance != settings::Compliance::NotRouted;
     let platform = Arc::new(Platform::new(settings, clock.clone(), hostile));

@@ -135,7 +135,7 @@ impl<'a> Acquirer<'a> {
         let framework = &task.scope.framework;
         let ask = async || api::history(&task.session.http, framework, page).await;
         let page = match self.patient {
-            true => patiently(task, journal, ask).await??,
+            true => patiently(task, journal, Duration::MAX, ask).await??,
             false => ask().await?,
         };
         history.add(page, framework, &self.beyond_scope);

@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::api::{self, Step};
 use super::framework::Task;
-use super::journal::{Journal, patiently};
+use super::journal::{FOR_PROOF, Journal, patiently};
 use super::wire::ControlItem;
 use crate::finding::Severity;
 use crate::http::HttpError;
@@ -113,7 +113,7 @@ impl Controls {
             return Ok(());
         }
         let ask = async || ask(task, &unknown).await;
-        if let Ok(items) = patiently(task, journal, ask).await? {
+        if let Ok(items) = patiently(task, journal, FOR_PROOF, ask).await? {
             self.add(items);
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::api::{self, Halt, Step};
 use super::controls::Controls;
 use super::framework::{EndedRun, Task};
-use super::journal::{Journal, patiently};
+use super::journal::{FOR_PROOF, Journal, patiently};
 use super::judge::controls::{Attribution, Evaluated, attribute};
 use super::judge::counts::{JobCounts, recount};
 use super::judge::{self, Expected, Figures, Judgement, Lost};
@@ -210,7 +210,7 @@ async fn of_job<T>(
             _ => answer,
         }
     };
-    Ok(patiently(task, journal, asked).await?.map_err(|error| {
+    Ok(patiently(task, journal, FOR_PROOF, asked).await?.map_err(|error| {
         match api::integration_is_gone(&error) {
             true => integration_gone(task, job),
             false => api::problem(&error),
@@ -229,7 +229,7 @@ async fn attributed(
     let http = &task.session.http;
     let framework = &task.scope.framework;
     let ask = async || api::nested(http, framework).await;
-    let members = match patiently(task, journal, ask).await? {
+    let members = match patiently(task, journal, FOR_PROOF, ask).await? {
         Ok(nested) => nested.control_ids(),
         Err(error) => return Ok(Err(vec![api::problem(&error)])),
     };

@@ -131,19 +131,29 @@ pub(super) fn stopped(task: &Task<'_>, journal: &Journal, reason: Reason) -> Pro
     }
 }
 
-/// Repeats a request that only reads while what went wrong passes by itself, until the deadline.
+/// How long an answer is waited for without which a run cannot be relied on. An endpoint that fails
+/// for longer is not away for a moment.
+pub(super) const FOR_PROOF: Duration = Duration::from_secs(10 * 60);
+
+/// How long rows are waited for, where counts may be enough.
+pub(super) const FOR_ROWS: Duration = Duration::from_secs(2 * 60);
+
+/// Repeats a request that only reads while what went wrong passes by itself, until the deadline, and
+/// at most this long.
 ///
 /// # Errors
-/// The first error that does not pass by itself, or the reason to stop.
+/// The reason to stop. The inner error: the first that does not pass by itself, or the last one.
 pub(super) async fn patiently<T>(
     task: &Task<'_>,
     journal: &mut Journal,
+    most: Duration,
     ask: impl AsyncFn() -> Result<T, HttpError>,
 ) -> Step<Result<T, HttpError>> {
+    let first = Instant::now();
     loop {
         let began = Instant::now();
         match ask().await {
-            Err(error) if api::passes(&error) => {
+            Err(error) if api::passes(&error) && first.elapsed() < most => {
                 journal.unanswered(task, began, &error.to_string());
             }
             other => {

@@ -180,6 +180,13 @@ mod tests {
     }
 
     #[test]
+    fn doctor_says_what_a_key_cannot_do() {
+        let line = |role: &str| user_line(&Me { role: Some(role.to_owned()), ..Me::default() });
+        assert!(line("viewer").contains("cannot start or cancel runs"));
+        assert!(!line("Admin").contains("cannot"));
+    }
+
+    #[test]
     fn only_starting_needs_an_admin() {
         let me = |role: &str| Me { role: Some(role.to_owned()), ..Me::default() };
         let never = RunMode::Never { max_age: None };

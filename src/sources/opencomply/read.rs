@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::api::{self, Halt, Step};
 use super::examine::{Sound, SoundJob};
 use super::framework::Task;
-use super::journal::{Journal, patiently};
+use super::journal::{FOR_ROWS, Journal, patiently};
 use super::judge::Expected;
 use super::judge::counts::{ControlCount, of_another};
 use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table};
@@ -264,7 +264,7 @@ async fn seen(
         let _ = poll::random_pause(&task.session.stop, span).await;
     }
     let ask = async || api::resource_view(&task.session.http, id).await;
-    let answer = match patiently(task, journal, ask).await {
+    let answer = match patiently(task, journal, FOR_ROWS, ask).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Ok(Err(findings_missing(task, id, api::problem(&error)))),
         // At the deadline the counts are complete, and may be all that the gates need.

@@ -5,6 +5,7 @@ mod mutations;
 mod real;
 mod setup;
 mod sharing;
+mod soak;
 mod starts;
 
 use std::collections::BTreeSet;

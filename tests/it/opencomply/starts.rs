@@ -79,15 +79,16 @@ async fn an_interrupted_gate_returns_and_cancels() {
 #[tokio::test]
 async fn all_that_is_wrong_is_reported_before_anything_is_started() {
     let platform = Platform::quick().await;
-    let mut gate = Gate::over("[{provider_id: \"12281469004\"}, {name: nobody-knows}]");
+    let mut gate = Gate::over("[{provider_id: \"12281469004\"}, {name: unknown-account}]");
     gate.settings = gate.settings.replace("baseline_security", "baseline_securty");
     gate.token = EDITOR;
     let problems = gate.outcome(&platform).await.unwrap_err();
-    let told: Vec<_> = problems.iter().map(|problem| (problem.cause, &*problem.message)).collect();
-    assert!(told[0].0 == Cause::Denied && told[0].1.contains("`editor`"), "{told:?}");
-    assert!(told[1].1.contains("did you mean `baseline_security`?"), "{told:?}");
-    assert!(told[2].1.contains(&format!("did you mean `{AWS}`?")), "{told:?}");
-    assert_eq!(told.len(), 4, "{told:?}");
+    let reported: Vec<_> =
+        problems.iter().map(|problem| (problem.cause, &*problem.message)).collect();
+    assert!(reported[0].0 == Cause::Denied && reported[0].1.contains("`editor`"), "{reported:?}");
+    assert!(reported[1].1.contains("did you mean `baseline_security`?"), "{reported:?}");
+    assert!(reported[2].1.contains(&format!("did you mean `{AWS}`?")), "{reported:?}");
+    assert_eq!(reported.len(), 4, "{reported:?}");
     assert_eq!(platform.starts(), 0);
 }
 

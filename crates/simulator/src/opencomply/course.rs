@@ -152,7 +152,7 @@ pub(crate) enum Report {
     /// None: counts are zero, by-control is null, scans are refused.
     Missing,
     /// All but the control view, whose indexing error the platform ignores
-    /// (docs/platforms/opencomply.md, report views).
+    /// (docs/platforms/opencomply.md, resource view).
     WithoutControlView,
     /// All three, but the views state the id of the job before.
     ViewsOfAnother,

@@ -1,5 +1,5 @@
 //! Frameworks and controls: the lists of the compliance service (docs/platforms/opencomply.md,
-//! control titles and lists).
+//! controls and lists).
 
 use std::collections::BTreeMap;
 
@@ -201,7 +201,7 @@ pub(crate) async fn nested(State(platform): Shared, Path(id): Path<String>) -> A
 }
 
 /// `GET /main/compliance/api/v1/benchmarks/controls` (role admin; docs/platforms/opencomply.md,
-/// control titles).
+/// controls).
 pub(crate) async fn controls(State(platform): Shared, Query(pairs): Pairs) -> Response {
     let ids = values(&pairs, "control_id");
     let all = platform.all_controls();
@@ -211,7 +211,7 @@ pub(crate) async fn controls(State(platform): Shared, Query(pairs): Pairs) -> Re
 }
 
 /// `GET /main/compliance/api/v1/benchmarks/controls/{id}` (role viewer;
-/// docs/platforms/opencomply.md, control titles).
+/// docs/platforms/opencomply.md, controls).
 pub(crate) async fn control(State(platform): Shared, Path(id): Path<String>) -> Answer {
     let all = platform.all_controls();
     let (plan, control) = all

@@ -98,7 +98,7 @@ pub(crate) async fn by_control(
     })))
 }
 
-/// `GET …/quick/scan/{id}?view=…` (docs/platforms/opencomply.md, report views). It is not paged.
+/// `GET …/quick/scan/{id}?view=…` (docs/platforms/opencomply.md, resource view). It is not paged.
 pub(crate) async fn scan(
     State(platform): Shared,
     Path(id): Path<String>,
@@ -241,7 +241,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The only two statuses that a report keeps (docs/platforms/opencomply.md, report views).
+/// The only two statuses that a report keeps (docs/platforms/opencomply.md, resource view).
 fn status(finding: &Finding<'_>) -> &'static str {
     if finding.failed { "alarm" } else { "ok" }
 }

@@ -63,7 +63,7 @@ pub(crate) enum Compliance {
     NotRouted,
 }
 
-/// What a user may do, the least first (docs/platforms/opencomply.md, roles).
+/// What a user may do, the least first (docs/platforms/opencomply.md, tokens and roles).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
