@@ -1,63 +1,99 @@
-//! Guards for any pager: it must move forward, end, and bring as many rows as it promised.
+//! The guard of a walk over the pages of a list, for every pager.
+//!
+//! A walk must move forward and end. It must bring each row once, and as many rows as announced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::finding::{Cause, Problem};
 use crate::text;
 
-/// Pages without a row that are turned before a walk is taken for endless.
-const MOST_EMPTY: u64 = 16;
+/// Pages without a row, each announcing another page, after which a walk counts as endless.
+const MOST_EMPTY_PAGES: u64 = 16;
 
-/// Watches one walk over pages.
+/// Rows in one list. A list of this size takes hours to read.
+const MOST_ROWS: u64 = 10_000_000;
+
+/// Totals above this are not counts of rows. Sums of smaller ones do not overflow.
+const LARGEST_TOTAL: u64 = 1 << 53;
+
+/// Watches one walk.
 #[derive(Debug)]
 pub struct Walk {
-    /// What is walked, for messages: `gravityzone: /cspm/checks`.
-    what: String,
+    /// The list, for messages: `gravityzone: /cspm/checks`.
+    list: String,
     page_size: u64,
     total: Option<u64>,
     rows: u64,
     pages: u64,
-    /// Pages that brought no row, and were not the last.
-    empty: u64,
+    /// Pages without a row that were not the last one.
+    empty_pages: u64,
     cursors: BTreeSet<String>,
+    /// Hashes of ids: eight bytes per row, also where nothing else of the row is kept. Two ids of a
+    /// million have the same hash once in ten million runs; that run is inconclusive, never green.
+    ids: HashSet<u64>,
+    hasher: RandomState,
 }
 
 impl Walk {
-    /// `page_size`: the rows asked for; a server may give fewer.
-    pub fn new(what: impl Into<String>, page_size: u64) -> Self {
+    /// `page_size`: the rows asked for; a server may send fewer.
+    pub fn new(list: impl Into<String>, page_size: u64) -> Self {
         Self {
-            what: what.into(),
+            list: list.into(),
             page_size: page_size.max(1),
             total: None,
             rows: 0,
             pages: 0,
-            empty: 0,
+            empty_pages: 0,
             cursors: BTreeSet::new(),
+            ids: HashSet::new(),
+            hasher: RandomState::new(),
         }
     }
 
-    /// Rows seen so far.
+    /// Rows so far.
     pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Pages seen so far.
-    pub fn pages(&self) -> u64 {
-        self.pages
+    /// Rows announced; `None` before the first page.
+    pub fn total(&self) -> Option<u64> {
+        self.total
     }
 
-    /// Pages there will be, as far as the total and the first page tell.
-    pub fn pages_promised(&self) -> Option<u64> {
-        self.total.map(|total| total.div_ceil(self.page_size).max(1))
+    /// How far the walk is, for people: `page 3 of 8`.
+    pub fn progress(&self) -> String {
+        match self.total {
+            Some(total) => {
+                let pages = total.div_ceil(self.page_size).max(1);
+                format!("page {} of {pages}", self.pages)
+            }
+            None => format!("page {}", self.pages),
+        }
     }
 
-    /// Takes note of a page: its rows, the total it states, and the cursor of the next one.
+    /// The number of the page that is read next, from 1.
+    pub fn next_page(&self) -> u64 {
+        self.pages + 1
+    }
+
+    /// Whether this id is the first of its kind in the walk. An id that is repeated would count a
+    /// row twice.
+    pub fn is_new(&mut self, id: &str) -> bool {
+        self.ids.insert(self.hasher.hash_one(id))
+    }
+
+    /// Records a page: its rows, the total it states, and the cursor of the next page.
     ///
     /// # Errors
-    /// If the total moved, more rows came than promised, the cursor was seen before, or page after
-    /// page brings nothing.
+    /// If the total changed or is too large, more rows arrived than announced, the cursor was used
+    /// before, or too many pages have no rows.
     pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Problem> {
+        if total > LARGEST_TOTAL {
+            let what = format!("the total {total} cannot be a number of rows");
+            return Err(self.problem(Cause::Protocol, what));
+        }
         self.rows = self.rows.saturating_add(rows);
         self.pages += 1;
         if self.pages == 1 && rows > 0 {
@@ -65,54 +101,65 @@ impl Walk {
         }
         let first = *self.total.get_or_insert(total);
         if first != total {
-            let moved = format!("the total changed from {first} to {total} between two pages");
+            let changed = format!("the total changed from {first} to {total} between two pages");
             return Err(self
-                .problem(Cause::Contradictory, moved)
-                .help("run the gate again; a total that moves means the set changed meanwhile"));
+                .problem(Cause::Contradictory, changed)
+                .help("run the gate again; the list changed while it was read"));
         }
         if self.rows > total {
-            let more = format!("{} rows arrived where {total} were promised", self.rows);
+            let more = format!("{} rows arrived where {total} were announced", self.rows);
             return Err(self.problem(Cause::Contradictory, more));
         }
         let Some(next) = next else { return Ok(()) };
+        self.next(next, rows, total)
+    }
+
+    fn next(&mut self, next: &str, rows: u64, total: u64) -> Result<(), Problem> {
+        // A page of one row is read for its total only, whatever that is.
+        if self.pages > 1 && total > MOST_ROWS {
+            let many = format!("{} are more than can be read", text::count(total, "row"));
+            return Err(self
+                .problem(Cause::Incomplete, many)
+                .help("narrow down what is read with the filters of the source"));
+        }
         if !self.cursors.insert(next.to_owned()) {
             let link = text::one_line(next, 120);
             return Err(self.problem(
                 Cause::Protocol,
-                format!("page {} leads back to a page already seen ({link})", self.pages),
+                format!("page {} links to a page that was already read ({link})", self.pages),
             ));
         }
-        // Pages may be as short as the server likes: each row is one step nearer to the total.
-        self.empty += u64::from(rows == 0);
-        if self.empty >= MOST_EMPTY {
+        // The server may choose the size of its pages: each row is progress towards the total.
+        self.empty_pages += u64::from(rows == 0);
+        if self.empty_pages >= MOST_EMPTY_PAGES {
             let endless = format!(
-                "page {} of {total} rows is the {}th without any, and names another one",
-                self.pages, self.empty
+                "{} pages have no rows and announce another page; {} of {total} rows arrived",
+                self.empty_pages, self.rows
             );
             return Err(self.problem(Cause::Protocol, endless));
         }
         Ok(())
     }
 
-    /// Compares the rows seen so far with how many the platform believes it has shown.
+    /// Compares the rows so far with the number that the platform says it has sent.
     ///
     /// # Errors
-    /// If the two differ: a page was lost, or came twice.
-    pub fn shown(&self, shown: u64) -> Result<(), Problem> {
-        if shown == self.rows {
+    /// If they differ: a page was lost, or arrived twice.
+    pub fn sent(&self, sent: u64) -> Result<(), Problem> {
+        if sent == self.rows {
             return Ok(());
         }
         let differ = format!(
-            "after page {} the platform counts {shown} rows shown, but {} arrived",
+            "after page {} the platform counts {sent} rows sent, but {} arrived",
             self.pages, self.rows
         );
         Err(self.problem(Cause::Contradictory, differ))
     }
 
-    /// Closes the walk.
+    /// Ends the walk.
     ///
     /// # Errors
-    /// If fewer rows arrived than were promised, or no page at all.
+    /// If fewer rows arrived than announced, or no page at all.
     pub fn end(&self) -> Result<(), Problem> {
         match self.total {
             None => Err(self.problem(Cause::Incomplete, "no page arrived")),
@@ -124,9 +171,15 @@ impl Walk {
         }
     }
 
-    fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
-        Problem::new(cause, format!("{}: {what}", self.what))
+    /// A problem of this list.
+    pub fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
+        Problem::new(cause, format!("{}: {what}", self.list))
     }
+}
+
+/// Whether a list seems to have changed while it was read. The caller may read it once more.
+pub fn has_moved(problem: &Problem) -> bool {
+    matches!(problem.cause, Cause::Contradictory | Cause::Incomplete)
 }
 
 #[cfg(test)]
@@ -138,66 +191,83 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_walk_is_fine() {
+    fn a_complete_walk_ends() {
         let mut walk = Walk::new("x", 2);
         assert_eq!(walk.page(2, 3, Some("b")), Ok(()));
-        assert_eq!(walk.shown(2), Ok(()));
-        assert_eq!(walk.pages_promised(), Some(2));
+        assert_eq!(walk.sent(2), Ok(()));
+        assert_eq!(walk.progress(), "page 1 of 2");
         assert_eq!(walk.page(1, 3, None), Ok(()));
         assert_eq!(walk.end(), Ok(()));
-        assert_eq!((walk.rows(), walk.pages()), (3, 2));
+        assert_eq!((walk.rows(), walk.total()), (3, Some(3)));
     }
 
     #[test]
-    fn an_empty_set_is_a_page_without_rows() {
+    fn an_empty_list_is_a_page_without_rows() {
         let mut walk = Walk::new("x", 500);
         assert_eq!(walk.page(0, 0, None), Ok(()));
         assert_eq!(walk.end(), Ok(()));
     }
 
     #[test]
-    fn no_page_is_no_evidence() {
+    fn a_walk_without_a_page_is_incomplete() {
         assert_eq!(cause(Walk::new("x", 500).end()), Some(Cause::Incomplete));
     }
 
     #[test]
-    fn faults_are_named() {
-        let mut moved = Walk::new("x", 2);
-        assert_eq!(moved.page(2, 4, Some("b")), Ok(()));
-        assert_eq!(cause(moved.page(2, 5, None)), Some(Cause::Contradictory));
+    fn an_id_is_new_once() {
+        let mut walk = Walk::new("x", 2);
+        assert!(walk.is_new("a") && walk.is_new("b"));
+        assert!(!walk.is_new("a"));
+    }
+
+    #[test]
+    fn problems_have_a_cause_that_says_whether_the_list_moved() {
+        let mut changed = Walk::new("x", 2);
+        assert_eq!(changed.page(2, 4, Some("b")), Ok(()));
+        let problem = changed.page(2, 5, None).unwrap_err();
+        assert!(has_moved(&problem), "{problem:?}");
 
         let mut more = Walk::new("x", 2);
-        assert_eq!(cause(more.page(2, 1, None)), Some(Cause::Contradictory));
+        assert!(more.page(2, 1, None).is_err_and(|problem| has_moved(&problem)));
 
         let mut fewer = Walk::new("x", 2);
         assert_eq!(fewer.page(1, 2, None), Ok(()));
-        assert_eq!(cause(fewer.end()), Some(Cause::Incomplete));
+        assert!(fewer.end().is_err_and(|problem| has_moved(&problem)));
+
+        let mut lost = Walk::new("x", 2);
+        assert_eq!(lost.page(2, 4, Some("b")), Ok(()));
+        assert!(lost.sent(4).is_err_and(|problem| has_moved(&problem)));
 
         let mut circle = Walk::new("x", 1);
         assert_eq!(circle.page(1, 4, Some("b")), Ok(()));
         assert_eq!(cause(circle.page(1, 4, Some("b"))), Some(Cause::Protocol));
-
-        let mut lost = Walk::new("x", 2);
-        assert_eq!(lost.page(2, 4, Some("b")), Ok(()));
-        assert_eq!(cause(lost.shown(4)), Some(Cause::Contradictory));
     }
 
     #[test]
-    fn empty_pages_without_end_are_cut_short() {
+    fn empty_pages_without_end_are_refused() {
         let mut walk = Walk::new("x", 500);
         let endless = (0_u64..100).find_map(|at| walk.page(0, 10, Some(&at.to_string())).err());
         assert_eq!(endless.map(|problem| problem.cause), Some(Cause::Protocol));
-        assert!(walk.pages() < 25);
+        assert!(walk.next_page() < 25);
     }
 
     #[test]
-    fn short_pages_are_as_good_as_long_ones() {
+    fn a_list_that_is_too_long_is_refused_early() {
+        let mut walk = Walk::new("x", 500);
+        let total = MOST_ROWS + 1;
+        assert_eq!(walk.page(500, total, Some("b")), Ok(()));
+        assert!(walk.page(500, total, Some("c")).is_err());
+        assert_eq!(cause(Walk::new("x", 500).page(1, u64::MAX, None)), Some(Cause::Protocol));
+    }
+
+    #[test]
+    fn short_pages_are_accepted() {
         let mut walk = Walk::new("x", 500);
         for at in 1..=300_u64 {
             let next = (at < 300).then(|| at.to_string());
             assert_eq!(walk.page(10, 3000, next.as_deref()), Ok(()), "{at}");
         }
-        assert_eq!(walk.pages_promised(), Some(300));
+        assert_eq!(walk.progress(), "page 300 of 300");
         assert_eq!(walk.end(), Ok(()));
     }
 }

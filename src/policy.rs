@@ -44,6 +44,8 @@ pub struct Gate {
     pub sources: Vec<String>,
     pub selection: Selection,
     pub limits: Limits,
+    /// What limits its meaning: filters of its sources that leave out a part of what it selects.
+    pub notes: Vec<String>,
     /// Where it is written.
     pub place: Place,
 }

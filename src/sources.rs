@@ -205,10 +205,26 @@ pub trait Describe {
         Vec::new()
     }
 
+    /// What of a field the source reads, where that is known: all values that it can ever report, or
+    /// those that its settings leave. A gate that asks for others only would always pass.
+    fn reads(&self, _field: Field) -> Option<Reads> {
+        None
+    }
+
     /// Whether there is something to list.
     fn has_lists(&self) -> bool {
         false
     }
+}
+
+/// The values of one field that a source reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// As a policy writes them.
+    pub words: Vec<String>,
+    /// The key that leaves out the others, such as `filters.severities`; `None` where the platform
+    /// has no others.
+    pub limited_by: Option<&'static str>,
 }
 
 /// What the settings of a system can ask the platform.

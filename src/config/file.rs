@@ -14,7 +14,7 @@ use super::values::{Day, Line, Link, Reports, Severities, Share, Version, Words}
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::finding::Cause;
 use crate::policy::{Level, Mode};
-use crate::selection::Field;
+use crate::selection::{Field, Pattern};
 use crate::sources::{self, OneOrMore, Period, Source, bigid};
 use crate::text;
 
@@ -275,6 +275,15 @@ selecting! {
 }
 
 impl GateEntry {
+    /// The words of a text selector; empty if it is not given.
+    pub(super) fn words(&self, field: Field) -> Vec<Pattern> {
+        let given = self.selectors().into_iter().find(|(other, _)| *other == field);
+        let words = given.and_then(|(_, words)| words.as_ref());
+        words.map_or_else(Vec::new, |words| {
+            words.value.0.iter().map(|word| word.0.clone()).collect()
+        })
+    }
+
     /// All selectors that are given, with their places.
     pub(super) fn asked(&self) -> Vec<(Field, Mark)> {
         let words = self

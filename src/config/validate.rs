@@ -12,7 +12,7 @@ use super::source::{self, Source as Text};
 use super::values::{Reports, Words};
 use super::{Config, Export};
 use crate::export;
-use crate::policy::{Demands, FailOpen, Policy};
+use crate::policy::{Demands, FailOpen, Gate, Policy};
 use crate::sources::{Source, bigid};
 
 mod gate;
@@ -50,13 +50,13 @@ pub(super) fn config(
         export: export
             .and_then(|entry| exported(entry, &layer.sources, &source.folder, diagnostics)),
         reports: reports(&file.reports, &source.folder, diagnostics),
-        notes: notes(layer, &evidence),
+        notes: notes(layer, &policy.gates, &evidence),
         policy: Policy { evidence, ..policy },
     }
 }
 
 /// What is worth knowing and wrong with nothing.
-fn notes(layer: &Layer, evidence: &Demands) -> Vec<String> {
+fn notes(layer: &Layer, gates: &[Gate], evidence: &Demands) -> Vec<String> {
     let unused = layer.unused.iter().map(|(name, mark)| {
         format!("line {}: no gate uses source `{name}`, so it is not read", mark.line)
     });
@@ -66,7 +66,11 @@ fn notes(layer: &Layer, evidence: &Demands) -> Vec<String> {
     let has_no_age = evidence.max_age.is_none() && layer.sources.values().any(states_time);
     let age = has_no_age
         .then(|| "`evidence.max_age` is not set, so evidence of any age is relied on".to_owned());
-    unused.chain(age).collect()
+    let hidden = gates.iter().flat_map(|gate| {
+        let line = gate.place.line;
+        gate.notes.iter().map(move |note| format!("line {line}: gate `{}`: {note}", gate.id))
+    });
+    unused.chain(hidden).chain(age).collect()
 }
 
 /// Paths of reports, which stay inside the workspace: whoever proposes a change of a policy must

@@ -169,8 +169,8 @@ impl<'a> Counting<'a> {
     /// What follows from the sums.
     pub fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
         let limits = self.gate.limits;
-        let mut notes: Vec<_> =
-            self.unstated.iter().map(|note| unstated(note, self.unit())).collect();
+        let mut notes = self.gate.notes.clone();
+        notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));
         if self.problems.is_empty() {
             let meant = self.meaning.finish();
             self.problems.extend(meant.problems);

@@ -103,6 +103,7 @@ fn gate(limits: Limits) -> Gate {
         sources: vec!["opencomply".to_owned()],
         selection: Selection::default(),
         limits,
+        notes: Vec::new(),
         place: Place { file: "compliance-gate.yaml".into(), line: 1, column: 1 },
     }
 }

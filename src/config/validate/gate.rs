@@ -8,7 +8,7 @@ use crate::config::node::Mark;
 use crate::config::reader::Located;
 use crate::policy::{Gate, Limits};
 use crate::selection::{Field, Pattern, Selection};
-use crate::sources::Source;
+use crate::sources::{Reads, Source};
 use crate::text;
 
 pub(super) fn checked(
@@ -63,6 +63,7 @@ pub(super) fn checked(
         selection: selection(gate, &named, sources),
         sources: named,
         limits,
+        notes: partly_hidden(gate, sources),
         place: entry.mark.in_file(file),
     }
 }
@@ -119,6 +120,7 @@ fn check_selectors(
         }
     }
     check_words(gate, name, source, diagnostics);
+    check_reads(gate, name, source, diagnostics);
     let wants_passes = gate
         .min_pass_rate
         .as_ref()
@@ -182,4 +184,66 @@ fn check_words(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut 
             ));
         }
     }
+}
+
+/// A gate that asks only for what a source never reads would always pass.
+fn check_reads(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
+    for (field, mark) in gate.asked() {
+        let Some(reads) = source.reads(field) else { continue };
+        if !hidden(gate, field, &reads).is_some_and(|hidden| hidden.is_all) {
+            continue;
+        }
+        let read = reads.words.join(", ");
+        let why = match reads.limited_by {
+            Some(key) => format!(
+                "`{key}` of source `{name}` limits it to {read}, so the gate would always pass; \
+                 remove the filter, or select one of these"
+            ),
+            None => format!("source `{name}` reports only {read}, so the gate would always pass"),
+        };
+        let id = &gate.id.value;
+        diagnostics.push(Diagnostic::at(
+            mark,
+            format!("gate `{id}` can never match by its `{field}`: {why}"),
+        ));
+    }
+}
+
+/// Notes on the filters of sources that leave out a part of what the gate selects.
+fn partly_hidden(gate: &GateEntry, sources: &Sources) -> Vec<String> {
+    let mut notes = Vec::new();
+    for name in &gate.source.value.0 {
+        let Some(source) = sources.get(name.as_str()).and_then(Option::as_ref) else { continue };
+        for (field, _) in gate.asked() {
+            let Some(reads) = source.value.reads(field) else { continue };
+            let (Some(key), Some(hidden)) = (reads.limited_by, hidden(gate, field, &reads)) else {
+                continue;
+            };
+            notes.push(format!(
+                "`{key}` of source `{name}` leaves out {field} {}, which this gate selects",
+                hidden.words.join(", ")
+            ));
+        }
+    }
+    notes
+}
+
+/// What a gate selects and a source does not read.
+struct Hidden {
+    words: Vec<String>,
+    /// Whether nothing is left that the gate could match.
+    is_all: bool,
+}
+
+fn hidden(gate: &GateEntry, field: Field, reads: &Reads) -> Option<Hidden> {
+    let asked = match (field, &gate.severity) {
+        (Field::Severity, Some(severity)) => {
+            severity.value.0.iter().map(|severity| Pattern::new(severity.word())).collect()
+        }
+        _ => gate.words(field),
+    };
+    let is_read = |pattern: &&Pattern| reads.words.iter().any(|word| pattern.matches(word));
+    let (read, unread): (Vec<_>, Vec<_>) = asked.iter().partition(is_read);
+    let words: Vec<_> = unread.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+    (!words.is_empty()).then_some(Hidden { words, is_all: read.is_empty() })
 }

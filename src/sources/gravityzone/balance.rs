@@ -1,7 +1,7 @@
-//! Whether the checks of the scope add up: each of them either failed or passed.
+//! Whether the checks of the scope add up: each of them failed or passed.
 //!
-//! A policy that only limits failures reads no passes, so nothing else would tell that some checks
-//! did neither: their result is null, or a word that nobody documented (fact sheet §2.2).
+//! A policy that only limits failed checks reads no passed ones. Without this comparison it would
+//! miss checks whose result is null or undocumented.
 
 use super::collect::{Collection, contradictory};
 use crate::finding::{Cause, Problem};
@@ -11,11 +11,11 @@ impl Collection<'_> {
     /// Adds up the totals; where they disagree, once more.
     ///
     /// # Errors
-    /// If a total cannot be asked, or there are more results than checks.
+    /// If a total cannot be read, or there are more results than checks.
     pub(super) async fn add_up(&mut self) -> Result<(), Problem> {
         let mut failed = self.failures(self.all_failed).await?;
         if failed.checked_add(self.passed) != Some(self.part.looked_at()) {
-            // A scan that ended meanwhile has moved them.
+            // A scan that ended meanwhile changes the totals.
             let evaluated = self.total(&self.scope).await?;
             self.part.set_looked_at(evaluated);
             failed = self.failures(None).await?;
@@ -25,7 +25,7 @@ impl Collection<'_> {
         let read = self.all_failed.unwrap_or(failed);
         if read != failed {
             return Err(contradictory(format!(
-                "{name}: there were {read} failed checks, and now there are {failed}"
+                "{name}: {read} failed checks were read, but there are {failed} now"
             )));
         }
         match failed.checked_add(passed).and_then(|known| evaluated.checked_sub(known)) {
@@ -54,9 +54,9 @@ impl Collection<'_> {
 
 fn neither_failed_nor_passed(source: &str, count: u64) -> Problem {
     let checks = text::count(count, "check");
-    let message = format!("{source}: {checks} neither failed nor passed; the result is another");
+    let message = format!("{source}: {checks} neither failed nor passed");
     Problem::new(Cause::Incomplete, message).help(
-        "run the gate again, for a scan may be under way; if it stays, look for checks on the \
-         platform whose result is neither `pass` nor `fail`",
+        "run the gate again, since a scan may be running; if this persists, look on the platform \
+         for checks whose result is neither `pass` nor `fail`",
     )
 }

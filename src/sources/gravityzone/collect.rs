@@ -1,5 +1,5 @@
-//! The order of questions: what there is, what failed, whether that and the passes are all
-//! (`balance.rs`), and what the gates need to know of the rest (`passes.rs`).
+//! The order of requests: how many checks there are, which of them failed, whether failed and passed
+//! ones are all (`balance.rs`), and what the gates need to know of passed ones (`passes.rs`).
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,38 +9,39 @@ use super::query::Query;
 use super::settings::Settings;
 use super::shared::{Key, Shared};
 use super::walk;
-use super::words::{SEVERITIES, Status};
+use super::words::Status;
 use crate::evidence::{self, Outcome, Part};
 use crate::finding::{Cause, Problem, Severity};
+use crate::page;
 use crate::selection::Demand;
 use crate::sources::Session;
 use crate::text;
 
-/// One collection under way.
-pub struct Collection<'a> {
+/// A collection in progress.
+pub(super) struct Collection<'a> {
     pub(super) session: &'a Session,
     pub(super) page_limit: u64,
-    /// Which checks are meant, whatever came out of them.
+    /// Which checks are in scope, whatever their result.
     pub(super) scope: Query,
     pub(super) severities: Option<BTreeSet<Severity>>,
     statuses: Option<BTreeSet<Status>>,
-    /// What the gates ask beyond failures.
+    /// What the gates need to know besides failed checks.
     pub(super) demands: Vec<Demand>,
     pub(super) shared: Shared,
     pub(super) findings: Findings,
     pub(super) failed: HashMap<Key, u64>,
-    /// Failed checks of the scope, whatever their severity and status, where that was asked.
+    /// Failed checks of the scope, whatever their severity and status, if the number is known.
     pub(super) all_failed: Option<u64>,
     /// Passed checks of the scope, whatever their severity.
     pub(super) passed: u64,
     pub(super) part: Part,
-    /// What is known to be missing. Not the part's own, so that failures beyond a limit still
+    /// What is missing. These are not problems of the part, so that failures over a limit still
     /// block.
     pub(super) missing: Vec<Problem>,
 }
 
 impl<'a> Collection<'a> {
-    pub fn new(settings: &Settings, session: &'a Session) -> Self {
+    pub(super) fn new(settings: &Settings, session: &'a Session) -> Self {
         let passes_known = settings.filters.passes_unknown().is_none();
         Self {
             session,
@@ -54,13 +55,13 @@ impl<'a> Collection<'a> {
             failed: HashMap::new(),
             all_failed: None,
             passed: 0,
-            part: Part::default(),
+            part: Part { notes: settings.filters.notes(), ..Part::default() },
             missing: Vec::new(),
         }
     }
 
-    /// Asks, and hands over what was found, whole or not.
-    pub async fn outcome(mut self) -> Outcome {
+    /// Collects, and returns what was found, complete or not.
+    pub(super) async fn outcome(mut self) -> Outcome {
         let stopped = self.everything().await.err();
         let (findings, notes) = self.findings.finish();
         for finding in findings {
@@ -75,17 +76,17 @@ impl<'a> Collection<'a> {
     async fn everything(&mut self) -> Result<(), Problem> {
         let evaluated = self.total(&self.scope).await?;
         self.part.set_looked_at(evaluated);
-        // Before the failures are read, which may take minutes: totals of one moment add up.
+        // Read before the failed checks, which may take minutes: totals of one moment add up.
         self.passed = self.passes().await?;
         self.probe_scope().await?;
-        self.check_filters().await?;
+        self.check_statuses().await?;
         self.read_failures().await?;
         self.add_up().await?;
         self.answer_demands().await
     }
 
-    /// Every value of the scope must match something: a misspelt account beside a right one would
-    /// silently be missing from the evidence.
+    /// Every value of the scope must match something. Otherwise a misspelt account next to a correct
+    /// one would be missing from the evidence without a word.
     async fn probe_scope(&mut self) -> Result<(), Problem> {
         let values: Vec<_> = self.scope.all_values().collect();
         let mut unmatched = Vec::new();
@@ -116,78 +117,76 @@ impl<'a> Collection<'a> {
         Ok(())
     }
 
-    /// A filter names known words only. Failures with another severity, or that count as open
-    /// although their status is none of the known ones, would stay unseen.
-    async fn check_filters(&mut self) -> Result<(), Problem> {
+    /// A filter by status takes documented words only. It would hide failed checks with another
+    /// status, or none, which count as open.
+    async fn check_statuses(&mut self) -> Result<(), Problem> {
+        if !self.statuses.as_ref().is_some_and(|asked| asked.contains(&Status::Open)) {
+            return Ok(());
+        }
         let failed = self.scope.clone().results(false);
-        if self.severities.is_some() {
-            let any = failed.clone().statuses(self.statuses.clone());
-            let known = any.clone().severities(Some(SEVERITIES.into()));
-            let total = self.total_and_known("severities", "severity", &any, &known).await?;
-            self.all_failed = self.statuses.is_none().then_some(total);
-        }
-        if self.statuses.as_ref().is_some_and(|asked| asked.contains(&Status::Open)) {
-            let known = failed.clone().statuses(Some(Status::ALL.into()));
-            let total = self.total_and_known("statuses", "status", &failed, &known).await?;
-            self.all_failed = Some(total);
-        }
-        Ok(())
-    }
-
-    async fn total_and_known(
-        &mut self,
-        key: &str,
-        field: &str,
-        any: &Query,
-        known: &Query,
-    ) -> Result<u64, Problem> {
-        let any = self.total(any).await?;
-        let known = if any == 0 { 0 } else { self.total(known).await? };
+        let any = self.total(&failed).await?;
+        let documented = failed.statuses(Some(Status::ALL.into()));
+        let known = if any == 0 { 0 } else { self.total(&documented).await? };
+        self.all_failed = Some(any);
         let name = &self.session.name;
         if known < any {
             let hidden = text::count(any - known, "failed check");
             let problem = Problem::new(
                 Cause::Incomplete,
                 format!(
-                    "{name}: {hidden} with a {field} that GravityZone does not document, or none; \
-                     filters.{key} leaves them out, and they could be the worst"
+                    "{name}: {hidden} with an undocumented status, or none, which count as open; \
+                     `filters.statuses` leaves them out"
                 ),
             );
             self.part.problems.push(
-                problem.help(format!("remove filters.{key}, and use `{field}` in the gates")),
+                problem.help("remove `filters.statuses`, and use `status` in the gates instead"),
             );
         }
         if known > any {
             return Err(contradictory(format!(
-                "{name}: {known} failed checks with a known {field}, but only {any} with any"
+                "{name}: {known} failed checks have a documented status, but only {any} failed"
             )));
         }
-        Ok(any)
+        Ok(())
     }
 
+    /// Reads failed checks, once more if they changed meanwhile.
     async fn read_failures(&mut self) -> Result<(), Problem> {
-        let query = self
-            .scope
-            .clone()
-            .results(false)
-            .severities(self.severities.clone())
-            .statuses(self.statuses.clone());
-        let Self { session, page_limit, shared, findings, failed, .. } = self;
-        let read = walk::rows(session, &query, *page_limit, "reading failed checks", |row| {
-            let key = findings.add(shared, row)?;
-            *failed.entry(key).or_default() += 1;
-            Ok(())
-        });
-        let total = read.await.inspect_err(|problem| {
+        let mut read = self.read_failures_once().await;
+        if read.as_ref().is_err_and(page::has_moved) {
+            (self.findings, self.shared) = (Findings::default(), Shared::default());
+            self.failed.clear();
+            read = self.read_failures_once().await;
+        }
+        let total = read.inspect_err(|problem| {
             self.part.findings = evidence::Findings::counted(problem.clone());
         })?;
-        if !self.filtered() {
+        if self.statuses.is_none() {
             self.all_failed = Some(total);
         }
         Ok(())
     }
 
-    /// Whether the settings leave out checks of the scope by what came out of them.
+    /// Severities are compared here and not by the platform, whose filter does not see that a
+    /// severity was lowered.
+    async fn read_failures_once(&mut self) -> Result<u64, Problem> {
+        let query = self.scope.clone().results(false).statuses(self.statuses.clone());
+        let Self { session, page_limit, shared, findings, failed, severities, .. } = self;
+        let is_read = |severity: Severity| {
+            severity == Severity::Unknown
+                || severities.as_ref().is_none_or(|asked| asked.contains(&severity))
+        };
+        walk::rows(session, &query, *page_limit, "reading failed checks", |row| {
+            if is_read(row.severity) || is_read(row.counted_severity()) {
+                let key = findings.add(shared, row)?;
+                *failed.entry(key).or_default() += 1;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether the settings leave out checks of the scope by severity or status.
     pub(super) fn filtered(&self) -> bool {
         self.severities.is_some() || self.statuses.is_some()
     }
@@ -197,10 +196,10 @@ impl<'a> Collection<'a> {
     }
 }
 
-/// Two figures of the platform that must agree do not.
+/// The problem of two figures of the platform that must agree and do not.
 pub(super) fn contradictory(message: String) -> Problem {
     Problem::new(Cause::Contradictory, message).help(
-        "run the gate again: a scan that ended meanwhile moves the totals; if it stays, the \
-         platform's figures cannot be relied on",
+        "run the gate again, since a scan that ended meanwhile changes the totals; if this \
+         persists, the platform's figures cannot be relied on",
     )
 }

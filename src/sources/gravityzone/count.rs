@@ -1,4 +1,4 @@
-//! Counts of checks: fine ones by subject, and exact ones for what no subject can tell.
+//! Counts of checks: a table by subject, and exact counts for selections that a table cannot answer.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use crate::evidence::{Count, Counts, SelectionCount, SubjectCount, Table};
 use crate::finding::Severity;
 use crate::selection::{Demand, Field, Need, Selection};
 
-/// What the fine tally is split by.
+/// The fields by which the table is split.
 const SPLIT: [Field; 7] = [
     Field::Framework,
     Field::Control,
@@ -21,42 +21,42 @@ const SPLIT: [Field; 7] = [
     Field::Region,
 ];
 
-/// The answer for a selection that is only asked for to exist, where the settings' filters leave
-/// out some of what does. It proves that the selection is no typo, and must never raise a pass
-/// rate: none of it counts as passed.
-pub fn beyond_filters(selection: &Selection, any: u64) -> SelectionCount {
+/// The answer for a selection of which only the existence matters, where the filters of the settings
+/// leave out some checks. It proves that the selection is not a typo. None of it counts as passed,
+/// so it never raises a pass rate.
+pub(super) fn beyond_filters(selection: &Selection, any: u64) -> SelectionCount {
     answer(selection, 0, any)
 }
 
-pub fn answer(selection: &Selection, passed: u64, failed: u64) -> SelectionCount {
+pub(super) fn answer(selection: &Selection, passed: u64, failed: u64) -> SelectionCount {
     SelectionCount { selection: selection.clone(), count: Count { passed: Some(passed), failed } }
 }
 
 /// Counts checks while they are read, and keeps none of them.
 pub struct Counter<'a> {
-    /// The settings' severities: what is outside them is no pass of ours.
+    /// The severities of the settings. Passed checks of others are not counted.
     severities: Option<&'a BTreeSet<Severity>>,
     exact: Vec<Exact<'a>>,
-    cells: HashMap<Key, Passed>,
+    rows: HashMap<Key, Passed>,
     failed: HashMap<Key, u64>,
 }
 
 struct Exact<'a> {
     demand: &'a Demand,
     passed: u64,
-    /// Checks that match, whatever the settings' filters say of them.
+    /// Checks that match, also those that the filters of the settings leave out.
     any: u64,
 }
 
 struct Passed {
     passed: u64,
-    /// Which exact demands take this subject.
+    /// The exact demands that select this subject.
     exact: Box<[usize]>,
 }
 
 impl<'a> Counter<'a> {
-    /// `failed`: the failures, which were counted before. `filtered`: whether the settings leave
-    /// out checks by severity or status, so that more exists than may be counted.
+    /// `failed`: failed checks, which were counted before. `filtered`: whether the settings leave
+    /// out checks by severity or status, so that more exist than are counted.
     pub fn new(
         demands: &[&'a Demand],
         severities: Option<&'a BTreeSet<Severity>>,
@@ -71,7 +71,7 @@ impl<'a> Counter<'a> {
         Self {
             severities,
             exact: demands.iter().copied().filter(needs_own).map(exact).collect(),
-            cells: HashMap::new(),
+            rows: HashMap::new(),
             failed,
         }
     }
@@ -82,21 +82,21 @@ impl<'a> Counter<'a> {
     /// If its controls cannot be read.
     pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
         let key = shared.key(row)?;
-        let key = if row.passed { key.of_pass() } else { key };
-        let ours = row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));
+        let counts =
+            row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));
         let exact = &mut self.exact;
-        let fine = self.cells.entry(key).or_insert_with(|| {
+        let passed = self.rows.entry(key).or_insert_with(|| {
             let subject = shared.subject(key);
-            let takes = |(at, one): (usize, &Exact<'_>)| {
+            let selects = |(at, one): (usize, &Exact<'_>)| {
                 one.demand.selection.matches(&subject).then_some(at)
             };
-            Passed { passed: 0, exact: exact.iter().enumerate().filter_map(takes).collect() }
+            Passed { passed: 0, exact: exact.iter().enumerate().filter_map(selects).collect() }
         });
-        fine.passed += u64::from(ours);
-        for at in &fine.exact {
+        passed.passed += u64::from(counts);
+        for at in &passed.exact {
             let Some(exact) = exact.get_mut(*at) else { continue };
             if exact.demand.selection.matches_resource(row.resource_id, row.resource_name) {
-                exact.passed += u64::from(ours);
+                exact.passed += u64::from(counts);
                 exact.any += 1;
             }
         }
@@ -114,7 +114,7 @@ impl<'a> Counter<'a> {
         }));
         let mut sums: HashMap<Key, (u64, u64)> =
             self.failed.into_iter().map(|(key, failed)| (key, (0, failed))).collect();
-        for (key, Passed { passed, .. }) in self.cells {
+        for (key, Passed { passed, .. }) in self.rows {
             if passed > 0 {
                 sums.entry(key).or_default().0 = passed;
             }

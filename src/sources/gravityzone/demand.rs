@@ -1,4 +1,4 @@
-//! Which request tells what a gate needs to know of passed checks.
+//! Which requests count the checks of a selection.
 
 use std::collections::BTreeSet;
 
@@ -7,49 +7,53 @@ use super::words::SEVERITIES;
 use crate::finding::Severity;
 use crate::selection::{Demand, Field, Need, Pattern, Selection};
 
-/// How a selection can be counted.
+/// How a selection is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// By totals: of this query, and of these severities if there are some.
+pub(super) enum Method {
+    /// By totals of this query, for these severities if there are any.
     Totals(Query, Option<BTreeSet<Severity>>),
-    /// Not at all: the settings' filters leave out all that it selects.
+    /// Not at all: the filters of the settings leave out everything that it selects.
     Nothing,
     /// Only by reading rows.
     Rows,
 }
 
-/// How to count the checks of `selection` within the settings' scope and severities.
-pub fn way(selection: &Selection, scope: &Query, limit: Option<&BTreeSet<Severity>>) -> Way {
+/// How to count the checks of `selection` within the scope and the severities of the settings.
+pub(super) fn method(
+    selection: &Selection,
+    scope: &Query,
+    limit: Option<&BTreeSet<Severity>>,
+) -> Method {
     let mut query = scope.clone();
     for (field, patterns) in &selection.words {
         let filter = match field {
             Field::Framework => Filter::SystemCompliance,
             Field::ResourceType => Filter::ResourceTypes,
-            _ => return Way::Rows,
+            _ => return Method::Rows,
         };
-        let Some(words) = literals(patterns) else { return Way::Rows };
-        // The platform takes one list a filter, so that two cannot be AND-ed unless the one is
-        // within the other.
+        let Some(words) = literals(patterns) else { return Method::Rows };
+        // The platform takes one list per filter, so two lists cannot be intersected unless one of
+        // them contains the other.
         if query.values(filter).is_some_and(|limit| !words.is_subset(limit)) {
-            return Way::Rows;
+            return Method::Rows;
         }
         query = query.with(filter, words);
     }
     let known = |severity: &Severity| SEVERITIES.contains(severity);
     match (&selection.severity, limit) {
-        (None, limit) => Way::Totals(query, limit.cloned()),
+        (None, limit) => Method::Totals(query, limit.cloned()),
         (Some(wanted), limit) => {
             let within = |severity: &Severity| limit.is_none_or(|limit| limit.contains(severity));
             let asked: BTreeSet<_> = wanted.iter().copied().filter(known).filter(within).collect();
             match asked.is_empty() {
-                true => Way::Nothing,
-                false => Way::Totals(query, Some(asked)),
+                true => Method::Nothing,
+                false => Method::Totals(query, Some(asked)),
             }
         }
     }
 }
 
-/// The words, if the platform can compare them as we do.
+/// The words, if the platform compares them as a selector does.
 fn literals(patterns: &[Pattern]) -> Option<BTreeSet<String>> {
     patterns
         .iter()
@@ -58,8 +62,8 @@ fn literals(patterns: &[Pattern]) -> Option<BTreeSet<String>> {
         .collect()
 }
 
-/// The demands without those that ask for the same. Who needs passes learns existence, too.
-pub fn distinct(demands: &[Demand], passes_known: bool) -> Vec<Demand> {
+/// The demands, one for each selection. A count of passed checks shows existence, too.
+pub(super) fn distinct(demands: &[Demand], passes_known: bool) -> Vec<Demand> {
     let mut kept: Vec<Demand> = Vec::new();
     let worth_asking = |demand: &&Demand| match demand.need {
         Need::Passes => passes_known,
@@ -92,58 +96,61 @@ mod tests {
     }
 
     #[test]
-    fn literals_that_the_platform_can_filter_by_are_totals() {
+    fn literals_that_the_platform_can_filter_by_are_counted_by_totals() {
         let all = Query::default();
         let nist = scope(Filter::SystemCompliance, &["nist"]);
         let cases = [
-            (Selection::default(), Way::Totals(all.clone(), None)),
-            (words(Field::Framework, &["nist"]), Way::Totals(nist, None)),
+            (Selection::default(), Method::Totals(all.clone(), None)),
+            (words(Field::Framework, &["nist"]), Method::Totals(nist, None)),
             (
                 words(Field::ResourceType, &["a", "b"]),
-                Way::Totals(scope(Filter::ResourceTypes, &["a", "b"]), None),
+                Method::Totals(scope(Filter::ResourceTypes, &["a", "b"]), None),
             ),
             (
                 severe(&[Severity::High, Severity::Unknown]),
-                Way::Totals(all.clone(), Some([Severity::High].into())),
+                Method::Totals(all.clone(), Some([Severity::High].into())),
             ),
-            (words(Field::Framework, &["nist*"]), Way::Rows),
-            (words(Field::Framework, &["nist", "so?"]), Way::Rows),
-            (words(Field::ResourceType, &["a,b"]), Way::Rows),
-            (words(Field::ResourceType, &[""]), Way::Rows),
-            (words(Field::Rule, &["cloud_scan/x"]), Way::Rows),
-            (words(Field::Control, &["nist/CM-7"]), Way::Rows),
-            (words(Field::Account, &["prod"]), Way::Rows),
-            (words(Field::Region, &["eu-west-3"]), Way::Rows),
-            (words(Field::Resource, &["i-1"]), Way::Rows),
+            (words(Field::Framework, &["nist*"]), Method::Rows),
+            (words(Field::Framework, &["nist", "so?"]), Method::Rows),
+            (words(Field::ResourceType, &["a,b"]), Method::Rows),
+            (words(Field::ResourceType, &[""]), Method::Rows),
+            (words(Field::Rule, &["cloud_scan/x"]), Method::Rows),
+            (words(Field::Control, &["nist/CM-7"]), Method::Rows),
+            (words(Field::Account, &["prod"]), Method::Rows),
+            (words(Field::Region, &["eu-west-3"]), Method::Rows),
+            (words(Field::Resource, &["i-1"]), Method::Rows),
         ];
         for (selection, expected) in cases {
-            assert_eq!(way(&selection, &all, None), expected, "{selection}");
+            assert_eq!(method(&selection, &all, None), expected, "{selection}");
         }
     }
 
     #[test]
-    fn settings_and_selection_are_intersected_or_left_to_rows() {
+    fn settings_and_selection_are_intersected_or_counted_by_rows() {
         let limit = BTreeSet::from([Severity::High, Severity::Critical]);
         let all = Query::default();
         let cases = [
-            (Selection::default(), Way::Totals(all.clone(), Some(limit.clone()))),
+            (Selection::default(), Method::Totals(all.clone(), Some(limit.clone()))),
             (
                 severe(&[Severity::High, Severity::Low]),
-                Way::Totals(all.clone(), Some([Severity::High].into())),
+                Method::Totals(all.clone(), Some([Severity::High].into())),
             ),
-            (severe(&[Severity::Low]), Way::Nothing),
+            (severe(&[Severity::Low]), Method::Nothing),
         ];
         for (selection, expected) in cases {
-            assert_eq!(way(&selection, &all, Some(&limit)), expected, "{selection}");
+            assert_eq!(method(&selection, &all, Some(&limit)), expected, "{selection}");
         }
         let both = scope(Filter::SystemCompliance, &["nist", "soc-2"]);
         let one = scope(Filter::SystemCompliance, &["nist"]);
-        assert_eq!(way(&words(Field::Framework, &["nist"]), &both, None), Way::Totals(one, None));
-        assert_eq!(way(&words(Field::Framework, &["iso"]), &both, None), Way::Rows);
+        assert_eq!(
+            method(&words(Field::Framework, &["nist"]), &both, None),
+            Method::Totals(one, None)
+        );
+        assert_eq!(method(&words(Field::Framework, &["iso"]), &both, None), Method::Rows);
     }
 
     #[test]
-    fn demands_for_the_same_are_asked_once() {
+    fn demands_for_one_selection_are_merged() {
         let rule = words(Field::Rule, &["x"]);
         let demand = |selection: &Selection, need| Demand { selection: selection.clone(), need };
         let all = Selection::default();

@@ -1,6 +1,6 @@
-//! Failed checks become findings (fact sheet §2.4).
+//! Failed checks become findings (docs/platforms/gravityzone.md#findings).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -10,27 +10,38 @@ use super::shared::{Key, Pool, Shared};
 use super::wire::Row;
 use super::words::Status;
 use crate::finding::{Finding, Fingerprint, Severity};
-use crate::selection::Selection;
-use crate::text;
+use crate::selection::{Field, Selection};
+use crate::text::{self, Undocumented};
 
-/// Odd words that are named one by one; the rest is only counted.
-const MOST_NAMED: usize = 5;
-
-/// The failures collected so far.
+/// Failed checks so far.
 #[derive(Default)]
 pub struct Findings {
     found: Vec<Found>,
     statuses: Pool<str, Arc<str>>,
-    odd_severities: BTreeMap<String, u64>,
-    odd_statuses: BTreeMap<String, u64>,
-    odd_times: u64,
+    undocumented_severities: Undocumented,
+    undocumented_originals: Undocumented,
+    undocumented_statuses: Undocumented,
+    missing: Missing,
+    /// Failed checks whose severity was lowered on the platform.
+    lowered: u64,
+}
+
+/// Failed checks without a field.
+#[derive(Default)]
+struct Missing {
+    scan_name: u64,
+    region: u64,
+    resource_type: u64,
+    created_at: u64,
 }
 
 struct Found {
     finding: Finding,
-    /// The platform's id of the check; only tells findings apart here, it may be issued anew by
-    /// every scan.
+    /// The platform's id of the check. It only orders findings here, since every scan may issue new
+    /// ids.
     check: Box<str>,
+    /// The severity on the platform now, by which the platform's filters compare.
+    severity: Severity,
 }
 
 impl Findings {
@@ -44,74 +55,93 @@ impl Findings {
         let resource = row.resource_id.or(row.resource_name).unwrap_or_default();
         let identity = [row.rule, row.scan_id, resource, row.region.unwrap_or_default()];
         let created_at = row.created_at.and_then(time);
-        if row.severity == Severity::Unknown {
-            note(&mut self.odd_severities, row.severity_word);
-        }
-        self.odd_times += u64::from(created_at.is_none());
+        self.note(row);
+        self.missing.created_at += u64::from(created_at.is_none());
+        let lowered = row
+            .original_severity
+            .filter(|original| row.severity < *original && *original != Severity::Unknown);
+        self.lowered += u64::from(lowered.is_some());
         self.found.push(Found {
             finding: Finding {
                 open: row.status.and_then(Status::from_platform).is_none_or(Status::is_open),
                 status,
                 resource_id: row.resource_id.map(Box::from),
                 resource_name: row.resource_name.map(Box::from),
+                reason: lowered.map(|original| {
+                    format!("severity lowered from {original} to {} on the platform", row.severity)
+                        .into()
+                }),
                 created_at,
                 ..Finding::new(shared.subject(key), Fingerprint::of(&identity))
             },
             check: row.id.into(),
+            severity: row.severity,
         });
         Ok(key)
     }
 
-    /// The status word; a documented one in its documented spelling, so that selectors meet it.
+    /// Counts undocumented words and missing fields.
+    fn note(&mut self, row: &Row<'_>) {
+        if row.severity == Severity::Unknown {
+            self.undocumented_severities.add(row.severity_word);
+        }
+        if row.original_severity == Some(Severity::Unknown) {
+            self.undocumented_originals.add(row.original_word);
+        }
+        self.missing.scan_name += u64::from(row.scan_name.is_none());
+        self.missing.region += u64::from(row.region.is_none());
+        self.missing.resource_type += u64::from(row.resource_type.is_none());
+    }
+
+    /// The status word. A documented one is spelled as documented, so that selectors match it.
     fn status(&mut self, word: &str) -> Arc<str> {
         let documented = Status::from_platform(word);
         if documented.is_none() {
-            note(&mut self.odd_statuses, Some(word));
+            self.undocumented_statuses.add(Some(word));
         }
         let word = documented.map_or(word, |status| status.word());
         let number = self.statuses.text(word);
         self.statuses.get(number).cloned().unwrap_or_default()
     }
 
-    /// How many there are.
-    pub fn total(&self) -> u64 {
-        self.found.len() as u64
+    /// Whether any of them shows that a selection is not a typo.
+    pub(super) fn prove(&self, selection: &Selection) -> bool {
+        self.found.iter().any(|found| selection.is_proven_by(&found.finding))
     }
 
-    /// How many are within a selection that has neither status nor age.
-    pub fn within(&self, selection: &Selection) -> u64 {
-        self.matches(selection).count() as u64
+    /// How many may be within a selection that has neither status nor age.
+    pub(super) fn within(&self, selection: &Selection) -> u64 {
+        let at_any_time = DateTime::UNIX_EPOCH;
+        let found = self.found.iter();
+        found.filter(|found| selection.matches_finding(&found.finding, at_any_time)).count() as u64
     }
 
-    /// The same as the platform's filters count them: they know no unknown severity.
-    pub fn within_as_filtered(&self, selection: &Selection) -> u64 {
-        let known = |finding: &&Finding| {
-            selection.severity.is_none() || finding.subject.severity != Severity::Unknown
+    /// How many the platform counts, which compares only what a check states: with its severity of
+    /// now, within these if there are any.
+    pub(super) fn within_as_filtered(
+        &self,
+        selection: &Selection,
+        severities: Option<&BTreeSet<Severity>>,
+    ) -> u64 {
+        let words = selection.only(|field| field != Field::Severity);
+        let is_counted = |found: &&Found| {
+            words.is_proven_by(&found.finding)
+                && severities.is_none_or(|asked| asked.contains(&found.severity))
         };
-        self.matches(selection).filter(known).count() as u64
+        self.found.iter().filter(is_counted).count() as u64
     }
 
-    fn matches<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = &'a Finding> {
-        self.found.iter().map(|found| &found.finding).filter(|finding| {
-            selection.matches(&finding.subject)
-                && selection.matches_resource(
-                    finding.resource_id.as_deref(),
-                    finding.resource_name.as_deref(),
-                )
-        })
-    }
-
-    /// The findings, each with a fingerprint of its own, and what a reader should know of them.
+    /// The findings, each with a fingerprint of its own, and notes for the report.
     pub fn finish(mut self) -> (Vec<Finding>, Vec<String>) {
-        self.tell_apart();
+        self.make_fingerprints_unique();
         let notes = self.notes();
         (self.found.into_iter().map(|found| found.finding).collect(), notes)
     }
 
-    /// Several checks of one rule on one resource would share a fingerprint. The oldest keeps it,
-    /// the next ones get their place in line into theirs. So a baseline that knows two of them
-    /// shows the third as new, whatever ids the platform gave to the three today.
-    fn tell_apart(&mut self) {
+    /// Several checks of one rule on one resource share a fingerprint. The oldest keeps it. The
+    /// fingerprints of the others include their place among them. A baseline that has two of them
+    /// then shows a third as new, whatever ids the platform gives to the three.
+    fn make_fingerprints_unique(&mut self) {
         fn order(found: &Found) -> impl Ord {
             (found.finding.fingerprint, found.finding.created_at, &found.check)
         }
@@ -126,46 +156,36 @@ impl Findings {
     }
 
     fn notes(&self) -> Vec<String> {
+        const NOUN: &str = "failed check";
+        let unknown = "counted as unknown, which every severity matches";
         let words = [
-            (&self.odd_severities, "severity", "counted as unknown, which every severity matches"),
-            (&self.odd_statuses, "status", "counted as open"),
+            self.undocumented_severities.note(NOUN, "severity", unknown),
+            self.undocumented_originals.note(NOUN, "original severity", unknown),
+            self.undocumented_statuses.note(NOUN, "status", "counted as open"),
         ];
-        let mut notes: Vec<_> = words
-            .into_iter()
-            .filter(|(words, ..)| !words.is_empty())
-            .map(|(words, field, meaning)| {
-                let named: Vec<_> = words
-                    .iter()
-                    .take(MOST_NAMED)
-                    .map(|(word, times)| format!("{word} ({})", text::thousands(*times)))
-                    .collect();
-                let more = words.len().saturating_sub(MOST_NAMED);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let checks = text::count(words.values().sum(), "failed check");
-                format!(
-                    "{checks} with a {field} that is not documented, {meaning}: {}{more}",
-                    named.join(", ")
-                )
-            })
-            .collect();
-        if self.odd_times > 0 {
-            notes.push(format!(
-                "{} without a readable `created_at`; `older_than` matches all of them",
-                text::count(self.odd_times, "failed check")
-            ));
-        }
-        notes
+        let lowered = (self.lowered > 0).then(|| {
+            format!(
+                "{} with a severity that was lowered on the platform; the original one counts",
+                text::count(self.lowered, NOUN)
+            )
+        });
+        let Missing { scan_name, region, resource_type, created_at } = self.missing;
+        let missing = [
+            (scan_name, "`scan_name`", "account"),
+            (region, "`resource_region`", "region"),
+            (resource_type, "`resource_type`", "resource_type"),
+            (created_at, "readable `created_at`", "older_than"),
+        ];
+        let missing = missing.into_iter().filter(|(count, ..)| *count > 0);
+        let missing = missing.map(|(count, field, selector)| {
+            let checks = text::count(count, NOUN);
+            format!("{checks} without a {field}; every `{selector}` selector matches them")
+        });
+        words.into_iter().flatten().chain(lowered).chain(missing).collect()
     }
 }
 
-/// Counts a word, or its absence, under a name that can be shown.
-fn note(words: &mut BTreeMap<String, u64>, word: Option<&str>) {
-    let name = word
-        .map_or_else(|| "none given".to_owned(), |word| format!("`{}`", text::one_line(word, 40)));
-    *words.entry(name).or_default() += 1;
-}
-
-/// RFC 3339; without a zone, as the cursors have it, it is UTC (fact sheet §2.2).
+/// RFC 3339. Without a zone, as in the cursors, it is UTC (docs/platforms/gravityzone.md#age).
 fn time(text: &str) -> Option<DateTime<Utc>> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
     zoned.or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc())).ok()
@@ -187,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn open_is_whatever_is_not_documented_as_anything_else() {
+    fn every_other_status_than_the_documented_exceptions_is_open() {
         let cases = [
             (json!("open"), true, Some("open")),
             (json!(null), true, None),
@@ -205,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_checks_share_is_kept_once() {
-        // The order of controls is not stable (fact sheet §2.5, no. 11).
+        // The order of controls is not stable.
         let mut turned = check("2");
         turned
             .pointer_mut("/relationships/controls/data")
@@ -268,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_tell_resources_accounts_and_regions_apart() {
+    fn fingerprints_differ_by_resource_account_and_region() {
         let cases = [
             ("/attributes/resource_id", json!("other")),
             ("/attributes/resource_region", json!("eu-west-3")),
@@ -301,12 +321,44 @@ mod tests {
     }
 
     #[test]
-    fn odd_words_are_counted_and_at_most_five_are_named() {
+    fn undocumented_words_and_missing_fields_are_noted() {
         let records: Vec<_> = (0..7)
             .map(|n| check_with(&n.to_string(), "/attributes/severity", json!(format!("s{n}\n"))))
             .collect();
         let (_, notes) = findings(&records);
-        assert!(notes[0].starts_with("7 failed checks with a severity"), "{}", notes[0]);
-        assert!(notes[0].ends_with("`s4` (1) and 2 more"), "{}", notes[0]);
+        assert!(notes[0].starts_with("7 failed checks with an undocumented severity"), "{notes:?}");
+        assert!(notes[0].ends_with("`s4` (1) and 2 more"), "{notes:?}");
+
+        for (field, selector) in
+            [("scan_name", "account"), ("resource_region", "region"), ("resource_type", "type")]
+        {
+            let record = check_with("1", &format!("/attributes/{field}"), Value::Null);
+            let (_, notes) = findings(&[check("2"), record]);
+            let start = format!("1 failed check without a `{field}`; every `");
+            let is_there = |note: &String| note.starts_with(&start) && note.contains(selector);
+            assert!(notes.iter().any(is_there), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_lowered_severity_is_stated_with_its_finding() {
+        let lowered = check_with("1", "/attributes/original_severity", json!("critical"));
+        let (found, notes) = findings(&[lowered, check("2")]);
+        let mut reasons: Vec<_> =
+            found.iter().map(|f| (f.subject.severity, f.reason.as_deref())).collect();
+        reasons.sort();
+        let reason = "severity lowered from critical to medium on the platform";
+        assert_eq!(reasons, [(Severity::Medium, None), (Severity::Critical, Some(reason))]);
+        assert!(
+            notes[0].starts_with("1 failed check with a severity that was lowered"),
+            "{notes:?}"
+        );
+    }
+
+    /// A gate may select accounts by name, and the name is not stated.
+    #[test]
+    fn a_check_without_a_scan_name_states_no_account() {
+        let (found, _) = findings(&[check_with("1", "/attributes/scan_name", Value::Null)]);
+        assert_eq!(found[0].subject.account, None);
     }
 }

@@ -1,17 +1,17 @@
-//! Bitdefender GravityZone Cloud Security: `GET /cspm/checks` (fact sheet §2).
+//! Bitdefender GravityZone Cloud Security: `GET /cspm/checks` (docs/platforms/gravityzone.md).
 //!
 //! ```text
-//! settings.rs   the keys of a policy, validated         words.rs     the documented words
-//! collect.rs    the order of questions                  passes.rs    what gates ask of passes
-//! query.rs      what is asked, and who belongs to it    demand.rs    which request tells what
-//! walk.rs       pages, one after another                wire.rs      the JSON of a check
-//! findings.rs   failed checks become findings           count.rs     passed checks become counts
-//! shared.rs     rules, accounts, … kept once            balance.rs   whether it adds up
+//! settings.rs   the keys of a policy, validated        words.rs     documented words
+//! collect.rs    the order of requests                  passes.rs    counts of passed checks
+//! query.rs      a request, and which checks match it   demand.rs    how a selection is counted
+//! walk.rs       reads pages                            wire.rs      the JSON of a check
+//! findings.rs   failed checks become findings          count.rs     checks become counts
+//! shared.rs     rules, accounts, … kept once           balance.rs   whether the totals add up
 //! ```
 //!
-//! Failures are read as rows, everything else as totals: a page of one check says how many there
-//! are. Rows of passes are read only for selectors that the platform cannot apply, and only
-//! counted.
+//! Failed checks are read as rows. Everything else is read as a total, which a page of one check
+//! states. Rows of passed checks are read only for selectors that the platform cannot apply, and
+//! are only counted.
 
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
 };
 use crate::stop::Stop;
 use crate::text;
@@ -37,10 +37,11 @@ pub mod query;
 mod settings;
 pub mod shared;
 pub mod walk;
-pub mod wire;
+mod wire;
 mod words;
 
 pub use settings::Settings;
+use words::Status;
 
 pub const SYSTEM: System = System {
     name: "gravityzone",
@@ -59,8 +60,8 @@ pub const SYSTEM: System = System {
         Field::Region,
         Field::OlderThan,
     ],
-    // `created_at` is the oldest appearance of a finding; no field says when a check last ran
-    // (fact sheet §2.3).
+    // `created_at` is the first appearance of a finding. No field states when a check last ran
+    // (docs/platforms/gravityzone.md#age).
     states_time: false,
     renew: None,
 };
@@ -85,6 +86,20 @@ impl Describe for Settings {
 
     fn passes_unknown(&self) -> Option<String> {
         self.filters.passes_unknown()
+    }
+
+    /// A word that no check can have would match nothing, and the gate would always pass.
+    fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
+        let statuses = Status::ALL.map(|status| status.word().to_owned());
+        (field == Field::Status).then(|| statuses.into())
+    }
+
+    fn reads(&self, field: Field) -> Option<Reads> {
+        match field {
+            Field::Severity => Some(self.filters.severities_read()),
+            Field::Status => Some(self.filters.statuses_read()),
+            _ => None,
+        }
     }
 }
 

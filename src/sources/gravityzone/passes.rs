@@ -1,38 +1,38 @@
-//! What the gates need to know of checks that did not fail: totals, proven, or else one walk.
+//! What the gates need to know of passed checks: proven totals, or one walk over rows.
 
 use std::collections::BTreeSet;
 
 use super::collect::{Collection, contradictory};
 use super::count::{self, Counter};
-use super::demand::{self, Way};
+use super::demand::{self, Method};
 use super::query::Query;
 use super::walk;
 use super::words::SEVERITIES;
 use crate::evidence::SelectionCount;
-use crate::finding::{Problem, Severity};
+use crate::finding::{Problem, Severity, Subject};
 use crate::selection::{Demand, Field, Need, Selection};
 
 impl Collection<'_> {
-    /// Totals where the platform can count, one walk over rows for all the rest.
+    /// Counts by totals where the platform can count, and by one walk over rows for the rest.
     pub(super) async fn answer_demands(&mut self) -> Result<(), Problem> {
         let demands = std::mem::take(&mut self.demands);
         let mut for_rows = Vec::new();
         for demand in &demands {
             let Demand { selection, need } = demand;
-            if *need == Need::Existence && self.findings.within(selection) > 0 {
+            if *need == Need::Existence && self.findings.prove(selection) {
                 continue;
             }
-            let counted = match demand::way(selection, &self.scope, self.severities.as_ref()) {
-                Way::Rows => None,
-                Way::Nothing => Some(count::answer(selection, 0, 0)),
-                Way::Totals(query, severities) => {
+            let counted = match demand::method(selection, &self.scope, self.severities.as_ref()) {
+                Method::Rows => None,
+                Method::Nothing => Some(count::answer(selection, 0, 0)),
+                Method::Totals(query, severities) => {
                     let counted = match need {
                         Need::Existence => self.existing(selection, &query).await?,
                         Need::Passes => self.passed(selection, &query, severities).await?,
                     };
                     if counted.is_none() {
                         self.part.notes.push(format!(
-                            "the platform's filters do not count {selection} as its rows have it; \
+                            "the platform's filters do not count {selection} as its rows do, so \
                              passed checks were read row by row"
                         ));
                     }
@@ -50,8 +50,8 @@ impl Collection<'_> {
         }
     }
 
-    /// Whether any check that did not fail matches, if a total can tell. That none does would make
-    /// the gate red, so then it takes rows to say so.
+    /// How many passed checks match, if a total shows any. If it shows none, only rows can prove
+    /// that: the gate would be red.
     async fn existing(
         &mut self,
         selection: &Selection,
@@ -66,8 +66,8 @@ impl Collection<'_> {
         }))
     }
 
-    /// How many checks passed, if totals can tell. A pass rate then stands on the platform's
-    /// filters, so each of them is proven: that it is applied, and as we would.
+    /// How many checks passed, if totals can show it. A pass rate then relies on the filters of the
+    /// platform, so each of them is proven: the platform must apply it as a selector would.
     async fn passed(
         &mut self,
         selection: &Selection,
@@ -86,8 +86,9 @@ impl Collection<'_> {
         let Some(all) = all else { return Ok(None) };
         let answer = |passed| count::answer(selection, passed, self.findings.within(selection));
         let Some(severities) = severities else { return Ok(Some(answer(all))) };
-        // The documentation speaks of findings only, although passes have a severity (fact sheet
-        // §2.5, no. 7). Where the two halves are not the whole, rows have to tell.
+        // The documentation of this filter speaks of findings only, although passed checks have a
+        // severity (docs/platforms/gravityzone.md#gaps-in-the-documentation). Where the two halves
+        // are not the whole, rows are counted.
         let others: BTreeSet<_> =
             SEVERITIES.into_iter().filter(|severity| !severities.contains(severity)).collect();
         let half = self.total(&passes.clone().severities(Some(severities))).await?;
@@ -98,25 +99,25 @@ impl Collection<'_> {
         Ok((half.checked_add(other_half) == Some(all)).then(|| answer(half)))
     }
 
-    /// Failures were read as rows, so the same filters must count as many of them as we do.
+    /// Failed checks were read as rows, so a query must count as many of them.
     async fn proven_on_failures(
         &mut self,
         selection: &Selection,
         query: &Query,
         severities: Option<BTreeSet<Severity>>,
     ) -> Result<bool, Problem> {
-        if *selection == Selection::default() {
+        if *selection == Selection::default() && severities.is_none() {
             return Ok(true);
         }
+        let read = self.findings.within_as_filtered(selection, severities.as_ref());
         let failures = query.clone().results(false).severities(severities);
-        let counted = self.total_of(&failures, selection).await?;
-        Ok(counted == Some(self.findings.within_as_filtered(selection)))
+        Ok(self.total_of(&failures, selection).await? == Some(read))
     }
 
-    /// One walk for all demands that only rows can answer.
+    /// One walk over rows, for all demands that totals cannot answer.
     async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Problem> {
         let filtered = self.filtered();
-        // What the filters leave out can still prove that a selection is no typo.
+        // A check that the filters leave out can still prove that a selection is not a typo.
         let beyond = filtered && demands.iter().any(|demand| demand.need == Need::Existence);
         let (query, doing) = match beyond {
             true => (self.scope.clone(), "reading all checks"),
@@ -141,8 +142,8 @@ impl Collection<'_> {
         Ok(())
     }
 
-    /// The total of a query that stands for a selection; `None` if the one check that comes with
-    /// it is not within the selection, so that the two compare words differently.
+    /// The total of a query for a selection. `None` if the one check of its page is not within the
+    /// selection: then the platform compares words differently.
     async fn total_of(
         &mut self,
         query: &Query,
@@ -152,7 +153,9 @@ impl Collection<'_> {
         let mut alike = true;
         let total = walk::total(self.session, query, |row| {
             let key = shared.key(row)?;
-            alike &= selection.matches(&shared.subject(key));
+            // The platform compares the severity of now.
+            let subject = Subject { severity: row.severity, ..shared.subject(key) };
+            alike &= selection.matches(&subject);
             Ok(())
         });
         let total = total.await?;

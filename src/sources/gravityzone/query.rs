@@ -1,4 +1,4 @@
-//! What is asked of `GET /cspm/checks`, and whether a check belongs to the answer.
+//! The query of `GET /cspm/checks`, and whether a check matches it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::finding::{Cause, Severity};
 use crate::http::{Call, Http};
 use crate::text;
 
-/// A filter that takes ids or names of the user's own.
+/// A filter by ids or names that users choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Filter {
     Scans,
@@ -33,7 +33,7 @@ impl Filter {
     }
 }
 
-/// Which checks are asked for. Filters are AND-ed, the values of one OR-ed; empty means all.
+/// Which checks are requested. A check must match every filter, by one of its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     values: BTreeMap<Filter, BTreeSet<String>>,
@@ -54,26 +54,26 @@ impl Query {
         Self { passed: Some(passed), ..self }
     }
 
-    /// `None` takes all.
+    /// `None` means all.
     #[must_use]
     pub fn severities(self, severities: Option<BTreeSet<Severity>>) -> Self {
         Self { severities, ..self }
     }
 
-    /// `None` takes all.
+    /// `None` means all.
     #[must_use]
     pub fn statuses(self, statuses: Option<BTreeSet<Status>>) -> Self {
         Self { statuses, ..self }
     }
 
-    /// What a filter is limited to, if it is.
+    /// The values of a filter, if it is set.
     pub fn values(&self, filter: Filter) -> Option<&BTreeSet<String>> {
         self.values.get(&filter)
     }
 
-    /// Whether a severity is within the filter.
-    pub fn matches_severity(&self, severity: Severity) -> bool {
-        self.severities.as_ref().is_none_or(|asked| asked.contains(&severity))
+    /// The filters and their values.
+    pub(super) fn filters(&self) -> impl Iterator<Item = (Filter, &BTreeSet<String>)> {
+        self.values.iter().map(|(filter, values)| (*filter, values))
     }
 
     /// Every value of every filter.
@@ -81,7 +81,7 @@ impl Query {
         self.values.iter().flat_map(|(filter, values)| values.iter().map(|value| (*filter, value)))
     }
 
-    /// The request. Several values are one list with commas (fact sheet §2.2).
+    /// The request. Several values are one list with commas (docs/platforms/gravityzone.md#filters).
     pub fn request<'a>(&self, http: &'a Http, page_limit: u64) -> Call<'a> {
         let call = self
             .parameters()
@@ -105,12 +105,12 @@ impl Query {
         passed.into_iter().chain(severities).chain(statuses).chain(values).collect()
     }
 
-    /// Whether a check may be in the answer. A filter that the platform ignores must not go
-    /// unnoticed: it would count what was not asked for.
+    /// Checks that a check matches the query. If the platform ignored a filter, too much would be
+    /// counted.
     ///
     /// # Errors
-    /// What the check has, and what was asked for. Ids and names are not compared: which of the
-    /// two a filter means is not documented.
+    /// If it does not match by result, severity or status. Ids and names are not compared, since the
+    /// documentation does not say which of the two a filter takes.
     pub fn admits(&self, row: &Row<'_>) -> Result<(), Fault> {
         let refuse = |field: &str, has: &str| {
             let has = text::one_line(has, 60);
@@ -122,7 +122,7 @@ impl Query {
         if self.passed.is_some_and(|passed| passed != row.passed) {
             return refuse("result", result_word(row.passed));
         }
-        if !self.matches_severity(row.severity) {
+        if self.severities.as_ref().is_some_and(|asked| !asked.contains(&row.severity)) {
             return refuse("severity", row.severity_word.unwrap_or("null"));
         }
         let has = row.status.and_then(Status::from_platform);
@@ -137,7 +137,7 @@ impl Query {
     }
 }
 
-/// What is wrong with one record, to follow its name.
+/// A problem of one record. The text follows the record's name: `has no `id``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub cause: Cause,

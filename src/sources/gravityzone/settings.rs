@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::header::{self, HeaderName};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use url::Url;
 
 use super::SYSTEM;
 use super::query::{Filter, Query};
@@ -12,9 +13,11 @@ use super::words::{ResultWord, SEVERITIES, Status, StatusWord, Value};
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::Secret;
-use crate::sources::{Connection, OneOrMore, SeverityWord, schema_of, settings, written_as};
+use crate::sources::{Connection, OneOrMore, Reads, SeverityWord, schema_of, settings, written_as};
+use crate::text;
 
-/// Checks in one page. The bounds and the default are the predecessor's (fact sheet §2.2).
+/// Checks in one page. The bounds and the default are those of the predecessor
+/// (docs/platforms/gravityzone.md#pages).
 type PageLimit = crate::sources::PageLimit<500>;
 
 settings! {
@@ -33,7 +36,7 @@ settings! {
     }
 }
 
-/// Where the checks come from, and which of them.
+/// Where the checks come from, and which of them are read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
@@ -49,12 +52,13 @@ impl TryFrom<Keys> for Settings {
     fn try_from(keys: Keys) -> Result<Self, String> {
         let severities = keys.filters.severities();
         if severities.into_iter().flatten().any(|severity| !SEVERITIES.contains(&severity)) {
-            return Err(
-                "`filters.severities` has `none`, which GravityZone does not have".to_owned()
-            );
+            return Err("`filters.severities` has `none`, which is not a severity of GravityZone"
+                .to_owned());
         }
+        let connection = keys.connection(&SYSTEM)?;
+        check_url(&connection.url)?;
         Ok(Self {
-            connection: keys.connection(&SYSTEM)?,
+            connection,
             auth_header: keys.auth_header,
             filters: keys.filters,
             page_limit: keys.page_limit,
@@ -62,9 +66,32 @@ impl TryFrom<Keys> for Settings {
     }
 }
 
+/// GravityZone has two APIs, and their keys are often mistaken for each other
+/// (docs/platforms/gravityzone.md#access-and-errors).
+const CONTROL_CENTER: &str = "Basic authentication belongs to the JSON-RPC API of GravityZone \
+                              Control Center, which has no compliance checks; this source reads \
+                              the REST API of GravityZone Cloud Security";
+
+/// Refuses addresses that are often written by mistake.
+fn check_url(url: &Url) -> Result<(), String> {
+    let (host, path) = (url.host_str().unwrap_or_default(), url.path().to_ascii_lowercase());
+    let is_control_center = host.ends_with("gravityzone.bitdefender.com")
+        && !host.ends_with("cs.gravityzone.bitdefender.com");
+    if is_control_center || path.contains("jsonrpc") {
+        return Err(format!(
+            "`url` is an address of GravityZone Control Center. {CONTROL_CENTER}, as in \
+             `https://api.<region>.cs.gravityzone.bitdefender.com/v1`"
+        ));
+    }
+    match path.contains("/cspm") {
+        true => Err("`url` must end before `/cspm/checks`, as in `https://host/v1`".to_owned()),
+        false => Ok(()),
+    }
+}
+
 impl Settings {
-    /// How the token travels. Which header Cloud Security wants is inferred from its predecessor
-    /// (fact sheet §2.1), hence the choice.
+    /// How the token is sent. The header is known of the predecessor only, so it can be chosen
+    /// (docs/platforms/gravityzone.md#access-and-errors).
     pub(super) fn authentication(&self, token: Secret) -> Auth {
         match &self.auth_header.0 {
             name if name == header::AUTHORIZATION => Auth::Bearer(token),
@@ -106,8 +133,8 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    /// The filters that say which checks are meant, whatever came out of them. Severity, status
-    /// and result are not among them: they must not hide that nothing was evaluated.
+    /// The filters that say which checks are in scope, whatever their result. Severity, status and
+    /// result are not among them, so that they cannot hide that nothing was evaluated.
     pub(super) fn scope(&self) -> Query {
         let lists = [
             (Filter::Scans, &self.scans),
@@ -130,8 +157,7 @@ impl Filters {
         Some(words.iter().map(|word| word.0).collect())
     }
 
-    /// The statuses to ask for. `open` means the same here as in a gate, so it brings
-    /// `remediated` along.
+    /// The statuses to request. `open` includes `remediated`, as in a gate.
     pub(super) fn statuses(&self) -> Option<BTreeSet<Status>> {
         let OneOrMore(words) = self.statuses.as_ref()?;
         let mut statuses: BTreeSet<_> = words.iter().map(|word| word.0).collect();
@@ -141,7 +167,58 @@ impl Filters {
         Some(statuses)
     }
 
-    /// Why passes cannot be counted, if they cannot.
+    /// The severities of which failed checks are read.
+    pub(super) fn severities_read(&self) -> Reads {
+        let read = self.severities();
+        Reads {
+            limited_by: read.is_some().then_some("filters.severities"),
+            words: read
+                .unwrap_or_else(|| SEVERITIES.into())
+                .into_iter()
+                .map(|severity| severity.word().to_owned())
+                .collect(),
+        }
+    }
+
+    /// The statuses of which failed checks are read.
+    pub(super) fn statuses_read(&self) -> Reads {
+        let read = self.statuses();
+        Reads {
+            limited_by: read.is_some().then_some("filters.statuses"),
+            words: read
+                .unwrap_or_else(|| Status::ALL.into())
+                .into_iter()
+                .map(|status| status.word().to_owned())
+                .collect(),
+        }
+    }
+
+    /// What the filters leave out, for the reports.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<_> = self
+            .scope()
+            .filters()
+            .map(|(filter, values)| {
+                let values = text::listed(values, ", ", 12);
+                format!("only checks within `filters.{}`: {values}", filter.word())
+            })
+            .collect();
+        if self.severities.is_some() {
+            notes.push(format!(
+                "only failed checks within `filters.severities`: {} (now or originally)",
+                self.severities_read().words.join(", ")
+            ));
+        }
+        if self.statuses.is_some() {
+            notes.push(format!(
+                "only failed checks within `filters.statuses`: {}",
+                self.statuses_read().words.join(", ")
+            ));
+        }
+        notes
+    }
+
+    /// Why passed checks cannot be counted, if they cannot.
     pub(super) fn passes_unknown(&self) -> Option<String> {
         let sentence = match (&self.statuses, &self.results) {
             (Some(_), _) => {
@@ -158,8 +235,7 @@ impl Filters {
     }
 }
 
-/// Which results are asked for. Failures always are: a filter that leaves them out would make
-/// any gate green.
+/// Which results are requested. Failed checks always are: without them every gate would pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Results {
     passes: bool,
@@ -171,8 +247,8 @@ impl<'de> Deserialize<'de> for Results {
         let has = |passed| words.contains(&ResultWord(passed));
         if !has(false) {
             return Err(de::Error::custom(
-                "`results: pass` hides every failure, so that no gate could ever block; write \
-                 `fail`, or leave the key out",
+                "`results: pass` hides every failed check, so no gate could block; write `fail`, \
+                 or leave the key out",
             ));
         }
         Ok(Self { passes: has(true) })
@@ -191,7 +267,7 @@ impl Default for AuthHeader {
 
 impl<'de> Deserialize<'de> for AuthHeader {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Headers of the exchange itself, which a token would break or which would drop it.
+        /// Headers that the HTTP client sets itself.
         const TAKEN: [HeaderName; 10] = [
             header::ACCEPT,
             header::ACCEPT_ENCODING,
@@ -205,12 +281,18 @@ impl<'de> Deserialize<'de> for AuthHeader {
             header::USER_AGENT,
         ];
         let text = String::deserialize(deserializer)?;
+        if ["basic", "bearer"].iter().any(|scheme| text.eq_ignore_ascii_case(scheme)) {
+            return Err(de::Error::custom(format_args!(
+                "`{text}` is a way to authenticate, not the name of a header; `authorization` \
+                 sends `Authorization: Bearer <key>`. {CONTROL_CENTER}"
+            )));
+        }
         let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
             de::Error::custom(format_args!("`{text}` cannot be the name of an HTTP header"))
         })?;
         if TAKEN.contains(&name) {
             return Err(de::Error::custom(format_args!(
-                "`{text}` is a header of the exchange itself and cannot carry a token"
+                "`{text}` is set by the HTTP client and cannot carry a token"
             )));
         }
         Ok(Self(name))
@@ -242,12 +324,14 @@ mod tests {
     use super::*;
 
     fn read(mut keys: Value) -> Result<Settings, String> {
-        keys["url"] = "https://api.example.com/v1".into();
+        if keys.get("url").is_none() {
+            keys["url"] = "https://api.example.com/v1".into();
+        }
         Settings::deserialize(keys).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn defaults_are_those_of_the_fact_sheet() {
+    fn defaults_are_those_of_the_documentation() {
         let settings = read(json!({})).unwrap();
         assert_eq!(settings.auth_header, AuthHeader(HeaderName::from_static("x-api-key")));
         assert_eq!(settings.page_limit(), 500);
@@ -256,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_with_what_is_right() {
+    fn an_error_says_what_is_right() {
         let cases = [
             (json!({"filters": {"severities": "hihg"}}), "did you mean `high`?"),
             (json!({"filters": {"severities": ["high", "High"]}}), "`High` is not a severity"),
@@ -272,7 +356,13 @@ mod tests {
             (json!({"page_limit": 1001}), "1 to 1000"),
             (json!({"page_limit": -1}), "1 to 1000"),
             (json!({"auth_header": "x api key"}), "cannot be the name"),
-            (json!({"auth_header": "Host"}), "the exchange itself"),
+            (json!({"auth_header": "Host"}), "set by the HTTP client"),
+            (json!({"auth_header": "basic"}), "JSON-RPC API of GravityZone Control Center"),
+            (json!({"url": "https://host/v1/cspm/checks"}), "must end before `/cspm/checks`"),
+            (
+                json!({"url": "https://cloud.gravityzone.bitdefender.com/api/v1.0/jsonrpc"}),
+                "an address of GravityZone Control Center",
+            ),
             (json!({"token_env": "SYSDIG_API_TOKEN"}), "does not begin with `GRAVITYZONE_`"),
         ];
         for (keys, has) in cases {
@@ -313,14 +403,14 @@ mod tests {
     }
 
     #[test]
-    fn only_filters_of_what_is_meant_are_scope() {
+    fn severity_status_and_result_are_not_part_of_the_scope() {
         let keys =
             json!({"filters": {"severities": "high", "statuses": "open", "results": "fail"}});
         assert_eq!(read(keys).unwrap().filters.scope(), Query::default());
     }
 
     #[test]
-    fn open_brings_remediated_along() {
+    fn open_includes_remediated() {
         let statuses = |words: Value| read(json!({"filters": {"statuses": words}})).unwrap();
         let asked = statuses(json!(["open", "needs_review"])).filters.statuses().unwrap();
         assert_eq!(asked, [Status::Open, Status::Remediated, Status::NeedsReview].into());
@@ -340,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_decides_how_the_token_travels() {
+    fn the_header_decides_how_the_token_is_sent() {
         let token = || Secret::new("t".to_owned()).unwrap();
         let auth =
             |header: &str| read(json!({"auth_header": header})).unwrap().authentication(token());

@@ -14,27 +14,16 @@ const MOST_HELP: usize = 1000;
 /// Characters of a rule's title that are kept.
 const MOST_TITLE: usize = 300;
 
-/// A subject by the numbers of its parts: as cheap to compare as a subject is dear.
+/// A subject by the numbers of its parts, which are cheap to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     severity: Severity,
     rule: usize,
     controls: usize,
     resource_type: Option<usize>,
-    account: usize,
+    /// Missing where the name of the account is not stated: a gate may select accounts by name.
+    account: Option<usize>,
     region: Option<usize>,
-}
-
-impl Key {
-    /// The subject of a passed check. An unknown severity is feared where a check failed; a pass
-    /// of it must not count as one of the worst, so it is of none.
-    #[must_use]
-    pub fn of_pass(self) -> Self {
-        match self.severity {
-            Severity::Unknown => Self { severity: Severity::None, ..self },
-            _ => self,
-        }
-    }
 }
 
 /// All shared values of one collection.
@@ -47,14 +36,15 @@ pub struct Shared {
     resource_types: Pool<str, Arc<str>>,
     accounts: Pool<str, Arc<Account>>,
     regions: Pool<str, Arc<str>>,
-    /// Reused to look up pairs without a copy.
+    /// Reused, so that pairs are looked up without a copy.
     pair: String,
 }
 
 struct KnownRule {
     rule: Arc<Rule>,
-    /// The latest list of controls as it was sent, and its set: checks of one rule mostly have
-    /// the same, and then nobody reads it again. The order is not stable (fact sheet §2.5).
+    /// The latest list of controls as it was sent, and its set. Checks of one rule mostly have the
+    /// same list, which is then not read again. Its order is not stable
+    /// (docs/platforms/gravityzone.md#gaps-in-the-documentation).
     controls_text: Box<str>,
     controls: usize,
 }
@@ -66,24 +56,27 @@ impl Shared {
     /// If its controls cannot be read.
     pub fn key(&mut self, row: &Row<'_>) -> Result<Key, Fault> {
         let (rule, controls) = self.rule(row)?;
-        self.pair.clear();
-        self.pair.extend([row.scan_id, "\0", row.scan_name.unwrap_or_default()]);
-        let account = self.accounts.number(&self.pair, || {
-            Arc::new(Account { id: row.scan_id.into(), name: row.scan_name.map(Arc::from) })
+        let account = row.scan_name.map(|name| {
+            self.pair.clear();
+            self.pair.extend([row.scan_id, "\0", name]);
+            self.accounts.number(&self.pair, || {
+                Arc::new(Account { id: row.scan_id.into(), name: Some(name.into()) })
+            })
         });
         let resource_type = row.resource_type.map(|name| self.resource_types.text(name));
         let region = row.region.map(|name| self.regions.text(name));
-        Ok(Key { severity: row.severity, rule, controls, resource_type, account, region })
+        let severity = row.counted_severity();
+        Ok(Key { severity, rule, controls, resource_type, account, region })
     }
 
-    /// The subject that a key of this collection stands for.
+    /// The subject of a key.
     pub fn subject(&self, key: Key) -> Subject {
         Subject {
             severity: key.severity,
             rule: self.rules.get(key.rule).map(|known| Arc::clone(&known.rule)),
             controls: self.control_sets.get(key.controls).map(Arc::clone).unwrap_or_default(),
             resource_type: key.resource_type.and_then(|at| self.resource_types.get(at)).cloned(),
-            account: self.accounts.get(key.account).cloned(),
+            account: key.account.and_then(|at| self.accounts.get(at)).cloned(),
             region: key.region.and_then(|at| self.regions.get(at)).cloned(),
         }
     }

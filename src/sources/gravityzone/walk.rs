@@ -1,7 +1,4 @@
-//! Walks over the pages of `GET /cspm/checks` and looks at every record on the way.
-
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+//! Reads the pages of `GET /cspm/checks` (docs/platforms/gravityzone.md#pages).
 
 use super::query::{Fault, Query};
 use super::wire::{Page, Record, Row};
@@ -11,54 +8,57 @@ use crate::page::Walk;
 use crate::sources::Session;
 use crate::text;
 
-/// What is done with each check; what it refuses is problem.
-pub trait Look: FnMut(&Row<'_>) -> Result<(), Fault> {}
-impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> Look for F {}
+/// Is called with every check. What it refuses makes the walk fail.
+pub trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
+impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> RowVisitor for F {}
 
-/// How many checks a query has, from a page of one.
+/// How many checks match a query, from a page of one. `visit` is called with that check.
 ///
 /// # Errors
-/// If it cannot be asked, or the answer is not one to this query. `look` sees the one check.
-pub async fn total(session: &Session, query: &Query, look: impl Look) -> Result<u64, Problem> {
+/// If the page does not arrive, or does not answer the query.
+pub(super) async fn total(
+    session: &Session,
+    query: &Query,
+    visit: impl RowVisitor,
+) -> Result<u64, Problem> {
     let answer = query.request(&session.http, 1).send().await.map_err(problem)?;
     let mut reader = Reader::new(&session.name, query, 1);
     let page = answer.json().map_err(problem)?;
-    reader.page(&page, look)?;
+    reader.page(&page, visit)?;
     if page.links.next.is_none() {
         reader.walk.end()?;
     }
-    if page.data.is_empty() && reader.total > 0 {
-        let what = format!("{}: {} checks, and a page without any", reader.what, reader.total);
-        return Err(Problem::new(Cause::Contradictory, what));
+    let total = page.meta.total;
+    if page.data.is_empty() && total > 0 {
+        let what = format!("{total} checks were announced, but the page has none");
+        return Err(reader.walk.problem(Cause::Contradictory, what));
     }
-    Ok(reader.total)
+    Ok(total)
 }
 
-/// Reads all checks of a query, page after page, and keeps none of them.
+/// Reads all checks of a query, keeps none of them, and returns their number.
 ///
 /// # Errors
-/// If a page does not arrive, the pages do not add up, or a record cannot be used. What `look`
-/// saw until then is not all there is.
-pub async fn rows(
+/// If a page does not arrive, the pages do not add up, or a record cannot be used. `visit` was then
+/// called with a part of the checks only.
+pub(super) async fn rows(
     session: &Session,
     query: &Query,
     page_limit: u64,
     doing: &str,
-    mut look: impl Look,
+    mut visit: impl RowVisitor,
 ) -> Result<u64, Problem> {
     let mut reader = Reader::new(&session.name, query, page_limit);
     session.progress.status(&session.name, doing, "");
     let mut answer = query.request(&session.http, page_limit).send().await.map_err(problem)?;
-    while let Some(next) = reader.answer(&answer, &mut look)? {
-        if let Some(promised) = reader.walk.pages_promised() {
-            let at = format!("page {} of {promised}", reader.walk.pages());
-            session.progress.status(&session.name, doing, &at);
-        }
-        // As given: the cursor holds the filters, and is ignored beside others (fact sheet §2.2).
+    while let Some(next) = reader.answer(&answer, &mut visit)? {
+        session.progress.status(&session.name, doing, &reader.walk.progress());
+        // The link is followed as given. The cursor has the filters in it, and is ignored next to
+        // other parameters.
         answer = session.http.follow(&next).map_err(problem)?.send().await.map_err(problem)?;
     }
     reader.walk.end()?;
-    Ok(reader.total)
+    Ok(reader.walk.rows())
 }
 
 fn problem(error: HttpError) -> Problem {
@@ -67,32 +67,23 @@ fn problem(error: HttpError) -> Problem {
 
 /// Reads the pages of one walk.
 pub struct Reader<'a> {
-    what: String,
     query: &'a Query,
     walk: Walk,
-    total: u64,
-    /// Hashes of the ids seen: eight bytes a check, also where nothing else of it is kept. Two
-    /// ids of a million collide once in ten million runs, and the run is then red, not green.
-    seen: HashSet<u64>,
-    hasher: RandomState,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(source: &str, query: &'a Query, page_limit: u64) -> Self {
-        let what = format!("{source}: /cspm/checks");
-        Self {
-            walk: Walk::new(what.clone(), page_limit),
-            what,
-            query,
-            total: 0,
-            seen: HashSet::new(),
-            hasher: RandomState::new(),
-        }
+        Self { query, walk: Walk::new(format!("{source}: /cspm/checks"), page_limit) }
     }
 
-    fn answer(&mut self, answer: &Answer, look: impl Look) -> Result<Option<String>, Problem> {
+    /// Reads one page; returns the link to the next one.
+    fn answer(
+        &mut self,
+        answer: &Answer,
+        visit: impl RowVisitor,
+    ) -> Result<Option<String>, Problem> {
         let page = answer.json().map_err(problem)?;
-        self.page(&page, look)?;
+        self.page(&page, visit)?;
         Ok(page.links.next.map(|next| next.0.into_owned()))
     }
 
@@ -100,42 +91,40 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If it does not fit the pages before it, or holds a record that cannot be used.
-    pub fn page(&mut self, page: &Page<'_>, mut look: impl Look) -> Result<(), Problem> {
-        // Records first: a placeholder also spoils the sums, and says more about what is wrong.
+    pub fn page(&mut self, page: &Page<'_>, mut visit: impl RowVisitor) -> Result<(), Problem> {
+        // Records first: a placeholder also makes the sums wrong, and is the better explanation.
         for (at, record) in page.data.iter().enumerate() {
-            self.record(record, &mut look).map_err(|fault| self.located(&fault, at, record))?;
+            self.record(record, &mut visit).map_err(|fault| self.located(&fault, at, record))?;
         }
-        self.total = page.meta.total;
         let next = page.links.next.as_ref().map(|next| &*next.0);
         if next.is_some_and(str::is_empty) {
-            let what = "`links.next` is empty, where it should lead on or be null";
-            return Err(Problem::new(Cause::Protocol, format!("{}: {what}", self.what)));
+            let what = "`links.next` is empty; it should be a link or null";
+            return Err(self.walk.problem(Cause::Protocol, what));
         }
         self.walk.page(page.data.len() as u64, page.meta.total, next)?;
         self.elapsed(page)
     }
 
-    /// `meta.elapsed` counts the checks shown so far, and on the last page all (fact sheet §2.2).
-    /// The rows are counted anyway, so it may be missing on the way, but not at the end, where
-    /// the API offers it as the proof of completeness.
+    /// `meta.elapsed` is the number of checks sent so far. Rows are counted in any case, so it may be
+    /// missing except on the last page, where it proves that the list is complete.
     fn elapsed(&self, page: &Page<'_>) -> Result<(), Problem> {
         match (page.meta.elapsed, &page.links.next) {
-            (Some(elapsed), _) => self.walk.shown(elapsed),
+            (Some(elapsed), _) => self.walk.sent(elapsed),
             (None, Some(_)) => Ok(()),
-            (None, None) => Err(Problem::new(
-                Cause::Protocol,
-                format!("{}: the last page has no `meta.elapsed`", self.what),
-            )),
+            (None, None) => {
+                Err(self.walk.problem(Cause::Protocol, "the last page has no `meta.elapsed`"))
+            }
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, look: &mut impl Look) -> Result<(), Fault> {
+    fn record(&mut self, record: &Record<'_>, visit: &mut impl RowVisitor) -> Result<(), Fault> {
         let row = record.row()?;
-        if !self.seen.insert(self.hasher.hash_one(row.id)) {
-            return Err(Fault::new(Cause::Contradictory, "came before: it would count twice"));
+        if !self.walk.is_new(row.id) {
+            let what = "is repeated, so it would count twice";
+            return Err(Fault::new(Cause::Contradictory, what));
         }
         self.query.admits(&row)?;
-        look(&row)
+        visit(&row)
     }
 
     fn located(&self, fault: &Fault, at: usize, record: &Record<'_>) -> Problem {
@@ -143,9 +132,10 @@ impl<'a> Reader<'a> {
             .id()
             .map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
         let Fault { cause, what } = fault;
-        let page = self.walk.pages() + 1;
-        Problem::new(*cause, format!("{}: page {page}, data[{at}]{id} {what}", self.what))
-            .help("run the gate again; if it stays, report it to the platform's support")
+        let page = self.walk.next_page();
+        self.walk
+            .problem(*cause, format!("page {page}, data[{at}]{id} {what}"))
+            .help("run the gate again; if this persists, report it to the platform's support")
     }
 }
 
@@ -162,7 +152,7 @@ mod tests {
         json!({"data": data, "links": {"self": "", "next": next}, "meta": meta}).to_string()
     }
 
-    /// Reads the pages as one walk of failures, and tells what came of it.
+    /// Reads the pages as one walk over failed checks.
     fn read(query: &Query, pages: &[String]) -> Result<u64, Problem> {
         let query = query.clone().results(false);
         let mut reader = Reader::new("gravityzone", &query, 2);
@@ -170,17 +160,17 @@ mod tests {
             reader.page(&serde_json::from_str(text).unwrap(), |_| Ok(()))?;
         }
         reader.walk.end()?;
-        Ok(reader.total)
+        Ok(reader.walk.rows())
     }
 
     #[test]
-    fn whole_walks_are_fine() {
+    fn complete_walks_are_accepted() {
         let first = page(&[check("1"), check("2")], 3, Some(2), Some("?page_cursor=b"));
         let walk = [first, page(&[check("3")], 3, Some(3), None)];
         assert_eq!(read(&Query::default(), &walk), Ok(3));
         assert_eq!(read(&Query::default(), &[page(&[], 0, Some(0), None)]), Ok(0));
 
-        // What is counted anyway may be missing on the way.
+        // `meta.elapsed` may be missing except on the last page.
         let first = page(&[check("1"), check("2")], 3, None, Some("?page_cursor=b"));
         let walk = [first, page(&[check("3")], 3, Some(3), None)];
         assert_eq!(read(&Query::default(), &walk), Ok(3));
@@ -194,7 +184,7 @@ mod tests {
         let all = Query::default();
         let cases = [
             (&all, json!({"...": "..."}), Cause::Protocol, "page 2, data[0] has no `id`"),
-            (&all, check("1"), Cause::Contradictory, "data[0] (check 1) came before"),
+            (&all, check("1"), Cause::Contradictory, "data[0] (check 1) is repeated"),
             (
                 &all,
                 with("/attributes/result", json!("pass")),
@@ -217,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_is_empty_leads_nowhere() {
+    fn an_empty_link_is_refused() {
         let problem = read(&Query::default(), &[page(&[check("1")], 1, Some(1), Some(""))]);
         let problem = problem.unwrap_err();
         assert_eq!(problem.cause, Cause::Protocol);
@@ -225,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn elapsed_must_be_right_and_on_the_last_page_there() {
+    fn elapsed_must_agree_and_be_on_the_last_page() {
         for (elapsed, cause) in [(Some(2), Cause::Contradictory), (None, Cause::Protocol)] {
             let problem = read(&Query::default(), &[page(&[check("1")], 1, elapsed, None)]);
             assert_eq!(problem.unwrap_err().cause, cause);

@@ -1,7 +1,9 @@
-//! `GET /cspm/checks` as it travels (fact sheet §2.2), and what a usable record must have.
+//! The JSON of `GET /cspm/checks` (docs/platforms/gravityzone.md#checks), and what a usable record
+//! must have.
 //!
-//! Everything borrows from the page: of a pass nothing is kept, of a failure only what is new.
-//! Descriptions and control lists, most of a page's bytes, are passed over and read when needed.
+//! Everything borrows from the page. Nothing is kept of a passed check, and only what is new of a
+//! failed one. Descriptions and lists of controls are most of a page; they are read only where
+//! needed.
 
 use std::borrow::Cow;
 
@@ -42,8 +44,8 @@ pub struct Meta {
 #[serde(transparent)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-/// A check as it was sent. The documentation's own examples have `{"...": "..."}` for some, so
-/// nothing is taken for granted.
+/// A check as it was sent. The documentation has `{"...": "..."}` for some, so every field is
+/// optional here.
 #[derive(Deserialize)]
 pub struct Record<'a> {
     #[serde(borrow)]
@@ -62,6 +64,8 @@ struct Attributes<'a> {
     result: Option<Text<'a>>,
     #[serde(borrow)]
     severity: Option<Text<'a>>,
+    #[serde(borrow)]
+    original_severity: Option<Text<'a>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
     #[serde(borrow)]
@@ -120,15 +124,18 @@ struct RelatedMeta<'a> {
     compliance_id: Option<Text<'a>>,
 }
 
-/// A check that has all it must have. Empty texts count as absent.
+/// A check with everything it must have. Empty texts count as absent.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     pub id: &'a str,
     pub passed: bool,
-    /// A word that is not documented, or none, is `Unknown`.
+    /// As it is on the platform now. An undocumented word, or none, is `Unknown`.
     pub severity: Severity,
+    /// The severity before somebody changed it on the platform, if that is stated.
+    pub original_severity: Option<Severity>,
+    pub original_word: Option<&'a str>,
     pub severity_word: Option<&'a str>,
-    /// Null on every pass.
+    /// Null on every passed check.
     pub status: Option<&'a str>,
     pub resource_type: Option<&'a str>,
     /// Null, as the name, on checks of a whole account.
@@ -145,7 +152,7 @@ pub struct Row<'a> {
     pub created_at: Option<&'a str>,
 }
 
-/// A control and its framework, both as slugs (fact sheet §2.2).
+/// A control and its framework, both as slugs (docs/platforms/gravityzone.md#checks).
 pub struct NamedControl<'a> {
     pub framework: Cow<'a, str>,
     pub id: Cow<'a, str>,
@@ -160,7 +167,7 @@ impl Record<'_> {
     /// The record as a check.
     ///
     /// # Errors
-    /// What it lacks. Such a record is never skipped: it could be a failure.
+    /// What it lacks. Such a record is never skipped, since it could be a failed check.
     pub fn row(&self) -> Result<Row<'_>, Fault> {
         let id = need(self.id(), "id")?;
         if need(given(self.kind.as_ref()), "type")? != "check" {
@@ -172,10 +179,13 @@ impl Record<'_> {
         let scan = relationships.scan.as_ref().and_then(|scan| scan.data.as_ref());
         let controls = relationships.controls.as_ref().and_then(|controls| controls.data);
         let severity_word = given(attributes.severity.as_ref());
+        let original_word = given(attributes.original_severity.as_ref());
         Ok(Row {
             id,
             passed: passed(need(given(attributes.result.as_ref()), "attributes.result")?)?,
             severity: severity(severity_word),
+            original_severity: original_word.map(|word| severity(Some(word))),
+            original_word,
             severity_word,
             status: given(attributes.status.as_ref()),
             resource_type: given(attributes.resource_type.as_ref()),
@@ -200,7 +210,20 @@ impl Record<'_> {
 }
 
 impl<'a> Row<'a> {
-    /// What the rule is about, in many words.
+    /// The severity that counts: of a failed check the higher one. Lowering a severity on the
+    /// platform must not take a check out of a gate. A passed check of an unknown severity must not
+    /// count as one of the worst, so it has none.
+    pub fn counted_severity(&self) -> Severity {
+        match self.severity {
+            severity if !self.passed => {
+                self.original_severity.map_or(severity, |original| original.max(severity))
+            }
+            Severity::Unknown => Severity::None,
+            severity => severity,
+        }
+    }
+
+    /// What the rule is about, at length.
     pub fn description(&self) -> Option<Cow<'a, str>> {
         let text: Text<'a> = json::from_raw(self.description?).ok()?;
         (!text.0.trim().is_empty()).then_some(text.0)
@@ -226,7 +249,7 @@ impl<'a> Row<'a> {
                     Ok(NamedControl { framework: framework.0, id: id.0 })
                 }
                 _ => Err(Fault::protocol(format!(
-                    "has no control but a placeholder at `{FIELD}[{at}]` (no `id` or no \
+                    "has a placeholder instead of a control at `{FIELD}[{at}]` (no `id` or no \
                      `meta.compliance_id`)"
                 ))),
             }
@@ -256,7 +279,7 @@ fn passed(word: &str) -> Result<bool, Fault> {
     }
 }
 
-/// `none` is a severity of other platforms; here nothing says that it means harmless.
+/// `none` is a severity of other platforms. Here it is undocumented.
 fn severity(word: Option<&str>) -> Severity {
     match Severity::from_platform(word.unwrap_or_default()) {
         Severity::None => Severity::Unknown,
@@ -322,7 +345,7 @@ pub(super) mod tests {
         check
     }
 
-    /// What is made of a record.
+    /// What a record is read as.
     pub fn read<T>(record: &Value, then: impl FnOnce(Row<'_>) -> T) -> Result<T, Fault> {
         let text = record.to_string();
         let record: Record<'_> = serde_json::from_str(&text).unwrap();
@@ -345,7 +368,7 @@ pub(super) mod tests {
         .unwrap();
     }
 
-    /// Fact sheet §2.2: these are null on real checks.
+    /// These are null on real checks (docs/platforms/gravityzone.md#checks).
     #[test]
     fn documented_nulls_are_normal() {
         let attributes = ["status", "resource_id", "resource_name", "resource_region", "scan_name"];
@@ -391,6 +414,24 @@ pub(super) mod tests {
             let fault = read(&record, |row| row.controls().err()).unwrap();
             let fault = fault.map(|fault| fault.what).unwrap_or_default();
             assert!(fault.contains("relationships.controls.data"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_failed_check_counts_with_the_higher_severity() {
+        let (null, unreadable) = (json!(null), json!("severe"));
+        for (result, current, original, counted) in [
+            ("fail", "low", json!("high"), Severity::High),
+            ("fail", "high", json!("low"), Severity::High),
+            ("fail", "low", null, Severity::Low),
+            ("fail", "low", unreadable.clone(), Severity::Unknown),
+            ("pass", "low", json!("high"), Severity::Low),
+            ("pass", "severe", unreadable, Severity::None),
+        ] {
+            let mut record = check_with("1", "/attributes/original_severity", original);
+            record["attributes"]["result"] = result.into();
+            record["attributes"]["severity"] = current.into();
+            assert_eq!(read(&record, |row| row.counted_severity()), Ok(counted));
         }
     }
 

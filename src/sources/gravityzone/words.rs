@@ -1,4 +1,5 @@
-//! The words that the API documents (fact sheet §2.2), and how a policy writes them.
+//! The words that the API documents (docs/platforms/gravityzone.md#checks), and how a policy writes
+//! them.
 
 use std::fmt;
 
@@ -40,14 +41,14 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
     }
 
-    /// Whether `status: open` matches it. Who says that a failure is remediated may be right, but
-    /// only a pass proves it (fact sheet §2.4).
+    /// Whether `status: open` matches it. A user may mark a failed check as remediated, but only a
+    /// passed check proves it (docs/platforms/gravityzone.md#findings).
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::Remediated)
     }
 }
 
-/// Reads one of the documented words. Policies are compared letter by letter, as all their words.
+/// Reads one of the documented words. Case counts, as in all keys of a policy.
 fn documented<'de, D: Deserializer<'de>, T: Copy>(
     deserializer: D,
     what: &str,
@@ -107,7 +108,7 @@ pub const fn result_word(passed: bool) -> &'static str {
 }
 
 /// A value of a filter that takes any text: neither empty, nor with a comma, at which the
-/// platform would split it (fact sheet §2.2).
+/// platform would split it (docs/platforms/gravityzone.md#filters).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value(pub String);
 
@@ -119,7 +120,7 @@ impl<'de> Deserialize<'de> for Value {
             () if text.trim().is_empty() => wrong(format_args!("an empty value selects nothing")),
             () if text.contains(',') => wrong(format_args!(
                 "`{text}` has a comma in it, and GravityZone splits filters at commas; write a \
-                 list instead: one value an item"
+                 list with one value per item instead"
             )),
             () if text.chars().any(char::is_control) => {
                 wrong(format_args!("{text:?} has a control character in it"))

@@ -201,6 +201,7 @@ pub fn gate(id: &str, sources: &[&str], line: u64, limits: Limits) -> Gate {
         sources: sources.iter().map(|source| (*source).to_owned()).collect(),
         selection: Selection::default(),
         limits,
+        notes: Vec::new(),
         place: Place { file: ".github/compliance-gate.yaml".into(), line, column: 5 },
     }
 }

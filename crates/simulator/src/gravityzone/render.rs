@@ -112,6 +112,8 @@ impl<'a> Renderer<'a> {
         let own = |plain: Option<String>| plain.map(|plain| self.hostility.text(plain));
         let rule = check.prepared.rule;
         let age = i64::try_from(check.salt % OLDEST).unwrap_or_default();
+        let changed = self.settings.original_severity.as_deref().filter(|_| check.failed);
+        let original = changed.unwrap_or(&rule.severity);
         let mut attributes = [
             ("resource_region", text(check.region)),
             ("resource_id", own(check.resource_id())),
@@ -125,7 +127,7 @@ impl<'a> Renderer<'a> {
             ("scan_group_name", text(&check.site.scan.group)),
             ("title", Some(self.hostility.title(&rule.title))),
             ("description", text(&check.prepared.description)),
-            ("original_severity", Some(rule.severity.as_str().into())),
+            ("original_severity", Some(original.into())),
         ];
         for (name, value) in &mut attributes {
             if self.settings.null_attributes.iter().any(|null| null == name) {

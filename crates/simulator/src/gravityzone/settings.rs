@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub fails: Fails,
     /// The severity of the checks behind `fails.unknown`: an undocumented one.
     pub unknown_severity: String,
+    /// The original severity of every failed check, where somebody changed it.
+    pub original_severity: Option<String>,
     /// The statuses of failed checks, in turn: any text, also an undocumented one, or null.
     pub statuses: Vec<Option<String>>,
     /// The accounts that are scanned.
@@ -104,6 +106,7 @@ impl Default for Settings {
             checks: 1240,
             fails: Fails { high: 6, medium: 31, low: 22, informational: 5, ..Fails::default() },
             unknown_severity: "severe".to_owned(),
+            original_severity: None,
             statuses: statuses.map(|word| Some(word.to_owned())).into(),
             scans: data::table(include_str!("../../data/gravityzone/scans.json")),
             severities_match_passes: false,

@@ -1,0 +1,71 @@
+//! Gates over GravityZone, as a user writes them.
+
+use crate::common::{Folder, Platform, gravityzone};
+
+fn ended(scenario: &str, settings: &str, gate: &str) -> crate::common::Ended {
+    let platform = Platform::of(scenario);
+    let folder = Folder::new();
+    let gates = format!("  - {{id: cspm, source: gravityzone, {gate}}}\n");
+    folder.write("compliance-gate.yaml", &gravityzone(&platform.origin, settings, &gates));
+    let mut command = folder.command(&["run"]);
+    command.env("GRAVITYZONE_API_KEY", "a-token");
+    crate::common::Ended::wait(command)
+}
+
+#[test]
+fn a_filter_that_excludes_everything_a_gate_selects_is_refused() {
+    let low = "    filters: {severities: [low]}\n";
+    ended("{}", low, "severity: \">= high\", max: 0").exits(2).says(
+        "gate `cspm` can never match by its `severity`: `filters.severities` of source \
+         `gravityzone` limits it to low, so the gate would always pass",
+    );
+    let review = "    filters: {statuses: [needs_review]}\n";
+    ended("{}", review, "status: open, max: 0")
+        .exits(2)
+        .says("gate `cspm` can never match by its `status`: `filters.statuses`");
+    ended("{}", "", "severity: none, max: 0")
+        .exits(2)
+        .says("source `gravityzone` reports only informational, low, medium, high, critical");
+}
+
+#[test]
+fn a_filter_that_excludes_a_part_is_a_note_of_the_gate_and_of_the_evidence() {
+    let high = "    filters: {severities: [high]}\n";
+    ended("{}", high, "severity: \">= high\", max: 99")
+        .exits(0)
+        .says(
+            "`filters.severities` of source `gravityzone` leaves out severity critical, which this \
+             gate selects",
+        )
+        .says("only failed checks within `filters.severities`: high (now or originally)");
+}
+
+#[test]
+fn a_misspelt_status_is_refused() {
+    ended("{}", "", "status: opne, max: 0")
+        .exits(2)
+        .says("gate `cspm`: status `opne` can match nothing of gravityzone; did you mean `open`?");
+}
+
+#[test]
+fn a_severity_that_was_lowered_on_the_platform_still_blocks() {
+    let lowered = r#"{"gravityzone": {"fails": {"low": 5}, "original_severity": "high"}}"#;
+    ended(lowered, "", "severity: high, max: 0").exits(1).says("5 failed checks");
+    let unreadable = r#"{"gravityzone": {"fails": {"low": 5}, "original_severity": "severe"}}"#;
+    ended(unreadable, "", "severity: critical, max: 0").exits(1);
+}
+
+#[test]
+fn what_a_check_does_not_state_never_takes_it_out_of_a_gate() {
+    for (field, selector) in [
+        ("scan_name", "account"),
+        ("resource_region", "region"),
+        ("resource_type", "resource_type"),
+    ] {
+        let scenario = format!(r#"{{"gravityzone": {{"null_attributes": ["{field}"]}}}}"#);
+        let gate = format!("{selector}: anything, max: 0");
+        let ended = ended(&scenario, "", &gate);
+        assert_ne!(ended.code, Some(0), "{field}: {}", ended.stdout);
+        ended.says(&format!("64 failed checks without a stated {selector}"));
+    }
+}
