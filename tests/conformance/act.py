@@ -197,7 +197,7 @@ for scenario, verdict, code in (
         deployed_only_then=("deploy here" in ended.log) == (code == "0"),
         outputs=(ended.outputs()["verdict"], ended.outputs()["exit-code"]) == (verdict, code),
         reports_uploaded=ended.artifacts
-        == [["compliance-gate-reports-production", "compliance-gate-reports-production", ALL_REPORTS]],
+        == [["compliance-gate-reports", "compliance-gate-reports", ALL_REPORTS]],
         no_findings_uploaded_unless_asked=ended.findings == [],
     )
 
