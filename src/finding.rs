@@ -3,6 +3,7 @@
 //! Everything here is strict and owned by us. Wire types, with all their nulls, stay in
 //! `sources/<system>/` and are mapped into these.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -149,10 +150,16 @@ pub struct Finding {
     pub actor: Option<Arc<str>>,
     /// Who is to fix it, where the platform assigns its findings.
     pub assignee: Option<Arc<str>>,
+    /// Further texts by which a gate can select it, by the selector's key. A key that is missing was
+    /// not stated; [`NOT_APPLICABLE`] is what the finding rightly lacks.
+    pub facets: Facets,
     /// When the platform first saw it.
     pub created_at: Option<DateTime<Utc>>,
     pub fingerprint: Fingerprint,
 }
+
+/// The texts of each further selector.
+pub type Facets = BTreeMap<&'static str, Vec<Arc<str>>>;
 
 impl Finding {
     /// An open finding of which nothing else is known.
@@ -166,6 +173,7 @@ impl Finding {
             reason: None,
             actor: None,
             assignee: None,
+            facets: Facets::new(),
             created_at: None,
             fingerprint,
         }

@@ -28,11 +28,17 @@ pub enum Field {
     Region,
     Actor,
     Assignee,
+    Fixable,
+    Cluster,
+    Namespace,
+    Image,
+    Container,
+    Label,
     OlderThan,
 }
 
 impl Field {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Framework,
         Self::Control,
         Self::Rule,
@@ -44,8 +50,18 @@ impl Field {
         Self::Region,
         Self::Actor,
         Self::Assignee,
+        Self::Fixable,
+        Self::Cluster,
+        Self::Namespace,
+        Self::Image,
+        Self::Container,
+        Self::Label,
         Self::OlderThan,
     ];
+
+    /// The fields that are facets of a finding.
+    const FACETS: [Self; 6] =
+        [Self::Fixable, Self::Cluster, Self::Namespace, Self::Image, Self::Container, Self::Label];
 
     /// The key in a policy.
     pub const fn word(self) -> &'static str {
@@ -61,6 +77,12 @@ impl Field {
             Self::Region => "region",
             Self::Actor => "actor",
             Self::Assignee => "assignee",
+            Self::Fixable => "fixable",
+            Self::Cluster => "cluster",
+            Self::Namespace => "namespace",
+            Self::Image => "image",
+            Self::Container => "container",
+            Self::Label => "label",
             Self::OlderThan => "older_than",
         }
     }
@@ -81,8 +103,9 @@ impl Field {
     }
 
     /// Whether checks that passed have it too. A pass has no status and no age.
-    pub const fn is_of_passes(self) -> bool {
+    pub fn is_of_passes(self) -> bool {
         !matches!(self, Self::Status | Self::OlderThan | Self::Actor | Self::Assignee)
+            && !Self::FACETS.contains(&self)
     }
 }
 
@@ -233,13 +256,19 @@ impl Selection {
     /// platform should state and did not takes no finding out of a gate.
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
         let Finding { resource_id, resource_name, status, actor, assignee, .. } = finding;
-        let resource = [resource_id.as_deref(), resource_name.as_deref()];
+        let names = [resource_id.as_deref(), resource_name.as_deref()];
+        let resource: Vec<_> =
+            names.into_iter().chain(facet(finding, Field::Resource).map(Some)).collect();
         let open = status.is_some().then_some("open").filter(|_| finding.open);
         self.may_match(&finding.subject)
             && self.word(Field::Resource, &resource, Unstated::Matches)
             && self.word(Field::Status, &[status.as_deref(), open], Unstated::Matches)
             && self.word(Field::Actor, &[actor.as_deref()], Unstated::Matches)
             && self.word(Field::Assignee, &[assignee.as_deref()], Unstated::Matches)
+            && Field::FACETS.iter().all(|field| {
+                let texts: Vec<_> = facet(finding, *field).map(Some).collect();
+                self.word(*field, &texts, Unstated::Matches)
+            })
             && self.matches_age(finding.created_at, now)
     }
 
@@ -266,6 +295,12 @@ impl Selection {
             Field::Region => region.is_some(),
             Field::Actor => finding.actor.is_some(),
             Field::Assignee => finding.assignee.is_some(),
+            Field::Fixable
+            | Field::Cluster
+            | Field::Namespace
+            | Field::Image
+            | Field::Container
+            | Field::Label => facet(finding, *field).next().is_some(),
             Field::OlderThan => finding.created_at.is_some(),
         };
         self.fields().into_iter().filter(|field| !is_stated(field)).collect()
@@ -320,6 +355,11 @@ impl Selection {
                 || given.iter().flatten().any(|text| patterns.iter().any(|p| p.matches(text)))
         })
     }
+}
+
+/// The texts of a facet.
+fn facet(finding: &Finding, field: Field) -> impl Iterator<Item = &str> {
+    finding.facets.get(field.word()).into_iter().flatten().map(|text| &**text)
 }
 
 /// A short form for people: `severity critical or high, rule cloud_scan/aws/*`.

@@ -218,11 +218,29 @@ macro_rules! selecting {
             /// Who is to fix it. A case without an assignee always matches.
             #[serde(default)]
             pub assignee: Option<Located<Words>>,
+            /// `true` where a version with a fix is known, else `false`.
+            #[serde(default)]
+            pub fixable: Option<Located<Words>>,
+            /// The Kubernetes cluster.
+            #[serde(default)]
+            pub cluster: Option<Located<Words>>,
+            /// The Kubernetes namespace.
+            #[serde(default)]
+            pub namespace: Option<Located<Words>>,
+            /// The image, by repository or with its tag.
+            #[serde(default)]
+            pub image: Option<Located<Words>>,
+            /// The container, by name or id.
+            #[serde(default)]
+            pub container: Option<Located<Words>>,
+            /// A label, as `key=value`.
+            #[serde(default)]
+            pub label: Option<Located<Words>>,
         }
 
         impl $name {
             /// The text selectors, given or not.
-            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 10] {
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 16] {
                 [
                     (Field::Framework, &self.framework),
                     (Field::Control, &self.control),
@@ -234,6 +252,12 @@ macro_rules! selecting {
                     (Field::Region, &self.region),
                     (Field::Actor, &self.actor),
                     (Field::Assignee, &self.assignee),
+                    (Field::Fixable, &self.fixable),
+                    (Field::Cluster, &self.cluster),
+                    (Field::Namespace, &self.namespace),
+                    (Field::Image, &self.image),
+                    (Field::Container, &self.container),
+                    (Field::Label, &self.label),
                 ]
             }
         }

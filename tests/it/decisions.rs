@@ -43,6 +43,7 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
         reason: None,
         actor: None,
         assignee: None,
+        facets: Default::default(),
         created_at: None,
         fingerprint: Fingerprint::of(&[rule, resource]),
     }

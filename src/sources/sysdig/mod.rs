@@ -16,7 +16,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::evidence::Outcome;
-use crate::finding::Problem;
+use crate::finding::{NOT_APPLICABLE, Problem};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -73,7 +73,8 @@ impl Describe for Settings {
     fn selectors(&self) -> &'static [Field] {
         match &self.asked {
             Asked::Posture(_) => posture::SELECTORS,
-            Asked::Images(..) => images::SELECTORS,
+            Asked::Images(_, None) => images::SELECTORS,
+            Asked::Images(_, Some(_)) => images::SELECTORS_OF_VULNERABILITIES,
             Asked::Events(_) => events::SELECTORS,
         }
     }
@@ -115,6 +116,11 @@ impl Describe for Settings {
             ),
             Asked::Events(_) => Some("events are what happened, not what was checked".to_owned()),
         }
+    }
+
+    fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
+        let words = ["true", "false", NOT_APPLICABLE].map(str::to_owned).to_vec();
+        (field == Field::Fixable).then_some(words)
     }
 
     fn has_lists(&self) -> bool {

@@ -124,6 +124,7 @@ pub fn finding(of: &Of<'_>) -> Finding {
         reason: some(of.reason).map(Box::from),
         actor: None,
         assignee: None,
+        facets: Default::default(),
         created_at: Some(now() - TimeDelta::days(40)),
         fingerprint: Fingerprint::of(&[of.framework, of.rule, of.resource]),
     }

@@ -1,5 +1,6 @@
 //! The Sysdig source, as a pipeline meets it: the real binary against the embedded platform.
 
+mod fields;
 mod shapes;
 
 use std::process::Command;

@@ -5,10 +5,10 @@ use crate::common::{Ended, Folder, Platform};
 use serde_json::{Value, json};
 
 /// What is answered instead to every request that contains a text; the first that matches counts.
-type Answers<'a> = &'a [(&'static str, u16, Value)];
+pub(super) type Answers<'a> = &'a [(&'static str, u16, Value)];
 
 /// Runs one gate against a healthy platform behind these answers.
-fn run(settings: &str, gate: &str, answers: Answers<'_>) -> Ended {
+pub(super) fn run(settings: &str, gate: &str, answers: Answers<'_>) -> Ended {
     run_and_count(settings, gate, answers, "").0
 }
 
@@ -36,18 +36,18 @@ fn run_and_count(settings: &str, gate: &str, answers: Answers<'_>, words: &str) 
     (ended, count)
 }
 
-const POSTURE: &str = "posture: {}";
+pub(super) const POSTURE: &str = "posture: {}";
 
-fn row(hash: Value, passed: bool) -> Value {
+pub(super) fn row(hash: Value, passed: bool) -> Value {
     json!({"hash": hash, "name": "a", "type": "Bucket", "passed": passed, "account": 1111})
 }
 
-fn page(rows: &[Value], total: u64) -> Value {
+pub(super) fn page(rows: &[Value], total: u64) -> Value {
     json!({"data": rows, "totalCount": total})
 }
 
 /// One requirement with one control, which passes; `more` goes into both.
-fn requirement(more: &Value) -> Value {
+pub(super) fn requirement(more: &Value) -> Value {
     let endpoint = "/api/cspm/v1/cloud/resources?controlId=1&filter=policyId=1 and zones.id=1";
     let mut control =
         json!({"id": 1, "name": "c", "severity": "High", "resourceApiEndpoint": endpoint});
@@ -140,9 +140,9 @@ fn a_resource_without_a_hash_does_not_leave_the_inventory_unnoticed() {
     run(settings, "max: 0", &answers).exits(1);
 }
 
-const EVENTS: &str = "events: {window: 24h}";
+pub(super) const EVENTS: &str = "events: {window: 24h}";
 
-fn event(id: u64, seconds_ago: i64, severity: u64) -> Value {
+pub(super) fn event(id: u64, seconds_ago: i64, severity: u64) -> Value {
     let at = chrono::Utc::now() - chrono::TimeDelta::seconds(seconds_ago);
     json!({
         "id": id, "timestamp": at.to_rfc3339(), "severity": severity, "source": "syscall",

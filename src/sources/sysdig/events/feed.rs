@@ -16,9 +16,11 @@ use super::count;
 use super::wire::{Event, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
+    Account, Cause, Control, Facets, Finding, Fingerprint, NOT_APPLICABLE, Problem, Rule, Severity,
+    Subject,
 };
 use crate::http::Call;
+use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
 
@@ -330,8 +332,30 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
     Finding {
         resource_id: container.or(machine).map(Box::from),
         reason: content.and_then(|content| given(&content.output)).map(Box::from),
+        facets: facets(row),
         ..Finding::new(subject, Fingerprint::of(&["sysdig.event", id]))
     }
+}
+
+/// Where it happened, by its labels. Without any labels, none of it is known.
+fn facets(row: &Event) -> Facets {
+    let mut facets = Facets::new();
+    let mut add = |field: Field, texts: Vec<Arc<str>>| {
+        let none = || vec![Arc::from(NOT_APPLICABLE)];
+        facets.insert(field.word(), if texts.is_empty() { none() } else { texts });
+    };
+    let Some(labels) = row.labels() else { return facets };
+    let label = |name: &str| row.label(name).map(Arc::from);
+    add(Field::Cluster, label("kubernetes.cluster.name").into_iter().collect());
+    add(Field::Namespace, label("kubernetes.namespace.name").into_iter().collect());
+    let repository = row.label("container.image.repo");
+    let tagged = repository.zip(row.label("container.image.tag"));
+    let tagged = tagged.map(|(repository, tag)| format!("{repository}:{tag}").into());
+    add(Field::Image, repository.map(Arc::from).into_iter().chain(tagged).collect());
+    let id = given(&row.container_id).map(Arc::from);
+    add(Field::Container, label("container.name").into_iter().chain(id).collect());
+    add(Field::Label, labels.map(|(name, value)| format!("{name}={value}").into()).collect());
+    facets
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ pub(super) const SELECTORS: &[Field] = &[
     Field::ResourceType,
     Field::Account,
     Field::Region,
+    Field::Cluster,
+    Field::Namespace,
+    Field::Image,
+    Field::Container,
+    Field::Label,
 ];
 
 /// Asks for one event of the window, or for the counts of it: what the run asks for.

@@ -78,6 +78,14 @@ impl Event {
         content.and_then(|content| given(&content.rule_name)).or(given(&self.name))
     }
 
+    /// All labels that are texts; `None` where the event has no labels at all.
+    pub(super) fn labels(&self) -> Option<impl Iterator<Item = (&str, &str)>> {
+        Some(self.labels.as_ref()?.iter().filter_map(|(name, label)| match label {
+            Label::Text(text) => Some((name.as_str(), text.as_str())),
+            Label::Other(_) => None,
+        }))
+    }
+
     /// The value of a label, if it is a text.
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         match self.labels.as_ref()?.get(name)? {

@@ -1,29 +1,32 @@
 //! Finds an image by tag, digest or id, and its evaluation.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::super::answer;
 use super::super::settings::{By, Image};
 use super::wire::{Anchored, Evaluation};
-use crate::finding::{Cause, Problem};
+use crate::finding::{Cause, Facets, Finding, Fingerprint, Problem, Subject};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
+use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
 
 /// An image that was analysed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// As the policy names it.
+    /// As the policy names it, with all its tags.
     pub(super) name: String,
     pub(super) address: Address,
-    pub(super) tag: Option<String>,
+    /// The tags by which the policy names it, sorted.
+    pub(super) tags: BTreeSet<String>,
     pub(super) evaluation: Evaluation,
 }
 
 /// How the platform addresses an image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Address {
     Digest(String),
     Id(String),
@@ -44,6 +47,53 @@ impl Address {
             }
             Self::Id(id) => http.get(&format!("api/scanning/v1/images/by_id/{{}}/{by_id}"), &[id]),
         }
+    }
+}
+
+impl Found {
+    /// Adds the tags of another finding of the same image.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.tags.extend(other.tags.iter().cloned());
+        if !self.tags.is_empty() {
+            let tags: Vec<_> = self.tags.iter().map(|tag| text::one_line(tag, 120)).collect();
+            self.name = tags.join(", ");
+        }
+    }
+
+    /// What stays the same when the image is built again: its tag, where it has one.
+    pub(super) fn identity(&self) -> &str {
+        self.tags.first().map_or_else(|| self.address.text(), String::as_str)
+    }
+
+    /// Its digest or id, with each of its tags.
+    pub(super) fn names(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
+        let id = Some(self.address.text());
+        let tags = self.tags.iter().map(|tag| Some(tag.as_str()));
+        tags.chain(self.tags.is_empty().then_some(None)).map(move |tag| (id, tag))
+    }
+
+    /// What each of its findings has in common.
+    pub(super) fn finding(&self, subject: Subject, fingerprint: Fingerprint) -> Finding {
+        let tags: Vec<_> = self.tags.iter().map(String::as_str).collect();
+        let mut facets = Facets::new();
+        facets.insert(Field::Resource.word(), tags.iter().map(|tag| Arc::from(*tag)).collect());
+        let images = tags.iter().flat_map(|tag| [*tag, repository(tag)]);
+        facets.insert(Field::Image.word(), images.map(Arc::from).collect());
+        Finding {
+            resource_id: Some(self.address.text().into()),
+            resource_name: (!tags.is_empty()).then(|| tags.join(", ").into()),
+            facets,
+            ..Finding::new(subject, fingerprint)
+        }
+    }
+}
+
+/// A reference without its tag and digest. A colon before a slash is that of a port.
+fn repository(tag: &str) -> &str {
+    let name = tag.split_once('@').map_or(tag, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, version)) if !version.contains('/') => repository,
+        _ => name,
     }
 }
 
@@ -91,7 +141,7 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<Found, Prob
         );
         return Err(Problem::new(Cause::Contradictory, message));
     }
-    Ok(Found { name, address, tag: image.tag.clone(), evaluation })
+    Ok(Found { name, address, tags: image.tag.clone().into_iter().collect(), evaluation })
 }
 
 /// The object of an answer; `None` for an empty answer, which an instance without the legacy scanner

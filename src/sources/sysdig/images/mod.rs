@@ -24,8 +24,25 @@ mod wire;
 
 use find::Found;
 
-pub const SELECTORS: &[Field] =
-    &[Field::Framework, Field::Rule, Field::Severity, Field::Resource, Field::ResourceType];
+pub(super) const SELECTORS: &[Field] = &[
+    Field::Framework,
+    Field::Rule,
+    Field::Severity,
+    Field::Resource,
+    Field::ResourceType,
+    Field::Image,
+];
+
+/// With vulnerabilities.
+pub(super) const SELECTORS_OF_VULNERABILITIES: &[Field] = &[
+    Field::Framework,
+    Field::Rule,
+    Field::Severity,
+    Field::Resource,
+    Field::ResourceType,
+    Field::Image,
+    Field::Fixable,
+];
 
 /// The type of every resource.
 const TYPE: &str = "image";
@@ -76,20 +93,39 @@ impl Prepared for Images<'_> {
     async fn collect(self) -> Outcome {
         let Self { session, vulnerabilities, found } = self;
         let mut parts = Vec::new();
-        for found in &found {
+        let mut distinct: Vec<Vec<Found>> = Vec::new();
+        for found in found {
             match found {
                 Err(problem) => {
-                    parts.push(Part { problems: vec![problem.clone()], ..Part::default() });
+                    parts.push(Part { problems: vec![problem], ..Part::default() });
                 }
-                Ok(found) => {
-                    parts.push(policies::part(session, found));
-                    if let Some(detail) = vulnerabilities {
-                        parts.push(vulnerabilities::part(session, found, detail).await);
-                    }
-                }
+                Ok(found) => add(&mut distinct, found),
             }
         }
+        for evaluations in &distinct {
+            parts.extend(evaluations.iter().map(|found| policies::part(session, found)));
+            let (Some(detail), Some((first, others))) =
+                (vulnerabilities, evaluations.split_first())
+            else {
+                continue;
+            };
+            let mut image = first.clone();
+            others.iter().for_each(|other| image.merge(other));
+            parts.push(vulnerabilities::part(session, &image, detail).await);
+        }
         session.outcome(parts, Vec::new(), Vec::new())
+    }
+}
+
+/// Adds an image. Where several tags name one image, it counts once, with all tags; once for each
+/// evaluation where policies differ by tag.
+fn add(images: &mut Vec<Vec<Found>>, found: Found) {
+    let Some(same) = images.iter_mut().find(|same| same[0].address == found.address) else {
+        return images.push(vec![found]);
+    };
+    match same.iter_mut().find(|other| other.evaluation == found.evaluation) {
+        Some(other) => other.merge(&found),
+        None => same.push(found),
     }
 }
 

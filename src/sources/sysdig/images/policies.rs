@@ -8,7 +8,10 @@ use super::super::units::given;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject};
+use crate::finding::{
+    Cause, Control, Fingerprint, NOT_APPLICABLE, Problem, Rule, Severity, Subject,
+};
+use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
 
@@ -142,14 +145,15 @@ impl Reading<'_> {
     }
 
     fn subject(rule: Option<&str>, policy: Option<&str>, severity: Severity) -> Subject {
-        let control = policy.map(|policy| Control {
-            framework: policy.into(),
+        // What the platform does not name is left empty, which every selector matches.
+        let control = Control {
+            framework: policy.unwrap_or_default().into(),
             id: rule.unwrap_or_default().into(),
-        });
+        };
         Subject {
             severity,
             rule: rule.map(|rule| Arc::new(Rule { id: rule.into(), title: None, help: None })),
-            controls: control.into_iter().collect(),
+            controls: Arc::new([control]),
             ..super::subject()
         }
     }
@@ -175,27 +179,20 @@ impl Reading<'_> {
             rule,
             &number.to_string(),
         ]);
-        self.part.findings.push(Finding {
-            resource_id: Some(found.address.text().into()),
-            resource_name: found.tag.as_deref().map(Box::from),
-            reason: Some(said).filter(|said| !said.is_empty()).map(Box::from),
-            ..Finding::new(subject, fingerprint)
-        });
+        let mut finding = found.finding(subject, fingerprint);
+        finding.facets.insert(Field::Fixable.word(), vec![NOT_APPLICABLE.into()]);
+        finding.reason = Some(said).filter(|said| !said.is_empty()).map(Box::from);
+        self.part.findings.push(finding);
     }
 
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
-        let (id, name) = (Some(self.found.address.text()), self.found.tag.as_deref());
-        for counted in self.demands.iter_mut().filter(|one| one.matches(subject, id, name)) {
-            counted.add(passed);
+        let found = self.found;
+        for counted in &mut self.demands {
+            if found.names().any(|(id, name)| counted.matches(subject, id, name)) {
+                counted.add(passed);
+            }
         }
-    }
-}
-
-impl Found {
-    /// What stays the same when the image is built again: its tag, where it has one.
-    pub(super) fn identity(&self) -> &str {
-        self.tag.as_deref().unwrap_or_else(|| self.address.text())
     }
 }
 
@@ -210,7 +207,7 @@ mod tests {
         let found = Found {
             name: "r/a:1".to_owned(),
             address: Address::Digest("sha256:a".to_owned()),
-            tag: Some("r/a:1".to_owned()),
+            tags: ["r/a:1".to_owned()].into(),
             evaluation: serde_json::from_value(evaluation).unwrap(),
         };
         let mut reading = Reading {

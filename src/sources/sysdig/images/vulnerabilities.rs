@@ -167,8 +167,11 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let package = row.package_name.clone().or_else(|| row.package.clone()).unwrap_or_default();
     let version = text(&row.package_version);
-    let fix = row.fix.as_deref().filter(|fix| !fix.is_empty() && !fix.eq_ignore_ascii_case("none"));
-    let fix = fix.map_or_else(|| "no fix yet".to_owned(), |fix| format!("fixed in {fix}"));
+    let (fix, fixable) = match row.fix.as_deref().map(str::trim).filter(|fix| !fix.is_empty()) {
+        None => ("whether there is a fix is not stated".to_owned(), None),
+        Some(fix) if fix.eq_ignore_ascii_case("none") => ("no fix yet".to_owned(), Some("false")),
+        Some(fix) => (format!("fixed in {fix}"), Some("true")),
+    };
     let rule = Rule { id: id.into(), title: None, help: row.url.as_deref().map(Arc::from) };
     let subject = Subject {
         severity: row.severity.as_ref().map_or(Severity::Unknown, |grade| grade.severity()),
@@ -184,12 +187,12 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
         &text(&row.package_path),
     ]);
     // The date of disclosure is not when it was seen here, so `created_at` stays empty.
-    Ok(Finding {
-        resource_id: Some(found.address.text().into()),
-        resource_name: found.tag.as_deref().map(Box::from),
-        reason: Some(text::one_line(&format!("{package} {version}: {fix}"), 200).into()),
-        ..Finding::new(subject, fingerprint)
-    })
+    let mut finding = found.finding(subject, fingerprint);
+    if let Some(fixable) = fixable {
+        finding.facets.insert(Field::Fixable.word(), vec![fixable.into()]);
+    }
+    finding.reason = Some(text::one_line(&format!("{package} {version}: {fix}"), 200).into());
+    Ok(finding)
 }
 
 /// Checks that the lists have what the summary counts.
@@ -245,10 +248,10 @@ fn prove_existence(session: &Session, found: &Found, part: &mut Part) {
             pattern.as_str().contains(|c: char| c.is_ascii_digit() || matches!(c, '*' | '?'))
         };
         let rules = selection.words.get(&Field::Rule);
-        let (id, name) = (Some(found.address.text()), found.tag.as_deref());
+        let is_named = found.names().any(|(id, name)| selection.matches_resource(id, name));
         if rules.is_none_or(|rules| rules.iter().any(names_one))
             && selection.only(|field| field != Field::Rule).matches(&image)
-            && selection.matches_resource(id, name)
+            && is_named
         {
             counted.add(true);
         }

@@ -24,7 +24,7 @@ pub(super) struct AnchoredDetail {
 }
 
 /// The evaluation of an image by its policies.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Evaluation {
     pub(super) image_digest: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Evaluation {
     pub(super) results: Option<Vec<PolicyResult>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyResult {
     #[serde(default, deserialize_with = "id")]
@@ -46,14 +46,14 @@ pub(super) struct PolicyResult {
     pub(super) gate_results: Option<Vec<GateResult>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GateResult {
     pub(super) gate: Option<String>,
     pub(super) rule_results: Option<Vec<RuleResult>>,
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RuleResult {
     /// `stop`, `warn` or `go`.
