@@ -345,7 +345,7 @@ mod tests {
             (json!({"filters": {"severities": "hihg"}}), "did you mean `high`?"),
             (json!({"filters": {"severities": ["high", "High"]}}), "`High` is not a severity"),
             (json!({"filters": {"statuses": ["needs-review"]}}), "did you mean `needs_review`?"),
-            (json!({"filters": {"results": "pass"}}), "hides every failure"),
+            (json!({"filters": {"results": "pass"}}), "hides every failed check"),
             (json!({"filters": {"results": ["failed"]}}), "did you mean `fail`?"),
             (json!({"filters": {"scans": "a,b"}}), "has a comma in it"),
             (json!({"filters": {"scans": ["a", " "]}}), "an empty value"),

@@ -131,7 +131,7 @@ pub struct Row<'a> {
     pub passed: bool,
     /// As it is on the platform now. An undocumented word, or none, is `Unknown`.
     pub severity: Severity,
-    /// The severity before somebody changed it on the platform, if that is stated.
+    /// The severity that the scan assigned, if that is stated.
     pub original_severity: Option<Severity>,
     pub original_word: Option<&'a str>,
     pub severity_word: Option<&'a str>,

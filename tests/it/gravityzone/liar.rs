@@ -99,8 +99,8 @@ async fn checks(
     let found: Vec<Value> = estate()
         .map(|mut check| {
             let at = check["id"].as_str().and_then(|id| id.strip_prefix("check-"));
-            let odd = at.is_some_and(|at| ["4", "7", "10"].contains(&at));
-            if let (true, Some(result)) = (odd, &lie.result) {
+            let is_replaced = at.is_some_and(|at| ["4", "7", "10"].contains(&at));
+            if let (true, Some(result)) = (is_replaced, &lie.result) {
                 check["attributes"]["result"] = result.clone();
             }
             check

@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub fails: Fails,
     /// The severity of the checks behind `fails.unknown`: an undocumented one.
     pub unknown_severity: String,
-    /// The original severity of every failed check, where somebody changed it.
+    /// The original severity of every failed check, where it was changed.
     pub original_severity: Option<String>,
     /// The statuses of failed checks, in turn: any text, also an undocumented one, or null.
     pub statuses: Vec<Option<String>>,
