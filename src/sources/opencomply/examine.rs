@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use super::api::{self, Halt, Step};
 use super::controls::Controls;
 use super::framework::{EndedRun, Task};
@@ -48,13 +50,14 @@ impl Sound {
 #[derive(Clone, Debug)]
 pub(super) struct Rejected {
     pub problems: Vec<Problem>,
+    as_of: Option<DateTime<Utc>>,
     evaluated: u64,
     failed: BTreeMap<Severity, u64>,
 }
 
 impl Rejected {
     pub fn of(problem: Problem) -> Self {
-        Self { problems: vec![problem], evaluated: 0, failed: BTreeMap::new() }
+        Self { problems: vec![problem], as_of: None, evaluated: 0, failed: BTreeMap::new() }
     }
 
     /// Adds what a status counts, as far as it can be read.
@@ -68,6 +71,7 @@ impl Rejected {
 
     /// Shows what is known, beside the reasons why nothing is decided by it.
     pub fn into_part(self, part: &mut Part) -> Step<()> {
+        part.as_of = self.as_of;
         part.set_looked_at(self.evaluated);
         if let Some(problem) = self.problems.first() {
             part.findings = Findings::counted(problem.clone());
@@ -152,7 +156,8 @@ pub(super) async fn examine(
     if problems.is_empty() {
         return Ok(Examined::Sound(Box::new(Sound { ended, jobs, attribution, controls })));
     }
-    let mut rejected = Rejected { problems, evaluated: 0, failed: BTreeMap::new() };
+    let as_of = ended.as_of();
+    let mut rejected = Rejected { problems, as_of, evaluated: 0, failed: BTreeMap::new() };
     ended.statuses.iter().for_each(|status| rejected.knows(status));
     Ok(Examined::Rejected(rejected))
 }

@@ -22,6 +22,7 @@ async fn results_that_were_lost_on_their_way_make_a_run_inconclusive() {
     assert_problem(&part, Cause::Incomplete, "the platform waited 616 s for them to be stored");
     // What is known is shown.
     assert_eq!(part.looked_at(), 549);
+    assert!(part.as_of.is_some());
     assert_eq!(part.failed_by_severity().iter().map(|(_, failed)| failed).sum::<u64>(), 140);
     assert_eq!(platform.requests("compliance_result"), 0);
 }
