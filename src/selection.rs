@@ -34,11 +34,12 @@ pub enum Field {
     Image,
     Container,
     Label,
+    ScanGroup,
     OlderThan,
 }
 
 impl Field {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Framework,
         Self::Control,
         Self::Rule,
@@ -56,12 +57,20 @@ impl Field {
         Self::Image,
         Self::Container,
         Self::Label,
+        Self::ScanGroup,
         Self::OlderThan,
     ];
 
     /// The fields that are facets of a finding.
-    const FACETS: [Self; 6] =
-        [Self::Fixable, Self::Cluster, Self::Namespace, Self::Image, Self::Container, Self::Label];
+    const FACETS: [Self; 7] = [
+        Self::Fixable,
+        Self::Cluster,
+        Self::Namespace,
+        Self::Image,
+        Self::Container,
+        Self::Label,
+        Self::ScanGroup,
+    ];
 
     /// The key in a policy.
     pub const fn word(self) -> &'static str {
@@ -83,6 +92,7 @@ impl Field {
             Self::Image => "image",
             Self::Container => "container",
             Self::Label => "label",
+            Self::ScanGroup => "scan_group",
             Self::OlderThan => "older_than",
         }
     }
@@ -99,13 +109,14 @@ impl Field {
                 | Self::ResourceType
                 | Self::Account
                 | Self::Region
+                | Self::ScanGroup
         )
     }
 
     /// Whether checks that passed have it too. A pass has no status and no age.
     pub fn is_of_passes(self) -> bool {
         !matches!(self, Self::Status | Self::OlderThan | Self::Actor | Self::Assignee)
-            && !Self::FACETS.contains(&self)
+            && (self == Self::ScanGroup || !Self::FACETS.contains(&self))
     }
 }
 
@@ -252,6 +263,11 @@ impl Selection {
         self.word(Field::Resource, &[id, name], Unstated::DoesNotMatch)
     }
 
+    /// Whether a group of scans is within the selection, by its id or its name.
+    pub fn matches_scan_group(&self, id: Option<&str>, name: Option<&str>) -> bool {
+        self.word(Field::ScanGroup, &[id, name], Unstated::DoesNotMatch)
+    }
+
     /// Whether a gate counts a finding: all that it states is within the selection. What the
     /// platform should state and did not takes no finding out of a gate.
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
@@ -275,9 +291,11 @@ impl Selection {
     /// Whether a finding proves that the selection means something: it states all that the
     /// selection asks for, of the fields that passed checks have too.
     pub fn is_proven_by(&self, finding: &Finding) -> bool {
+        let resource = [finding.resource_id.as_deref(), finding.resource_name.as_deref()];
+        let group: Vec<_> = facet(finding, Field::ScanGroup).map(Some).collect();
         self.matches(&finding.subject)
-            && self
-                .matches_resource(finding.resource_id.as_deref(), finding.resource_name.as_deref())
+            && self.word(Field::Resource, &resource, Unstated::DoesNotMatch)
+            && self.word(Field::ScanGroup, &group, Unstated::DoesNotMatch)
     }
 
     /// The fields that the selection asks for and a finding does not state.
@@ -300,7 +318,8 @@ impl Selection {
             | Field::Namespace
             | Field::Image
             | Field::Container
-            | Field::Label => facet(finding, *field).next().is_some(),
+            | Field::Label
+            | Field::ScanGroup => facet(finding, *field).next().is_some(),
             Field::OlderThan => finding.created_at.is_some(),
         };
         self.fields().into_iter().filter(|field| !is_stated(field)).collect()

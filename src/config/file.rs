@@ -236,11 +236,14 @@ macro_rules! selecting {
             /// A label, as `key=value`.
             #[serde(default)]
             pub label: Option<Located<Words>>,
+            /// The group of scans, by name or id.
+            #[serde(default)]
+            pub scan_group: Option<Located<Words>>,
         }
 
         impl $name {
             /// The text selectors, given or not.
-            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 16] {
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 17] {
                 [
                     (Field::Framework, &self.framework),
                     (Field::Control, &self.control),
@@ -258,6 +261,7 @@ macro_rules! selecting {
                     (Field::Image, &self.image),
                     (Field::Container, &self.container),
                     (Field::Label, &self.label),
+                    (Field::ScanGroup, &self.scan_group),
                 ]
             }
         }

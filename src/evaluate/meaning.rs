@@ -187,6 +187,8 @@ fn words_of(field: Field, part: &Part) -> BTreeSet<String> {
     for subject in part.findings.listed().iter().map(|finding| &finding.subject).chain(rows) {
         words.extend(words_of_subject(field, subject));
     }
+    let facets = part.findings.listed().iter().filter_map(|f| f.facets.get(field.word()));
+    words.extend(facets.flatten().map(|text| text.to_string()));
     if field == Field::Resource {
         words.extend(part.findings.listed().iter().flat_map(resource).flatten());
     }

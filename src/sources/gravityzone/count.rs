@@ -64,7 +64,9 @@ impl<'a> Counter<'a> {
         failed: HashMap<Key, u64>,
     ) -> Self {
         let needs_own = |demand: &&Demand| {
-            demand.selection.words.contains_key(&Field::Resource)
+            let words = &demand.selection.words;
+            words.contains_key(&Field::Resource)
+                || words.contains_key(&Field::ScanGroup)
                 || (filtered && demand.need == Need::Existence)
         };
         let exact = |demand| Exact { demand, passed: 0, any: 0 };
@@ -95,7 +97,10 @@ impl<'a> Counter<'a> {
         passed.passed += u64::from(counts);
         for at in &passed.exact {
             let Some(exact) = exact.get_mut(*at) else { continue };
-            if exact.demand.selection.matches_resource(row.resource_id, row.resource_name) {
+            let selection = &exact.demand.selection;
+            if selection.matches_resource(row.resource_id, row.resource_name)
+                && selection.matches_scan_group(row.scan_group_id, row.scan_group_name)
+            {
                 exact.passed += u64::from(counts);
                 exact.any += 1;
             }

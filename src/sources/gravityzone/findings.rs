@@ -9,7 +9,7 @@ use super::query::Fault;
 use super::shared::{Key, Pool, Shared};
 use super::wire::Row;
 use super::words::Status;
-use crate::finding::{Finding, Fingerprint, Severity};
+use crate::finding::{Facets, Finding, Fingerprint, Severity};
 use crate::selection::{Field, Selection};
 use crate::text::{self, Undocumented};
 
@@ -18,6 +18,7 @@ use crate::text::{self, Undocumented};
 pub struct Findings {
     found: Vec<Found>,
     statuses: Pool<str, Arc<str>>,
+    scan_groups: Pool<str, Arc<str>>,
     undocumented_severities: Undocumented,
     undocumented_originals: Undocumented,
     undocumented_statuses: Undocumented,
@@ -54,6 +55,7 @@ impl Findings {
         let status = row.status.map(|word| self.status(word));
         let resource = row.resource_id.or(row.resource_name).unwrap_or_default();
         let identity = [row.rule, row.scan_id, resource, row.region.unwrap_or_default()];
+        let facets = self.facets(row);
         let created_at = row.created_at.and_then(time);
         self.note(row);
         self.missing.created_at += u64::from(created_at.is_none());
@@ -72,6 +74,7 @@ impl Findings {
                         .into()
                 }),
                 created_at,
+                facets,
                 ..Finding::new(shared.subject(key), Fingerprint::of(&identity))
             },
             check: row.id.into(),
@@ -91,6 +94,21 @@ impl Findings {
         self.missing.scan_name += u64::from(row.scan_name.is_none());
         self.missing.region += u64::from(row.region.is_none());
         self.missing.resource_type += u64::from(row.resource_type.is_none());
+    }
+
+    /// The group of its scan, by id and name, where it is stated.
+    fn facets(&mut self, row: &Row<'_>) -> Facets {
+        let words = [row.scan_group_id, row.scan_group_name].into_iter().flatten();
+        let words: Vec<_> = words
+            .filter_map(|word| {
+                let number = self.scan_groups.text(word);
+                self.scan_groups.get(number).cloned()
+            })
+            .collect();
+        match words.is_empty() {
+            true => Facets::new(),
+            false => [(Field::ScanGroup.word(), words)].into(),
+        }
     }
 
     /// The status word. A documented one is spelled as documented, so that selectors match it.

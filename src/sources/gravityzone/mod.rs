@@ -58,6 +58,7 @@ pub const SYSTEM: System = System {
         Field::ResourceType,
         Field::Account,
         Field::Region,
+        Field::ScanGroup,
         Field::OlderThan,
     ],
     // `created_at` is the first appearance of a finding. No field states when a check last ran

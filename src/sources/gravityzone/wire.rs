@@ -79,6 +79,8 @@ struct Attributes<'a> {
     #[serde(borrow)]
     scan_name: Option<Text<'a>>,
     #[serde(borrow)]
+    scan_group_name: Option<Text<'a>>,
+    #[serde(borrow)]
     title: Option<Text<'a>>,
     #[serde(borrow)]
     description: Option<&'a RawValue>,
@@ -90,6 +92,8 @@ struct Attributes<'a> {
 struct Relationships<'a> {
     #[serde(borrow)]
     scan: Option<One<'a>>,
+    #[serde(borrow)]
+    scan_group: Option<One<'a>>,
     #[serde(borrow)]
     rule: Option<One<'a>>,
     #[serde(borrow)]
@@ -144,6 +148,8 @@ pub struct Row<'a> {
     pub region: Option<&'a str>,
     pub scan_id: &'a str,
     pub scan_name: Option<&'a str>,
+    pub scan_group_id: Option<&'a str>,
+    pub scan_group_name: Option<&'a str>,
     /// The rule's slug: `cloud_scan/aws/…`.
     pub rule: &'a str,
     pub title: Option<&'a str>,
@@ -177,6 +183,7 @@ impl Record<'_> {
         let relationships = need(self.relationships.as_ref(), "relationships")?;
         let rule = relationships.rule.as_ref().and_then(|rule| rule.data.as_ref()?.meta.as_ref());
         let scan = relationships.scan.as_ref().and_then(|scan| scan.data.as_ref());
+        let scan_group = relationships.scan_group.as_ref().and_then(|group| group.data.as_ref());
         let controls = relationships.controls.as_ref().and_then(|controls| controls.data);
         let severity_word = given(attributes.severity.as_ref());
         let original_word = given(attributes.original_severity.as_ref());
@@ -197,6 +204,8 @@ impl Record<'_> {
                 "relationships.scan.data.id",
             )?,
             scan_name: given(attributes.scan_name.as_ref()),
+            scan_group_id: scan_group.and_then(|group| given(group.id.as_ref())),
+            scan_group_name: given(attributes.scan_group_name.as_ref()),
             rule: need(
                 rule.and_then(|meta| given(meta.name.as_ref())),
                 "relationships.rule.data.meta.name",

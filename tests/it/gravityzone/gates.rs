@@ -69,3 +69,15 @@ fn what_a_check_does_not_state_never_takes_it_out_of_a_gate() {
         ended.says(&format!("64 failed checks without a stated {selector}"));
     }
 }
+
+#[test]
+fn a_gate_selects_by_the_group_of_scans() {
+    let known = r#"{"gravityzone": {"scans": [{"name": "a", "group": "payments", "provider": "aws",
+        "account": "1"}]}}"#;
+    ended(known, "", "scan_group: payments, max: 0").exits(1).says("64 failed checks");
+    ended(known, "", "scan_group: pay*, min_pass_rate: 99%").exits(1).says("94.8");
+    ended(known, "", "scan_group: paymints, max: 0")
+        .exits(3)
+        .says("nothing that was evaluated matches")
+        .says("did you mean `payments`?");
+}
