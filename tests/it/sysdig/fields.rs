@@ -277,3 +277,18 @@ fn doctor_finds_what_a_run_would_fail_on() {
     let inventory = "posture: {inventory: {account: nobody}}";
     doctor(inventory, "/nowhere", 403).exits(2).says("matches no resource");
 }
+
+/// `pass` without any result of a policy is not evidence. Vulnerabilities are.
+#[test]
+fn an_image_without_a_policy_has_not_passed() {
+    let evaluation = json!({"status": "pass", "at": 1_700_000_000, "results": []});
+    let answers = [
+        ("/policyEvaluation", 200, evaluation),
+        ("/vulnSummary", 200, json!({"os": {}, "non-os": {}})),
+        ("/vuln/", 200, json!({"vulns": [], "canLoadMore": false})),
+    ];
+    let policies = "images: [{tag: \"registry.example.com/shop/api:1.4\"}]";
+    run(policies, "max: 0", &answers).exits(3).says("no policy evaluated image");
+    run(policies, "max: 0, min_evaluated: 0", &answers).exits(0);
+    run(IMAGE, "max: 0", &answers).exits(0).says("no policy evaluated image");
+}

@@ -103,7 +103,18 @@ impl Prepared for Images<'_> {
             }
         }
         for evaluations in &distinct {
-            parts.extend(evaluations.iter().map(|found| policies::part(session, found)));
+            let mut notes = Vec::new();
+            for found in evaluations {
+                let mut part = policies::part(session, found);
+                if policies::is_without_policy(&part) {
+                    if vulnerabilities.is_some() {
+                        notes.push(format!("no policy evaluated image {}", found.name));
+                        continue;
+                    }
+                    part.problems.push(policies::no_policy(session, found));
+                }
+                parts.push(part);
+            }
             let (Some(detail), Some((first, others))) =
                 (vulnerabilities, evaluations.split_first())
             else {
@@ -111,7 +122,9 @@ impl Prepared for Images<'_> {
             };
             let mut image = first.clone();
             others.iter().for_each(|other| image.merge(other));
-            parts.push(vulnerabilities::part(session, &image, detail).await);
+            let mut part = vulnerabilities::part(session, &image, detail).await;
+            part.notes.extend(notes);
+            parts.push(part);
         }
         session.outcome(parts, Vec::new(), Vec::new())
     }

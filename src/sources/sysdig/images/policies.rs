@@ -49,6 +49,18 @@ pub(super) fn part(session: &Session, found: &Found) -> Part {
     part
 }
 
+/// Whether no policy evaluated anything of the image, although nothing is wrong with the answer.
+pub(super) fn is_without_policy(part: &Part) -> bool {
+    part.looked_at() == 0 && part.problems.is_empty()
+}
+
+/// The problem of an image without a policy: `pass` is then no evidence.
+pub(super) fn no_policy(session: &Session, found: &Found) -> Problem {
+    let message = format!("{}: no policy evaluated image {}", session.name, found.name);
+    Problem::new(Cause::Empty, message)
+        .help("assign a policy to it on the platform, or read its `vulnerabilities`")
+}
+
 impl Reading<'_> {
     fn read(&mut self, source: &str) {
         let evaluation = &self.found.evaluation;
@@ -63,7 +75,6 @@ impl Reading<'_> {
                 let said = "the image failed; no rule is named";
                 self.failed(Some(VERDICT), Severity::High, None, said);
             }
-            "pass" if self.part.looked_at() == 0 => self.passed(Some(VERDICT), None),
             "pass" | "fail" | "warn" => {}
             other => self.undecided(source, "", other),
         }
@@ -245,12 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_counts_also_where_no_rule_is_named() {
+    fn a_failure_counts_also_where_no_rule_is_named_and_a_pass_does_not() {
         let part = read(json!({"status": "pass", "at": 1_700_000_000, "results": []}));
-        assert_eq!(
-            (part.looked_at(), part.findings.listed().len(), part.problems.len()),
-            (1, 0, 0)
-        );
+        assert!(is_without_policy(&part));
         let part = read(json!({"status": "fail", "results": null}));
         assert_eq!(
             (part.looked_at(), part.findings.listed().len(), part.problems.len()),
@@ -274,7 +282,7 @@ mod tests {
         // It states no result, as a policy that does not apply.
         let results = json!([silent(json!(null), json!(null))]);
         let part = read(json!({"status": "pass", "results": results}));
-        assert_eq!((part.looked_at(), part.problems.len()), (1, 0));
+        assert!(is_without_policy(&part));
 
         let results = json!([silent(json!("error"), json!([]))]);
         let part = read(json!({"status": "pass", "results": results}));
