@@ -54,6 +54,7 @@ pub(super) fn checked(
             check_selectors(gate, name, source.value.as_ref(), diagnostics);
         }
     }
+    let notes = check_reads(gate, &named, sources, diagnostics);
     Gate {
         id: id.clone(),
         level: gate.level,
@@ -63,7 +64,7 @@ pub(super) fn checked(
         selection: selection(gate, &named, sources),
         sources: named,
         limits,
-        notes: partly_hidden(gate, sources),
+        notes,
         place: entry.mark.in_file(file),
     }
 }
@@ -120,7 +121,6 @@ fn check_selectors(
         }
     }
     check_words(gate, name, source, diagnostics);
-    check_reads(gate, name, source, diagnostics);
     let wants_passes = gate
         .min_pass_rate
         .as_ref()
@@ -186,43 +186,50 @@ fn check_words(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut 
     }
 }
 
-/// A gate that asks only for what a source never reads would always pass.
-fn check_reads(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-    for (field, mark) in gate.asked() {
-        let Some(reads) = source.reads(field) else { continue };
-        if !hidden(gate, field, &reads).is_some_and(|hidden| hidden.is_all) {
-            continue;
-        }
-        let read = reads.words.join(", ");
-        let why = match reads.limited_by {
-            Some(key) => format!(
-                "`{key}` of source `{name}` limits it to {read}, so the gate would always pass; \
-                 remove the filter, or select one of these"
-            ),
-            None => format!("source `{name}` reports only {read}, so the gate would always pass"),
-        };
-        let id = &gate.id.value;
-        diagnostics.push(Diagnostic::at(
-            mark,
-            format!("gate `{id}` can never match by its `{field}`: {why}"),
-        ));
-    }
-}
-
-/// Notes on the filters of sources that leave out a part of what the gate selects.
-fn partly_hidden(gate: &GateEntry, sources: &Sources) -> Vec<String> {
+/// A gate that asks only for what none of its sources reads would always pass. Returns notes on what
+/// some of them do not read.
+fn check_reads(
+    gate: &GateEntry,
+    named: &[String],
+    sources: &Sources,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<String> {
     let mut notes = Vec::new();
-    for name in &gate.source.value.0 {
-        let Some(source) = sources.get(name.as_str()).and_then(Option::as_ref) else { continue };
-        for (field, _) in gate.asked() {
-            let Some(reads) = source.value.reads(field) else { continue };
-            let (Some(key), Some(hidden)) = (reads.limited_by, hidden(gate, field, &reads)) else {
-                continue;
-            };
-            notes.push(format!(
-                "`{key}` of source `{name}` leaves out {field} {}, which this gate selects",
-                hidden.words.join(", ")
-            ));
+    for (field, mark) in gate.asked() {
+        let reads = named.iter().map(|name| {
+            let reads = sources.get(name)?.as_ref()?.value.reads(field)?;
+            Some((name, hidden(gate, field, &reads)?, reads))
+        });
+        let reads: Vec<_> = reads.collect();
+        let is_all = |hidden: &Option<(&String, Hidden, Reads)>| {
+            hidden.as_ref().is_some_and(|(_, hidden, _)| hidden.is_all)
+        };
+        let can_never_match = !reads.is_empty() && reads.iter().all(is_all);
+        for (name, hidden, reads) in reads.iter().flatten() {
+            let read = reads.words.join(", ");
+            if can_never_match {
+                let why = match reads.limited_by {
+                    Some(key) => format!(
+                        "`{key}` of source `{name}` limits it to {read}, so the gate would always \
+                         pass; remove the filter, or select one of these"
+                    ),
+                    None => format!(
+                        "source `{name}` reports only {read}, so the gate would always pass"
+                    ),
+                };
+                let id = &gate.id.value;
+                let message = format!("gate `{id}` can never match by its `{field}`: {why}");
+                diagnostics.push(Diagnostic::at(mark, message));
+            } else if let Some(key) = reads.limited_by {
+                notes.push(format!(
+                    "`{key}` of source `{name}` leaves out {field} {}, which this gate selects",
+                    hidden.words.join(", ")
+                ));
+            } else if hidden.is_all {
+                notes.push(format!(
+                    "source `{name}` reports only {field} {read}, so nothing of it matches"
+                ));
+            }
         }
     }
     notes

@@ -16,13 +16,13 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::evidence::Outcome;
-use crate::finding::{NOT_APPLICABLE, Problem};
+use crate::finding::{NOT_APPLICABLE, Problem, Severity};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
 };
 use crate::stop::Stop;
 
@@ -123,9 +123,26 @@ impl Describe for Settings {
         (field == Field::Fixable).then_some(words)
     }
 
+    fn reads(&self, field: Field) -> Option<Reads> {
+        match (&self.asked, field) {
+            (Asked::Posture(posture), Field::Severity) => Some(posture.severities_read()),
+            (Asked::Images(_, None), Field::Severity) => {
+                Some(Reads { words: images::SEVERITIES.map(named).to_vec(), limited_by: None })
+            }
+            (Asked::Events(events), Field::Severity) => events.severities_read(),
+            (Asked::Events(events), Field::Rule) => events.rules_read(),
+            _ => None,
+        }
+    }
+
     fn has_lists(&self) -> bool {
         matches!(self.asked, Asked::Posture(_))
     }
+}
+
+/// A severity as a policy names it.
+fn named(severity: Severity) -> String {
+    severity.word().to_owned()
 }
 
 impl Platform for Settings {

@@ -292,3 +292,34 @@ fn an_image_without_a_policy_has_not_passed() {
     run(policies, "max: 0, min_evaluated: 0", &answers).exits(0);
     run(IMAGE, "max: 0", &answers).exits(0).says("no policy evaluated image");
 }
+
+/// A severity or rule that a source never reports would make a gate pass for ever.
+#[test]
+fn a_gate_asks_only_for_what_the_source_can_report() {
+    let critical = "severity: critical, max: 0";
+    let policies = "images: [{tag: \"registry.example.com/shop/api:1.4\"}]";
+    let filtered = "events: {window: 24h, severities: [low]}";
+    for (settings, gate, says) in [
+        (POSTURE, critical, "reports only high, medium, low"),
+        (policies, "severity: medium, max: 0", "reports only high, low"),
+        (EVENTS, critical, "reports only high, medium, low, informational"),
+        (filtered, "severity: \">= high\", max: 0", "`events.severities` of source `sysdig`"),
+        (
+            "posture: {severities: [low]}",
+            "severity: \">= high\", max: 0",
+            "`posture.severities` of source `sysdig` limits it to low",
+        ),
+        (
+            "events: {window: 24h, rules: [Shell]}",
+            "rule: Mount, max: 0",
+            "`events.rules` of source `sysdig` limits it to Shell",
+        ),
+    ] {
+        run(settings, gate, &[]).exits(2).says(says);
+    }
+    let own = "events: {window: 24h, severity_table: {critical: [0], high: [1, 2, 3, 4, 5, 6, 7]}}";
+    let quiet = [("/secureEvents?", 200, json!({"page": {"total": 0}, "data": []}))];
+    run(own, critical, &quiet).exits(0);
+    run(POSTURE, "severity: \">= high\", max: 0", &[]).exits(0);
+    run(IMAGE, critical, &[]).exits(0);
+}

@@ -44,6 +44,9 @@ pub(super) const SELECTORS_OF_VULNERABILITIES: &[Field] = &[
     Field::Fixable,
 ];
 
+/// The severities of a policy's rules (docs/platforms/sysdig.md#severities).
+pub(super) const SEVERITIES: [Severity; 2] = [Severity::High, Severity::Low];
+
 /// The type of every resource.
 const TYPE: &str = "image";
 

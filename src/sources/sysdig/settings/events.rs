@@ -1,13 +1,13 @@
 //! Which events are read, and the severities of their numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::values::{Detail, Value};
 use crate::finding::Severity;
-use crate::sources::{OneOrMore, Period, SeverityWord, schema_of};
+use crate::sources::{OneOrMore, Period, Reads, SeverityWord, schema_of};
 
 /// The longest span of one request for events (docs/platforms/sysdig.md#events).
 pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -40,6 +40,26 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// The severities that events can have; `None` where the table leaves out numbers, whose events
+    /// every gate counts.
+    pub(crate) fn severities_read(&self) -> Option<Reads> {
+        let possible: BTreeSet<_> = self.severity_table.0.values().copied().collect();
+        let is_read = |severity: &Severity| {
+            self.severities.as_ref().is_none_or(|list| list.0.contains(&SeverityWord(*severity)))
+        };
+        let is_whole = self.severity_table.0.len() == 8;
+        is_whole.then(|| Reads {
+            words: possible.into_iter().rev().filter(is_read).map(super::super::named).collect(),
+            limited_by: self.severities.as_ref().map(|_| "events.severities"),
+        })
+    }
+
+    /// The rules of the events, where the settings name them.
+    pub(crate) fn rules_read(&self) -> Option<Reads> {
+        let words = self.rules.as_ref()?.0.iter().map(|rule| rule.0.clone()).collect();
+        Some(Reads { words, limited_by: Some("events.rules") })
+    }
+
     /// The platform's numbers that are read; `None`: all.
     pub(crate) fn numbers(&self) -> Option<Vec<u8>> {
         self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::values::Value;
 use crate::finding::Severity;
-use crate::sources::{OneOrMore, SeverityWord};
+use crate::sources::{OneOrMore, Reads, SeverityWord};
 
 /// Which compliance results are read. Every filter takes one value or a list.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +27,18 @@ pub(crate) struct Posture {
 }
 
 impl Posture {
+    /// The severities that controls can have.
+    pub(crate) fn severities_read(&self) -> Reads {
+        let all = [Severity::High, Severity::Medium, Severity::Low];
+        let is_read = |severity: &Severity| {
+            self.severities.as_ref().is_none_or(|list| list.0.contains(&SeverityWord(*severity)))
+        };
+        Reads {
+            words: all.into_iter().filter(is_read).map(super::super::named).collect(),
+            limited_by: self.severities.as_ref().map(|_| "posture.severities"),
+        }
+    }
+
     /// The severities as filters write them (docs/platforms/sysdig.md#requirements).
     pub(crate) fn severity_numbers(&self) -> Result<Vec<u8>, String> {
         let levels = self.severities.iter().flat_map(|list| &list.0);
