@@ -23,7 +23,7 @@ fn sizes(criterion: &mut Criterion) {
                 black_box(decision.verdict)
             });
         });
-        scene.tell(|report| {
+        scene.report(|report| {
             for format in FORMATS {
                 group.bench_function(BenchmarkId::from_parameter(format.name), |bencher| {
                     bencher.iter(|| (format.render)(report, &mut io::sink()).expect("a sink"));

@@ -28,13 +28,13 @@ mod run;
 #[cfg(feature = "simulator")]
 mod simulate;
 
-/// What a command is given besides its own arguments.
+/// What every command gets in addition to its own arguments.
 pub struct Context {
     pub variables: Variables,
     pub verbosity: Verbosity,
 }
 
-/// Why a command could not even begin: usage, configuration or policy.
+/// Why a command could not start: usage, configuration or policy.
 #[derive(Debug, thiserror::Error)]
 pub enum Usage {
     #[error(transparent)]

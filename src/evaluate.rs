@@ -19,7 +19,7 @@ use counting::Counting;
 /// What came out, and why.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
-    /// What the policy says, whatever the mode.
+    /// The verdict by the policy, regardless of the mode.
     pub verdict: Verdict,
     pub mode: Mode,
     /// One for each gate, in the policy's order.

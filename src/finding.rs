@@ -34,7 +34,7 @@ impl Severity {
     pub const NAMED: [Self; 6] =
         [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational, Self::None];
 
-    /// Reads a platform's word, whatever its case. An undocumented word is `Unknown`.
+    /// Reads a platform's word; case is ignored. An undocumented word is `Unknown`.
     pub fn from_platform(word: &str) -> Self {
         Self::NAMED
             .into_iter()
@@ -146,9 +146,9 @@ pub struct Finding {
     pub resource_name: Option<Box<str>>,
     /// Why it failed, in the platform's words.
     pub reason: Option<Box<str>>,
-    /// Who did it, where a change is reported rather than a check; `None` where nobody is named.
+    /// Who did it, where a change is reported rather than a check; `None` where no actor is named.
     pub actor: Option<Arc<str>>,
-    /// Who is to fix it, where the platform assigns its findings.
+    /// The assignee, where the platform assigns its findings.
     pub assignee: Option<Arc<str>>,
     /// Further texts by which a gate can select it, by the selector's key. A key that is missing was
     /// not stated; [`NOT_APPLICABLE`] is what the finding rightly lacks.
@@ -184,13 +184,13 @@ impl Finding {
         self.subject.rule.as_ref().map_or("unknown", |rule| &rule.id)
     }
 
-    /// The best words for the rule: its title, else its id.
+    /// The rule's name for readers: its title, else its id.
     pub fn title(&self) -> &str {
         let rule = self.subject.rule.as_ref();
         rule.and_then(|rule| rule.title.as_deref()).unwrap_or_else(|| self.rule_id())
     }
 
-    /// The best words for the resource, or for the account where the check is of a whole account.
+    /// The name of the resource for readers, or of the account where the check is of a whole account.
     pub fn resource(&self) -> &str {
         self.resource_id
             .as_deref()
@@ -211,7 +211,7 @@ impl Finding {
     }
 }
 
-/// What makes a finding the same finding tomorrow: 32 hex digits.
+/// Identifies a finding from run to run: 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 16]);
 

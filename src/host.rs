@@ -1,7 +1,7 @@
 //! CI hosts: how to recognise each, and what it reads. A folded log, annotations, outputs, a
 //! summary, and what it calls the run and the commit.
 //!
-//! A new CI host is a file below `host/` and a row in the table below. A host has no say in the
+//! A new CI host is a file below `host/` and a row in the table below. A host does not affect the
 //! verdict. The commands that are written here are the only live ones in the log: what they carry
 //! from outside is escaped for the host, and [disarmed](crate::text::disarmed) too.
 
@@ -47,7 +47,7 @@ pub struct Host {
     fold: Option<Fold>,
     /// The command that shows an issue beside the policy and on the job's page.
     annotate: Option<fn(&Issue) -> String>,
-    /// Leaves outputs and a summary where the host looks for them.
+    /// Writes outputs and a summary where the host looks for them.
     publish: Option<fn(&Variables, &Outputs, Summary<'_>) -> Published>,
 }
 
@@ -58,17 +58,17 @@ type Fold = fn(&str, i64) -> (String, String);
 /// Markdown of at most so many bytes, where so many are enough for a headline.
 type Summary<'a> = &'a dyn Fn(usize) -> String;
 
-/// What came of publishing.
+/// The result of publishing.
 #[derive(Default)]
 struct Published {
     /// Commands for the log.
     log: String,
-    /// A sentence for each thing that could not be left.
+    /// A sentence for each thing that could not be written.
     notes: Vec<String>,
 }
 
 impl Host {
-    /// No CI host, or one that we know nothing about: nothing but plain text. Rows start from this.
+    /// No CI host, or an unknown one: plain text only. Rows start from this.
     pub const NONE: Self = Self {
         name: "none",
         detect: |_| false,
@@ -175,9 +175,9 @@ impl<'v> Ci<'v> {
         terminal::last_line(view, people)
     }
 
-    /// Leaves the summary and the outputs where the host looks for them, after the reports were
-    /// written. Returns a sentence for each that could not be left. That is worth a note and no
-    /// more: the verdict does not depend on it, and a missing output lets no later step pass.
+    /// Writes the summary and the outputs where the host looks for them, after the reports were
+    /// written. Returns a sentence for each that could not be written. That is only
+    /// a note: the verdict does not depend on it, and a missing output lets no later step pass.
     pub fn publish(
         &self,
         view: &View<'_>,
@@ -210,7 +210,7 @@ impl<'v> Ci<'v> {
     }
 }
 
-/// Whether this is a job of any CI host, also of one that we know nothing about.
+/// Whether this is a job of any CI host, also of an unknown one.
 pub fn is_ci(variables: &Variables) -> bool {
     let says_no = |value: &String| value.eq_ignore_ascii_case("false") || value == "0";
     value(variables, "CI").is_some_and(|value| !says_no(&value))

@@ -19,7 +19,7 @@
 //! | [`pipeline`] | the product on one screen: collect, decide, deliver |
 //! | [`setup`] | gives each source of a configuration its token and its client |
 //! | [`config`] | YAML → valid values with their places; the only module that knows YAML |
-//! | [`policy`] | gates, limits, and what they need to know |
+//! | [`policy`] | gates, limits, exceptions, and which evidence the gates need |
 //! | [`selection`] | selectors: what a gate matches and a source is asked to count |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
 //! | [`evidence`] | what was collected, as a value: proof, findings, counts |
@@ -31,21 +31,30 @@
 //! | [`sources`] | the contract of a source, and the table of systems; one folder per system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
 //! | [`json`] | JSON of a platform: bounded while it is read, no repeated keys, tokens masked |
-//! | [`page`], [`poll`] | walking a list that comes in pages; asking until something is done |
-//! | [`secret`], [`stop`], [`progress`], [`text`] | tokens; deadline and interrupt; stderr; text from outside |
-//! | [`workspace`] | files that a policy names: inside the workspace, regular files, read with a cap |
+//! | [`page`] | the pager: reads a list that comes in pages, and checks that it is complete |
+//! | [`poll`] | repeats a request until something is done |
+//! | [`secret`] | tokens: read, sent, masked |
+//! | [`stop`] | the deadline and interrupts |
+//! | [`progress`] | progress on stderr |
+//! | [`text`] | untrusted text: cleaned, cut, escaped for logs |
+//! | [`workspace`] | files that a policy names: inside the workspace, regular files, of limited size |
 //!
-//! A module uses only what is to its right:
+//! A module uses only modules in lines below its own:
 //!
 //! ```text
-//! main → cli, command → pipeline → setup → config → report → evaluate → policy → evidence → verdict
-//!                                          config → export → sources
-//!                                          config → sources → poll, page → http → json → secret → progress → stop
-//!                                                   sources → evidence → selection → finding → text
-//! cli, command, pipeline → host → report, secret
+//! command
+//! pipeline
+//! setup
+//! cli, config
+//! export, host
+//! report, sources
+//! evaluate, http
+//! evidence, json, policy, progress
+//! page, poll, secret, selection, verdict
+//! finding, stop, text, workspace
 //! ```
 //!
-//! `tests/it/layering.rs` reads the `use` lines and fails on one that points the wrong way. The
+//! `tests/it/layering.rs` has the exact dependencies and fails on any other. The
 //! embedded platforms are a crate of their own, `crates/simulator` (feature `simulator`), which
 //! shares no type with this one.
 

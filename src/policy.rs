@@ -1,4 +1,4 @@
-//! What the organisation demands: gates, their limits, and what evidence must be like.
+//! What the organisation requires: gates, their limits, and requirements for evidence.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,23 +30,23 @@ pub enum Mode {
     Observe,
 }
 
-/// One demand on what the platforms found.
+/// One condition on what the platforms found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
     pub id: String,
     pub level: Level,
-    /// What it demands, in a sentence.
+    /// What it requires, in a sentence.
     pub description: Option<String>,
-    /// Whom to ask about it.
+    /// The contact for questions about it.
     pub owner: Option<String>,
-    /// Where more is written about it.
+    /// The address of a page about it.
     pub link: Option<String>,
     pub sources: Vec<String>,
     pub selection: Selection,
     pub limits: Limits,
     /// What limits its meaning: filters of its sources that leave out a part of what it selects.
     pub notes: Vec<String>,
-    /// Where it is written.
+    /// Its place in the policy file.
     pub place: Place,
 }
 
@@ -68,7 +68,7 @@ pub struct Limits {
     pub max: Option<u64>,
     /// The least share of passed checks.
     pub min_pass_rate: Option<Percent>,
-    /// The least number of checks evaluated, whatever their result. Zero allows none at all.
+    /// The minimum number of evaluated checks, passed or failed. Zero allows an empty match.
     pub min_evaluated: Option<u64>,
 }
 
@@ -84,7 +84,7 @@ pub struct Place {
 /// What evidence must be like for any gate to rely on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Demands {
-    /// The least number of checks each source, or framework, must have evaluated.
+    /// The minimum number of checks that each source, or framework, must have evaluated.
     pub min_evaluated: u64,
     /// The oldest that evidence may be.
     pub max_age: Option<Duration>,
@@ -117,7 +117,7 @@ impl Policy {
         self.gates.iter().any(|gate| gate.level == Level::Block && gate.uses(source))
     }
 
-    /// What the gates need from one source besides its failures.
+    /// What the gates need from one source in addition to its failures.
     pub fn wanted(&self, source: &str) -> Wanted {
         let mut demands: Vec<Demand> = Vec::new();
         for gate in self.gates.iter().filter(|gate| gate.uses(source)) {
@@ -173,7 +173,7 @@ impl Gate {
             .collect()
     }
 
-    /// Whether it may hold although nothing at all was evaluated.
+    /// Whether it may pass although nothing was evaluated.
     pub fn allows_nothing(&self) -> bool {
         self.limits.min_evaluated == Some(0)
     }

@@ -46,7 +46,7 @@ pub const FORMATS: &[Format] = &[
 /// The tool's name in reports, and the beginning of every name that it makes up there.
 pub const TOOL: &str = "compliance-gate";
 
-/// What is known of a run besides its decision.
+/// What is known about a run, in addition to its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     pub evidence: &'a Evidence,

@@ -89,7 +89,7 @@ fn http(
     Http::new(setup, stop.clone(), Rc::clone(progress))
 }
 
-/// Whether the pipeline lets a token be sent there.
+/// Whether the pipeline allows a token to be sent there.
 ///
 /// # Errors
 /// A sentence, if it does not.

@@ -45,7 +45,7 @@ pub fn one_line(text: &str, most: usize) -> String {
     if trimmed.len() <= most && is_harmless(trimmed) {
         return trimmed.to_owned();
     }
-    // Text far beyond the cut need not be cleaned. Cleaning may remove a lot, hence the factor.
+    // Text far beyond the cut need not be cleaned. Cleaning may remove much of it, so the factor.
     let near = text.char_indices().nth(most.saturating_mul(4)).map_or(text, |(at, _)| &text[..at]);
     let line = clean(near.trim(), " ");
     let line = shorten(line.trim(), most);

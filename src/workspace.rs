@@ -1,6 +1,6 @@
 //! Files that a policy file names.
 //!
-//! A policy file can come from anybody who can open a pull request. A path in it must stay inside
+//! A policy file can come from anyone who can open a pull request. A path in it must stay inside
 //! the workspace, outside `.git`, and name a regular file: a device never ends, a pipe blocks, and
 //! a link can lead anywhere.
 
@@ -66,7 +66,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 pub fn read_open(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
     regular(&file.metadata()?)?;
     let mut bytes = Vec::new();
-    // One byte more than allowed shows that it is too long, whatever its metadata says.
+    // One byte more than allowed shows that it is too long, regardless of its metadata.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::other(format!("it is larger than {} KiB", most >> 10)));

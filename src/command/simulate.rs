@@ -28,7 +28,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
     }
 }
 
-/// A scenario that comes with the binary, or a file of one's own.
+/// A scenario that comes with the binary, or the user's file.
 pub fn scenario(name: &str) -> Result<Scenario, String> {
     if let Some(scenario) = Scenario::named(name) {
         return Ok(scenario);

@@ -8,7 +8,7 @@ use super::node::Mark;
 use super::source::Source;
 use crate::text;
 
-/// More than this is not read by anyone.
+/// Readers do not read more than this.
 const MOST: usize = 50;
 
 /// One thing that is wrong with a file.

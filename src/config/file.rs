@@ -84,13 +84,14 @@ pub(super) struct File {
     /// The longest that everything together may take. Default: 45m.
     #[serde(default)]
     pub deadline: Option<Period>,
-    /// `observe` always exits 0 and says what it would have been.
+    /// `enforce` (default), or `observe`: exit codes 1, 3, 4 and 5 become 0, and reports state
+    /// what the verdict would have been.
     #[serde(default)]
     pub mode: Mode,
     /// The platforms to ask, by system, or by `system/tenant` where there are several of one.
     #[serde(default)]
     sources: ByName,
-    /// What must hold. All gates are always evaluated.
+    /// The conditions. All gates are always evaluated.
     #[serde(default)]
     pub gates: Vec<Located<GateEntry>>,
     /// What evidence must be like for any gate to rely on it.
@@ -215,7 +216,7 @@ macro_rules! selecting {
             /// Who made the change.
             #[serde(default)]
             pub actor: Option<Located<Words>>,
-            /// Who is to fix it. A case without an assignee always matches.
+            /// The assignee. A case without an assignee always matches.
             #[serde(default)]
             pub assignee: Option<Located<Words>>,
             /// `true` where a version with a fix is known, else `false`.
@@ -269,22 +270,22 @@ macro_rules! selecting {
 }
 
 selecting! {
-    /// One demand. Selectors narrow down which checks it covers; at least one limit is needed.
+    /// One condition. Selectors narrow down which checks it covers; at least one limit is needed.
     struct GateEntry {
         /// What the gate is called in every report.
         pub id: Located<String>,
-        /// The source or sources it asks; several are summed.
+        /// The source or sources it reads; several are summed.
         pub source: Located<OneOrMore<String>>,
         /// `block` (default) stops the pipeline, `warn` only reports.
         #[serde(default)]
         pub level: Level,
-        /// What it demands, in a sentence.
+        /// What it requires, in a sentence.
         #[serde(default)]
         pub description: Option<Line>,
-        /// Whom to ask about it.
+        /// The contact for questions about it.
         #[serde(default)]
         pub owner: Option<Line>,
-        /// Where more is written about it.
+        /// The address of a page about it.
         #[serde(default)]
         pub link: Option<Link>,
         /// Only what the platform has known for at least this long.
@@ -296,7 +297,7 @@ selecting! {
         /// The least share of passed checks, such as `95%`.
         #[serde(default)]
         pub min_pass_rate: Option<Located<Share>>,
-        /// The least number of checks evaluated, whatever their result. 0 allows none at all.
+        /// The minimum number of evaluated checks, passed or failed. 0 allows an empty match.
         #[serde(default)]
         pub min_evaluated: Option<u64>,
     }
@@ -329,7 +330,7 @@ impl GateEntry {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvidenceEntry {
-    /// The least number of checks each source, or framework, must have evaluated. Default: 1.
+    /// The minimum number of checks that each source, or framework, must have evaluated. Default: 1.
     #[serde(default)]
     pub min_evaluated: Option<u64>,
     /// The oldest that evidence may be. No default.

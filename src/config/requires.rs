@@ -22,8 +22,8 @@ impl<'de> Deserialize<'de> for Requires {
     }
 }
 
-/// A sentence, if a file needs a newer program. Whatever else is in the file may be unknown to this
-/// one, so its lines are looked at and not its YAML.
+/// A sentence, if a file needs a newer program. The rest of the file may be unknown to this
+/// version, so its lines are read and not its YAML.
 pub(super) fn newer(text: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix("requires:"))?;
     let value = value.split(" #").next()?.trim().trim_matches(['"', '\'']).trim();

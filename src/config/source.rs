@@ -61,7 +61,7 @@ impl Source {
     }
 }
 
-/// The text of a file, read up to a limit whatever size the file claims to have.
+/// The text of a file, read up to a limit regardless of the size that its metadata states.
 fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let failed =
         |error: std::io::Error| format!("failed to read the file: {}", text::reason(&error));

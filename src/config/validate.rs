@@ -73,8 +73,8 @@ fn notes(layer: &Layer, gates: &[Gate], evidence: &Demands) -> Vec<String> {
     unused.chain(hidden).chain(age).collect()
 }
 
-/// Paths of reports, which stay inside the workspace: whoever proposes a change of a policy must
-/// not choose files of the machine that runs it.
+/// Paths of reports, which stay inside the workspace: the author of a pull request
+/// that changes a policy must not choose files of the machine that runs it.
 fn reports(
     reports: &Reports,
     folder: &Path,

@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for Reports {
     }
 }
 
-/// The name of the format that a key stands for.
+/// The name of the format that a key names.
 struct ReportKey(&'static str);
 
 impl<'de> Deserialize<'de> for ReportKey {

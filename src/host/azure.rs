@@ -42,7 +42,7 @@ fn annotate(issue: &Issue) -> String {
     format!("##vso[task.logissue type={kind}{}]{text}\n", place.unwrap_or_default())
 }
 
-/// Sets the outputs and hands over the summary.
+/// Sets the outputs and uploads the summary.
 fn publish(variables: &Variables, outputs: &Outputs, summary: Summary<'_>) -> Published {
     let variable = |(name, value): &(String, String)| {
         format!("##vso[task.setvariable variable={};isOutput=true]{}\n", camel(name), data(value))

@@ -67,8 +67,8 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let path = path(view.policy);
     let beyond: Vec<_> = view.over_limit().collect();
     let mut issues: Vec<_> = inconclusive(view, &path).into_iter().collect();
-    let room = MOST_ENTRIES - issues.len();
-    let most = if beyond.len() > room { room - 1 } else { room };
+    let free = MOST_ENTRIES - issues.len();
+    let most = if beyond.len() > free { free - 1 } else { free };
     let mut seen = BTreeSet::new();
     issues.extend(beyond.iter().take(most).map(|entry| {
         let mut issue = issue(view, entry, &path);

@@ -1,7 +1,7 @@
-//! One self-contained page: no network, no framework, for a phone, a desk and paper.
+//! One self-contained page: no network, no framework, for phones, desktops and paper.
 //!
-//! The browser is told to load nothing and to run nothing but the one style and the one script
-//! below, known by their hashes. Text from outside is escaped besides.
+//! A content security policy allows only the one style and the one script below, by their
+//! hashes; the browser loads nothing. Text from outside is escaped as well.
 
 use std::io::{self, Write};
 

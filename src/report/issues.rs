@@ -81,7 +81,7 @@ pub fn refused(error: &str) -> Issue {
     }
 }
 
-/// A line that begins with our own words, whatever the message is.
+/// A line that begins with fixed text, so a message cannot become a command.
 fn in_words(problem: &Problem) -> String {
     let message = text::one_line(&problem.message, 600);
     format!("{}: {message}; next: {}", problem.cause.word(), digest::next(problem))

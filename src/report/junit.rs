@@ -2,7 +2,7 @@
 //!
 //! A suite of gates, then a suite for each source with a case for each piece of evidence and each
 //! failed rule. Only what stops the pipeline is red: a warning is a skipped test that says why, so
-//! that nobody has to wonder about a red test in a green job. Inconclusive is an error. The
+//! that a green job has no red test. Inconclusive is an error. The
 //! details are in the elements' text, which GitLab shows; it does not show `message`.
 //!
 //! The shape is the one that both published schemas take: Jenkins' (`junit-10.xsd`) and Windy

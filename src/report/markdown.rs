@@ -31,7 +31,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(within(view, MOST_BYTES).as_bytes())
 }
 
-/// The report in at most so many bytes, if there is room for a headline at all.
+/// The report in at most so many bytes, if a headline fits.
 pub fn within(view: &View<'_>, most: usize) -> String {
     let mut page = Page::new(most);
     headline(view, &mut page);
@@ -203,7 +203,7 @@ fn evidence(view: &View<'_>, page: &mut Page) {
     });
 }
 
-/// Every finding over a limit, as far as there is room.
+/// Every finding over a limit, as far as they fit.
 fn over_limit(view: &View<'_>, page: &mut Page) {
     let beyond = view.over_limit();
     let number = beyond.clone().count();

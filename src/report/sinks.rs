@@ -63,7 +63,7 @@ impl Sinks {
     ///
     /// # Errors
     /// A line for each report that has no place, naming the format and the path. The old reports
-    /// of the others are removed all the same: none may pass for the report of this run.
+    /// of the others are removed too: none may pass for the report of this run.
     pub fn open(targets: &[(&'static Format, PathBuf)]) -> Result<Self, String> {
         let mut sinks: Vec<Sink> = Vec::new();
         let mut failures = Vec::new();
@@ -171,8 +171,8 @@ pub fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Removes an old report, and nothing else: not a directory, not what a link points at, which
-/// whoever made the link may have chosen, and not a file that is not a report.
+/// Removes an old report, and nothing else: not a directory, not the target of a link, which
+/// the author of the link may have chosen, and not a file that is not a report.
 fn remove_old(place: &Path) -> Result<(), String> {
     let kind = match fs::symlink_metadata(place) {
         Ok(metadata) => metadata.file_type(),
@@ -200,8 +200,8 @@ fn remove_old(place: &Path) -> Result<(), String> {
 fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
-    // Temporary files are for their owner only, but CI hosts read reports as somebody else: as
-    // readable as the umask lets any new file be.
+    // Temporary files are for their owner only, but CI hosts read reports as another user. So
+    // they are as readable as the umask allows for new files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(directory)?;
@@ -238,7 +238,7 @@ fn fill(
 ) -> io::Result<()> {
     let mut file = match file {
         Some(file) => file,
-        // Written before: whatever comes of this, it no longer holds.
+        // A report that was written before is no longer valid.
         None => {
             fs::remove_file(place)?;
             temporary(place.parent().unwrap_or(place))?

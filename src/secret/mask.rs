@@ -193,8 +193,8 @@ impl View {
     }
 }
 
-/// The byte that a text begins with, decoded, and how many bytes stand for it. No byte: it is not
-/// seen. Tokens are ASCII, so that other characters need not be decoded.
+/// The byte that a text begins with, decoded, and how many bytes encode it. No byte: it is
+/// invisible. Tokens are ASCII, so that other characters need not be decoded.
 fn next(bytes: &[u8]) -> (Option<u8>, usize) {
     let escaped = match bytes.first() {
         Some(b'\\') => json_escape(bytes),

@@ -172,7 +172,7 @@ fn both_systems_together_and_one_of_them_dead() {
     };
     folder.write("compliance-gate.yaml", &policy(&platform.origin));
     folder.run(&["run"]).exits(0);
-    // Nobody listens there: the other source is still collected and shown.
+    // No server listens there: the other source is still collected and shown.
     folder.write("compliance-gate.yaml", &policy("http://127.0.0.1:9"));
     folder
         .run(&["run", "--json", "gate.json"])

@@ -202,7 +202,7 @@ fn each_word_of_a_list_must_match_something() {
         problems(beside.clone(), &evidence),
         ["gate `gate`: nothing that was evaluated matches rule `typo`"]
     );
-    // The limit is missed all the same.
+    // The limit is exceeded anyway.
     let over = Gate { limits: max(0), ..beside.clone() };
     assert_eq!(rule(over, &evidence).0, State::Breached);
     let limits = Limits { min_evaluated: Some(0), ..max(9) };
@@ -489,7 +489,7 @@ fn old_evidence_is_inconclusive() {
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict, "{max_age}");
     }
-    // The clocks may differ a little; what is yet to come says nothing of today.
+    // The clocks may differ a little. Evidence dated in the future is not used.
     for (ahead, verdict) in [(13, Verdict::Blocked), (15, Verdict::Inconclusive)] {
         let mut policy = policy(vec![gate(max(0))]);
         policy.evidence.max_age = Some(Duration::from_secs(60));

@@ -75,7 +75,7 @@ const MODULES: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn every_arrow_points_to_the_right() -> Result<()> {
+fn dependencies_point_in_one_direction() -> Result<()> {
     let allowed: BTreeMap<_, _> = MODULES.iter().copied().collect();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
@@ -87,7 +87,7 @@ fn every_arrow_points_to_the_right() -> Result<()> {
             continue;
         }
         let Some(may_use) = allowed.get(module.as_str()) else {
-            wrong.push(format!("{relative}: module `{module}` is not on the map of this test"));
+            wrong.push(format!("{relative}: module `{module}` is not in the table of this test"));
             continue;
         };
         for used in modules_used(&std::fs::read_to_string(&path)?) {
@@ -103,18 +103,50 @@ fn every_arrow_points_to_the_right() -> Result<()> {
 }
 
 #[test]
-fn rooms_stand_in_an_order_without_circles() {
+fn modules_have_an_order_without_cycles() {
     for (at, (module, uses)) in MODULES.iter().enumerate() {
         for used in *uses {
             let earlier = MODULES[..at].iter().any(|(earlier, _)| earlier == used);
-            assert!(earlier, "{module} → {used}, which is to its left");
+            assert!(earlier, "{module} → {used}, which is not above it in the table");
         }
     }
 }
 
-/// The systems and the formats do not know each other.
+/// `src/lib.rs` declares the modules of this table, describes each in its map, and has them in an
+/// order in which each uses only modules in lines below its own.
 #[test]
-fn neighbours_of_a_kind_do_not_meet() -> Result<()> {
+fn the_module_map_is_true() -> Result<()> {
+    let lib = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))?;
+    let mut declared: Vec<_> = lib
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "))
+        .map(|rest| rest.trim_end_matches(';'))
+        .collect();
+    declared.sort_unstable();
+    let mut listed: Vec<_> = MODULES.iter().map(|(module, _)| *module).collect();
+    listed.sort_unstable();
+    assert_eq!(declared, listed);
+
+    let order = lib.split("```text").nth(2).and_then(|rest| rest.split("```").next());
+    let order: Vec<_> = order.ok_or("src/lib.rs has no order of modules")?.lines().collect();
+    let line = |module: &str| {
+        order.iter().position(|line| {
+            line.trim_start_matches("//!").split(',').any(|name| name.trim() == module)
+        })
+    };
+    for (module, uses) in MODULES {
+        assert!(lib.contains(&format!("| [`{module}`] |")), "{module} is not described");
+        let own = line(module).ok_or_else(|| format!("{module} is not in the order"))?;
+        for used in *uses {
+            assert!(line(used) > Some(own), "{module} → {used}");
+        }
+    }
+    Ok(())
+}
+
+/// A system does not use another system.
+#[test]
+fn systems_do_not_use_each_other() -> Result<()> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources");
     for entry in std::fs::read_dir(&sources)? {
         let folder = entry?.path();
@@ -135,16 +167,21 @@ fn neighbours_of_a_kind_do_not_meet() -> Result<()> {
     Ok(())
 }
 
-/// Every module that a text names behind `crate::`, `use` line or path, tests included.
+/// Every module that a text names after `crate::`, also in a group, tests included.
 fn modules_used(text: &str) -> Vec<String> {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .flat_map(|line| line.split("crate::").skip(1))
-        .map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned()
+        .flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => group.split(',').map(first_word).collect(),
+            None => vec![first_word(rest)],
         })
         .filter(|module| !module.is_empty())
         .collect()
+}
+
+fn first_word(text: &str) -> String {
+    text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -151,7 +151,7 @@ fn a_proxy_that_cannot_be_used_is_not_passed_by() {
     ] {
         let ended = run(&folder("https://platform.example.com", ""), &[("HTTPS_PROXY", proxy)]);
         is_set_up_fault(ended, &["HTTPS_PROXY", words]);
-        // Hosts that need no proxy do not mind.
+        // Hosts that need no proxy are not affected.
         let allowed = [("HTTP_PROXY", proxy), ("NO_PROXY", "127.0.0.1")];
         run(&folder(&platform.origin, ""), &allowed).exits(0);
     }

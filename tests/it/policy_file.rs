@@ -219,7 +219,7 @@ fn scalars_are_taken_as_they_are_written() {
     let gates = "  - {id: all, source: opencomply, min_pass_rate: 0.5%}\n\
                  \x20 - {id: account, source: opencomply, account: 122814690049, max: 9999}\n\
                  \x20 - {id: octal, source: opencomply, account: [0123, 1e5, no, 0x1f], max: 0, \
-                 min_evaluated: 0, description: Odd, owner: \"#sec\", \
+                 min_evaluated: 0, description: Undocumented, owner: \"#sec\", \
                  link: \"https://wiki.example.com/?p=1#a\"}\n";
     let policy = opencomply(&platform.origin, gates).replace("\"122814690049\"", "122814690049");
     folder.write("compliance-gate.yaml", &policy);
@@ -229,7 +229,7 @@ fn scalars_are_taken_as_they_are_written() {
     assert_eq!(gates[1]["selection"]["account"], serde_json::json!(["122814690049"]));
     assert_eq!(gates[1]["file"], "compliance-gate.yaml");
     assert_eq!(gates[2]["selection"]["account"], serde_json::json!(["0123", "1e5", "no", "0x1f"]));
-    assert_eq!(gates[2]["description"], "Odd");
+    assert_eq!(gates[2]["description"], "Undocumented");
     assert_eq!(gates[2]["owner"], "#sec");
     assert_eq!(gates[2]["link"], "https://wiki.example.com/?p=1#a");
 }

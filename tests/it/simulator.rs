@@ -780,7 +780,7 @@ async fn a_quick_run_has_its_own_states_and_no_runners() {
     assert_eq!(last["runners_status"]["total_count"], 0);
     assert_eq!(last["summary_job_id"], Value::Null);
     assert_eq!(last["incidents"]["summary"]["alarm"], 154);
-    assert_eq!(last["incidents"]["alarms_breakdown"]["none"], 0, "a severity nobody understood");
+    assert_eq!(last["incidents"]["alarms_breakdown"]["none"], 0, "an undocumented severity");
 }
 
 #[tokio::test]
@@ -981,7 +981,7 @@ async fn faults_strike_the_requests_they_name() {
     let (status, page) = platform.run("baseline_security", documented()).await;
     assert_eq!(status, 504);
     assert!(page.as_str().unwrap().contains("504 Gateway Time-out"));
-    assert_eq!(platform.status(136).await["job_id"], 136, "the run was started all the same");
+    assert_eq!(platform.status(136).await["job_id"], 136, "the run was started anyway");
 
     let checks = async || platform.send(Method::GET, "/v1/cspm/checks", "token", None).await;
     let limited = checks().await;

@@ -35,7 +35,7 @@ fn code_span(line: &str) -> String {
     format!("{fence}{pad}{line}{pad}{fence}")
 }
 
-/// What markdown does not know to be code: besides what it obeys, everything that it makes a link
+/// What markdown does not know to be code: in addition to markup, everything that it makes a link
 /// of has to be broken. An address of mail is looked for also behind entities.
 fn html_code(line: &str) -> String {
     let broken = entities(line).replace(':', "&#58;").replace('.', "&#46;");

@@ -36,7 +36,7 @@ impl Page {
         self.line(&format!("\n#### {title}\n"));
     }
 
-    /// A part that readers open if they want to, if there is room for any of it.
+    /// A part that readers can open, if any of it fits.
     pub fn fold(&mut self, title: &str, inside: impl FnOnce(&mut Self)) {
         const END: &str = "\n</details>";
         let begin = format!("\n<details><summary>{title}</summary>\n");
@@ -55,7 +55,7 @@ impl Page {
         self.line("");
     }
 
-    /// A line, if even the reserve has room for it.
+    /// A line, if it fits into the reserve.
     pub fn line(&mut self, line: &str) {
         if self.fits(line, 0) {
             self.push(line);

@@ -157,8 +157,8 @@ pub struct Result<'a> {
 #[derive(Serialize)]
 pub struct Fingerprints {
     /// Not `primaryLocationLineHash`, by which GitHub identifies an alert: its uploader computes
-    /// that one from the line of the policy, and warns about every result that has another. Whoever
-    /// uploads by the REST API sets it to this; see `action/upload-sarif.sh`.
+    /// that one from the line of the policy, and warns about every result that has another. Uploads
+    /// by the REST API set it to this value; see `action/upload-sarif.sh`.
     #[serde(rename = "complianceGate/v1")]
     pub own: String,
 }

@@ -56,8 +56,8 @@ impl Scene {
         }
     }
 
-    /// Decides, and hands the report over.
-    pub fn tell<T>(&self, with: impl FnOnce(&View<'_>) -> T) -> T {
+    /// Decides, and calls `with` with the report.
+    pub fn report<T>(&self, with: impl FnOnce(&View<'_>) -> T) -> T {
         let decision = evaluate::decide(&self.policy, &self.evidence, self.at_least, now());
         with(&View::of(Report {
             decision: &decision,
@@ -72,14 +72,14 @@ impl Scene {
     pub fn render(&self, format: &str) -> String {
         let mut out = Vec::new();
         let format = FORMATS.iter().find(|row| row.name == format).expect("a format");
-        self.tell(|report| (format.render)(report, &mut out)).expect("memory does not fail");
+        self.report(|report| (format.render)(report, &mut out)).expect("memory does not fail");
         String::from_utf8(out).expect("reports are text")
     }
 
     /// What people read, without styles, as a CI log has it.
     pub fn read(&self) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
-        self.tell(|report| terminal::render(report, &mut out)).expect("memory does not fail");
+        self.report(|report| terminal::render(report, &mut out)).expect("memory does not fail");
         String::from_utf8(out.into_inner()).expect("reports are text")
     }
 }
@@ -330,7 +330,7 @@ pub fn window() -> Scene {
     let window = Window { from: now() - TimeDelta::days(1), to: now() };
     let part = Part { as_of: None, ..Part::of_window(Unit::Change, window) };
     let scene = outcome("bigpanda", vec![part], Vec::new());
-    Scene::new(vec![gate("nobody-silenced-alerts", &["bigpanda"], 9, max(0))], vec![scene])
+    Scene::new(vec![gate("no-silenced-alerts", &["bigpanda"], 9, max(0))], vec![scene])
 }
 
 /// So many findings of a tenth as many rules, over all severities.

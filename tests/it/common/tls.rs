@@ -96,7 +96,7 @@ impl TlsServer {
         })
     }
 
-    /// A server that answers whatever it is sent with these bytes.
+    /// A server that answers every request with these bytes.
     pub fn answering(bytes: &'static [u8]) -> Self {
         serve(move |mut client| {
             let mut buffer = [0; 16 * 1024];

@@ -1,5 +1,5 @@
 //! The export, by the real binary: never a second ticket for a case, never a case closed without
-//! proof, whatever breaks on the way.
+//! proof, even if a step fails.
 
 mod bigid;
 mod interrupted;

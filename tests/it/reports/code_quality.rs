@@ -40,7 +40,7 @@ fn missing_evidence_is_one_blocker_with_what_to_do() {
     assert!(words.contains("3 runners failed") && words.contains("Next: look at"), "{words}");
     let stopped = self::entries(&estate::interrupted());
     assert_eq!((stopped.len(), &stopped[0]["severity"]), (1, &"blocker".into()));
-    // What was let through blocks nobody.
+    // What an exception lets through blocks nothing.
     let forgiven = self::entries(&estate::forgiven());
     assert_eq!((forgiven.len(), &forgiven[0]["severity"]), (1, &"major".into()));
 }
@@ -73,7 +73,7 @@ fn one_thing_told_by_two_sources_is_two_entries() {
 
 #[test]
 fn a_list_at_its_limit_is_whole_and_beyond_it_says_so() {
-    // Beyond a limit are all: the one gate minds the worst half, the other the rest.
+    // All are over a limit: one gate counts the worst half, the other gate the rest.
     let whole = entries(&estate::big(10_000));
     assert_eq!(whole.len(), 10_000);
     assert!(whole.iter().all(|entry| entry["check_name"] != "compliance-gate/left-out"));

@@ -1,4 +1,4 @@
-//! Whoever can name a resource writes into our reports.
+//! Names of resources reach the reports, and their authors may be hostile.
 
 use std::sync::OnceLock;
 

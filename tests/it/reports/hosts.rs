@@ -37,7 +37,7 @@ fn log_of(scene: &Scene, ci: Ci<'_>) -> String {
             Ok(())
         }
     }
-    scene.tell(|report| {
+    scene.report(|report| {
         ci.print(report, &mut people, &mut Shared(&log)).unwrap();
         let notes = ci.publish(report, &[], &mut Shared(&log));
         assert_eq!(notes, Vec::<String>::new());
@@ -242,7 +242,7 @@ fn github_outputs(text: &str) -> BTreeMap<String, String> {
 
 fn publish(scene: &Scene, host: &str, set: &[(&str, &Path)], reports: &[&Path]) -> Vec<String> {
     let reports: Vec<_> = reports.iter().map(|path| (&FORMATS[0], path.to_path_buf())).collect();
-    scene.tell(|report| on(host, set, |ci| ci.publish(report, &reports, &mut Vec::new())))
+    scene.report(|report| on(host, set, |ci| ci.publish(report, &reports, &mut Vec::new())))
 }
 
 #[test]

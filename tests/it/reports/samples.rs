@@ -1,4 +1,4 @@
-//! Reports for the programs of others to judge: `tests/conformance/reports.sh`.
+//! Reports that third-party programs check: `tests/conformance/reports.sh`.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn samples_are_written_for_the_conformance_script() {
         let targets: Vec<_> =
             FORMATS.iter().map(|format| (format, path(format.extension))).collect();
         let mut sinks = Sinks::open(&targets).unwrap();
-        assert_eq!(scene.tell(|report| sinks.write(report)), Vec::<String>::new());
+        assert_eq!(scene.report(|report| sinks.write(report)), Vec::<String>::new());
         fs::write(path("txt"), scene.read()).unwrap();
     }
 }

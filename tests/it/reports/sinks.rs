@@ -25,7 +25,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 fn write(mut sinks: Sinks) -> Vec<String> {
-    estate::blocked().tell(|report| sinks.write(report))
+    estate::blocked().report(|report| sinks.write(report))
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_report_that_fails_is_named_and_given_up_and_the_others_are_written_anew() {
     let kept = folder.path().join("gate.json");
     let mut sinks = Sinks::open(&targets(&[("junit", &lost), ("json", &kept)])).unwrap();
     fs::remove_dir_all(folder.path().join("lost")).unwrap();
-    let failures = estate::passed().tell(|report| sinks.write(report));
+    let failures = estate::passed().report(|report| sinks.write(report));
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0].starts_with("failed to write the JUnit report"), "{failures:?}");
     assert_eq!(fs::read_to_string(&kept).unwrap(), estate::passed().render("json"));
