@@ -34,17 +34,17 @@ mod validate;
 mod values;
 mod yaml;
 
-pub use diagnostic::ConfigError;
+pub(crate) use diagnostic::ConfigError;
 use diagnostic::Diagnostic;
 use file::Layer;
 use node::{Key, Node};
 use reader::Reader;
 use slips::Wanted;
-pub use source::find;
+pub(crate) use source::find;
 
 /// How open cases become tickets.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub(crate) struct Export {
     pub rules: export::Rules,
     pub jira: Option<export::jira::Settings>,
     pub servicenow: Option<export::servicenow::Settings>,
@@ -52,7 +52,7 @@ pub struct Export {
 
 /// A valid configuration, of one environment.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The file, from the root of its repository.
     pub path: String,
     pub environment: Option<String>,
@@ -70,7 +70,7 @@ pub struct Config {
 
 /// A configuration file as written: its text and its tree, with nothing checked but the syntax.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     source: source::Source,
     root: Node,
     /// The file without its environments.
@@ -82,7 +82,7 @@ pub struct Written {
 impl Written {
     /// # Errors
     /// A file that cannot be read, that needs a newer program, or that is not YAML.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let source = source::Source::read(path)
             .map_err(|message| ConfigError::unreadable(&name, message))?;
@@ -101,7 +101,7 @@ impl Written {
     }
 
     /// The names of all environments, as they are written.
-    pub fn environments(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn environments(&self) -> impl Iterator<Item = &str> {
         self.all_environments().iter().map(|(key, _)| key.name.as_str())
     }
 
@@ -114,7 +114,7 @@ impl Written {
     ///
     /// # Errors
     /// Everything that is wrong with the file, each with line, column and snippet.
-    pub fn resolve(&self, environment: Option<&str>) -> Result<Config, ConfigError> {
+    pub(crate) fn resolve(&self, environment: Option<&str>) -> Result<Config, ConfigError> {
         let no_gate = "the policy has no gate, so it would let everything pass";
         self.read_over(environment)
             .and_then(|config| match config.policy.gates.is_empty() {
@@ -128,7 +128,7 @@ impl Written {
     ///
     /// # Errors
     /// As for `resolve`. What is only wrong in some of them names these.
-    pub fn check(&self, environment: Option<&str>) -> Result<Vec<Config>, ConfigError> {
+    pub(crate) fn check(&self, environment: Option<&str>) -> Result<Vec<Config>, ConfigError> {
         let mut layers: Vec<_> = environment.into_iter().collect();
         if environment.is_none() {
             layers = [layer::BASE].into_iter().chain(self.environments()).collect();

@@ -42,11 +42,11 @@ use crate::sources::bigid::Case;
 mod cases;
 mod content;
 mod exporter;
-pub mod jira;
+pub(crate) mod jira;
 mod job;
 mod ledger;
 mod search;
-pub mod servicenow;
+pub(crate) mod servicenow;
 mod writeback;
 
 pub(crate) use cases::Cases;
@@ -56,7 +56,7 @@ pub(crate) use ledger::{Ledger, LedgerError};
 
 /// Which cases are exported, and within which limits.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// The source that has the cases.
     pub source: String,
     /// Only cases of these severities; a case of unknown severity is always included.
@@ -94,7 +94,7 @@ impl Rules {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum ResolveAs {
+pub(crate) enum ResolveAs {
     #[default]
     Resolved,
     Remediated,

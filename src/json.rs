@@ -12,13 +12,13 @@ mod guard;
 mod number;
 mod path;
 
-pub use number::{Number, Whole};
+pub(crate) use number::{Number, Whole};
 
 use guard::{Guarded, Limits};
 
 /// Why a text is not the JSON that was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonError {
+pub(crate) struct JsonError {
     kind: Kind,
     /// The field at which it was noticed.
     path: Option<String>,
@@ -36,7 +36,7 @@ enum Kind {
 ///
 /// # Errors
 /// If it is not JSON, or not of that type; the error names the field.
-pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
+pub(crate) fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
     let limits = Limits::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     T::deserialize(Guarded::new(&mut deserializer, &limits))
@@ -56,12 +56,12 @@ pub fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError
 ///
 /// # Errors
 /// As `from_str`.
-pub fn from_raw<'de, T: Deserialize<'de>>(raw: &'de RawValue) -> Result<T, JsonError> {
+pub(crate) fn from_raw<'de, T: Deserialize<'de>>(raw: &'de RawValue) -> Result<T, JsonError> {
     from_str(raw.get())
 }
 
 /// Whether a text is the beginning of JSON, and ends before the JSON does.
-pub fn is_cut(text: &str) -> bool {
+pub(crate) fn is_cut(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 

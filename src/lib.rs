@@ -16,9 +16,9 @@
 //! |---|---|
 //! | [`cli`] | parses flags into plain values |
 //! | [`command`] | one file per subcommand |
-//! | [`pipeline`] | the product on one screen: collect, decide, deliver |
-//! | [`setup`] | gives each source of a configuration its token and its client |
-//! | [`config`] | YAML → valid values with their places; the only module that knows YAML |
+//! | `pipeline` | the product on one screen: collect, decide, deliver |
+//! | `setup` | gives each source of a configuration its token and its client |
+//! | `config` | YAML → valid values with their places; the only module that knows YAML |
 //! | [`policy`] | gates, limits, exceptions, and which evidence the gates need |
 //! | [`selection`] | selectors: what a gate matches and a source is asked to count |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
@@ -27,17 +27,17 @@
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file per format |
 //! | [`host`] | the table of CI hosts: what each reads, and what it calls the run; one file per host |
-//! | [`export`] | creates tickets for open cases, one per case |
+//! | `export` | creates tickets for open cases, one per case |
 //! | [`sources`] | the contract of a source, and the table of systems; one folder per system |
 //! | [`http`] | one client: authentication, timeouts, the one retry loop, caps, redaction |
-//! | [`json`] | JSON of a platform: bounded while it is read, no repeated keys, tokens masked |
-//! | [`page`] | the pager: reads a list that comes in pages, and checks that it is complete |
-//! | [`poll`] | repeats a request until something is done |
+//! | `json` | JSON of a platform: bounded while it is read, no repeated keys, tokens masked |
+//! | `page` | the pager: reads a list that comes in pages, and checks that it is complete |
+//! | `poll` | random pauses between repeated requests |
 //! | [`secret`] | tokens: read, sent, masked |
 //! | [`stop`] | the deadline and interrupts |
 //! | [`progress`] | progress on stderr |
 //! | [`text`] | untrusted text: cleaned, cut, escaped for logs |
-//! | [`workspace`] | files that a policy names: inside the workspace, regular files, of limited size |
+//! | `workspace` | files that a policy names: inside the workspace, regular files, of limited size |
 //!
 //! A module uses only modules in lines below its own:
 //!
@@ -58,27 +58,29 @@
 //! embedded platforms are a crate of their own, `crates/simulator` (feature `simulator`), which
 //! shares no type with this one.
 
+#![warn(unreachable_pub)]
+
 pub mod cli;
 pub mod command;
-pub mod config;
+mod config;
 pub mod evaluate;
 pub mod evidence;
-pub mod export;
+mod export;
 pub mod finding;
 pub mod host;
 pub mod http;
-pub mod json;
-pub mod page;
-pub mod pipeline;
+mod json;
+mod page;
+mod pipeline;
 pub mod policy;
-pub mod poll;
+mod poll;
 pub mod progress;
 pub mod report;
 pub mod secret;
 pub mod selection;
-pub mod setup;
+mod setup;
 pub mod sources;
 pub mod stop;
 pub mod text;
 pub mod verdict;
-pub mod workspace;
+mod workspace;

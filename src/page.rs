@@ -20,7 +20,7 @@ const LARGEST_TOTAL: u64 = 1 << 53;
 
 /// Watches one walk.
 #[derive(Debug)]
-pub struct Walk {
+pub(crate) struct Walk {
     /// The list, for messages: `gravityzone: /cspm/checks`.
     list: String,
     page_size: u64,
@@ -38,7 +38,7 @@ pub struct Walk {
 
 impl Walk {
     /// `page_size`: the rows asked for; a server may send fewer.
-    pub fn new(list: impl Into<String>, page_size: u64) -> Self {
+    pub(crate) fn new(list: impl Into<String>, page_size: u64) -> Self {
         Self {
             list: list.into(),
             page_size: page_size.max(1),
@@ -53,17 +53,12 @@ impl Walk {
     }
 
     /// Rows so far.
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// Rows announced; `None` before the first page.
-    pub fn total(&self) -> Option<u64> {
-        self.total
-    }
-
     /// How far the walk is, for people: `page 3 of 8`.
-    pub fn progress(&self) -> String {
+    pub(crate) fn progress(&self) -> String {
         match self.total {
             Some(total) => {
                 let pages = total.div_ceil(self.page_size).max(1);
@@ -74,13 +69,13 @@ impl Walk {
     }
 
     /// The number of the page that is read next, from 1.
-    pub fn next_page(&self) -> u64 {
+    pub(crate) fn next_page(&self) -> u64 {
         self.pages + 1
     }
 
     /// Whether this id is the first of its kind in the walk. An id that is repeated would count a
     /// row twice.
-    pub fn is_new(&mut self, id: &str) -> bool {
+    pub(crate) fn is_new(&mut self, id: &str) -> bool {
         self.ids.insert(self.hasher.hash_one(id))
     }
 
@@ -89,7 +84,12 @@ impl Walk {
     /// # Errors
     /// If the total changed or is too large, more rows arrived than announced, the cursor was used
     /// before, or too many pages have no rows.
-    pub fn page(&mut self, rows: u64, total: u64, next: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn page(
+        &mut self,
+        rows: u64,
+        total: u64,
+        next: Option<&str>,
+    ) -> Result<(), Problem> {
         if total > LARGEST_TOTAL {
             let what = format!("the total {total} cannot be a number of rows");
             return Err(self.problem(Cause::Protocol, what));
@@ -115,7 +115,7 @@ impl Walk {
     }
 
     fn next(&mut self, next: &str, rows: u64, total: u64) -> Result<(), Problem> {
-        // A page of one row is read for its total only, whatever that is.
+        // A page of one row is read for its total only.
         if self.pages > 1 && total > MOST_ROWS {
             let many = format!("{} are more than can be read", text::count(total, "row"));
             return Err(self
@@ -145,7 +145,7 @@ impl Walk {
     ///
     /// # Errors
     /// If they differ: a page was lost, or arrived twice.
-    pub fn sent(&self, sent: u64) -> Result<(), Problem> {
+    pub(crate) fn sent(&self, sent: u64) -> Result<(), Problem> {
         if sent == self.rows {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Walk {
     ///
     /// # Errors
     /// If fewer rows arrived than announced, or no page at all.
-    pub fn end(&self) -> Result<(), Problem> {
+    pub(crate) fn end(&self) -> Result<(), Problem> {
         match self.total {
             None => Err(self.problem(Cause::Incomplete, "no page arrived")),
             Some(total) if total != self.rows => Err(self.problem(
@@ -172,13 +172,13 @@ impl Walk {
     }
 
     /// A problem of this list.
-    pub fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
+    pub(crate) fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
         Problem::new(cause, format!("{}: {what}", self.list))
     }
 }
 
 /// Whether a list seems to have changed while it was read. The caller may read it once more.
-pub fn has_moved(problem: &Problem) -> bool {
+pub(crate) fn has_moved(problem: &Problem) -> bool {
     matches!(problem.cause, Cause::Contradictory | Cause::Incomplete)
 }
 
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(walk.progress(), "page 1 of 2");
         assert_eq!(walk.page(1, 3, None), Ok(()));
         assert_eq!(walk.end(), Ok(()));
-        assert_eq!((walk.rows(), walk.total()), (3, Some(3)));
+        assert_eq!((walk.rows(), walk.total), (3, Some(3)));
     }
 
     #[test]

@@ -25,16 +25,16 @@ use crate::verdict::Verdict;
 
 /// Evidence, and a verdict that the gates cannot improve: that of an interrupt, or of a
 /// set-up that could not work.
-pub struct Collected {
+pub(crate) struct Collected {
     pub evidence: Evidence,
     pub at_least: Option<Verdict>,
 }
 
 /// What a source found before anything was started.
-pub type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
+pub(crate) type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
 
 /// Asks every source. One that fails does not hide the others.
-pub async fn collect(
+pub(crate) async fn collect(
     config: &Config,
     variables: &Variables,
     progress: &Rc<Progress>,
@@ -53,7 +53,7 @@ pub async fn collect(
 }
 
 /// Decides one policy, at one moment. Pure.
-pub fn decide<'a>(
+pub(crate) fn decide<'a>(
     policy: &'a Policy,
     collected: &'a Collected,
     now: DateTime<Utc>,
@@ -63,7 +63,7 @@ pub fn decide<'a>(
 
 /// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. A
 /// report that cannot be written turns a pass into an inconclusive run.
-pub fn deliver(
+pub(crate) fn deliver(
     facts: &Facts<'_>,
     mut decision: Decision<'_>,
     mut sinks: Sinks,
@@ -90,7 +90,7 @@ pub fn deliver(
 }
 
 /// Checks online all that can be checked without starting anything, in the order of `sources`.
-pub async fn preflight(open: &OpenSources) -> Vec<Preflight<'_>> {
+pub(crate) async fn preflight(open: &OpenSources) -> Vec<Preflight<'_>> {
     join_all(open.sources.iter().map(|asked| asked.source.preflight(&asked.session))).await
 }
 

@@ -12,16 +12,16 @@ use crate::sources::{Session, Source};
 use crate::stop::{Signal, Stop};
 
 /// Limits the origins that a token may be sent to; set by the pipeline, not by the repository.
-pub const ALLOWED_ORIGINS: &str = "COMPLIANCE_GATE_ALLOWED_ORIGINS";
+pub(crate) const ALLOWED_ORIGINS: &str = "COMPLIANCE_GATE_ALLOWED_ORIGINS";
 
 /// The sources of a configuration, in its order, ready to be asked.
-pub struct OpenSources {
+pub(crate) struct OpenSources {
     pub sources: Vec<OpenSource>,
     pub stop: Stop,
 }
 
 /// A source with what it needs to ask its platform.
-pub struct OpenSource {
+pub(crate) struct OpenSource {
     pub source: Rc<Source>,
     pub session: Session,
     /// Whether a blocking gate needs it.
@@ -37,7 +37,7 @@ pub struct SetupErrors(pub Vec<(String, String)>);
 ///
 /// # Errors
 /// If a source has no usable token, or is outside the allowed origins.
-pub fn open(
+pub(crate) fn open(
     config: &Config,
     variables: &Variables,
     progress: &Rc<Progress>,
@@ -93,7 +93,7 @@ fn http(
 ///
 /// # Errors
 /// A sentence, if it does not.
-pub fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
+pub(crate) fn check_origin(url: &url::Url, variables: &Variables) -> Result<(), String> {
     let Some(allowed) = variables.get(ALLOWED_ORIGINS).filter(|allowed| !allowed.trim().is_empty())
     else {
         return Ok(());

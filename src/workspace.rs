@@ -15,7 +15,7 @@ const IN_GIT: &str = "is inside `.git`; choose another path";
 ///
 /// # Errors
 /// If the working directory cannot be determined.
-pub fn root() -> io::Result<PathBuf> {
+pub(crate) fn root() -> io::Result<PathBuf> {
     let current = Path::new(".").canonicalize()?;
     let root = current.ancestors().find(|folder| folder.join(".git").exists());
     Ok(root.map_or_else(|| current.clone(), Path::to_owned))
@@ -25,7 +25,7 @@ pub fn root() -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// A sentence that follows the path's name.
-pub fn check(path: &Path) -> Result<(), String> {
+pub(crate) fn check(path: &Path) -> Result<(), String> {
     let unusable = |error: io::Error| format!("cannot be checked: {error}");
     let is_git =
         |path: &Path| path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git"));
@@ -53,7 +53,7 @@ pub fn check(path: &Path) -> Result<(), String> {
 ///
 /// # Errors
 /// If it cannot be read, is not a regular file, or is longer.
-pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // Opening a pipe would block until another process writes to it.
     regular(&std::fs::metadata(path)?)?;
     read_open(&mut File::open(path)?, most)
@@ -63,7 +63,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As for [`read`].
-pub fn read_open(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_open(file: &mut File, most: u64) -> io::Result<Vec<u8>> {
     regular(&file.metadata()?)?;
     let mut bytes = Vec::new();
     // One byte more than allowed shows that it is too long, regardless of its metadata.

@@ -21,7 +21,7 @@ const MARK: &str = "# The policy of `compliance-gate demo`";
 /// Where the bundled policy says that its platforms are.
 const PLACEHOLDER: &str = "http://127.0.0.1:8080";
 
-pub async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<u8, Usage> {
     let scenario = simulate::scenario(&arguments.scenario)?;
     let address = ([127, 0, 0, 1], 0).into();
     let simulator = Simulator::start(address, scenario, |_| ())

@@ -8,7 +8,7 @@ use crate::text;
 use crate::verdict::Verdict;
 use crate::{pipeline, setup};
 
-pub async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
     let config = load(&arguments)?;
     let progress = context.progress();
     let open = setup::open(&config, &context.variables, &progress, listen()?)?;

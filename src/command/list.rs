@@ -8,7 +8,7 @@ use crate::sources::{Listing, Table};
 use crate::text;
 use crate::verdict::Verdict;
 
-pub async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usage> {
     let mut config = load(&arguments.config)?;
     let what = match arguments.what {
         Listed::Frameworks => Listing::Frameworks,

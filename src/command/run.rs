@@ -14,7 +14,7 @@ use crate::pipeline;
 use crate::report::{self, Facts, Format, Sinks};
 use crate::stop::Signal;
 
-pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
     let ci = Ci::new(arguments.ci, &context.variables);
     let warn_exit_code = arguments.warn_exit_code;
     // A report on stdout has it to itself.
@@ -38,7 +38,7 @@ pub async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage
 }
 
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
-pub async fn gate(
+pub(super) async fn gate(
     config: &Config,
     sinks: Sinks,
     context: &Context,

@@ -6,7 +6,7 @@ use crate::cli::SimulateArguments;
 use crate::command::{Usage, listen, print};
 use crate::verdict::Verdict;
 
-pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
+pub(super) async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
     let scenario = scenario(&arguments.scenario)?;
     let listener = simulator::bind(arguments.listen).await.map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| format!("failed to listen: {error}"))?;
@@ -29,7 +29,7 @@ pub async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> {
 }
 
 /// A scenario that comes with the binary, or the user's file.
-pub fn scenario(name: &str) -> Result<Scenario, String> {
+pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
     if let Some(scenario) = Scenario::named(name) {
         return Ok(scenario);
     }

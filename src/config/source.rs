@@ -85,7 +85,7 @@ fn text_of(path: &Path, most: u64) -> Result<String, String> {
 ///
 /// # Errors
 /// A sentence, if none exists, or more than one: a new file must not shadow a guarded one.
-pub fn find(named: Option<&Path>) -> Result<PathBuf, String> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }

@@ -14,7 +14,7 @@ use crate::selection::{Field, Selection};
 use crate::text;
 
 /// What one gate sees of the evidence, summed up.
-pub struct Counting<'a> {
+pub(super) struct Counting<'a> {
     gate: &'a Gate,
     now: DateTime<Utc>,
     failed: u64,
@@ -42,7 +42,7 @@ enum Known<T> {
 }
 
 impl<'a> Counting<'a> {
-    pub fn over(
+    pub(super) fn over(
         outcomes: &'a [Outcome],
         gate: &'a Gate,
         demands: &Demands,
@@ -167,7 +167,7 @@ impl<'a> Counting<'a> {
     }
 
     /// What follows from the sums.
-    pub fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
+    pub(super) fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
         let limits = self.gate.limits;
         let mut notes = self.gate.notes.clone();
         notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));

@@ -8,7 +8,7 @@ use crate::policy::{Demands, FailOpen, Gate};
 use crate::text;
 
 /// Why a gate cannot rely on a part, if it cannot.
-pub fn shortcomings(
+pub(super) fn shortcomings(
     name: &str,
     part: &Part,
     renew: Option<&str>,
@@ -86,7 +86,7 @@ fn staleness(
 }
 
 /// The exception that covers every problem, if there is one for each.
-pub fn forgiven<'a>(
+pub(super) fn forgiven<'a>(
     problems: &[Problem],
     demands: &'a Demands,
     now: DateTime<Utc>,

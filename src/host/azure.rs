@@ -9,7 +9,7 @@ use crate::report::outputs::Outputs;
 use crate::report::{TOOL, capital};
 use crate::secret::Variables;
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "azure",
     detect: |variables| is_true(variables, "TF_BUILD"),
     run,

@@ -2,7 +2,7 @@
 
 use super::{Host, value};
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "bitbucket",
     detect: |variables| value(variables, "BITBUCKET_BUILD_NUMBER").is_some(),
     run: |variables| {

@@ -2,7 +2,7 @@
 
 use super::{Host, is_true, value};
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "circleci",
     detect: |variables| is_true(variables, "CIRCLECI"),
     run: |variables| value(variables, "CIRCLE_BUILD_URL"),

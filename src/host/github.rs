@@ -11,7 +11,7 @@ use crate::report::issues::Issue;
 use crate::report::outputs::Outputs;
 use crate::secret::Variables;
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "github",
     detect: |variables| is_true(variables, "GITHUB_ACTIONS"),
     run: |variables| {

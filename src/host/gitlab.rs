@@ -3,7 +3,7 @@
 
 use super::{Host, is_true, value};
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "gitlab",
     detect: |variables| is_true(variables, "GITLAB_CI"),
     run: |variables| value(variables, "CI_PIPELINE_URL").or_else(|| value(variables, "CI_JOB_URL")),

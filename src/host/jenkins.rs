@@ -2,7 +2,7 @@
 
 use super::{Host, value};
 
-pub const HOST: Host = Host {
+pub(super) const HOST: Host = Host {
     name: "jenkins",
     detect: |variables| value(variables, "JENKINS_URL").is_some(),
     run: |variables| value(variables, "BUILD_URL"),

@@ -6,11 +6,11 @@ use serde_json::value::RawValue;
 
 /// A whole number, zero or positive: `12`, `"12"` or `12.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Whole(pub u64);
+pub(crate) struct Whole(pub u64);
 
 /// An identifier that a platform writes as a text or as a number. `7`, `7.0` and `"7"` are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Number(pub String);
+pub(crate) struct Number(pub String);
 
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -22,7 +22,7 @@ use crate::policy::Place;
 use crate::text;
 use crate::verdict::Verdict;
 
-pub const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     name: "code-quality",
     title: "GitLab code quality",
     extension: "code-quality.json",

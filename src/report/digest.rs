@@ -16,7 +16,7 @@ use super::Report;
 use super::view::Weight;
 
 /// What a reader must know after a fix, once for each kind of platform.
-pub fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
+pub(super) fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
     let breached = |ruling: &&Ruling<'_>| ruling.state == State::Breached;
     let gates: Vec<_> = report.decision.rulings.iter().filter(breached).collect();
     let used = |outcome: &&Outcome| gates.iter().any(|ruling| ruling.gate.uses(&outcome.source));
@@ -24,12 +24,12 @@ pub fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
 }
 
 /// The system that a source is a tenant of.
-pub fn system(source: &str) -> &str {
+pub(super) fn system(source: &str) -> &str {
     source.split_once('/').map_or(source, |(system, _)| system)
 }
 
 /// The verdict in a sentence, and in mode observe what it would have been.
-pub fn headline(decision: &Decision<'_>) -> String {
+pub(super) fn headline(decision: &Decision<'_>) -> String {
     let verdict = decision.verdict;
     let plain = format!("{}: {}", capital(verdict.word()), meaning(decision));
     match decision.mode {
@@ -86,7 +86,7 @@ pub fn capital(word: &str) -> String {
 }
 
 /// A word for the state of a gate, by its level and the mode.
-pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
+pub(super) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
     match (ruling.state, Weight::of(ruling, mode), mode) {
         (State::Held, ..) => "holds",
         (State::Breached, Weight::Blocks, _) => "BREACHED",
@@ -101,7 +101,7 @@ pub fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
 
 /// A sentence for each limit of a gate: observed, limit, and by how much it is missed. Of a gate
 /// that could not be decided, what was counted so far, if anything.
-pub fn limits(ruling: &Ruling<'_>) -> String {
+pub(super) fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
     let failed = text::count(ruling.failed, ruling.noun());
     let sentences: Vec<_> = match ruling.state {
@@ -136,7 +136,7 @@ pub fn limits(ruling: &Ruling<'_>) -> String {
 }
 
 /// `3 critical, 9 high`, worst first.
-pub fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
+pub(super) fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by(|a, b| b.cmp(a));
     let words: Vec<_> = counts
@@ -147,7 +147,7 @@ pub fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
 }
 
 /// What a gate counts, and over which evidence.
-pub fn scope(ruling: &Ruling<'_>) -> String {
+pub(super) fn scope(ruling: &Ruling<'_>) -> String {
     let gate = ruling.gate;
     let what = match gate.selection == Selection::default() {
         true => "everything".to_owned(),
@@ -162,7 +162,7 @@ pub fn scope(ruling: &Ruling<'_>) -> String {
 }
 
 /// A resource and where it is.
-pub fn resource(finding: &Finding) -> String {
+pub(super) fn resource(finding: &Finding) -> String {
     let id = finding.resource();
     let mut out = text::one_line(id, 500);
     if let Some(name) = finding.resource_name.as_deref().filter(|name| !id.contains(*name)) {
@@ -179,7 +179,7 @@ pub fn resource(finding: &Finding) -> String {
 }
 
 /// A rule's title and id.
-pub fn rule(finding: &Finding) -> String {
+pub(super) fn rule(finding: &Finding) -> String {
     let (title, id) = (finding.title(), finding.rule_id());
     match title == id {
         true => text::one_line(id, 200),
@@ -188,7 +188,7 @@ pub fn rule(finding: &Finding) -> String {
 }
 
 /// Every problem of the run once, those that gates have first.
-pub fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
+pub(super) fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
     let collected = report.evidence.outcomes.iter().flat_map(|outcome| {
         let parts = outcome.parts.iter();
         outcome.problems.iter().chain(parts.flat_map(|part| &part.problems))
@@ -202,7 +202,7 @@ pub fn problems<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
 }
 
 /// What there is instead of a gate's findings where only their number is known, and why.
-pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
+pub(super) fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
     let outcomes = report.evidence.outcomes.iter();
     let summed = outcomes.filter(|outcome| ruling.gate.sources.contains(&outcome.source));
     let framework = |part: &&Part| {
@@ -220,7 +220,7 @@ pub fn only_counted(report: &Report<'_>, ruling: &Ruling<'_>) -> String {
 }
 
 /// Everything that keeps the listed findings from being all there are.
-pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
+pub(super) fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
     let parts = report.evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
     let missing = parts.filter_map(|part| part.findings.why_incomplete());
     problems(report).into_iter().chain(missing).collect()
@@ -228,13 +228,13 @@ pub fn gaps<'a>(report: &Report<'a>) -> Vec<&'a Problem> {
 
 /// Whether the listed findings are all there are. A host that closes what is not in the latest
 /// list must be given no other.
-pub fn is_whole(report: &Report<'_>) -> bool {
+pub(super) fn is_whole(report: &Report<'_>) -> bool {
     let interrupted = matches!(report.decision.verdict, Verdict::Interrupted | Verdict::Terminated);
     gaps(report).is_empty() && !interrupted
 }
 
 /// The worst rules that a gate counts, a line each, and how many more there are.
-pub fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
+pub(super) fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
     let same = |a: &&Finding, b: &&Finding| {
         (a.subject.severity, a.rule_id()) == (b.subject.severity, b.rule_id())
     };
@@ -253,12 +253,12 @@ pub fn worst_rules(ruling: &Ruling<'_>, most: usize) -> Vec<String> {
 }
 
 /// What to do next about a problem: its own help, or that of its cause.
-pub fn next(problem: &Problem) -> String {
+pub(super) fn next(problem: &Problem) -> String {
     text::one_line(problem.help.as_deref().unwrap_or(remedy(problem.cause)), 500)
 }
 
 /// What usually helps.
-pub fn remedy(cause: Cause) -> &'static str {
+pub(super) fn remedy(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "correct the configuration; `compliance-gate doctor` checks it online",
         Cause::Setup => "correct the set-up of this machine, or `url`",
@@ -277,7 +277,7 @@ pub fn remedy(cause: Cause) -> &'static str {
 }
 
 /// What a cause means, for any source.
-pub fn explained(cause: Cause) -> &'static str {
+pub(super) fn explained(cause: Cause) -> &'static str {
     match cause {
         Cause::Invalid => "The configuration asks for something that is not there.",
         Cause::Setup => "A certificate, a proxy, a host name or a `url` is wrong on this side.",
@@ -295,7 +295,7 @@ pub fn explained(cause: Cause) -> &'static str {
 }
 
 /// A piece of evidence: what was evaluated, what failed, of when, and by which jobs.
-pub fn part(part: &Part, now: DateTime<Utc>) -> String {
+pub(super) fn part(part: &Part, now: DateTime<Utc>) -> String {
     let framework =
         part.framework.as_ref().map_or_else(String::new, |framework| format!("{framework}: "));
     let evaluated = match part.proof.window() {
@@ -339,11 +339,11 @@ fn job_in_words(job: &Job) -> String {
 }
 
 /// The platform's word for a job's state, if it was ever seen, and how we came to rely on it.
-pub fn standing_of(job: &Job) -> String {
+pub(super) fn standing_of(job: &Job) -> String {
     format!("{} ({})", job.state, job.role.word()).trim_start().to_owned()
 }
 
 /// A time to the second, in UTC.
-pub fn time(time: DateTime<Utc>) -> String {
+pub(super) fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use super::{Format, View, outputs};
 
-pub const FORMAT: Format = Format { name: "dotenv", title: "dotenv", extension: "env", render };
+pub(super) const FORMAT: Format =
+    Format { name: "dotenv", title: "dotenv", extension: "env", render };
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in outputs::of(view) {

@@ -18,7 +18,7 @@ use crate::verdict::Verdict;
 
 mod charts;
 
-pub const FORMAT: Format = Format { name: "html", title: "HTML", extension: "html", render };
+pub(super) const FORMAT: Format = Format { name: "html", title: "HTML", extension: "html", render };
 
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/sort.js");

@@ -21,7 +21,7 @@ mod v1;
 
 pub(super) use v1::SCHEMA;
 
-pub const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
+pub(super) const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, &document(view))?;

@@ -24,7 +24,8 @@ mod bare_root;
 mod cases;
 mod texts;
 
-pub const FORMAT: Format = Format { name: "junit", title: "JUnit", extension: "xml", render };
+pub(super) const FORMAT: Format =
+    Format { name: "junit", title: "JUnit", extension: "xml", render };
 
 /// GitLab accepts 30 MB. The rest is for the suites themselves.
 const MOST_BYTES: usize = 28_000_000;

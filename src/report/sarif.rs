@@ -28,7 +28,8 @@ mod wire;
 use rules::Rules;
 use wire::{Level, Text};
 
-pub const FORMAT: Format = Format { name: "sarif", title: "SARIF", extension: "sarif", render };
+pub(super) const FORMAT: Format =
+    Format { name: "sarif", title: "SARIF", extension: "sarif", render };
 
 /// GitHub refuses a run with more. The last place is for the entry that says how many are missing.
 const MOST_RESULTS: usize = 25_000;

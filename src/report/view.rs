@@ -242,13 +242,16 @@ impl<'a> GateView<'a> {
 }
 
 /// Why a check failed, on one line.
-pub fn reason(finding: &Finding) -> Option<String> {
+pub(super) fn reason(finding: &Finding) -> Option<String> {
     let reason = finding.reason.as_deref().map(|reason| text::one_line(reason, 160));
     reason.filter(|reason| !reason.is_empty())
 }
 
 /// The lines about a source: its parts, then its notes. Safe to show once on one line.
-pub fn evidence_lines(outcome: &Outcome, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+pub(super) fn evidence_lines(
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = String> {
     let notes = outcome.notes.iter().chain(outcome.parts.iter().flat_map(|part| &part.notes));
     let notes = notes.map(|note| format!("note: {}", text::one_line(note, 600)));
     outcome.parts.iter().map(move |part| digest::part(part, now)).chain(notes)

@@ -35,7 +35,7 @@ const OWN: [&str; 6] = ["project", "issuetype", "summary", "description", "label
 settings! {
     /// Where and how tickets are created in Jira.
     #[cfg_attr(test, schemars(rename = "Jira"))]
-    pub struct Keys {
+    pub(crate) struct Keys {
         /// The key of the project that gets the tickets, such as `SEC`.
         project: String,
         /// The address of the site in a browser, for links to tickets, where it is not `url`: with
@@ -83,7 +83,7 @@ enum Scheme {
 /// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-pub struct Settings {
+pub(crate) struct Settings {
     pub connection: Connection,
     site_url: Option<Endpoint>,
     pub(super) project: String,

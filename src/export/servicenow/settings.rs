@@ -34,7 +34,7 @@ const OWN: [&str; 4] =
 settings! {
     /// Where and how tickets are created in ServiceNow.
     #[cfg_attr(test, schemars(rename = "ServiceNow"))]
-    pub struct Keys {
+    pub(crate) struct Keys {
         /// The table that gets the tickets. Default: incident.
         #[serde(default)]
         table: Option<String>,
@@ -76,7 +76,7 @@ pub(crate) struct Level {
 /// Where the tickets go, and their content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Keys")]
-pub struct Settings {
+pub(crate) struct Settings {
     pub connection: Connection,
     site_url: Option<Endpoint>,
     pub(super) table: String,

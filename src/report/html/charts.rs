@@ -14,7 +14,7 @@ const WIDTH: u64 = 600;
 const HEIGHT: usize = 26;
 
 /// A bar for each severity.
-pub fn by_severity(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn by_severity(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     for entry in &view.entries {
         *counts.entry(entry.finding.subject.severity).or_default() += 1;
@@ -46,7 +46,7 @@ pub fn by_severity(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What a gate counted, against its limit: the most of failures, or the least share of passes.
-pub fn against_limit(ruling: &Ruling<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn against_limit(ruling: &Ruling<'_>, out: &mut dyn Write) -> io::Result<()> {
     if ruling.state == State::Undecided {
         return Ok(());
     }

@@ -12,12 +12,12 @@ use crate::report::view::View;
 use crate::verdict::Verdict;
 
 /// What names this version in the documents and in the schema.
-pub const SCHEMA: &str = "urn:compliance-gate:report:1";
+pub(crate) const SCHEMA: &str = "urn:compliance-gate:report:1";
 
 /// What the gate decided, and everything that the decision rests on.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Report<'a> {
+pub(super) struct Report<'a> {
     /// Names this schema.
     #[serde(rename = "$schema")]
     pub schema: &'static str,
@@ -56,7 +56,7 @@ pub struct Report<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Tool {
+pub(super) struct Tool {
     pub name: &'static str,
     pub version: &'static str,
 }
@@ -64,7 +64,7 @@ pub struct Tool {
 /// One demand of the policy, and what became of it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Gate<'a> {
+pub(super) struct Gate<'a> {
     pub id: Cow<'a, str>,
     pub level: Level,
     /// What it demands, in a sentence.
@@ -106,7 +106,7 @@ pub struct Gate<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Limits {
+pub(super) struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
     /// Exact, as written in the policy: `72.5%`.
@@ -119,7 +119,7 @@ pub struct Limits {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(super) enum State {
     /// Within its limits.
     Held,
     /// Beyond a limit, on valid evidence.
@@ -131,7 +131,7 @@ pub enum State {
 /// What a gate counted, over all valid evidence.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Observed {
+pub(super) struct Observed {
     pub failed: u64,
     /// Where the gate needs to know.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,7 +141,7 @@ pub struct Observed {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Breach {
+pub(super) struct Breach {
     pub limit: Limit,
     /// Observed, limit, and by how much, in a sentence.
     pub message: String,
@@ -150,7 +150,7 @@ pub struct Breach {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Limit {
+pub(super) enum Limit {
     Max,
     MinPassRate,
 }
@@ -158,7 +158,7 @@ pub enum Limit {
 /// One reason why evidence cannot be relied on.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Trouble<'a> {
+pub(super) struct Trouble<'a> {
     pub cause: Cause,
     pub message: Cow<'a, str>,
     /// What to do next.
@@ -169,7 +169,7 @@ pub struct Trouble<'a> {
 /// A `fail_open` of the policy.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Exception<'a> {
+pub(super) struct Exception<'a> {
     pub cause: Cause,
     pub reason: Cow<'a, str>,
     /// The last day (UTC) on which it holds.
@@ -180,7 +180,7 @@ pub struct Exception<'a> {
 /// A platform, and what it said.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     /// The name in the policy.
     pub name: Cow<'a, str>,
     pub system: Cow<'a, str>,
@@ -199,7 +199,7 @@ pub struct Source<'a> {
 /// A piece of evidence that can be relied on as a whole, or not at all.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Part<'a> {
+pub(super) struct Part<'a> {
     /// Where the platform evaluates one framework at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framework: Option<Cow<'a, str>>,
@@ -225,7 +225,7 @@ pub struct Part<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Window {
+pub(super) struct Window {
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub from: String,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -235,7 +235,7 @@ pub struct Window {
 /// A job of the platform.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Job<'a> {
+pub(super) struct Job<'a> {
     pub id: Cow<'a, str>,
     /// The platform's own word.
     pub state: Cow<'a, str>,
@@ -249,7 +249,7 @@ pub struct Job<'a> {
 /// A check that failed on one resource.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Finding<'a> {
+pub(super) struct Finding<'a> {
     /// What makes it the same finding tomorrow: 32 hex digits.
     #[cfg_attr(test, schemars(extend("pattern" = "^[0-9a-f]{32}$")))]
     pub fingerprint: String,
@@ -281,7 +281,7 @@ pub struct Finding<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Rule<'a> {
+pub(super) struct Rule<'a> {
     pub id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<Cow<'a, str>>,
@@ -290,7 +290,7 @@ pub struct Rule<'a> {
 /// Empty for checks of a whole account.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Resource<'a> {
+pub(super) struct Resource<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -301,7 +301,7 @@ pub struct Resource<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Account<'a> {
+pub(super) struct Account<'a> {
     pub id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Cow<'a, str>>,
@@ -309,13 +309,13 @@ pub struct Account<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Control<'a> {
+pub(super) struct Control<'a> {
     pub framework: Cow<'a, str>,
     pub id: Cow<'a, str>,
 }
 
 /// Made one at a time while they are written: there may be very many.
-pub struct Findings<'a>(pub &'a View<'a>);
+pub(super) struct Findings<'a>(pub &'a View<'a>);
 
 impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -325,7 +325,7 @@ impl Serialize for Findings<'_> {
 }
 
 /// Fingerprints, written one at a time while they are serialized.
-pub struct Fingerprints<'a>(pub &'a [&'a crate::finding::Finding]);
+pub(super) struct Fingerprints<'a>(pub &'a [&'a crate::finding::Finding]);
 
 impl Serialize for Fingerprints<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 
 const ROOT: &[u8] = b"<testsuites";
 
-pub struct BareRoot<W> {
+pub(super) struct BareRoot<W> {
     out: W,
     /// What has come up to the end of the root's tag; `None` after it.
     head: Option<Vec<u8>>,
 }
 
 impl<W: Write> BareRoot<W> {
-    pub fn new(out: W) -> Self {
+    pub(super) fn new(out: W) -> Self {
         Self { out, head: Some(Vec::new()) }
     }
 }

@@ -18,7 +18,7 @@ const MOST_RESOURCES: usize = 50;
 const MOST_RULES: usize = 20;
 
 /// A gate: red if it stops the pipeline.
-pub fn gate(report: &Report<'_>, gate: &GateView<'_>) -> TestCaseStatus {
+pub(super) fn gate(report: &Report<'_>, gate: &GateView<'_>) -> TestCaseStatus {
     let ruling = gate.ruling;
     let (kind, message) = match ruling.state {
         State::Held => return TestCaseStatus::success(),
@@ -34,7 +34,7 @@ pub fn gate(report: &Report<'_>, gate: &GateView<'_>) -> TestCaseStatus {
 }
 
 /// The evidence of a source, a case for each piece.
-pub fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCaseStatus)> {
+pub(super) fn evidence(report: &Report<'_>, outcome: &Outcome) -> Vec<(String, TestCaseStatus)> {
     let usual = "evidence".to_owned();
     let part = |part: &Part| {
         let name = part.framework.as_ref().map(|framework| format!("evidence of {framework}"));
@@ -62,7 +62,7 @@ fn weight_of(report: &Report<'_>, problem: &Problem) -> Weight {
 }
 
 /// A rule that failed somewhere: red if a breached blocking gate counts it.
-pub fn rule(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
+pub(super) fn rule(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
     let mut findings = view.findings_of(rule);
     let number = findings.len();
     let (Some(weight @ (Weight::Warns | Weight::Blocks)), Some(worst)) =
@@ -94,7 +94,7 @@ fn resource(finding: &Finding) -> String {
 }
 
 /// The entry for all cases that did not fit.
-pub fn left_out(cases: u64, red: bool) -> TestCaseStatus {
+pub(super) fn left_out(cases: u64, red: bool) -> TestCaseStatus {
     let words = format!(
         "{} left out, to keep this file within what CI hosts accept. The gates counted \
          everything, and `--json FILE` lists everything.",

@@ -5,13 +5,13 @@ use crate::policy::Mode;
 use crate::report::{Report, digest};
 use crate::text;
 
-pub struct SuiteTexts {
+pub(super) struct SuiteTexts {
     /// Never empty: a schema demands the element, and quick-junit leaves out an empty one.
     pub properties: Vec<(String, String)>,
     pub output: String,
 }
 
-pub fn of_run(report: &Report<'_>) -> SuiteTexts {
+pub(super) fn of_run(report: &Report<'_>) -> SuiteTexts {
     let decision = report.decision;
     let mut properties = vec![
         property("tool", &format!("{} {}", super::TOOL, env!("CARGO_PKG_VERSION"))),
@@ -28,7 +28,7 @@ pub fn of_run(report: &Report<'_>) -> SuiteTexts {
     SuiteTexts { properties, output: lines.join("\n") }
 }
 
-pub fn of_source(outcome: &Outcome) -> SuiteTexts {
+pub(super) fn of_source(outcome: &Outcome) -> SuiteTexts {
     let mut properties = vec![
         property("origin", &outcome.origin),
         property("requests", &outcome.requests.to_string()),

@@ -7,12 +7,12 @@
 use crate::text;
 
 /// A name, an id, a path: always as code.
-pub fn code(text: &str, most: usize) -> String {
+pub(super) fn code(text: &str, most: usize) -> String {
     code_of(&text::one_line(text, most))
 }
 
 /// A sentence: as it is, unless a host would make more of it.
-pub fn prose(text: &str, most: usize) -> String {
+pub(super) fn prose(text: &str, most: usize) -> String {
     let line = text::one_line(text, most);
     if means_more(&line) { code_of(&line) } else { entities(&line) }
 }
@@ -43,7 +43,7 @@ fn html_code(line: &str) -> String {
 }
 
 /// Every character that markdown or HTML may obey, as an entity: those are text, never markup.
-pub fn entities(text: &str) -> String {
+pub(super) fn entities(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -7,7 +7,7 @@ const RESERVE: usize = 400;
 const CUT: &str =
     "\nThis page was cut to the size that the host accepts; `--json FILE` has everything.\n";
 
-pub struct Page {
+pub(super) struct Page {
     text: String,
     most: usize,
     /// Whether something is missing that no line speaks of.
@@ -15,12 +15,16 @@ pub struct Page {
 }
 
 impl Page {
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { text: String::new(), most: most.saturating_sub(CUT.len()), cut: false }
     }
 
     /// Rows as far as they fit; for the others, what `rest` says of their number.
-    pub fn rows(&mut self, rows: impl Iterator<Item = String>, rest: impl FnOnce(usize) -> String) {
+    pub(super) fn rows(
+        &mut self,
+        rows: impl Iterator<Item = String>,
+        rest: impl FnOnce(usize) -> String,
+    ) {
         let mut rows = rows;
         let left_out = loop {
             match rows.next() {
@@ -32,12 +36,12 @@ impl Page {
         self.line(&rest(left_out));
     }
 
-    pub fn heading(&mut self, title: &str) {
+    pub(super) fn heading(&mut self, title: &str) {
         self.line(&format!("\n#### {title}\n"));
     }
 
     /// A part that readers can open, if any of it fits.
-    pub fn fold(&mut self, title: &str, inside: impl FnOnce(&mut Self)) {
+    pub(super) fn fold(&mut self, title: &str, inside: impl FnOnce(&mut Self)) {
         const END: &str = "\n</details>";
         let begin = format!("\n<details><summary>{title}</summary>\n");
         if !self.fits(&begin, RESERVE + END.len()) {
@@ -51,12 +55,12 @@ impl Page {
         self.push(END);
     }
 
-    pub fn blank(&mut self) {
+    pub(super) fn blank(&mut self) {
         self.line("");
     }
 
     /// A line, if it fits into the reserve.
-    pub fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         if self.fits(line, 0) {
             self.push(line);
         } else {
@@ -64,7 +68,7 @@ impl Page {
         }
     }
 
-    pub fn finished(mut self) -> String {
+    pub(super) fn finished(mut self) -> String {
         if self.cut {
             self.text.push_str(CUT);
         }

@@ -8,16 +8,16 @@ use crate::report::digest;
 use crate::report::view::Entry;
 use crate::text;
 
-pub const LEFT_OUT: &str = "compliance-gate/left-out";
+pub(super) const LEFT_OUT: &str = "compliance-gate/left-out";
 
 /// GitHub keeps ten tags; some are ours.
 const MOST_FRAMEWORKS: usize = 7;
 
 /// Rules by their id, each with its place and its worst finding.
-pub struct Rules<'a>(BTreeMap<String, (usize, Option<&'a Finding>)>);
+pub(super) struct Rules<'a>(BTreeMap<String, (usize, Option<&'a Finding>)>);
 
 impl<'a> Rules<'a> {
-    pub fn of<'v>(entries: impl Iterator<Item = &'v Entry<'a>>, left_out: bool) -> Self
+    pub(super) fn of<'v>(entries: impl Iterator<Item = &'v Entry<'a>>, left_out: bool) -> Self
     where
         'a: 'v,
     {
@@ -36,11 +36,11 @@ impl<'a> Rules<'a> {
     }
 
     /// The id and the place of an entry's rule.
-    pub fn of_entry(&self, entry: &Entry<'_>) -> (&str, usize) {
+    pub(super) fn of_entry(&self, entry: &Entry<'_>) -> (&str, usize) {
         self.get(&id(entry.source, entry.finding))
     }
 
-    pub fn left_out(&self) -> (&str, usize) {
+    pub(super) fn left_out(&self) -> (&str, usize) {
         self.get(LEFT_OUT)
     }
 
@@ -48,7 +48,7 @@ impl<'a> Rules<'a> {
         self.0.get_key_value(id).map_or(("", 0), |(id, (place, _))| (id, *place))
     }
 
-    pub fn descriptors(&self) -> Vec<ReportingDescriptor<'_>> {
+    pub(super) fn descriptors(&self) -> Vec<ReportingDescriptor<'_>> {
         self.0
             .iter()
             .map(|(id, (_, worst))| match worst {

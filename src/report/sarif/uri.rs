@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 /// Relative, with forward slashes and everything else escaped; an absolute path, which hosts do
 /// not find, becomes a `file:` URI.
-pub fn of(path: &str) -> String {
+pub(super) fn of(path: &str) -> String {
     let mut out = String::new();
     for component in Path::new(path).components() {
         match component {
@@ -28,7 +28,7 @@ pub fn of(path: &str) -> String {
 }
 
 /// Text as one part of a path.
-pub fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     escape(text, &mut out);
     out

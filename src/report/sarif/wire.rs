@@ -10,7 +10,7 @@ use crate::report::{TOOL, digest};
 use crate::text;
 
 #[derive(Serialize)]
-pub struct Log<R> {
+pub(super) struct Log<R> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
@@ -18,7 +18,7 @@ pub struct Log<R> {
 }
 
 impl<R> Log<R> {
-    pub fn of(run: R) -> Self {
+    pub(super) fn of(run: R) -> Self {
         Self {
             schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
             version: "2.1.0",
@@ -29,7 +29,7 @@ impl<R> Log<R> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Run<'a, R> {
+pub(super) struct Run<'a, R> {
     pub tool: Tool<'a>,
     pub automation_details: AutomationDetails,
     pub invocations: [Invocation; 1],
@@ -38,13 +38,13 @@ pub struct Run<'a, R> {
 }
 
 #[derive(Serialize)]
-pub struct Tool<'a> {
+pub(super) struct Tool<'a> {
     pub driver: Driver<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Driver<'a> {
+pub(super) struct Driver<'a> {
     name: &'static str,
     semantic_version: &'static str,
     rules: Vec<ReportingDescriptor<'a>>,
@@ -53,7 +53,7 @@ pub struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub fn of(rules: Vec<ReportingDescriptor<'a>>, causes: BTreeSet<Cause>) -> Self {
+    pub(super) fn of(rules: Vec<ReportingDescriptor<'a>>, causes: BTreeSet<Cause>) -> Self {
         let notification = |cause: Cause| NotificationDescriptor {
             id: cause.word(),
             short_description: Text::of(digest::explained(cause)),
@@ -80,7 +80,7 @@ struct NotificationDescriptor {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ReportingDescriptor<'a> {
+pub(super) struct ReportingDescriptor<'a> {
     pub id: &'a str,
     pub name: String,
     pub short_description: Text,
@@ -91,13 +91,13 @@ pub struct ReportingDescriptor<'a> {
 }
 
 #[derive(Serialize)]
-pub struct ReportingConfiguration {
+pub(super) struct ReportingConfiguration {
     pub level: Level,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct RuleProperties {
+pub(super) struct RuleProperties {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_severity: Option<&'static str>,
     pub precision: &'static str,
@@ -106,20 +106,20 @@ pub struct RuleProperties {
 
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub(super) enum Level {
     Note,
     Warning,
     Error,
 }
 
 #[derive(Serialize)]
-pub struct AutomationDetails {
+pub(super) struct AutomationDetails {
     pub id: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Invocation {
+pub(super) struct Invocation {
     pub execution_successful: bool,
     pub exit_code: u8,
     pub exit_code_description: String,
@@ -129,20 +129,20 @@ pub struct Invocation {
 }
 
 #[derive(Serialize)]
-pub struct Notification {
+pub(super) struct Notification {
     pub descriptor: Reference,
     pub level: Level,
     pub message: Text,
 }
 
 #[derive(Serialize)]
-pub struct Reference {
+pub(super) struct Reference {
     pub id: &'static str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Result<'a> {
+pub(super) struct Result<'a> {
     pub rule_id: &'a str,
     pub rule_index: usize,
     pub kind: &'static str,
@@ -155,7 +155,7 @@ pub struct Result<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Fingerprints {
+pub(super) struct Fingerprints {
     /// Not `primaryLocationLineHash`, by which GitHub identifies an alert: its uploader computes
     /// that one from the line of the policy, and warns about every result that has another. Uploads
     /// by the REST API set it to this value; see `action/upload-sarif.sh`.
@@ -164,7 +164,7 @@ pub struct Fingerprints {
 }
 
 #[derive(Serialize)]
-pub struct ResultProperties<'a> {
+pub(super) struct ResultProperties<'a> {
     pub severity: Severity,
     pub source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,7 +174,7 @@ pub struct ResultProperties<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Location<'a> {
+pub(super) struct Location<'a> {
     pub physical_location: PhysicalLocation<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logical_locations: Vec<LogicalLocation>,
@@ -182,19 +182,19 @@ pub struct Location<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PhysicalLocation<'a> {
+pub(super) struct PhysicalLocation<'a> {
     pub artifact_location: ArtifactLocation<'a>,
     pub region: Region,
 }
 
 #[derive(Serialize)]
-pub struct ArtifactLocation<'a> {
+pub(super) struct ArtifactLocation<'a> {
     pub uri: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Region {
+pub(super) struct Region {
     pub start_line: u64,
     pub start_column: u64,
 }
@@ -202,14 +202,14 @@ pub struct Region {
 /// The cloud resource.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LogicalLocation {
+pub(super) struct LogicalLocation {
     name: String,
     fully_qualified_name: String,
     kind: &'static str,
 }
 
 impl LogicalLocation {
-    pub fn of(finding: &Finding) -> Self {
+    pub(super) fn of(finding: &Finding) -> Self {
         let id = text::one_line(finding.resource(), 1000);
         let name = finding.resource_name.as_deref().map(|name| text::one_line(name, 255));
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.clone());
@@ -218,20 +218,20 @@ impl LogicalLocation {
 }
 
 #[derive(Serialize)]
-pub struct Text {
+pub(super) struct Text {
     text: String,
 }
 
 impl Text {
     /// A message. SARIF makes a link of `[…](…)`, so that is broken as visibly as a workflow
     /// command.
-    pub fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         Self { text: text::disarmed(&text.replace("](", "] (")).into_owned() }
     }
 }
 
 /// A list that is made while it is written.
-pub struct Lazily<F>(pub F);
+pub(super) struct Lazily<F>(pub F);
 
 impl<F, I> Serialize for Lazily<F>
 where

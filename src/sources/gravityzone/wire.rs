@@ -303,7 +303,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A failed check as the documentation has it, its masks and placeholders filled in.
-    pub fn check(id: &str) -> Value {
+    pub(crate) fn check(id: &str) -> Value {
         json!({
             "id": id,
             "type": "check",
@@ -348,14 +348,14 @@ pub(super) mod tests {
     }
 
     /// A check with one value replaced, by its JSON pointer.
-    pub fn check_with(id: &str, pointer: &str, value: Value) -> Value {
+    pub(crate) fn check_with(id: &str, pointer: &str, value: Value) -> Value {
         let mut check = check(id);
         *check.pointer_mut(pointer).unwrap() = value;
         check
     }
 
     /// What a record is read as.
-    pub fn read<T>(record: &Value, then: impl FnOnce(Row<'_>) -> T) -> Result<T, Fault> {
+    pub(crate) fn read<T>(record: &Value, then: impl FnOnce(Row<'_>) -> T) -> Result<T, Fault> {
         let text = record.to_string();
         let record: Record<'_> = serde_json::from_str(&text).unwrap();
         record.row().map(then)

@@ -9,7 +9,7 @@ use crate::finding::Severity;
 use crate::text;
 
 /// The severities of a check, in the order of the documentation.
-pub const SEVERITIES: [Severity; 5] =
+pub(super) const SEVERITIES: [Severity; 5] =
     [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
 /// What became of a failed check on the platform.
@@ -71,7 +71,7 @@ macro_rules! word {
     ($(#[$meta:meta])* $name:ident($type:ty), $what:literal, $known:expr, $word:expr) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub struct $name(pub $type);
+        pub(crate) struct $name(pub $type);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -103,14 +103,14 @@ word!(
 );
 
 /// The word for whether a check passed.
-pub const fn result_word(passed: bool) -> &'static str {
+pub(super) const fn result_word(passed: bool) -> &'static str {
     if passed { "pass" } else { "fail" }
 }
 
 /// A value of a filter that takes any text: neither empty, nor with a comma, at which the
 /// platform would split it (docs/platforms/gravityzone.md#filters).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value(pub String);
+pub(super) struct Value(pub String);
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -57,12 +57,12 @@ pub(super) struct Acquirer<'a> {
 }
 
 impl<'a> Acquirer<'a> {
-    pub fn new(task: &'a Task<'a>) -> Self {
+    pub(super) fn new(task: &'a Task<'a>) -> Self {
         Self { task, lost_starts: 0, beyond_scope: BTreeSet::new(), newer: None, patient: false }
     }
 
     /// Finds a run to rely on, and starts one if there is none.
-    pub async fn next(&mut self, journal: &mut Journal) -> Step<Acquired> {
+    pub(super) async fn next(&mut self, journal: &mut Journal) -> Step<Acquired> {
         if let Some(run) = self.newer.take() {
             return Ok(Acquired::Run(run));
         }
@@ -99,7 +99,12 @@ impl<'a> Acquirer<'a> {
     }
 
     /// After a run was lost: whether there is a newer equal one, which is then the next.
-    pub async fn lost(&mut self, journal: &mut Journal, lost: &Lost, newest: u64) -> Step<bool> {
+    pub(super) async fn lost(
+        &mut self,
+        journal: &mut Journal,
+        lost: &Lost,
+        newest: u64,
+    ) -> Step<bool> {
         self.patient = true;
         if matches!(lost, Lost::StandsStill(..)) {
             return Ok(false);

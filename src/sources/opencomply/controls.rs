@@ -64,7 +64,7 @@ pub(super) enum Policy {
 }
 
 impl Policy {
-    pub fn id(&self) -> Option<&str> {
+    pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::None => None,
             Self::Of { id, .. } => id.as_deref(),
@@ -72,7 +72,7 @@ impl Policy {
     }
 
     /// Whether it evaluates integrations of any of these types.
-    pub fn applies_to(&self, wanted: &BTreeSet<&str>) -> bool {
+    pub(super) fn applies_to(&self, wanted: &BTreeSet<&str>) -> bool {
         match self {
             Self::None => false,
             Self::Of { types, .. } => {
@@ -83,26 +83,26 @@ impl Policy {
 }
 
 impl Controls {
-    pub fn texts(&self, id: &str) -> Texts {
+    pub(super) fn texts(&self, id: &str) -> Texts {
         self.0.get(id).map(|known| known.texts.clone()).unwrap_or_default()
     }
 
-    pub fn severity(&self, id: &str) -> Severity {
+    pub(super) fn severity(&self, id: &str) -> Severity {
         self.0.get(id).map_or(Severity::Unknown, |known| known.severity)
     }
 
     /// What evaluates a control; `None` where that is not known.
-    pub fn policy(&self, id: &str) -> Option<&Policy> {
+    pub(super) fn policy(&self, id: &str) -> Option<&Policy> {
         self.0.get(id)?.policy.as_ref()
     }
 
     /// Whether nothing evaluates a control.
-    pub fn is_manual(&self, id: &str) -> bool {
+    pub(super) fn is_manual(&self, id: &str) -> bool {
         self.policy(id) == Some(&Policy::None)
     }
 
     /// Asks for what is not known of these controls yet. What cannot be had stays unknown.
-    pub async fn learn(
+    pub(super) async fn learn(
         &mut self,
         task: &Task<'_>,
         journal: &mut Journal,
@@ -123,7 +123,7 @@ impl Controls {
     /// time that is left, never all of it.
     ///
     /// The value: why they are not all known, if so.
-    pub async fn learn_titles(
+    pub(super) async fn learn_titles(
         &mut self,
         task: &Task<'_>,
         ids: &BTreeSet<String>,
@@ -147,7 +147,7 @@ impl Controls {
     }
 
     #[cfg(test)]
-    pub fn of(items: &str) -> Self {
+    pub(super) fn of(items: &str) -> Self {
         let mut controls = Self::default();
         controls.add(serde_json::from_str(items).unwrap());
         controls

@@ -41,7 +41,7 @@ pub(super) struct SoundJob {
 }
 
 impl Sound {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.jobs.iter().any(|job| job.figures.evaluated() == 0)
     }
 }
@@ -56,7 +56,7 @@ pub(super) struct Rejected {
 }
 
 impl Rejected {
-    pub fn of(problem: Problem) -> Self {
+    pub(super) fn of(problem: Problem) -> Self {
         Self { problems: vec![problem], as_of: None, evaluated: 0, failed: BTreeMap::new() }
     }
 
@@ -70,7 +70,7 @@ impl Rejected {
     }
 
     /// Shows what is known, beside the reasons why nothing is decided by it.
-    pub fn into_part(self, part: &mut Part) -> Step<()> {
+    pub(super) fn into_part(self, part: &mut Part) -> Step<()> {
         part.as_of = self.as_of;
         part.set_looked_at(self.evaluated);
         if let Some(problem) = self.problems.first() {

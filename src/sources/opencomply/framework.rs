@@ -34,17 +34,22 @@ pub(super) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    pub fn new(session: &'a Session, settings: &'a Settings, me: &'a Me, scope: &'a Scope) -> Self {
+    pub(super) fn new(
+        session: &'a Session,
+        settings: &'a Settings,
+        me: &'a Me,
+        scope: &'a Scope,
+    ) -> Self {
         let place = format!("{}: framework `{}`", session.name, scope.framework);
         Self { session, settings, me, scope, place, wanted: scope.ids() }
     }
 
-    pub fn problem(&self, cause: Cause, what: impl std::fmt::Display) -> Problem {
+    pub(super) fn problem(&self, cause: Cause, what: impl std::fmt::Display) -> Problem {
         Problem::new(cause, format!("{}: {what}", self.place))
     }
 
     /// The time by the platform's clock, where it is known to differ from ours.
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
         // The platform states whole seconds.
         let differs = |ahead: &TimeDelta| ahead.abs() > TimeDelta::seconds(2);
         let ahead = self.session.http.clock_offset().filter(differs).unwrap_or_default();
@@ -70,16 +75,16 @@ pub(super) struct Member {
 }
 
 impl Run {
-    pub fn new(role: Role, jobs: Vec<Member>) -> Self {
+    pub(super) fn new(role: Role, jobs: Vec<Member>) -> Self {
         Self { role, jobs, unconfirmed: false }
     }
 
-    pub fn newest(&self) -> u64 {
+    pub(super) fn newest(&self) -> u64 {
         self.jobs.iter().map(|member| member.job).max().unwrap_or_default()
     }
 
     /// `job 136`, `jobs 136, 137`.
-    pub fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let ids: Vec<_> = self.jobs.iter().map(|member| member.job.to_string()).collect();
         let plural = if ids.len() == 1 { "" } else { "s" };
         format!("job{plural} {}", ids.join(", "))
@@ -95,12 +100,12 @@ pub(super) struct EndedRun {
 }
 
 impl EndedRun {
-    pub fn jobs(&self) -> impl Iterator<Item = (&Member, &Status)> {
+    pub(super) fn jobs(&self) -> impl Iterator<Item = (&Member, &Status)> {
         self.run.jobs.iter().zip(&self.statuses)
     }
 
     /// The oldest end of the jobs, if all have one.
-    pub fn as_of(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn as_of(&self) -> Option<DateTime<Utc>> {
         let ends: Option<Vec<_>> = self.statuses.iter().map(Status::ended_at).collect();
         ends?.into_iter().min()
     }

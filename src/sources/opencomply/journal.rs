@@ -39,14 +39,14 @@ struct Outage {
 }
 
 impl Journal {
-    pub fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
     }
 
     /// Shows the present state of this framework, and remembers it.
-    pub fn progress(&mut self, task: &Task<'_>, state: &str, detail: &str) {
+    pub(super) fn progress(&mut self, task: &Task<'_>, state: &str, detail: &str) {
         let source = format!("{} {}", task.session.name, task.scope.framework);
         task.session.progress.status(&source, state, detail);
         self.seen = match detail {
@@ -56,7 +56,7 @@ impl Journal {
     }
 
     /// Records what is known of the jobs that are relied on.
-    pub fn saw(&mut self, run: &Run, statuses: &[Option<&Status>]) {
+    pub(super) fn saw(&mut self, run: &Run, statuses: &[Option<&Status>]) {
         self.jobs.clear();
         for (member, status) in run.jobs.iter().zip(statuses) {
             let state = status.map(|status| status.state()).unwrap_or_default();
@@ -73,12 +73,12 @@ impl Journal {
     }
 
     /// No job is relied on.
-    pub fn forget_jobs(&mut self) {
+    pub(super) fn forget_jobs(&mut self) {
         self.jobs.clear();
     }
 
     /// The platform has not answered a request that began at this moment.
-    pub fn unanswered(&mut self, task: &Task<'_>, began: Instant, what: &str) {
+    pub(super) fn unanswered(&mut self, task: &Task<'_>, began: Instant, what: &str) {
         let outage = self.outage.get_or_insert_with(|| {
             let since = Utc::now() - began.elapsed();
             Outage { since, began, what: String::new() }
@@ -90,7 +90,7 @@ impl Journal {
         task.session.progress.status(&source, &state, &detail);
     }
 
-    pub fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.outage = None;
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct Expected<'a> {
 }
 
 impl Expected<'_> {
-    pub fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
+    pub(super) fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
         Problem::new(cause, format!("{}: job {} {what}", self.place, self.job))
     }
 }
@@ -75,7 +75,7 @@ pub(super) enum Judgement {
 }
 
 impl Judgement {
-    pub fn lost(&self) -> Option<Lost> {
+    pub(super) fn lost(&self) -> Option<Lost> {
         match self {
             Self::Superseded(job) => Some(Lost::Superseded(*job)),
             Self::Sound(_) | Self::Unsound { .. } => None,

@@ -13,7 +13,7 @@ use crate::text;
 
 /// What the preflight established.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     pub me: Me,
     pub scopes: Vec<Scope>,
     /// For `doctor`, a line each.
@@ -26,7 +26,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// Everything that is wrong, not just the first.
-pub async fn plan(settings: &Settings, session: &Session) -> Result<Plan, Vec<Problem>> {
+pub(super) async fn plan(settings: &Settings, session: &Session) -> Result<Plan, Vec<Problem>> {
     let http = &session.http;
     // Alone and first: a token that is refused would be refused three times.
     let me = api::me(http).await.map_err(|error| vec![api::problem(&error)])?;

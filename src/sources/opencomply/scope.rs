@@ -9,7 +9,7 @@ use crate::text;
 
 /// One framework over its integrations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
+pub(super) struct Scope {
     pub framework: String,
     /// By the platform's id.
     pub integrations: BTreeMap<String, Integration>,
@@ -19,12 +19,12 @@ pub struct Scope {
 
 impl Scope {
     /// The platform's ids of the integrations.
-    pub fn ids(&self) -> BTreeSet<String> {
+    pub(super) fn ids(&self) -> BTreeSet<String> {
         self.integrations.keys().cloned().collect()
     }
 
     /// The integration for people, by the platform's id.
-    pub fn label(&self, id: &str) -> String {
+    pub(super) fn label(&self, id: &str) -> String {
         self.integrations.get(id).map_or_else(|| id.to_owned(), Integration::to_string)
     }
 }
@@ -33,7 +33,7 @@ impl Scope {
 ///
 /// # Errors
 /// Every entry that does not mean exactly one integration.
-pub fn select(
+pub(super) fn select(
     place: &str,
     wanted: &Integrations,
     all: &[Integration],
@@ -127,7 +127,7 @@ fn nearest_integration(entry: &Entry, all: &[Integration]) -> String {
 ///
 /// # Errors
 /// Every framework that covers none, and every listed integration that none covers.
-pub fn scopes(
+pub(super) fn scopes(
     place: &str,
     frameworks: &[Framework],
     chosen: &[Integration],

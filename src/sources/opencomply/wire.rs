@@ -46,7 +46,7 @@ impl<T> Listed<T> {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn page(self) -> Result<Page<T>, String> {
+    pub(super) fn page(self) -> Result<Page<T>, String> {
         let page = |items| Ok(Page { items, total: self.total_count });
         match (self.items, self.total_count) {
             (Some(Some(items)), _) => page(items),
@@ -152,18 +152,18 @@ pub(super) struct Status {
 
 impl Status {
     /// The platform's word for the state, in capitals; empty if it gave none.
-    pub fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         self.job_status.as_deref().unwrap_or_default().to_ascii_uppercase()
     }
 
     /// Whether its runners are made already.
-    pub fn has_runners(&self) -> bool {
+    pub(super) fn has_runners(&self) -> bool {
         let runners = self.runners_status.as_ref().and_then(|runners| runners.total_count);
         runners.is_some_and(|total| total != 0)
     }
 
     /// When it ended, if it did. `end_time` is only given for two of the four final states.
-    pub fn ended_at(&self) -> Option<DateTime<Utc>> {
+    pub(super) fn ended_at(&self) -> Option<DateTime<Utc>> {
         is_final(&self.state()).then(|| self.end_time.or(self.updated_at)).flatten()
     }
 }
@@ -255,7 +255,7 @@ pub(super) struct Nested {
 
 impl Nested {
     /// The ids of all controls.
-    pub fn control_ids(&self) -> BTreeSet<String> {
+    pub(super) fn control_ids(&self) -> BTreeSet<String> {
         let children = self.children.iter().flatten().flat_map(Self::control_ids);
         self.controls.iter().flatten().cloned().chain(children).collect()
     }

@@ -53,7 +53,7 @@ enum Said {
 
 impl Acquirer<'_> {
     /// The result of a run that others started; nothing is started here.
-    pub async fn existing(
+    pub(crate) async fn existing(
         &mut self,
         journal: &mut Journal,
         max_age: Option<Duration>,

@@ -45,7 +45,12 @@ pub(in super::super) enum Advice {
 impl History {
     /// Adds the next page of the jobs of `framework`: of those that a run can interfere with, which
     /// are the ones with incidents. Jobs `beyond_scope` cover more than the history shows.
-    pub fn add(&mut self, page: Page<HistoryItem>, framework: &str, beyond_scope: &BTreeSet<u64>) {
+    pub(crate) fn add(
+        &mut self,
+        page: Page<HistoryItem>,
+        framework: &str,
+        beyond_scope: &BTreeSet<u64>,
+    ) {
         let Page { items, total } = page;
         self.pages += 1;
         self.listed += items.len();
@@ -66,14 +71,14 @@ impl History {
 
     /// The number of the next page, if it is worth reading: there is one, and it may hold jobs that
     /// changed after `since`.
-    pub fn next_page(&self, since: Option<DateTime<Utc>>) -> Option<u32> {
+    pub(crate) fn next_page(&self, since: Option<DateTime<Utc>>) -> Option<u32> {
         let reached = self.jobs.iter().filter_map(|job| job.updated_at).min();
         let far_enough = since.is_some_and(|since| reached.is_some_and(|reached| reached < since));
         (self.pages == 0 || (self.more && !far_enough)).then_some(self.pages + 1)
     }
 
     /// `the history shows`, or how much of it was read.
-    pub fn shows(&self) -> String {
+    pub(crate) fn shows(&self) -> String {
         if self.more || self.pages == MOST_PAGES {
             format!("the newest {} jobs of its history show", self.listed)
         } else {
@@ -82,12 +87,12 @@ impl History {
     }
 
     /// The highest job id of the framework.
-    pub fn newest(&self) -> u64 {
+    pub(crate) fn newest(&self) -> u64 {
         self.newest
     }
 
     /// `still` are the jobs of which nothing comes any more.
-    pub fn advice(&self, wanted: &BTreeSet<String>, still: &BTreeSet<u64>) -> Advice {
+    pub(crate) fn advice(&self, wanted: &BTreeSet<String>, still: &BTreeSet<u64>) -> Advice {
         let equal = self.under_way(wanted, still);
         let is_equal = |id| equal.iter().flat_map(|run| &run.jobs).any(|job| job.id == id);
         let mut live = self.unfinished().filter(|job| !still.contains(&job.id));
@@ -101,30 +106,34 @@ impl History {
     }
 
     /// The runs over exactly the wanted integrations that may yet bring a result, newest first.
-    pub fn under_way(&self, wanted: &BTreeSet<String>, still: &BTreeSet<u64>) -> Vec<PastRun> {
+    pub(crate) fn under_way(
+        &self,
+        wanted: &BTreeSet<String>,
+        still: &BTreeSet<u64>,
+    ) -> Vec<PastRun> {
         let mut runs = self.runs(wanted);
         runs.retain(|run| !run.is_over() && !run.jobs.iter().any(|job| still.contains(&job.id)));
         runs
     }
 
     /// The jobs that have not ended, newest first.
-    pub fn unfinished(&self) -> impl Iterator<Item = &Past> + Clone {
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &Past> + Clone {
         self.jobs.iter().filter(|job| !job.is_over())
     }
 
     /// The jobs that have not moved for longer than their state can take, newest first.
-    pub fn suspects(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
+    pub(crate) fn suspects(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Past> {
         self.jobs.iter().filter(move |job| job.is_suspect(now))
     }
 
     /// A job that was created between two others and is under way: another user looked at the same
     /// moment as we did, and started a run just before ours.
-    pub fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
+    pub(crate) fn rival(&self, after: u64, before: u64, now: DateTime<Utc>) -> Option<&Past> {
         self.unfinished().find(|job| after < job.id && job.id < before && !job.is_suspect(now))
     }
 
     /// The finished runs over the wanted integrations, and perhaps over others, newest first.
-    pub fn finished(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
+    pub(crate) fn finished(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
         let mut runs = self.runs(wanted);
         let exact: BTreeSet<_> = runs.iter().flat_map(|run| &run.jobs).map(|job| job.id).collect();
         let others = self.jobs.iter().filter(|job| !exact.contains(&job.id));
@@ -160,7 +169,7 @@ impl History {
     }
 
     /// The runs over exactly the wanted integrations, newest first.
-    pub fn runs(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
+    pub(crate) fn runs(&self, wanted: &BTreeSet<String>) -> Vec<PastRun> {
         let mut runs = Vec::new();
         let mut used = BTreeSet::new();
         for job in &self.jobs {
@@ -176,7 +185,7 @@ impl History {
     }
 
     /// The integrations, of those wanted, that jobs created after this one are for.
-    pub fn covered_after(&self, job: u64, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+    pub(crate) fn covered_after(&self, job: u64, wanted: &BTreeSet<String>) -> BTreeSet<String> {
         let after = self.jobs.iter().filter(|past| past.id > job);
         let within = after
             .filter_map(|past| past.integrations.as_ref())

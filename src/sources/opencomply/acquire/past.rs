@@ -28,7 +28,7 @@ pub(in super::super) struct PastRun {
 }
 
 impl PastRun {
-    pub fn members(&self) -> Vec<Member> {
+    pub(crate) fn members(&self) -> Vec<Member> {
         let member = |job: &Past| Member {
             job: job.id,
             integrations: job.integrations.clone().unwrap_or_default(),
@@ -36,33 +36,33 @@ impl PastRun {
         self.jobs.iter().map(member).collect()
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.jobs.iter().all(Past::is_over)
     }
 
     /// Whether all of its jobs were created after this one.
-    pub fn is_after(&self, job: u64) -> bool {
+    pub(crate) fn is_after(&self, job: u64) -> bool {
         self.jobs.iter().all(|past| past.id > job)
     }
 
-    pub fn newest(&self) -> u64 {
+    pub(crate) fn newest(&self) -> u64 {
         self.jobs.iter().map(|job| job.id).max().unwrap_or_default()
     }
 }
 
 impl Past {
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         wire::is_final(&self.state)
     }
 
     /// Whether it has not moved for longer than its state can take.
-    pub fn is_suspect(&self, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_suspect(&self, now: DateTime<Utc>) -> bool {
         let moved = self.updated_at.or(self.created_at);
         !self.is_over() && moved.is_some_and(|moved| now - moved > longest(&self.state))
     }
 
     /// `, created 3h 12m ago`, if that is known.
-    pub fn age(&self, now: DateTime<Utc>) -> String {
+    pub(crate) fn age(&self, now: DateTime<Utc>) -> String {
         let age = self.created_at.and_then(|created| (now - created).to_std().ok());
         let minutes = age.map(|age| Duration::from_secs(age.as_secs() / 60 * 60));
         minutes.map_or_else(String::new, |age| {

@@ -37,7 +37,7 @@ pub(in super::super) struct Attribution {
 
 impl Evaluated {
     /// `runners` are the runners of each job.
-    pub fn of(jobs: &[SoundJob], runners: &[Vec<Runner>]) -> Self {
+    pub(crate) fn of(jobs: &[SoundJob], runners: &[Vec<Runner>]) -> Self {
         let counts = jobs.iter().flat_map(|job| &job.counts.controls);
         let results = counts.map(|count| count.control.clone()).collect();
         let known = jobs.iter().zip(runners).all(|(job, rows)| rows.len() as u64 == job.runners);
@@ -47,12 +47,12 @@ impl Evaluated {
     }
 
     /// The controls that were evaluated.
-    pub fn ids(&self) -> &BTreeSet<String> {
+    pub(crate) fn ids(&self) -> &BTreeSet<String> {
         self.runners.as_ref().unwrap_or(&self.results)
     }
 
     /// The controls of the framework that were not evaluated by themselves.
-    pub fn silent(&self, members: &BTreeSet<String>) -> BTreeSet<String> {
+    pub(crate) fn silent(&self, members: &BTreeSet<String>) -> BTreeSet<String> {
         members.difference(self.ids()).cloned().collect()
     }
 }
@@ -60,7 +60,7 @@ impl Evaluated {
 impl Attribution {
     /// The controls for which a result of this one counts, each with its severity; none if it is
     /// not of this run.
-    pub fn targets<'a>(
+    pub(crate) fn targets<'a>(
         &'a self,
         control: &'a str,
         severity: Severity,

@@ -21,12 +21,12 @@ pub(in super::super) struct Figures {
 }
 
 impl Figures {
-    pub fn evaluated(&self) -> u64 {
+    pub(crate) fn evaluated(&self) -> u64 {
         self.passed + self.failed
     }
 
     /// Failed checks by severity. What the breakdown leaves out is `unknown`.
-    pub fn by_severity(&self) -> BTreeMap<Severity, u64> {
+    pub(crate) fn by_severity(&self) -> BTreeMap<Severity, u64> {
         let mut all = self.breakdown.clone();
         let explained: u64 = all.values().sum();
         *all.entry(Severity::Unknown).or_default() += self.failed.saturating_sub(explained);
@@ -37,7 +37,7 @@ impl Figures {
     ///
     /// # Errors
     /// The figures that differ, as the end of a sentence.
-    pub fn agree(&self, counted: &BTreeMap<Severity, u64>) -> Result<(), String> {
+    pub(crate) fn agree(&self, counted: &BTreeMap<Severity, u64>) -> Result<(), String> {
         let sum: u64 = counted.values().sum();
         if sum != self.failed {
             return Err(format!("{sum} failed checks where its status says {}", self.failed));

@@ -53,7 +53,7 @@ pub(super) struct Seen {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(
+    pub(super) fn new(
         integrations: &'a BTreeMap<String, Integration>,
         rules: &'a Rules<'a>,
         attribution: &'a Attribution,
@@ -68,7 +68,11 @@ impl<'a> Reader<'a> {
 
     /// # Errors
     /// The end of a sentence, if the view is not what the API promises.
-    pub fn read(&mut self, answer: &Answer, of_job: &BTreeSet<String>) -> Result<Seen, String> {
+    pub(super) fn read(
+        &mut self,
+        answer: &Answer,
+        of_job: &BTreeSet<String>,
+    ) -> Result<Seen, String> {
         let unreadable = |error: crate::http::HttpError| error.to_string();
         if self.passes_wanted {
             let view = answer.json::<View<'_, Vec<Check<'_>>>>().map_err(unreadable)?;
@@ -78,7 +82,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub fn finish(self) -> Read {
+    pub(super) fn finish(self) -> Read {
         self.read
     }
 

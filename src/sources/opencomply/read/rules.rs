@@ -17,15 +17,15 @@ pub(super) struct Rules<'a> {
 type Made = (Arc<Rule>, Arc<[Control]>);
 
 impl<'a> Rules<'a> {
-    pub fn new(framework: &str, controls: &'a Controls) -> Self {
+    pub(super) fn new(framework: &str, controls: &'a Controls) -> Self {
         Self { framework: framework.into(), controls, made: RefCell::default() }
     }
 
-    pub fn framework(&self) -> &str {
+    pub(super) fn framework(&self) -> &str {
         &self.framework
     }
 
-    pub fn subject(
+    pub(super) fn subject(
         &self,
         control: &str,
         severity: Severity,

@@ -52,7 +52,7 @@ const TYPE: &str = "image";
 
 /// Reads the evaluation of every image. A problem of one image becomes a problem of its part; a
 /// problem of the platform stops the preflight.
-pub async fn preflight<'a>(
+pub(super) async fn preflight<'a>(
     images: &'a [Image],
     vulnerabilities: Option<Detail>,
     session: &'a Session,
