@@ -225,6 +225,8 @@ pub struct Reads {
     /// The key that leaves out the others, such as `filters.severities`; `None` where the platform
     /// has no others.
     pub limited_by: Option<&'static str>,
+    /// What the platform never has, with or without that key.
+    pub never: Vec<String>,
 }
 
 /// What the settings of a system can ask the platform.

@@ -221,10 +221,14 @@ fn check_reads(
                 let message = format!("gate `{id}` can never match by its `{field}`: {why}");
                 diagnostics.push(Diagnostic::at(mark, message));
             } else if let Some(key) = reads.limited_by {
-                notes.push(format!(
-                    "`{key}` of source `{name}` leaves out {field} {}, which this gate selects",
-                    hidden.words.join(", ")
-                ));
+                let left_out = hidden.words.iter().filter(|word| !reads.never.contains(word));
+                let left_out: Vec<_> = left_out.map(String::as_str).collect();
+                if !left_out.is_empty() {
+                    notes.push(format!(
+                        "`{key}` of source `{name}` leaves out {field} {}, which this gate selects",
+                        left_out.join(", ")
+                    ));
+                }
             } else if hidden.is_all {
                 notes.push(format!(
                     "source `{name}` reports only {field} {read}, so nothing of it matches"

@@ -172,6 +172,7 @@ impl Filters {
         let read = self.severities();
         Reads {
             limited_by: read.is_some().then_some("filters.severities"),
+            never: Vec::new(),
             words: read
                 .unwrap_or_else(|| SEVERITIES.into())
                 .into_iter()
@@ -185,6 +186,7 @@ impl Filters {
         let read = self.statuses();
         Reads {
             limited_by: read.is_some().then_some("filters.statuses"),
+            never: Vec::new(),
             words: read
                 .unwrap_or_else(|| Status::ALL.into())
                 .into_iter()

@@ -126,9 +126,11 @@ impl Describe for Settings {
     fn reads(&self, field: Field) -> Option<Reads> {
         match (&self.asked, field) {
             (Asked::Posture(posture), Field::Severity) => Some(posture.severities_read()),
-            (Asked::Images(_, None), Field::Severity) => {
-                Some(Reads { words: images::SEVERITIES.map(named).to_vec(), limited_by: None })
-            }
+            (Asked::Images(_, None), Field::Severity) => Some(Reads {
+                words: images::SEVERITIES.map(named).to_vec(),
+                limited_by: None,
+                never: Vec::new(),
+            }),
             (Asked::Events(events), Field::Severity) => events.severities_read(),
             (Asked::Events(events), Field::Rule) => events.rules_read(),
             _ => None,

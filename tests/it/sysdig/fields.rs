@@ -322,4 +322,10 @@ fn a_gate_asks_only_for_what_the_source_can_report() {
     run(own, critical, &quiet).exits(0);
     run(POSTURE, "severity: \">= high\", max: 0", &[]).exits(0);
     run(IMAGE, critical, &[]).exits(0);
+    // Only what the filter leaves out is a note, not what the platform never has.
+    let medium = "posture: {severities: [medium]}";
+    let says = "leaves out severity high, which this gate selects";
+    run(medium, "severity: \">= medium\", max: 99", &[]).exits(0).says(says);
+    // A requirement of high severity may have controls of medium severity.
+    run("posture: {severities: [high]}", "severity: medium, max: 0", &[]).exits(1);
 }

@@ -51,13 +51,14 @@ impl Events {
         is_whole.then(|| Reads {
             words: possible.into_iter().rev().filter(is_read).map(super::super::named).collect(),
             limited_by: self.severities.as_ref().map(|_| "events.severities"),
+            never: Vec::new(),
         })
     }
 
     /// The rules of the events, where the settings name them.
     pub(crate) fn rules_read(&self) -> Option<Reads> {
         let words = self.rules.as_ref()?.0.iter().map(|rule| rule.0.clone()).collect();
-        Some(Reads { words, limited_by: Some("events.rules") })
+        Some(Reads { words, limited_by: Some("events.rules"), never: Vec::new() })
     }
 
     /// The platform's numbers that are read; `None`: all.

@@ -30,12 +30,17 @@ impl Posture {
     /// The severities that controls can have.
     pub(crate) fn severities_read(&self) -> Reads {
         let all = [Severity::High, Severity::Medium, Severity::Low];
-        let is_read = |severity: &Severity| {
-            self.severities.as_ref().is_none_or(|list| list.0.contains(&SeverityWord(*severity)))
-        };
+        // A requirement is as severe as its worst control, so it may have less severe ones.
+        let worst = self.severities.as_ref().map(|list| list.0.iter().map(|one| one.0).max());
+        let is_read = |severity: &Severity| worst.is_none_or(|worst| Some(*severity) <= worst);
         Reads {
             words: all.into_iter().filter(is_read).map(super::super::named).collect(),
             limited_by: self.severities.as_ref().map(|_| "posture.severities"),
+            never: Severity::NAMED
+                .into_iter()
+                .filter(|severity| !all.contains(severity))
+                .map(super::super::named)
+                .collect(),
         }
     }
 
