@@ -209,7 +209,7 @@ check(
     ended,
     red=not ended.green,
     one_upload=len(ended.findings) == 1 and ended.findings[0]["ref"] == "refs/heads/main",
-    category=sarif.get("automationDetails") == {"id": "compliance-gate/compliance-gate.yaml/audit/"},
+    category=sarif.get("automationDetails") == {"id": "compliance-gate/compliance-gate.yaml/none/"},
     an_alert_per_finding=len(prints) > 100 and len(set(prints)) == len(prints),
 )
 ended = run("audit-partial", template("scheduled-audit.yml", "inconclusive"), {"compliance-gate.yaml": "inconclusive"}, event="schedule")
@@ -281,7 +281,7 @@ check(
         "compliance-gate/deploy/gate.yaml/production/eu/",
     ],
 )
-ended = run("invalid-second", job(inputs, inputs | {"environment": "producton", "category": "x"}), ONE)
+ended = run("invalid-second", job(inputs, inputs | {"config": "missing.yaml", "category": "x"}), ONE)
 check(
     "an invalid run uploads no reports of the run before it",
     ended,
