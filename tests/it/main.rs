@@ -9,6 +9,7 @@ mod cli;
 mod common;
 mod config;
 mod decisions;
+mod documentation;
 mod export;
 mod gravityzone;
 mod hosts;
