@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::export;
-use crate::policy::Policy;
+use crate::policy::{Document, Policy};
 use crate::sources::Source;
 use crate::text;
 
@@ -55,6 +55,8 @@ pub(crate) struct Export {
 pub(crate) struct Config {
     /// The file, from the root of its repository.
     pub path: String,
+    /// The files that it was read from, as they were written; the policy file comes first.
+    pub documents: Vec<Document>,
     pub environment: Option<String>,
     /// For everything together.
     pub deadline: Duration,

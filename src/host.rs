@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
-use crate::report::{Format, View, markdown, terminal};
+use crate::report::{CiRun, Format, View, markdown, terminal};
 use crate::secret::Variables;
 
 mod azure;
@@ -44,11 +44,21 @@ pub struct Host {
     run: fn(&Variables) -> Option<String>,
     /// The commit that the job works on.
     commit: fn(&Variables) -> Option<String>,
+    /// The variables that name the run by a number, the repository, and who started the run.
+    names: Names,
     fold: Option<Fold>,
     /// The command that shows an issue beside the policy and on the job's page.
     annotate: Option<fn(&Issue) -> String>,
     /// Writes outputs and a summary where the host looks for them.
     publish: Option<fn(&Variables, &Outputs, Summary<'_>) -> Published>,
+}
+
+/// The variables that name parts of a run; an empty name stands for none.
+#[derive(Clone, Copy)]
+struct Names {
+    id: &'static str,
+    repository: fn(&Variables) -> Option<String>,
+    actor: &'static str,
 }
 
 /// The marks before and after a folded part of the log, from its title and the time in seconds
@@ -74,6 +84,7 @@ impl Host {
         detect: |_| false,
         run: |_| None,
         commit: |_| None,
+        names: Names { id: "", repository: |_| None, actor: "" },
         fold: None,
         annotate: None,
         publish: None,
@@ -142,6 +153,19 @@ impl<'v> Ci<'v> {
     /// The commit that the job works on.
     pub fn commit(&self) -> Option<String> {
         (self.host.commit)(self.variables)
+    }
+
+    /// What the host says about the run.
+    pub fn facts(&self) -> CiRun {
+        let Names { id, repository, actor } = self.host.names;
+        CiRun {
+            host: self.host.name.to_owned(),
+            url: self.run(),
+            id: value(self.variables, id),
+            repository: repository(self.variables),
+            commit: self.commit(),
+            actor: value(self.variables, actor),
+        }
     }
 
     /// Prints the result for people. `plain` writes to where `people` ends up, without the filter
@@ -297,6 +321,30 @@ mod tests {
         }
         assert_eq!(Ci::new(Choice::Is(&Host::NONE), &github).commit(), None);
         assert!(Choice::parse("travis").is_err());
+    }
+
+    #[test]
+    fn what_a_host_says_about_a_run_is_known() {
+        let variables = variables(&[
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "example/shop"),
+            ("GITHUB_RUN_ID", "17"),
+            ("GITHUB_SHA", "c0ffee"),
+            ("GITHUB_ACTOR", "release-bot"),
+        ]);
+        let text = |text: &str| Some(text.to_owned());
+        let expected = CiRun {
+            host: "github".to_owned(),
+            url: text("https://github.com/example/shop/actions/runs/17"),
+            id: text("17"),
+            repository: text("example/shop"),
+            commit: text("c0ffee"),
+            actor: text("release-bot"),
+        };
+        assert_eq!(Ci::new(Choice::Auto, &variables).facts(), expected);
+        let nothing = CiRun { host: "none".to_owned(), ..CiRun::default() };
+        assert_eq!(Ci::new(Choice::Is(&Host::NONE), &variables).facts(), nothing);
     }
 
     #[test]

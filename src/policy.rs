@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::finding::Cause;
 use crate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
@@ -79,6 +80,25 @@ pub struct Place {
     pub file: Arc<str>,
     pub line: u64,
     pub column: u64,
+}
+
+/// A file that a policy was read from, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// From the root of its repository.
+    pub path: String,
+    pub text: String,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Document {
+    pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let digest = Sha256::digest(&text);
+        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { path: path.into(), text, sha256 }
+    }
 }
 
 /// What evidence must be like for any gate to rely on it.

@@ -11,7 +11,7 @@ use crate::command::{Context, Usage, listen, load};
 use crate::config::{self, Config};
 use crate::host::Ci;
 use crate::pipeline;
-use crate::report::{self, Facts, Format, Sinks};
+use crate::report::{self, Facts, Format, Purpose, Sinks};
 use crate::stop::Signal;
 
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
@@ -48,11 +48,16 @@ pub(super) async fn gate(
 ) -> u8 {
     let progress = context.progress();
     let collected = pipeline::collect(config, &context.variables, &progress, signal).await;
-    let decision = pipeline::decide(&config.policy, &collected, collected.evidence.finished);
+    let now = collected.evidence.finished;
+    let decision = pipeline::decide(&config.policy, &collected, now);
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
+        documents: &config.documents,
         environment: config.environment.as_deref(),
+        purpose: Purpose::Gate,
+        now,
+        run: &ci.facts(),
         warn_exit_code,
     };
     pipeline::deliver(&facts, decision, sinks, ci, &progress)

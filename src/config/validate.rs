@@ -12,7 +12,7 @@ use super::source::{self, Source as Text};
 use super::values::{Reports, Words};
 use super::{Config, Export};
 use crate::export;
-use crate::policy::{Demands, FailOpen, Gate, Policy};
+use crate::policy::{Demands, Document, FailOpen, Gate, Policy};
 use crate::sources::{Source, bigid};
 
 mod gate;
@@ -42,6 +42,7 @@ pub(super) fn config(
     let sources = layer.sources.iter().filter(|(name, _)| is_used(name));
     Config {
         path: source.file.to_string(),
+        documents: vec![Document::new(&*source.file, &*source.text)],
         environment: environment.map(str::to_owned),
         deadline: file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
         sources: sources

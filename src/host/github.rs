@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use super::{Host, Published, Summary, append, is_true, value};
+use super::{Host, Names, Published, Summary, append, is_true, value};
 use crate::report::TOOL;
 use crate::report::issues::Issue;
 use crate::report::outputs::Outputs;
@@ -21,6 +21,11 @@ pub(super) const HOST: Host = Host {
         Some(format!("{server}/{repository}/actions/runs/{id}"))
     },
     commit: |variables| value(variables, "GITHUB_SHA"),
+    names: Names {
+        id: "GITHUB_RUN_ID",
+        repository: |variables| value(variables, "GITHUB_REPOSITORY"),
+        actor: "GITHUB_ACTOR",
+    },
     fold: Some(|title, _| (format!("::group::{title}\n"), "::endgroup::\n".to_owned())),
     annotate: Some(annotate),
     publish: Some(publish),

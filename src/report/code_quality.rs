@@ -125,7 +125,7 @@ fn inconclusive<'p>(view: &View<'_>, path: &'p str) -> Option<Issue<'p>> {
         format!(". {}: {message}. Next: {}.{more}", problem.cause.word(), digest::next(problem))
     });
     Some(Issue {
-        description: format!("{}{words}", digest::headline(decision)),
+        description: format!("{}{words}", digest::headline(view)),
         check_name: "compliance-gate/inconclusive".to_owned(),
         fingerprint: fingerprint(&[&view.scope(), "inconclusive"]),
         severity: if stops { Grade::Blocker } else { Grade::Major },

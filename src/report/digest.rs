@@ -29,16 +29,18 @@ pub(super) fn system(source: &str) -> &str {
 }
 
 /// The verdict in a sentence, and in mode observe what it would have been.
-pub(super) fn headline(decision: &Decision<'_>) -> String {
+pub(super) fn headline(report: &Report<'_>) -> String {
+    let decision = report.decision;
     let verdict = decision.verdict;
     let plain = format!("{}: {}", capital(verdict.word()), meaning(decision));
-    match decision.mode {
+    let headline = match decision.mode {
         Mode::Observe if !verdict.is_pass() && decision.exit_code() == 0 => {
             format!("Observed only, would have been {verdict}: {}", meaning(decision))
         }
         Mode::Observe => format!("{plain} (observed only)"),
         Mode::Enforce => plain,
-    }
+    };
+    format!("{}{headline}", report.purpose.mark())
 }
 
 fn meaning(decision: &Decision<'_>) -> String {

@@ -81,7 +81,7 @@ fn prose(text: &str, most: usize) -> String {
 
 fn head(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (style, script) = (hash(STYLE), hash(SCRIPT));
-    let title = escaped(&digest::headline(view.decision), 200);
+    let title = escaped(&digest::headline(view), 200);
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -107,7 +107,7 @@ fn banner(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         _ if decision.exit_code() == 0 => "warn",
         _ => "bad",
     };
-    let headline = escaped(&digest::headline(decision), 300);
+    let headline = escaped(&digest::headline(view), 300);
     let environment = view.environment.map_or_else(String::new, |environment| {
         format!(", environment <b>{}</b>", escaped(environment, 80))
     });
@@ -294,7 +294,7 @@ fn evidence(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
             escaped(&outcome.origin, 120),
             text::count(outcome.requests, "request")
         )?;
-        for line in view::evidence_lines(outcome, view.evidence.finished) {
+        for line in view::evidence_lines(outcome, view.now) {
             writeln!(out, "<li>{}</li>", prose(&line, 600))?;
         }
         writeln!(out, "</ul></li>")?;

@@ -65,7 +65,7 @@ const fn sign(verdict: Verdict) -> &'static str {
 
 fn headline(view: &View<'_>, page: &mut Page) {
     let decision = view.decision;
-    page.line(&format!("### {} {}", sign(decision.verdict), digest::headline(decision)));
+    page.line(&format!("### {} {}", sign(decision.verdict), digest::headline(view)));
     page.blank();
     let environment = view
         .environment
@@ -195,7 +195,7 @@ fn evidence(view: &View<'_>, page: &mut Page) {
         let simulated = if outcome.simulated { ", simulated" } else { "" };
         let (name, origin) = (code(&outcome.source, 80), code(&outcome.origin, 120));
         let head = format!("- {name}: {origin}, {requests}{simulated}");
-        let lines = view::evidence_lines(outcome, view.evidence.finished);
+        let lines = view::evidence_lines(outcome, view.now);
         std::iter::once(head).chain(lines.map(|line| format!("  - {}", prose(&line, 600))))
     });
     page.fold("Evidence", |page| {

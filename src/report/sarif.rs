@@ -219,11 +219,10 @@ impl<'a> Context<'_, 'a> {
 }
 
 fn invocation(report: &Report<'_>, problems: &[&Problem]) -> wire::Invocation {
-    let decision = report.decision;
     wire::Invocation {
         execution_successful: digest::is_whole(report),
         exit_code: report.exit_code,
-        exit_code_description: digest::headline(decision),
+        exit_code_description: digest::headline(report),
         start_time_utc: digest::time(report.evidence.started),
         end_time_utc: digest::time(report.evidence.finished),
         tool_execution_notifications: problems

@@ -63,7 +63,7 @@ fn headline(view: &View<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
         _ if view.decision.exit_code() == 0 => YELLOW,
         _ => RED,
     };
-    screen.item(0, style, &digest::headline(view.decision), "")?;
+    screen.item(0, style, &digest::headline(view), "")?;
     let policy = text::one_line(view.policy, 200);
     let environment = view.environment.map_or_else(String::new, |environment| {
         format!(", environment {}", text::one_line(environment, 80))
@@ -186,7 +186,7 @@ pub fn evidence(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen { out };
     screen.heading("Evidence")?;
     for outcome in &view.evidence.outcomes {
-        source(outcome, view.evidence.finished, screen)?;
+        source(outcome, view.now, screen)?;
     }
     Ok(())
 }

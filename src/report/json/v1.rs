@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::finding::{Cause, Severity};
 use crate::policy::{Level, Mode};
+use crate::report::Purpose;
 use crate::report::view::View;
 use crate::verdict::Verdict;
 
@@ -34,8 +35,16 @@ pub(super) struct Report<'a> {
     pub would_exit: Option<u8>,
     /// The verdict in a sentence.
     pub summary: String,
+    /// What the decision is for. Only that of a gate may let anything through.
+    pub purpose: Purpose,
+    /// The time at which it was decided.
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub decided: String,
     /// The policy file.
     pub policy: Cow<'a, str>,
+    /// The SHA-256 of the policy file's bytes, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_sha256: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Cow<'a, str>>,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]

@@ -24,7 +24,7 @@ pub(super) fn of_run(report: &Report<'_>) -> SuiteTexts {
         properties.push(property("mode", "observe"));
     }
     let warnings = decision.warnings.iter().map(|warning| text::one_line(warning, 600));
-    let lines: Vec<_> = std::iter::once(digest::headline(decision)).chain(warnings).collect();
+    let lines: Vec<_> = std::iter::once(digest::headline(report)).chain(warnings).collect();
     SuiteTexts { properties, output: lines.join("\n") }
 }
 

@@ -15,7 +15,7 @@ use compliance_gate::finding::{
 use compliance_gate::policy::{
     Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
 };
-use compliance_gate::report::{FORMATS, Report, View, terminal};
+use compliance_gate::report::{CiRun, FORMATS, Facts, Purpose, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
@@ -61,9 +61,16 @@ impl Scene {
         let decision = evaluate::decide(&self.policy, &self.evidence, self.at_least, now());
         with(&View::of(Report {
             decision: &decision,
-            evidence: &self.evidence,
-            policy: &self.path,
-            environment: self.environment.as_deref(),
+            facts: Facts {
+                evidence: &self.evidence,
+                policy: &self.path,
+                documents: &[],
+                environment: self.environment.as_deref(),
+                purpose: Purpose::Gate,
+                now: now(),
+                run: &CiRun::default(),
+                warn_exit_code: None,
+            },
             exit_code: decision.exit_code(),
         }))
     }

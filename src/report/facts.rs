@@ -1,0 +1,117 @@
+//! What is known about a run, in addition to its decision.
+
+use std::ops::Deref;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::View;
+use crate::evaluate::Decision;
+use crate::evidence::Evidence;
+use crate::policy::{Document, Mode};
+use crate::text;
+use crate::verdict::Verdict;
+
+/// What a decision is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// A pipeline or a cluster acts on it.
+    #[default]
+    Gate,
+    /// Saved evidence, decided by another policy or on another day. Nothing acts on it.
+    WhatIf,
+    /// Saved evidence, decided once more exactly as it was.
+    Replay,
+}
+
+impl Purpose {
+    /// What begins each headline, so that the report of a decision that nothing may act on is not
+    /// taken for that of a gate.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Self::Gate => "",
+            Self::WhatIf => "[what if] ",
+            Self::Replay => "[replay] ",
+        }
+    }
+}
+
+/// The run of a pipeline, as its CI host names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CiRun {
+    /// The word for the host after `--ci`.
+    pub host: String,
+    /// The page of the run, or what else the host calls it.
+    pub url: Option<String>,
+    pub id: Option<String>,
+    /// `group/name`.
+    pub repository: Option<String>,
+    /// The commit that the job works on.
+    pub commit: Option<String>,
+    /// Who or what started it.
+    pub actor: Option<String>,
+}
+
+/// What is known about a run, in addition to its decision.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    pub evidence: &'a Evidence,
+    /// The policy file, from the root of its repository, so that CI hosts find it.
+    pub policy: &'a str,
+    /// The files that the policy was read from, as they were written; the policy file comes first.
+    pub documents: &'a [Document],
+    pub environment: Option<&'a str>,
+    pub purpose: Purpose,
+    /// The time at which it was decided.
+    pub now: DateTime<Utc>,
+    pub run: &'a CiRun,
+    /// The exit code that the caller wants for a pass with warnings.
+    pub warn_exit_code: Option<u8>,
+}
+
+impl<'a> Facts<'a> {
+    /// The report on a decision.
+    pub fn report<'r>(&'r self, decision: &'r Decision<'r>) -> View<'r> {
+        let warned = decision.verdict == Verdict::Warned && decision.mode == Mode::Enforce;
+        View::of(Report {
+            decision,
+            exit_code: self.warn_exit_code.filter(|_| warned).unwrap_or(decision.exit_code()),
+            facts: *self,
+        })
+    }
+
+    /// The SHA-256 of the policy file's bytes, in hexadecimal digits.
+    pub fn policy_sha256(&self) -> Option<&'a str> {
+        self.documents.first().map(|document| document.sha256.as_str())
+    }
+}
+
+/// Everything that a report can contain.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    pub decision: &'a Decision<'a>,
+    pub facts: Facts<'a>,
+    /// What the process will exit with: the decision's code, or what the caller asked for
+    /// instead.
+    pub exit_code: u8,
+}
+
+impl<'a> Deref for Report<'a> {
+    type Target = Facts<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.facts
+    }
+}
+
+impl Report<'_> {
+    /// What distinguishes this report from others of the same pipeline: the policy file and the
+    /// environment.
+    pub(super) fn scope(&self) -> String {
+        let policy = text::one_line(self.policy, 200);
+        let environment = self.environment.map(|name| text::one_line(name, 100));
+        environment.map_or(policy.clone(), |name| format!("{policy}:{name}"))
+    }
+}
