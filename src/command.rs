@@ -16,6 +16,7 @@ use crate::secret::{Mask, Variables, mask_tokens};
 use crate::setup::SetupErrors;
 use crate::sources::SYSTEMS;
 use crate::stop::Signal;
+use crate::text;
 use crate::verdict::Verdict;
 
 #[cfg(feature = "simulator")]
@@ -116,12 +117,14 @@ fn manual(folder: Option<&Path>) -> Result<u8, Usage> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(command, folder))
-            .map_err(|error| format!("failed to write to {}: {error}", folder.display()))?;
+            .map_err(|error| {
+                format!("failed to write to {}: {}", folder.display(), text::reason(&error))
+            })?;
         return Ok(Verdict::Passed.exit_code());
     }
     clap_mangen::Man::new(command)
         .render(&mut page)
-        .map_err(|error| format!("failed to write the manual page: {error}"))?;
+        .map_err(|error| format!("failed to write the manual page: {}", text::reason(&error)))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(Verdict::Passed.exit_code())
 }
@@ -131,7 +134,7 @@ fn print(text: &str) -> Result<(), String> {
     let mut stdout = io::stdout();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     report::unless_reader_left(printed)
-        .map_err(|error| format!("failed to write to stdout: {error}"))
+        .map_err(|error| format!("failed to write to stdout: {}", text::reason(&error)))
 }
 
 impl Context {

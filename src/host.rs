@@ -14,6 +14,7 @@ use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
 use crate::report::{CiRun, Format, View, markdown, terminal};
 use crate::secret::Variables;
+use crate::text;
 
 mod azure;
 mod bitbucket;
@@ -221,7 +222,9 @@ impl<'v> Ci<'v> {
         let command = self.host.annotate.map(|annotate| annotate(&issues::refused(error)));
         let printed = write(plain, &command.unwrap_or_default());
         let mut notes = self.leave(&outputs::refused(), &|_| markdown::refused(error), plain);
-        notes.extend(printed.err().map(|error| format!("failed to print: {error}")));
+        notes.extend(
+            printed.err().map(|error| format!("failed to print: {}", text::reason(&error))),
+        );
         notes
     }
 
@@ -229,7 +232,9 @@ impl<'v> Ci<'v> {
         let Some(publish) = self.host.publish else { return Vec::new() };
         let Published { log, mut notes } = publish(self.variables, outputs, summary);
         let printed = write(plain, &log);
-        notes.extend(printed.err().map(|error| format!("failed to print: {error}")));
+        notes.extend(
+            printed.err().map(|error| format!("failed to print: {}", text::reason(&error))),
+        );
         notes
     }
 }

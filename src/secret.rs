@@ -6,6 +6,7 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::text;
 use crate::workspace;
 
 mod mask;
@@ -103,7 +104,8 @@ impl Secret {
         let failed = |why: &dyn fmt::Display| {
             format!("failed to read the file that {variable} names ({}): {why}", path.display())
         };
-        let content = workspace::read(path, MOST_BYTES).map_err(|error| failed(&error))?;
+        let content =
+            workspace::read(path, MOST_BYTES).map_err(|error| failed(&text::reason(&error)))?;
         let text = String::from_utf8(content).map_err(|_| failed(&"it is not a text"))?;
         match trimmed(&text) {
             "" => Err(format!("the file that {variable} names ({}) is empty", path.display())),

@@ -11,6 +11,7 @@ use crate::host::{Choice, Ci, Host};
 use crate::report::{self, Sinks};
 use crate::secret::Variables;
 use crate::sources::SYSTEMS;
+use crate::text;
 
 /// The policy that the demo writes down, runs, and leaves for reading.
 const POLICY: &str = include_str!("../../fixtures/policies/demo.yaml");
@@ -65,5 +66,5 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
 fn write(folder: &Path, path: &Path, policy: &str) -> Result<(), String> {
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(path, policy))
-        .map_err(|error| format!("failed to write {}: {error}", path.display()))
+        .map_err(|error| format!("failed to write {}: {}", path.display(), text::reason(&error)))
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Mark, Ticket};
+use crate::text;
 use crate::workspace;
 
 mod line;
@@ -252,7 +253,9 @@ impl Ledger {
             why: why.map(str::to_owned),
         };
         let path = self.path.display().to_string();
-        let fail = |error: std::io::Error| format!("failed to write to the ledger {path}: {error}");
+        let fail = |error: std::io::Error| {
+            format!("failed to write to the ledger {path}: {}", text::reason(&error))
+        };
         let mut bytes = serde_json::to_vec(&line).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
         // Put back only once the line is whole: nothing may follow half a line.

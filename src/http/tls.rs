@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
+use crate::text;
 use crate::workspace;
 
 /// The largest PEM file that is read. A whole store of authorities has about 250 KiB.
@@ -101,6 +102,7 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
-    workspace::read(path, MOST_BYTES)
-        .map_err(|error| format!("failed to read {key} {}: {error}", path.display()))
+    workspace::read(path, MOST_BYTES).map_err(|error| {
+        format!("failed to read {key} {}: {}", path.display(), text::reason(&error))
+    })
 }

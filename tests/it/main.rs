@@ -22,3 +22,4 @@ mod reports;
 mod simulator;
 mod sysdig;
 mod transport;
+mod troubleshooting;
