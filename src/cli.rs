@@ -56,6 +56,8 @@ Exit codes:
 pub enum Command {
     /// Collect evidence, decide, write reports, and exit with the verdict's code.
     Run(RunArguments),
+    /// Decide saved evidence again, with the policy as it is now: a what-if that nothing acts on.
+    Evaluate(EvaluateArguments),
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
@@ -101,6 +103,15 @@ pub struct RunArguments {
     #[command(flatten)]
     pub reports: ReportArguments,
 
+    /// Save the evidence, for `evaluate`, `compare` and `forecast`.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "COMPLIANCE_GATE_SAVE_EVIDENCE",
+        help_heading = "Reports"
+    )]
+    pub save_evidence: Option<PathBuf>,
+
     /// Exit code for a pass with warnings.
     #[arg(
         long,
@@ -121,6 +132,27 @@ pub struct RunArguments {
             .try_map(|word| Choice::parse(&word)),
     )]
     pub ci: Choice,
+}
+
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// File that `run --save-evidence` wrote.
+    pub evidence: PathBuf,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+
+    #[command(flatten)]
+    pub reports: ReportArguments,
+
+    /// Exit code for a pass with warnings.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "COMPLIANCE_GATE_WARN_EXIT_CODE",
+        value_parser = clap::value_parser!(u8).range(10..=99)
+    )]
+    pub warn_exit_code: Option<u8>,
 }
 
 /// A flag per report format, from the table of formats.

@@ -22,6 +22,7 @@ use crate::verdict::Verdict;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
+mod evaluate;
 mod export;
 mod list;
 mod policy;
@@ -75,6 +76,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
     let context = Context { variables, verbosity };
     let code = match cli.command {
         Command::Run(arguments) => block_on(run::run(arguments, &context)),
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments, &context),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),

@@ -2,10 +2,11 @@
 //!
 //! It is an owned value. The decision is made from it and from the policy, and from nothing else.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Account, Finding, Problem, Severity, Subject};
 use crate::selection::{Field, Selection};
@@ -22,6 +23,22 @@ pub struct Evidence {
     pub finished: DateTime<Utc>,
     /// One for each source, in the order of the policy.
     pub outcomes: Vec<Outcome>,
+}
+
+/// The run of a pipeline, as its CI host names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CiRun {
+    /// The word for the host after `--ci`.
+    pub host: String,
+    /// The page of the run, or what else the host calls it.
+    pub url: Option<String>,
+    pub id: Option<String>,
+    /// `group/name`.
+    pub repository: Option<String>,
+    /// The commit that the job works on.
+    pub commit: Option<String>,
+    /// Who or what started it.
+    pub actor: Option<String>,
 }
 
 /// What one source delivered.
@@ -42,9 +59,9 @@ pub struct Outcome {
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,
     /// What a reader must know after a fix, in a sentence: when the platform will see it.
-    pub after_fix: Option<&'static str>,
+    pub after_fix: Option<Cow<'static, str>>,
     /// How to have newer evidence, where there is a way.
-    pub renew: Option<&'static str>,
+    pub renew: Option<Cow<'static, str>>,
 }
 
 impl Outcome {
@@ -87,7 +104,10 @@ pub struct Part {
 }
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// A rule, checked on one resource.
@@ -228,7 +248,9 @@ pub struct Job {
 }
 
 /// How we came to rely on a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// We started it, and may cancel it.
     Started,

@@ -155,6 +155,8 @@ pub struct Finding {
     pub facets: Facets,
     /// When the platform first saw it.
     pub created_at: Option<DateTime<Utc>>,
+    /// When this program first saw it, carried from the evidence of earlier runs.
+    pub first_seen: Option<DateTime<Utc>>,
     pub fingerprint: Fingerprint,
 }
 
@@ -175,8 +177,15 @@ impl Finding {
             assignee: None,
             facets: Facets::new(),
             created_at: None,
+            first_seen: None,
             fingerprint,
         }
+    }
+
+    /// Since when it is known to exist: as the platform states it, else since this program first saw
+    /// it.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        self.created_at.or(self.first_seen)
     }
 
     /// The rule's id; every finding has one.
@@ -227,6 +236,24 @@ impl Fingerprint {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest[..16]);
         Self(bytes)
+    }
+
+    /// Reads 32 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value = |digit: u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 16];
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+        if pairs.len() != bytes.len() {
+            return None;
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = value(*high)? << 4 | value(*low)?;
+        }
+        Some(Self(bytes))
     }
 }
 

@@ -10,9 +10,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::evidence::CiRun;
 use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
-use crate::report::{CiRun, Format, View, markdown, terminal};
+use crate::report::{Format, View, markdown, terminal};
 use crate::secret::Variables;
 use crate::text;
 

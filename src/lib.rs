@@ -24,6 +24,7 @@
 //! | [`finding`] | the domain: findings, rules, severities, causes |
 //! | [`evidence`] | what was collected, as a value: proof, findings, counts |
 //! | [`evaluate`] | pure: policy and evidence → a ruling on each gate |
+//! | `saved` | the file format of saved evidence: written, and read whole or not at all |
 //! | [`verdict`] | the verdict and the exit codes |
 //! | [`report`] | the table of formats; one file per format |
 //! | [`host`] | the table of CI hosts: what each reads, and what it calls the run; one file per host |
@@ -48,7 +49,7 @@
 //! cli, config
 //! export, host
 //! report, sources
-//! evaluate, http
+//! evaluate, http, saved
 //! evidence, json, policy, progress
 //! page, poll, secret, selection, verdict
 //! finding, stop, text, workspace
@@ -76,6 +77,7 @@ pub mod policy;
 mod poll;
 pub mod progress;
 pub mod report;
+mod saved;
 pub mod secret;
 pub mod selection;
 mod setup;

@@ -113,7 +113,8 @@ async fn ask(open: &OpenSources) -> Vec<Outcome> {
                 source.session.outcome(Vec::new(), vec![problem.clone()], Vec::new())
             }
             (Ok(ready), None) => {
-                Outcome { renew: source.source.system().renew, ..ready.collect().await }
+                let renew = source.source.system().renew.map(Into::into);
+                Outcome { renew, ..ready.collect().await }
             }
         }
     });

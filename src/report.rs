@@ -10,6 +10,7 @@ use std::io::{self, Write};
 mod code_quality;
 mod digest;
 mod dotenv;
+mod evidence;
 mod facts;
 mod former;
 mod html;
@@ -24,7 +25,8 @@ pub mod terminal;
 mod view;
 
 pub use digest::capital;
-pub use facts::{CiRun, Facts, Purpose, Report};
+pub use evidence::EVIDENCE;
+pub use facts::{Facts, Purpose, Report};
 pub use sinks::{Sinks, unless_reader_left};
 pub use view::View;
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::finding::{Account, Control, Finding, Severity, Subject};
 
 /// A property that a selector can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     Framework,
@@ -285,7 +286,7 @@ impl Selection {
                 let texts: Vec<_> = facet(finding, *field).map(Some).collect();
                 self.word(*field, &texts, Unstated::Matches)
             })
-            && self.matches_age(finding.created_at, now)
+            && self.matches_age(finding.since(), now)
     }
 
     /// Whether a finding proves that the selection means something: it states all that the
@@ -320,7 +321,7 @@ impl Selection {
             | Field::Container
             | Field::Label
             | Field::ScanGroup => facet(finding, *field).next().is_some(),
-            Field::OlderThan => finding.created_at.is_some(),
+            Field::OlderThan => finding.since().is_some(),
         };
         self.fields().into_iter().filter(|field| !is_stated(field)).collect()
     }
@@ -360,9 +361,9 @@ impl Selection {
     }
 
     /// A finding of unknown age might be old enough.
-    fn matches_age(&self, created_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-        match (self.older_than, created_at) {
-            (Some(least), Some(created)) => (now - created).to_std().is_ok_and(|age| age >= least),
+    fn matches_age(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        match (self.older_than, since) {
+            (Some(least), Some(since)) => (now - since).to_std().is_ok_and(|age| age >= least),
             _ => true,
         }
     }

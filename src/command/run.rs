@@ -18,8 +18,9 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8
     let ci = Ci::new(arguments.ci, &context.variables);
     let warn_exit_code = arguments.warn_exit_code;
     // A report on stdout has it to itself.
-    let is_stdout = |(_, path): &(&str, PathBuf)| path == Path::new("-");
-    let mut plain: Box<dyn Write> = match arguments.reports.paths.iter().any(is_stdout) {
+    let paths = arguments.reports.paths.iter().map(|(_, path)| path);
+    let uses_stdout = paths.chain(&arguments.save_evidence).any(|path| path == Path::new("-"));
+    let mut plain: Box<dyn Write> = match uses_stdout {
         true => Box::new(stderr()),
         false => Box::new(stdout()),
     };
@@ -58,6 +59,7 @@ pub(super) async fn gate(
         purpose: Purpose::Gate,
         now,
         run: &ci.facts(),
+        at_least: collected.at_least,
         warn_exit_code,
     };
     pipeline::deliver(&facts, decision, sinks, ci, &progress)
@@ -69,12 +71,14 @@ fn begin(
 ) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
     let policy = config::find(arguments.config.config.as_deref())?;
     let config = load(&arguments.config)?;
-    let sinks = open(&targets(&arguments.reports.paths, &config.reports), &policy)?;
+    let mut targets = targets(&arguments.reports.paths, &config.reports);
+    targets.extend(arguments.save_evidence.map(|path| (&report::EVIDENCE, path)));
+    let sinks = open(&targets, &policy)?;
     Ok((config, sinks, listen()?))
 }
 
 /// Opens the places of reports, none of which may be that of the policy.
-fn open(targets: &[(&'static Format, PathBuf)], policy: &Path) -> Result<Sinks, String> {
+pub(super) fn open(targets: &[(&'static Format, PathBuf)], policy: &Path) -> Result<Sinks, String> {
     let policy = policy.canonicalize().ok();
     let is_policy = |path: &Path| policy.is_some() && path.canonicalize().ok() == policy;
     match targets.iter().find(|(_, path)| is_policy(path)) {
@@ -88,7 +92,7 @@ fn open(targets: &[(&'static Format, PathBuf)], policy: &Path) -> Result<Sinks, 
 }
 
 /// Where reports go: a flag wins over the configuration.
-fn targets(
+pub(super) fn targets(
     flags: &[(&str, PathBuf)],
     keys: &BTreeMap<String, PathBuf>,
 ) -> Vec<(&'static Format, PathBuf)> {

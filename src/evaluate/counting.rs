@@ -87,7 +87,8 @@ impl<'a> Counting<'a> {
             return;
         }
         let name = framework.map_or_else(|| source.clone(), |part| format!("{source}: {part}"));
-        let problems = shortcomings(&name, part, outcome.renew, self.gate, demands, self.now);
+        let problems =
+            shortcomings(&name, part, outcome.renew.as_deref(), self.gate, demands, self.now);
         if !problems.is_empty() {
             if problems.iter().all(|problem| problem.cause == Cause::Stale)
                 && let Some(failed) = self.failed_in(part)

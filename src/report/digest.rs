@@ -20,7 +20,8 @@ pub(super) fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
     let breached = |ruling: &&Ruling<'_>| ruling.state == State::Breached;
     let gates: Vec<_> = report.decision.rulings.iter().filter(breached).collect();
     let used = |outcome: &&Outcome| gates.iter().any(|ruling| ruling.gate.uses(&outcome.source));
-    report.evidence.outcomes.iter().filter(used).filter_map(|outcome| outcome.after_fix).collect()
+    let outcomes = report.evidence.outcomes.iter().filter(used);
+    outcomes.filter_map(|outcome| outcome.after_fix.as_deref()).collect()
 }
 
 /// The system that a source is a tenant of.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::View;
 use crate::evaluate::Decision;
-use crate::evidence::Evidence;
+use crate::evidence::{CiRun, Evidence};
 use crate::policy::{Document, Mode};
 use crate::text;
 use crate::verdict::Verdict;
@@ -38,22 +38,6 @@ impl Purpose {
     }
 }
 
-/// The run of a pipeline, as its CI host names it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CiRun {
-    /// The word for the host after `--ci`.
-    pub host: String,
-    /// The page of the run, or what else the host calls it.
-    pub url: Option<String>,
-    pub id: Option<String>,
-    /// `group/name`.
-    pub repository: Option<String>,
-    /// The commit that the job works on.
-    pub commit: Option<String>,
-    /// Who or what started it.
-    pub actor: Option<String>,
-}
-
 /// What is known about a run, in addition to its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -67,6 +51,8 @@ pub struct Facts<'a> {
     /// The time at which it was decided.
     pub now: DateTime<Utc>,
     pub run: &'a CiRun,
+    /// A verdict that the gates cannot improve.
+    pub at_least: Option<Verdict>,
     /// The exit code that the caller wants for a pass with warnings.
     pub warn_exit_code: Option<u8>,
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::{TOOL, json};
+use crate::saved;
 
 /// Every format names itself before this.
 const HEAD: u64 = 16 << 10;
@@ -21,8 +22,10 @@ fn is_head_of_report(head: &str) -> bool {
     let has = |text: &str| head.contains(text);
     match head.as_bytes().first() {
         None => true,
-        // JSON and SARIF.
-        Some(b'{') => has(json::SCHEMA) || has(&format!("\"name\":\"{TOOL}\"")),
+        // JSON, evidence and SARIF.
+        Some(b'{') => {
+            has(json::SCHEMA) || has(saved::SCHEMA) || has(&format!("\"name\":\"{TOOL}\""))
+        }
         // GitLab code quality; `[]` is its report of a pass.
         Some(b'[') => head == "[]" || (has("\"check_name\":") && has("\"fingerprint\":")),
         Some(b'<') if has("<!doctype html>") => has(&format!("<title>{TOOL}: ")),

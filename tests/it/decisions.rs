@@ -45,6 +45,7 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
         assignee: None,
         facets: Default::default(),
         created_at: None,
+        first_seen: None,
         fingerprint: Fingerprint::of(&[rule, resource]),
     }
 }

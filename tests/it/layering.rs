@@ -52,8 +52,12 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("policy", &["finding", "selection"]),
     ("evaluate", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
-    ("report", &["evaluate", "evidence", "finding", "policy", "selection", "text", "verdict"]),
-    ("host", &["report", "secret", "text"]),
+    ("saved", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
+    (
+        "report",
+        &["evaluate", "evidence", "finding", "policy", "saved", "selection", "text", "verdict"],
+    ),
+    ("host", &["evidence", "report", "secret", "text"]),
     ("config", &["export", "finding", "policy", "report", "selection", "sources", "text"]),
     ("setup", &["config", "http", "progress", "secret", "sources", "stop"]),
     (
@@ -68,8 +72,8 @@ const MODULES: &[(&str, &[&str])] = &[
         "command",
         &[
             "cli", "config", "evaluate", "evidence", "export", "finding", "host", "http",
-            "pipeline", "policy", "progress", "report", "secret", "setup", "sources", "stop",
-            "text", "verdict",
+            "pipeline", "policy", "progress", "report", "saved", "secret", "setup", "sources",
+            "stop", "text", "verdict",
         ],
     ),
 ];

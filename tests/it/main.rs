@@ -10,6 +10,7 @@ mod common;
 mod config;
 mod decisions;
 mod documentation;
+mod evidence;
 mod export;
 mod gravityzone;
 mod hosts;

@@ -135,6 +135,6 @@ impl Prepared for Planned<'_> {
             None => notes.extend(ours.iter().map(|job| cancel::goes_on(*job, ""))),
         }
         let parts = done.into_iter().map(|done| done.part).collect();
-        Outcome { after_fix: Some(AFTER_FIX), ..session.outcome(parts, Vec::new(), notes) }
+        Outcome { after_fix: Some(AFTER_FIX.into()), ..session.outcome(parts, Vec::new(), notes) }
     }
 }

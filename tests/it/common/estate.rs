@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use compliance_gate::evaluate;
 use compliance_gate::evidence::{
-    Count, Evidence, Findings, Job, Outcome, Part, Role, SubjectCount, Table, Unit, Window,
+    CiRun, Count, Evidence, Findings, Job, Outcome, Part, Role, SubjectCount, Table, Unit, Window,
 };
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
@@ -15,7 +15,7 @@ use compliance_gate::finding::{
 use compliance_gate::policy::{
     Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
 };
-use compliance_gate::report::{CiRun, FORMATS, Facts, Purpose, Report, View, terminal};
+use compliance_gate::report::{FORMATS, Facts, Purpose, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
@@ -69,6 +69,7 @@ impl Scene {
                 purpose: Purpose::Gate,
                 now: now(),
                 run: &CiRun::default(),
+                at_least: self.at_least,
                 warn_exit_code: None,
             },
             exit_code: decision.exit_code(),
@@ -133,6 +134,7 @@ pub fn finding(of: &Of<'_>) -> Finding {
         assignee: None,
         facets: Default::default(),
         created_at: Some(now() - TimeDelta::days(40)),
+        first_seen: None,
         fingerprint: Fingerprint::of(&[of.framework, of.rule, of.resource]),
     }
 }
@@ -194,7 +196,7 @@ pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcom
         parts,
         problems,
         notes: Vec::new(),
-        after_fix: source.starts_with("opencomply").then_some(AFTER_FIX),
+        after_fix: source.starts_with("opencomply").then(|| AFTER_FIX.into()),
         renew: None,
     }
 }

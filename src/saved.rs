@@ -1,0 +1,136 @@
+//! Saved evidence: the file format in which evidence is kept, so that it can be decided again.
+//!
+//! ```text
+//! line    the lines of a file       build   lines as evidence
+//! write   evidence as lines         read    a file: bounded, whole or not at all
+//! ```
+//!
+//! The digest in the last line finds damage. It does not find forgery: whoever can change the file
+//! can compute it.
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::evidence::{CiRun, Evidence};
+use crate::finding::Cause;
+use crate::policy::Document;
+use crate::text;
+use crate::verdict::Verdict;
+
+mod build;
+mod line;
+mod read;
+mod write;
+
+pub(crate) use line::SCHEMA;
+pub(crate) use write::write;
+
+/// What a file of evidence holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Saved {
+    pub evidence: Evidence,
+    /// The files that the policy was read from; the policy file comes first.
+    pub documents: Vec<Document>,
+    pub decided: Decided,
+    /// The SHA-256 of the file's bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What was decided when the evidence was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub verdict: Verdict,
+    pub exit_code: u8,
+    /// A verdict that the gates could not improve.
+    pub at_least: Option<Verdict>,
+    pub now: DateTime<Utc>,
+    pub environment: Option<String>,
+    pub warn_exit_code: Option<u8>,
+    pub run: CiRun,
+}
+
+/// Why a file is not evidence that can be decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Unreadable(String),
+    NotEvidence,
+    Newer { version: u32 },
+    Damaged { line: u64, why: String },
+}
+
+impl Fault {
+    fn damaged(line: u64, why: impl Into<String>) -> Self {
+        Self::Damaged { line, why: why.into() }
+    }
+
+    /// Damage makes a run inconclusive; everything else is a mistake of the caller.
+    pub(crate) const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Damaged { .. } => Verdict::of(Cause::Incomplete),
+            Self::Unreadable(_) | Self::NotEvidence | Self::Newer { .. } => Verdict::Invalid,
+        }
+    }
+}
+
+/// Follows the name of the file.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Self::NotEvidence => f.write_str(
+                "line 1: this is not evidence that `run --save-evidence` wrote; its first line is \
+                 another one",
+            ),
+            Self::Newer { version } => write!(
+                f,
+                "line 1: this has version {version} of the format, and this program reads version \
+                 {}; use a newer compliance-gate",
+                line::VERSION
+            ),
+            Self::Damaged { line, why } => write!(f, "line {line}: {why}; the file is damaged"),
+        }
+    }
+}
+
+/// Reads a file of evidence.
+///
+/// # Errors
+/// Why it cannot be decided.
+pub(crate) fn read(path: &Path) -> Result<Saved, Fault> {
+    let unreadable = |error: std::io::Error| Fault::Unreadable(text::reason(&error));
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Fault::Unreadable("it is not a regular file".to_owned()));
+    }
+    read::read(File::open(path).map_err(unreadable)?)
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_SCHEMAS=1 cargo test` writes it anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_lines() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/evidence.schema.json");
+        let mut schema = schemars::schema_for!(line::Line<'_>);
+        schema.insert("$id".to_owned(), line::SCHEMA.into());
+        schema.insert("title".to_owned(), "compliance-gate evidence, a line".into());
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap();
+        assert!(
+            published == schema,
+            "the format has changed and {path} has not; run UPDATE_SCHEMAS=1 cargo test, and see \
+             whether the change asks for a new version"
+        );
+    }
+}

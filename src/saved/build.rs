@@ -1,0 +1,302 @@
+//! Makes evidence of lines, one after the other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::line::{self, Line};
+use super::{Decided, Saved};
+use crate::evidence::{
+    CiRun, Count, Counts, Evidence, Findings, Job, Outcome, Part, Proof, SelectionCount,
+    SubjectCount, Table, Window,
+};
+use crate::finding::{Account, Control, Facets, Finding, Fingerprint, Problem, Rule, Subject};
+use crate::policy::Document;
+use crate::selection::{Field, Pattern, Selection};
+
+/// Room for this many findings at most is made before they are read: the line of a part says how
+/// many there are, and may be wrong.
+const MOST_ROOM: u64 = 1 << 22;
+
+/// A sentence about the line that is read.
+type Result<T> = std::result::Result<T, &'static str>;
+
+/// What the lines so far amount to.
+#[derive(Default)]
+pub(super) struct Builder {
+    /// When the collection began and when it ended.
+    times: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    outcomes: Vec<Outcome>,
+    rules: Vec<Arc<Rule>>,
+    subjects: Vec<Subject>,
+    texts: HashSet<Arc<str>>,
+    accounts: HashSet<Arc<Account>>,
+    /// How many findings of the last part are still to come.
+    missing: u64,
+    /// Documents, and the digest that each should have.
+    documents: Vec<(String, String, String)>,
+    decided: Option<Decided>,
+}
+
+impl Builder {
+    pub(super) fn line(&mut self, line: Line<'_>) -> Result<()> {
+        if self.times.is_none() != matches!(line, Line::Header(_)) {
+            return Err("the header is the first line, and only that");
+        }
+        if self.decided.is_some() {
+            return Err("nothing but the last line follows the decision");
+        }
+        let of_part = matches!(line, Line::Finding(_) | Line::Subject(_) | Line::Rule(_));
+        if self.missing > 0 && !of_part {
+            return Err("findings of the part above are missing here");
+        }
+        match line {
+            Line::Header(header) => self.header(&header)?,
+            Line::Source(source) => self.outcomes.push(outcome(source)),
+            Line::Part(part) => self.part(part)?,
+            Line::Rule(rule) => self.rules.push(Arc::new(Rule {
+                id: rule.id.into(),
+                title: rule.title.map(Arc::from),
+                help: rule.help.map(Arc::from),
+            })),
+            Line::Subject(subject) => self.subject(subject)?,
+            Line::Finding(finding) => self.finding(finding)?,
+            Line::Table(table) => {
+                self.counts()?.table = Some(Table { by: table.by, rows: Vec::new() });
+            }
+            Line::Count(line) => {
+                let subject = self.known(line.subject)?;
+                let count = Count { passed: line.passed, failed: line.failed };
+                let table =
+                    self.counts()?.table.as_mut().ok_or("this count belongs to no table")?;
+                table.rows.push(SubjectCount { subject, count });
+            }
+            Line::Answer(line) => self.counts()?.answers.push(SelectionCount {
+                selection: selection(line.selection),
+                count: Count { passed: line.passed, failed: line.failed },
+            }),
+            Line::Document(line) => {
+                let (path, sha256) = (line.path.into_owned(), line.sha256.into_owned());
+                self.documents.push((path, String::new(), sha256));
+            }
+            Line::Text(piece) => {
+                let document = self.documents.last_mut().ok_or("this text has no document")?;
+                document.1.push_str(&piece);
+            }
+            Line::Decision(line) => self.decided = Some(decided(line)),
+            Line::End(_) => return Err("the last line is not as it was written"),
+        }
+        Ok(())
+    }
+
+    /// The whole, from its last line on.
+    pub(super) fn finish(self, sha256: String) -> Result<Saved> {
+        let (started, finished) = self.times.ok_or("the header is missing")?;
+        let decided = self.decided.ok_or("the decision is missing")?;
+        let documents = self.documents.into_iter().map(|(path, text, sha256)| {
+            Some(Document::new(path, text)).filter(|document| document.sha256 == sha256)
+        });
+        let documents: Option<Vec<_>> = documents.collect();
+        Ok(Saved {
+            evidence: Evidence { started, finished, outcomes: self.outcomes },
+            documents: documents.ok_or("a document does not have the digest that it should")?,
+            decided,
+            sha256,
+        })
+    }
+
+    fn header(&mut self, header: &line::Header<'_>) -> Result<()> {
+        if header.schema != line::SCHEMA {
+            return Err("this is another format");
+        }
+        self.times = Some((header.started, header.finished));
+        Ok(())
+    }
+
+    fn part(&mut self, line: line::Part<'_>) -> Result<()> {
+        let room = usize::try_from(line.findings.min(MOST_ROOM)).unwrap_or(0);
+        let listed = Vec::with_capacity(room);
+        let accounts = line
+            .accounts_without_results
+            .into_iter()
+            .map(|account| Account { id: account.id.into(), name: account.name.map(Arc::from) });
+        let part = Part {
+            framework: line.framework.map(String::from),
+            unit: line.unit,
+            problems: line.problems.into_iter().map(problem).collect(),
+            notes: owned(line.notes),
+            jobs: line.jobs.into_iter().map(job).collect(),
+            accounts_without_results: accounts.collect(),
+            proof: match line.proof {
+                line::Proof::Checks(evaluated) => Proof::Checks { evaluated },
+                line::Proof::Answered { entries, window } => Proof::Answered {
+                    entries,
+                    window: window.map(|(from, to)| Window { from, to }),
+                },
+            },
+            as_of: line.as_of,
+            findings: match line.incomplete.map(problem) {
+                None => Findings::Listed(listed),
+                Some(why) => Findings::Incomplete { listed, why },
+            },
+            counts: Counts::default(),
+        };
+        self.missing = line.findings;
+        let outcome = self.outcomes.last_mut().ok_or("this part belongs to no source")?;
+        outcome.parts.push(part);
+        Ok(())
+    }
+
+    fn last_part(&mut self) -> Result<&mut Part> {
+        let part = self.outcomes.last_mut().and_then(|outcome| outcome.parts.last_mut());
+        part.ok_or("this line belongs to no part")
+    }
+
+    fn counts(&mut self) -> Result<&mut Counts> {
+        Ok(&mut self.last_part()?.counts)
+    }
+
+    fn subject(&mut self, line: line::Subject<'_>) -> Result<()> {
+        let unknown = "this subject has a rule that no line above has";
+        let rule = match line.rule {
+            Some(number) => Some(self.rules.get(number).cloned().ok_or(unknown)?),
+            None => None,
+        };
+        let mut controls = Vec::with_capacity(line.controls.len());
+        for control in line.controls {
+            let (framework, id) = (self.text(&control.framework), self.text(&control.id));
+            controls.push(Control { framework, id });
+        }
+        let subject = Subject {
+            severity: line.severity,
+            rule,
+            controls: controls.into(),
+            resource_type: line.resource_type.map(|text| self.text(&text)),
+            account: line.account.map(|account| self.account(&account)),
+            region: line.region.map(|text| self.text(&text)),
+        };
+        self.subjects.push(subject);
+        Ok(())
+    }
+
+    fn finding(&mut self, line: line::Finding<'_>) -> Result<()> {
+        self.missing = self.missing.checked_sub(1).ok_or("the part above has fewer findings")?;
+        let mut facets = Facets::new();
+        for (key, texts) in line.facets {
+            let field = Field::ALL.iter().find(|field| field.word() == key);
+            let key = field.ok_or("a facet of this finding is not a selector")?.word();
+            let texts = texts.iter().map(|text| self.text(text)).collect();
+            facets.insert(key, texts);
+        }
+        let wrong = "the id of this finding is not 32 hexadecimal digits";
+        let finding = Finding {
+            subject: self.known(line.subject)?,
+            status: line.status.map(|text| self.text(&text)),
+            open: !line.closed,
+            resource_id: line.resource.map(Box::from),
+            resource_name: line.name.map(Box::from),
+            reason: line.reason.map(Box::from),
+            actor: line.actor.map(|text| self.text(&text)),
+            assignee: line.assignee.map(|text| self.text(&text)),
+            facets,
+            created_at: line.created_at,
+            first_seen: line.first_seen,
+            fingerprint: Fingerprint::parse(&line.id).ok_or(wrong)?,
+        };
+        self.last_part()?.findings.push(finding);
+        Ok(())
+    }
+
+    fn known(&self, subject: usize) -> Result<Subject> {
+        self.subjects.get(subject).cloned().ok_or("no line above has the subject of this one")
+    }
+
+    /// The text, shared with all others that are equal.
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&new));
+        new
+    }
+
+    fn account(&mut self, line: &line::Account<'_>) -> Arc<Account> {
+        let (id, name) = (self.text(&line.id), line.name.as_deref().map(|name| self.text(name)));
+        let account = Account { id, name };
+        if let Some(known) = self.accounts.get(&account) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(account);
+        self.accounts.insert(Arc::clone(&new));
+        new
+    }
+}
+
+fn outcome(line: line::Source<'_>) -> Outcome {
+    Outcome {
+        source: line.name.into_owned(),
+        origin: line.origin.into_owned(),
+        simulated: line.simulated,
+        requests: line.requests,
+        parts: Vec::new(),
+        problems: line.problems.into_iter().map(problem).collect(),
+        notes: owned(line.notes),
+        after_fix: line.after_fix.map(|text| text.into_owned().into()),
+        renew: line.renew.map(|text| text.into_owned().into()),
+    }
+}
+
+fn problem(line: line::Problem<'_>) -> Problem {
+    Problem {
+        cause: line.cause,
+        message: line.message.into_owned(),
+        help: line.help.map(String::from),
+    }
+}
+
+fn job(line: line::Job<'_>) -> Job {
+    Job {
+        id: line.id.into_owned(),
+        state: line.state.into_owned(),
+        role: line.role,
+        ended_at: line.ended_at,
+    }
+}
+
+fn selection(line: line::Selection<'_>) -> Selection {
+    let words = line.words.into_iter().map(|(field, words)| {
+        (field, words.into_iter().map(|word| Pattern::new(word.into_owned())).collect())
+    });
+    Selection {
+        words: words.collect(),
+        severity: line.severity,
+        older_than: line.older_than.map(Duration::from_secs),
+    }
+}
+
+fn decided(line: line::Decision<'_>) -> Decided {
+    let run = line.run;
+    Decided {
+        verdict: line.verdict,
+        exit_code: line.exit_code,
+        at_least: line.at_least,
+        now: line.now,
+        environment: line.environment.map(String::from),
+        warn_exit_code: line.warn_exit_code,
+        run: CiRun {
+            host: run.host.into_owned(),
+            url: run.url.map(String::from),
+            id: run.id.map(String::from),
+            repository: run.repository.map(String::from),
+            commit: run.commit.map(String::from),
+            actor: run.actor.map(String::from),
+        },
+    }
+}
+
+fn owned(texts: Vec<line::Text<'_>>) -> Vec<String> {
+    texts.into_iter().map(String::from).collect()
+}
