@@ -20,6 +20,7 @@ use crate::policy::{Document, Policy};
 use crate::sources::Source;
 use crate::text;
 
+mod accept;
 mod diagnostic;
 mod file;
 mod layer;
@@ -111,6 +112,13 @@ impl Written {
         self.root.get("environments").map(Node::entries).unwrap_or_default()
     }
 
+    /// The ids of the gates of the base and of every environment.
+    fn gate_ids(&self) -> impl Iterator<Item = &str> {
+        let layers = self.all_environments().iter().map(|(_, node)| node).chain([&self.base]);
+        let gates = layers.filter_map(|layer| layer.get("gates")).flat_map(Node::items);
+        gates.filter_map(|gate| gate.get("id")?.text())
+    }
+
     /// The configuration of one environment. Where the file has environments it must be one of
     /// them, or `none` for the base; a file without them is the same in all.
     ///
@@ -181,7 +189,15 @@ impl Written {
             return Err(diagnostics);
         };
         let environment = environment.filter(|name| *name != layer::BASE);
-        let config = validate::config(&layer, file, &self.source, environment, &mut diagnostics);
+        let names = accept::Names {
+            sources: &layer.sources,
+            gates: self.gate_ids().collect(),
+            environments: self.environments().collect(),
+            environment,
+        };
+        let accept = accept::Checked::of(names, &file.accept, &self.source, &mut diagnostics);
+        let config =
+            validate::config(&layer, file, accept, &self.source, environment, &mut diagnostics);
         if diagnostics.is_empty() { Ok(config) } else { Err(diagnostics) }
     }
 

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::acceptance::Acceptance;
 use crate::evidence::{Evidence, Unit};
 use crate::finding::{Finding, Problem, Severity};
-use crate::policy::{FailOpen, Gate, Level, Mode, Percent, Policy};
+use crate::policy::{Gate, Level, Mode, Percent, Policy};
 use crate::text;
 use crate::verdict::Verdict;
 
+mod acceptances;
+mod accepting;
 mod counting;
 mod meaning;
 mod reliance;
 
+pub use acceptances::Usage;
+use accepting::Accepting;
 use counting::Counting;
 
 /// What came out, and why.
@@ -24,6 +29,8 @@ pub struct Decision<'a> {
     pub mode: Mode,
     /// One for each gate, in the policy's order.
     pub rulings: Vec<Ruling<'a>>,
+    /// Every entry of `accept`, in the policy's order.
+    pub acceptances: Vec<Usage<'a>>,
     /// Warnings that belong to no gate.
     pub warnings: Vec<String>,
 }
@@ -68,10 +75,16 @@ pub struct Ruling<'a> {
     pub breaches: Vec<Breach>,
     /// Why it could not be decided, or not on all evidence.
     pub problems: Vec<Problem>,
-    /// The exception that makes those problems a warning.
-    pub forgiven: Option<&'a FailOpen>,
-    /// The failed checks that match, worst first.
+    /// The acceptances that together make all of those problems a warning.
+    pub forgiven: Vec<&'a Acceptance>,
+    /// The acceptance that keeps the gate from blocking.
+    pub off: Option<&'a Acceptance>,
+    /// The failed checks that match and count, worst first.
     pub findings: Vec<&'a Finding>,
+    /// The failed checks that match and are accepted, worst first.
+    pub accepted: Vec<(&'a Finding, &'a Acceptance)>,
+    /// Those of `findings` that an acceptance covered until it lapsed.
+    pub formerly: Vec<(&'a Finding, &'a Acceptance)>,
     /// The failed checks are only known as a number.
     pub only_counted: bool,
     /// The pieces of evidence that were summed.
@@ -90,13 +103,18 @@ impl Ruling<'_> {
         self.unit.map_or("finding", Unit::failed)
     }
 
+    /// Whether the gate may stop the pipeline at all.
+    pub fn may_block(&self) -> bool {
+        self.gate.level == Level::Block && self.off.is_none()
+    }
+
     /// Whether this gate alone stops the pipeline.
     pub fn blocks(&self) -> bool {
-        self.gate.level == Level::Block
+        self.may_block()
             && match self.state {
                 State::Held => false,
                 State::Breached => true,
-                State::Undecided => self.forgiven.is_none(),
+                State::Undecided => self.forgiven.is_empty(),
             }
     }
 }
@@ -175,29 +193,33 @@ pub fn decide<'a>(
         .gates
         .iter()
         .map(|gate| {
-            Counting::over(&evidence.outcomes, gate, &policy.evidence, now)
-                .rule(&policy.evidence, now)
+            let accepting = Accepting::of(&policy.accept, gate, now);
+            Counting::over(&evidence.outcomes, gate, &policy.evidence, accepting, now).rule()
         })
         .collect();
-    let unseen = accounts_without_results(policy, evidence);
-    let warned = (!unseen.is_empty()).then_some(Verdict::Warned);
-    let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(at_least);
+    let acceptances = acceptances::usage(&policy.accept, &rulings, now.date_naive());
+    let mut warnings = accounts_without_results(policy, evidence);
+    warnings.extend(acceptances::warnings(policy, evidence, &acceptances, now.date_naive()));
+    let warned = (!warnings.is_empty()).then_some(Verdict::Warned);
+    let all_off = acceptances::all_off(&policy.gates, &policy.accept, now.date_naive());
+    let invalid = all_off.is_some().then_some(Verdict::Invalid);
+    warnings.extend(all_off);
+    let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
-    let warnings = warnings(policy, now).into_iter().chain(unseen).collect();
-    Decision { verdict, mode: policy.mode, warnings, rulings }
+    Decision { verdict, mode: policy.mode, acceptances, warnings, rulings }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {
     let breach = (ruling.state == State::Breached).then_some(Verdict::Blocked);
     let causes = ruling.problems.iter().map(|problem| Verdict::of(problem.cause));
     let worst = breach.into_iter().chain(causes).max().unwrap_or(Verdict::Passed);
-    match (worst, ruling.gate.level, ruling.state, ruling.forgiven) {
+    let is_forgiven = !ruling.forgiven.is_empty();
+    match (worst, ruling.may_block(), ruling.state) {
         (Verdict::Passed, ..) => Verdict::Passed,
-        (_, Level::Warn, ..) | (_, Level::Block, State::Held | State::Undecided, Some(_)) => {
-            Verdict::Warned
-        }
-        (_, Level::Block, State::Breached, Some(_)) => Verdict::Blocked,
-        (_, Level::Block, _, None) => worst,
+        (_, false, _) => Verdict::Warned,
+        (_, true, State::Held | State::Undecided) if is_forgiven => Verdict::Warned,
+        (_, true, State::Breached) if is_forgiven => Verdict::Blocked,
+        (_, true, _) => worst,
     }
 }
 
@@ -217,20 +239,6 @@ fn accounts_without_results(policy: &Policy, evidence: &Evidence) -> Vec<String>
                  that the platform discovers it",
                 outcome.source,
                 text::one_line(&accounts, 600)
-            )
-        })
-        .collect()
-}
-
-fn warnings(policy: &Policy, now: DateTime<Utc>) -> Vec<String> {
-    let expired = policy.evidence.fail_open.iter().filter(|exception| !exception.holds(now));
-    expired
-        .map(|exception| {
-            format!(
-                "evidence.fail_open for `{}` expired on {} and no longer holds; remove it or \
-                 renew it with a reason",
-                exception.cause.word(),
-                exception.expires
             )
         })
         .collect()

@@ -215,6 +215,12 @@ impl Findings {
         }
     }
 
+    pub fn listed_mut(&mut self) -> &mut [Finding] {
+        match self {
+            Self::Listed(listed) | Self::Incomplete { listed, .. } => listed,
+        }
+    }
+
     pub fn push(&mut self, finding: Finding) {
         match self {
             Self::Listed(listed) | Self::Incomplete { listed, .. } => listed.push(finding),

@@ -9,7 +9,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+mod identity;
+mod upstream;
+
+pub use identity::{Fingerprint, Identity, ImagePart};
+pub use upstream::{Rerating, Waiver, WaiverKind};
 
 /// How bad a finding is. Ordered, worst last.
 ///
@@ -135,6 +140,8 @@ impl Subject {
 /// A check that failed on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The source's name in the policy. Filled in with the fingerprint, when the source is done.
+    pub source: Arc<str>,
     pub subject: Subject,
     /// The platform's own word; `None` where it gave none.
     pub status: Option<Arc<str>>,
@@ -157,6 +164,11 @@ pub struct Finding {
     pub created_at: Option<DateTime<Utc>>,
     /// When this program first saw it, carried from the evidence of earlier runs.
     pub first_seen: Option<DateTime<Utc>>,
+    /// What the platform itself accepted about it.
+    pub waiver: Option<Box<Waiver>>,
+    /// A severity that was changed on the platform. The severity of the subject is the higher one.
+    pub rerating: Option<Rerating>,
+    pub identity: Identity,
     pub fingerprint: Fingerprint,
 }
 
@@ -165,8 +177,9 @@ pub type Facets = BTreeMap<&'static str, Vec<Arc<str>>>;
 
 impl Finding {
     /// An open finding of which nothing else is known.
-    pub fn new(subject: Subject, fingerprint: Fingerprint) -> Self {
+    pub fn new(subject: Subject, identity: Identity) -> Self {
         Self {
+            source: Arc::default(),
             subject,
             status: None,
             open: true,
@@ -178,7 +191,38 @@ impl Finding {
             facets: Facets::new(),
             created_at: None,
             first_seen: None,
-            fingerprint,
+            waiver: None,
+            rerating: None,
+            identity,
+            fingerprint: Fingerprint::default(),
+        }
+    }
+
+    /// Records its source, and what makes it the same finding from run to run.
+    pub fn identify(&mut self, source: &Arc<str>) {
+        self.source = Arc::clone(source);
+        self.fingerprint = match &self.identity {
+            Identity::Event(own) => Fingerprint::of(&[source, &own.to_string()]),
+            Identity::Check | Identity::Image(_) => {
+                let (package, path) = self.image_part();
+                Fingerprint::of_place(source, self.rule_id(), self.place(), package, path)
+            }
+        };
+    }
+
+    /// The resource as a baseline names it: for images the repository, without tag and digest.
+    pub fn place(&self) -> &str {
+        match &self.identity {
+            Identity::Image(part) => &part.repository,
+            Identity::Check | Identity::Event(_) => self.resource(),
+        }
+    }
+
+    /// The package and the path in an image; empty where it is not about one.
+    pub fn image_part(&self) -> (&str, &str) {
+        match &self.identity {
+            Identity::Image(part) => (&part.package, &part.path),
+            Identity::Check | Identity::Event(_) => ("", ""),
         }
     }
 
@@ -210,62 +254,16 @@ impl Finding {
 
     /// Worst first, then in an order that never depends on how the platform sent them.
     pub fn by_urgency(a: &Self, b: &Self) -> std::cmp::Ordering {
-        (b.subject.severity, a.rule_id(), a.resource(), &a.subject, &a.fingerprint).cmp(&(
-            a.subject.severity,
-            b.rule_id(),
-            b.resource(),
-            &b.subject,
-            &b.fingerprint,
-        ))
-    }
-}
-
-/// Identifies a finding from run to run: 32 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    /// Hashes the parts, each behind its length so that no two lists of parts collide.
-    pub fn of(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for part in parts {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part.as_bytes());
+        fn first(finding: &Finding) -> impl Ord {
+            (&*finding.source, finding.rule_id(), finding.resource(), finding.fingerprint)
         }
-        let digest = hash.finalize();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        Self(bytes)
-    }
-
-    /// Reads 32 lower-case hex digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        let value = |digit: u8| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
-        };
-        let mut bytes = [0; 16];
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-        if pairs.len() != bytes.len() {
-            return None;
+        // Findings with one fingerprint differ in these, or in nothing that is shown.
+        fn then(finding: &Finding) -> impl Ord {
+            let Finding { subject, created_at, status, reason, resource_name, actor, .. } = finding;
+            (subject, created_at, status, reason, resource_name, actor, &finding.facets)
         }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = value(*high)? << 4 | value(*low)?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        let severity = b.subject.severity.cmp(&a.subject.severity);
+        severity.then_with(|| first(a).cmp(&first(b))).then_with(|| then(a).cmp(&then(b)))
     }
 }
 
@@ -302,7 +300,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The word in reports and in a policy's `fail_open`.
+    /// The word in reports and in a policy's `accept`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Invalid => "invalid",

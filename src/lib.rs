@@ -19,8 +19,10 @@
 //! | `pipeline` | the product on one screen: collect, decide, deliver |
 //! | `setup` | gives each source of a configuration its token and its client |
 //! | `config` | YAML → valid values with their places; the only module that knows YAML |
-//! | [`policy`] | gates, limits, exceptions, and which evidence the gates need |
+//! | [`policy`] | gates, limits, and which evidence the gates need |
+//! | [`acceptance`] | what is forgiven, by whom, why and until when |
 //! | [`selection`] | selectors: what a gate matches and a source is asked to count |
+//! | [`place`] | where something is written: file, line and column |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
 //! | [`evidence`] | what was collected, as a value: proof, findings, counts |
 //! | [`evaluate`] | pure: policy and evidence → a ruling on each gate |
@@ -51,8 +53,9 @@
 //! report, sources
 //! evaluate, http, saved
 //! evidence, json, policy, progress
-//! page, poll, secret, selection, verdict
-//! finding, stop, text, workspace
+//! acceptance, page, poll, secret, verdict
+//! selection
+//! finding, place, stop, text, workspace
 //! ```
 //!
 //! `tests/it/layering.rs` has the exact dependencies and fails on any other. The
@@ -61,6 +64,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod acceptance;
 pub mod cli;
 pub mod command;
 mod config;
@@ -73,6 +77,7 @@ pub mod http;
 mod json;
 mod page;
 mod pipeline;
+pub mod place;
 pub mod policy;
 mod poll;
 pub mod progress;

@@ -1,14 +1,14 @@
-//! What the organisation requires: gates, their limits, and requirements for evidence.
+//! What the organisation requires: gates, their limits, what is accepted, and requirements for
+//! evidence.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::finding::Cause;
+use crate::acceptance::Acceptance;
+pub use crate::place::Place;
 use crate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
 
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
@@ -16,6 +16,9 @@ use crate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
 pub struct Policy {
     pub mode: Mode,
     pub gates: Vec<Gate>,
+    /// Everything that is forgiven, in the order of the file. Entries for other environments are
+    /// left out.
+    pub accept: Vec<Acceptance>,
     pub evidence: Demands,
 }
 
@@ -73,15 +76,6 @@ pub struct Limits {
     pub min_evaluated: Option<u64>,
 }
 
-/// Where something is written: a file, from the root of its repository, with line and column, both
-/// from 1.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    pub file: Arc<str>,
-    pub line: u64,
-    pub column: u64,
-}
-
 /// A file that a policy was read from, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
@@ -108,22 +102,6 @@ pub struct Demands {
     pub min_evaluated: u64,
     /// The oldest that evidence may be.
     pub max_age: Option<Duration>,
-    pub fail_open: Vec<FailOpen>,
-}
-
-/// A cause that is only a warning until a day, and the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailOpen {
-    pub cause: Cause,
-    pub reason: String,
-    /// The last day (UTC) on which it holds.
-    pub expires: NaiveDate,
-}
-
-impl FailOpen {
-    pub fn holds(&self, now: DateTime<Utc>) -> bool {
-        now.date_naive() <= self.expires
-    }
 }
 
 impl Policy {

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::finding::{Account, Control, Finding, Severity, Subject};
 
+mod exact;
+
 /// A property that a selector can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -297,7 +297,16 @@ pub struct Session {
 
 impl Session {
     /// The outcome of this source, with what the client knows of the exchange.
-    pub fn outcome(&self, parts: Vec<Part>, problems: Vec<Problem>, notes: Vec<String>) -> Outcome {
+    /// This is the one place where findings get their fingerprints.
+    pub fn outcome(
+        &self,
+        mut parts: Vec<Part>,
+        problems: Vec<Problem>,
+        notes: Vec<String>,
+    ) -> Outcome {
+        let name = self.name.as_str().into();
+        let findings = parts.iter_mut().flat_map(|part| part.findings.listed_mut());
+        findings.for_each(|finding| finding.identify(&name));
         Outcome {
             source: self.name.clone(),
             origin: self.http.origin(),

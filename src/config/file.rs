@@ -6,13 +6,13 @@ use std::rc::Rc;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
+use super::accept::AcceptEntry;
 use super::node::{Mark, Node};
 use super::reader::{Located, Reader};
 use super::requires::Requires;
 use super::slips::{self, Wanted};
-use super::values::{Day, Line, Link, Reports, Severities, Share, Version, Words};
+use super::values::{Line, Link, Reports, Severities, Share, Version, Words};
 use crate::export::{ResolveAs, jira, servicenow};
-use crate::finding::Cause;
 use crate::policy::{Level, Mode};
 use crate::selection::{Field, Pattern};
 use crate::sources::{self, OneOrMore, Period, Source, bigid};
@@ -94,6 +94,9 @@ pub(super) struct File {
     /// The conditions. All gates are always evaluated.
     #[serde(default)]
     pub gates: Vec<Located<GateEntry>>,
+    /// Everything that is forgiven: findings, causes and gates.
+    #[serde(default)]
+    pub accept: Vec<Located<AcceptEntry>>,
     /// What evidence must be like for any gate to rely on it.
     #[serde(default)]
     pub evidence: EvidenceEntry,
@@ -177,7 +180,7 @@ pub(super) struct ExportEntry {
     pub servicenow: Option<servicenow::Settings>,
 }
 
-/// Declares a map that selects checks: its own keys, and the selectors.
+/// Declares a map that selects checks: its own keys, and the text selectors.
 macro_rules! selecting {
     ($(#[$meta:meta])* struct $name:ident { $($own:tt)* }) => {
         $(#[$meta])*
@@ -195,9 +198,6 @@ macro_rules! selecting {
             /// Rules, by the platform's own id.
             #[serde(default)]
             pub rule: Option<Located<Words>>,
-            /// A severity, a list, or `">= high"` in quotes. An unknown severity always matches.
-            #[serde(default)]
-            pub severity: Option<Located<Severities>>,
             /// The platform's own status words of failed checks.
             #[serde(default)]
             pub status: Option<Located<Words>>,
@@ -268,6 +268,7 @@ macro_rules! selecting {
         }
     };
 }
+pub(super) use selecting;
 
 selecting! {
     /// One condition. Selectors narrow down which checks it covers; at least one limit is needed.
@@ -288,6 +289,9 @@ selecting! {
         /// The address of a page about it.
         #[serde(default)]
         pub link: Option<Link>,
+        /// A severity, a list, or `">= high"` in quotes. An unknown severity always matches.
+        #[serde(default)]
+        pub severity: Option<Located<Severities>>,
         /// Only what the platform has known for at least this long.
         #[serde(default)]
         pub older_than: Option<Located<Period>>,
@@ -336,40 +340,6 @@ pub(super) struct EvidenceEntry {
     /// The oldest that evidence may be. No default.
     #[serde(default)]
     pub max_age: Option<Located<Period>>,
-    /// Causes that become warnings until a day.
-    #[serde(default)]
-    pub fail_open: Option<Vec<FailOpenEntry>>,
-}
-
-/// A cause that becomes a warning until a day.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(super) struct FailOpenEntry {
-    pub cause: OpenCause,
-    /// Why, for an auditor.
-    pub reason: Line,
-    /// The last day (UTC) on which it holds, such as `2026-12-31`.
-    pub expires: Day,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum OpenCause {
-    Unreachable,
-    Deadline,
-    Stale,
-}
-
-impl From<OpenCause> for Cause {
-    fn from(cause: OpenCause) -> Self {
-        match cause {
-            OpenCause::Unreachable => Self::Unreachable,
-            OpenCause::Deadline => Self::Deadline,
-            OpenCause::Stale => Self::Stale,
-        }
-    }
 }
 
 /// The system that a source's name begins with.

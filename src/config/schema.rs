@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use super::accept::{Cap, UpstreamWord};
 use super::file::{ByName, Environments, EvidenceEntry, File, GateEntry};
 use super::reader::Located;
 use super::requires::Requires;
 use super::values::{Day, Line, Link, Reports, Severities, Share, Version, Word};
+use crate::acceptance::Upstream;
 use crate::finding::Severity;
 use crate::policy::Mode;
 use crate::report::{self, Format};
@@ -82,6 +84,25 @@ schema_of! {
         "type": "string", "pattern": "^\\s*[0-9]{1,3}(\\.[0-9]{1,6})?\\s*%\\s*$"
     });
     Day, "Day", |_| json_schema!({"type": "string", "format": "date"});
+    UpstreamWord, "Upstream", |_| {
+        let words: Vec<_> = Upstream::all().map(Upstream::word).collect();
+        json_schema!({"enum": words})
+    };
+    Cap, "SeverityCap", |_| {
+        let words = Severity::NAMED.map(Severity::word);
+        let cap = format!("^<=\\s*({})$", words.join("|"));
+        json_schema!({
+            "anyOf": [
+                {"type": "string", "pattern": cap},
+                {
+                    "type": "array",
+                    "items": {"anyOf": [{"type": "string", "pattern": cap}, {"const": "unknown"}]},
+                    "minItems": 1,
+                    "maxItems": 2
+                }
+            ]
+        })
+    };
     Severities, "Severities", |_| {
         let words = Severity::NAMED.map(Severity::word);
         let least = format!("^>=\\s*({})$", words.join("|"));

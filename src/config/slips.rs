@@ -67,6 +67,18 @@ fn instead(given: &str, known: &[&'static str]) -> Option<&'static str> {
         "max_age" => ("source", "it belongs under `evidence:`, and holds for all gates"),
         "block" | "blocking" => ("level", "write `level: block` or `level: warn`"),
         "base_url" | "endpoint" | "host" => ("url", "the platform's address is its `url`"),
+        "fail_open" => (
+            "max_age",
+            "write an entry of `accept`, at the top of the file, with `cause`, `source`, `reason`, \
+             `owner` and `expires`",
+        ),
+        "older_than" => (
+            "rule",
+            "an age cannot be used here, since it changes by itself; only gates select by it",
+        ),
+        "until" | "end" | "expiry" | "expires_on" | "expires_at" => {
+            ("expires", "write the last day on which it holds, such as `expires: 2027-01-31`")
+        }
         _ => return None,
     };
     known.contains(&key).then_some(sentence)
@@ -124,9 +136,7 @@ pub(super) fn wrong_shape(key: &str, wanted: Wanted, value: &Value) -> String {
         ("environments", Wanted::Map) => "; each environment is a key, such as `production:`",
         ("reports", Wanted::Map) => "; write `reports: {junit: reports/gate.xml}`",
         ("evidence", Wanted::Map) => "; write `evidence: {max_age: 24h}`",
-        ("fail_open", Wanted::Map | Wanted::List) => {
-            "; each exception begins with `- cause: unreachable`"
-        }
+        ("accept", Wanted::Map | Wanted::List) => "; each entry begins with `- id: name`",
         _ => "",
     };
     format!("{sentence}{example}")

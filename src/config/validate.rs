@@ -11,8 +11,9 @@ use super::reader::Located;
 use super::source::{self, Source as Text};
 use super::values::{Reports, Words};
 use super::{Config, Export};
+use crate::acceptance::Acceptance;
 use crate::export;
-use crate::policy::{Demands, Document, FailOpen, Gate, Policy};
+use crate::policy::{Demands, Document, Gate, Policy};
 use crate::sources::{Source, bigid};
 
 mod gate;
@@ -29,13 +30,15 @@ const DEFAULT_LEDGER: &str = ".compliance-gate/tickets.jsonl";
 pub(super) fn config(
     layer: &Layer,
     file: &File,
+    accept: Vec<Acceptance>,
     source: &Text,
     environment: Option<&str>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Config {
     let gates = file.gates.iter().filter(|gate| gate.whole);
     let gates = gates.map(|entry| gate::checked(entry, &layer.sources, &source.file, diagnostics));
-    let policy = Policy { mode: file.mode, gates: gates.collect(), evidence: Demands::default() };
+    let gates = gates.collect();
+    let policy = Policy { mode: file.mode, gates, accept, evidence: Demands::default() };
     let evidence = evidence(&file.evidence, layer, diagnostics);
     let export = file.export.as_ref().filter(|export| export.whole);
     let is_used = |name: &String| !layer.unused.iter().any(|(unused, _)| unused == name);
@@ -182,14 +185,8 @@ fn evidence(entry: &EvidenceEntry, layer: &Layer, diagnostics: &mut Vec<Diagnost
             ));
         }
     }
-    let fail_open = entry.fail_open.iter().flatten().map(|entry| FailOpen {
-        cause: entry.cause.into(),
-        reason: entry.reason.0.clone(),
-        expires: entry.expires.0,
-    });
     Demands {
         min_evaluated: entry.min_evaluated.unwrap_or(1),
         max_age: entry.max_age.as_ref().map(|age| age.value.0),
-        fail_open: fail_open.collect(),
     }
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::accepting::{Accepting, Belonging, Divided};
 use super::meaning::Meaning;
-use super::reliance::{forgiven, shortcomings};
+use super::reliance::shortcomings;
 use super::{Breach, Ruling, State};
+use crate::acceptance::{Acceptance, Grounds};
 use crate::evidence::{Count, Findings, Outcome, Part, Unit};
 use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::policy::{Demands, Gate};
@@ -19,7 +21,9 @@ pub(super) struct Counting<'a> {
     now: DateTime<Utc>,
     failed: u64,
     by_severity: BTreeMap<Severity, u64>,
-    findings: Vec<&'a Finding>,
+    /// The lists of all parts; the gate selects from them.
+    listed: Vec<&'a [Finding]>,
+    accepting: Accepting<'a>,
     only_counted: bool,
     /// Checks that the selection speaks of, as far as every part knows.
     matched: Known<Count>,
@@ -28,6 +32,10 @@ pub(super) struct Counting<'a> {
     /// How many of the findings do not state a field that the gate selects by.
     unstated: BTreeMap<Field, u64>,
     problems: Vec<Problem>,
+    /// The acceptances of problems, one for each that is forgiven.
+    excuses: Vec<&'a Acceptance>,
+    /// The acceptances that forgave problems until they lapsed.
+    lapsed_excuses: Vec<&'a Acceptance>,
     summed: Vec<String>,
     units: BTreeSet<Unit>,
     /// Failed checks that match in evidence that is only too old.
@@ -46,6 +54,7 @@ impl<'a> Counting<'a> {
         outcomes: &'a [Outcome],
         gate: &'a Gate,
         demands: &Demands,
+        accepting: Accepting<'a>,
         now: DateTime<Utc>,
     ) -> Self {
         let mut counting = Self {
@@ -53,12 +62,15 @@ impl<'a> Counting<'a> {
             now,
             failed: 0,
             by_severity: BTreeMap::new(),
-            findings: Vec::new(),
+            listed: Vec::new(),
+            accepting,
             only_counted: false,
             matched: Known::Sum(Count::ZERO),
             meaning: Meaning::of(gate),
             unstated: BTreeMap::new(),
             problems: Vec::new(),
+            excuses: Vec::new(),
+            lapsed_excuses: Vec::new(),
             summed: Vec::new(),
             units: BTreeSet::new(),
             stale_failed: None,
@@ -71,13 +83,23 @@ impl<'a> Counting<'a> {
                 ));
                 continue;
             };
-            counting.problems.extend(outcome.problems.iter().cloned());
+            for problem in &outcome.problems {
+                counting.doubt(problem.clone(), source, None);
+            }
             for part in &outcome.parts {
                 counting.units.insert(part.unit);
                 counting.part(outcome, part, demands);
             }
         }
         counting
+    }
+
+    /// Records a problem of a source, and whether it is forgiven.
+    fn doubt(&mut self, problem: Problem, source: &str, as_of: Option<DateTime<Utc>>) {
+        let (excuse, lapsed) = self.accepting.excuse(&problem, source, as_of);
+        self.excuses.extend(excuse);
+        self.lapsed_excuses.extend(lapsed.filter(|_| excuse.is_none()));
+        self.problems.push(problem);
     }
 
     fn part(&mut self, outcome: &Outcome, part: &'a Part, demands: &Demands) {
@@ -95,7 +117,7 @@ impl<'a> Counting<'a> {
             {
                 self.stale_failed = Some(self.stale_failed.unwrap_or(0).saturating_add(failed));
             }
-            self.problems.extend(problems);
+            problems.into_iter().for_each(|problem| self.doubt(problem, source, part.as_of));
             return;
         }
         self.summed.push(name);
@@ -123,17 +145,7 @@ impl<'a> Counting<'a> {
     fn count_failed(&mut self, part: &'a Part) {
         let selection = &self.gate.selection;
         let why_incomplete = match &part.findings {
-            Findings::Listed(findings) => {
-                for finding in findings.iter().filter(|f| selection.matches_finding(f, self.now)) {
-                    self.failed += 1;
-                    *self.by_severity.entry(finding.subject.severity).or_default() += 1;
-                    for field in selection.unstated(finding) {
-                        *self.unstated.entry(field).or_default() += 1;
-                    }
-                    self.findings.push(finding);
-                }
-                return;
-            }
+            Findings::Listed(findings) => return self.listed.push(findings),
             Findings::Incomplete { why, .. } => why,
         };
         let Some(count) = part.counts.of(selection) else {
@@ -167,9 +179,23 @@ impl<'a> Counting<'a> {
         };
     }
 
+    /// Counts the listed findings, less what is accepted.
+    fn count_listed(&mut self) -> Divided<'a> {
+        let divided = self.accepting.divide(self.listed.iter().copied().flatten());
+        for (finding, severity) in &divided.counted {
+            self.failed = self.failed.saturating_add(1);
+            *self.by_severity.entry(*severity).or_default() += 1;
+            for field in self.gate.selection.unstated(finding) {
+                *self.unstated.entry(field).or_default() += 1;
+            }
+        }
+        divided
+    }
+
     /// What follows from the sums.
-    pub(super) fn rule(mut self, demands: &'a Demands, now: DateTime<Utc>) -> Ruling<'a> {
+    pub(super) fn rule(mut self) -> Ruling<'a> {
         let limits = self.gate.limits;
+        let Divided { counted, accepted, formerly } = self.count_listed();
         let mut notes = self.gate.notes.clone();
         notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));
         if self.problems.is_empty() {
@@ -194,6 +220,9 @@ impl<'a> Counting<'a> {
         {
             let passed = count.passed.unwrap_or(0);
             let total = passed.saturating_add(self.failed);
+            if total == 0 && !accepted.is_empty() {
+                notes.push("nothing passed, and all that failed is accepted".to_owned());
+            }
             if !least.is_met_by(passed, total) {
                 breaches.push(Breach::TooFew { passed, total, least });
             }
@@ -203,8 +232,17 @@ impl<'a> Counting<'a> {
             (true, false) => State::Undecided,
             (true, true) => State::Held,
         };
-        self.findings.sort_by(|a, b| Finding::by_urgency(a, b));
-        let forgiven = forgiven(&self.problems, demands, now);
+        let forgiven = self.forgiven();
+        let (off, was_off) = self.accepting.off();
+        if self.only_counted && self.accepting.is_of_findings() {
+            notes.push(
+                "failures are only counted and not listed here, so no acceptance covers any of them"
+                    .to_owned(),
+            );
+        }
+        notes.extend(self.lapses(&formerly, was_off.filter(|_| state != State::Held)));
+        let mut findings: Vec<_> = counted.into_iter().map(|(finding, _)| finding).collect();
+        findings.sort_by(|a, b| Finding::by_urgency(a, b));
         let unit = self.unit();
         Ruling {
             gate: self.gate,
@@ -216,15 +254,61 @@ impl<'a> Counting<'a> {
                 _ => None,
             },
             breaches,
+            stale_failed: self.stale_failed.filter(|_| !forgiven.is_empty()),
             forgiven,
+            off,
             problems: self.problems,
-            findings: self.findings,
+            findings,
+            accepted,
+            formerly,
             only_counted: self.only_counted,
             summed: self.summed,
             unit,
             notes,
-            stale_failed: self.stale_failed.filter(|_| forgiven.is_some()),
         }
+    }
+
+    /// The acceptances that cover every problem; none if one problem is left.
+    fn forgiven(&self) -> Vec<&'a Acceptance> {
+        if self.excuses.len() < self.problems.len() {
+            return Vec::new();
+        }
+        let mut distinct: Vec<&Acceptance> = Vec::new();
+        for excuse in &self.excuses {
+            if !distinct.iter().any(|known| std::ptr::eq(*known, *excuse)) {
+                distinct.push(excuse);
+            }
+        }
+        distinct
+    }
+
+    /// Sentences about acceptances that lapsed, and what they covered.
+    fn lapses(&self, formerly: &Belonging<'a>, was_off: Option<&'a Acceptance>) -> Vec<String> {
+        let noun = self.unit().map_or("finding", Unit::failed);
+        let mut covered: BTreeMap<_, u64> = BTreeMap::new();
+        for (_, entry) in formerly {
+            let grounds = &entry.grounds;
+            *covered.entry((grounds.expires, &grounds.id)).or_default() += 1;
+        }
+        let findings = covered.into_iter().map(|((expires, id), count)| {
+            format!(
+                "acceptance `{id}` lapsed on {expires}; it covered {} that count again",
+                text::count(count, noun)
+            )
+        });
+        let of_gate = was_off.into_iter().map(|entry| (entry, "it kept this gate from blocking"));
+        let excuses = self.lapsed_excuses.iter();
+        let of_cause = excuses.map(|entry| (*entry, "it made this evidence a warning"));
+        let mut others: Vec<_> = of_gate
+            .chain(of_cause)
+            .map(|(entry, what)| {
+                let Grounds { id, expires, .. } = &entry.grounds;
+                format!("acceptance `{id}` lapsed on {expires}; {what}")
+            })
+            .collect();
+        others.sort();
+        others.dedup();
+        findings.chain(others).collect()
     }
 
     /// The unit of all parts, if they have one.

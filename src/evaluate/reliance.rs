@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::evidence::{MOST_AHEAD, Part};
 use crate::finding::{Cause, Problem};
-use crate::policy::{Demands, FailOpen, Gate};
+use crate::policy::{Demands, Gate};
 use crate::text;
 
 /// Why a gate cannot rely on a part, if it cannot.
@@ -83,17 +83,4 @@ fn staleness(
                 None => "raise max_age".to_owned(),
             })
     })
-}
-
-/// The exception that covers every problem, if there is one for each.
-pub(super) fn forgiven<'a>(
-    problems: &[Problem],
-    demands: &'a Demands,
-    now: DateTime<Utc>,
-) -> Option<&'a FailOpen> {
-    let exception = |cause| {
-        demands.fail_open.iter().find(|exception| exception.cause == cause && exception.holds(now))
-    };
-    let first = exception(problems.first()?.cause)?;
-    problems.iter().all(|problem| exception(problem.cause).is_some()).then_some(first)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::evaluate::{self, Decision, Ruling, State};
+use crate::acceptance::{Forgives, Grounds, Standing};
+use crate::evaluate::{self, Decision, Ruling, State, Usage};
 use crate::evidence::{Job, Outcome, Part, Unit, Window};
 use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
 use crate::policy::{Level, Mode};
@@ -92,6 +93,8 @@ pub fn capital(word: &str) -> String {
 pub(super) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
     match (ruling.state, Weight::of(ruling, mode), mode) {
         (State::Held, ..) => "holds",
+        (State::Breached, ..) if ruling.off.is_some() => "breached, but off",
+        (State::Undecided, ..) if ruling.off.is_some() => "inconclusive, but off",
         (State::Breached, Weight::Blocks, _) => "BREACHED",
         (State::Undecided, Weight::Blocks, _) => "INCONCLUSIVE",
         (State::Breached, _, Mode::Observe) if ruling.blocks() => "breached, would block",
@@ -162,6 +165,90 @@ pub(super) fn scope(ruling: &Ruling<'_>) -> String {
         several => format!("the sum of {}", several.join(" + ")),
     };
     text::one_line(&format!("selects {what} in {evidence}"), 300)
+}
+
+/// An acceptance with its owner, its last day and its reason.
+pub(super) fn grounds(grounds: &Grounds) -> String {
+    let Grounds { id, owner, expires, reason, .. } = grounds;
+    text::one_line(&format!("`{id}` ({owner}, until {expires}): {reason}"), 500)
+}
+
+/// How many findings of a gate are accepted, and by which entries, if any are.
+pub(super) fn accepted(ruling: &Ruling<'_>) -> Option<String> {
+    let mut by_entry: Vec<(&Grounds, u64)> = Vec::new();
+    for (_, entry) in &ruling.accepted {
+        match by_entry.iter_mut().find(|(grounds, _)| grounds.id == entry.grounds.id) {
+            Some((_, count)) => *count += 1,
+            None => by_entry.push((&entry.grounds, 1)),
+        }
+    }
+    by_entry.sort_by_key(|(grounds, count)| (std::cmp::Reverse(*count), &grounds.id));
+    let entries = by_entry.iter().map(|(grounds, count)| {
+        let Grounds { id, owner, expires, .. } = grounds;
+        format!("{} by `{id}` ({owner}, until {expires})", text::thousands(*count))
+    });
+    (!by_entry.is_empty()).then(|| {
+        let all = text::count(ruling.accepted.len() as u64, ruling.noun());
+        text::one_line(&format!("{all} accepted: {}", text::listed(entries, ", ", 5)), 600)
+    })
+}
+
+/// What an acceptance is about.
+pub(super) fn forgiven(forgives: &Forgives) -> String {
+    let words = match forgives {
+        Forgives::Match(matching) => {
+            let severity = matching.worst.map(|worst| format!("severity up to {worst}"));
+            let unknown = matching.unknown.then(|| "or unknown".to_owned());
+            let most = matching
+                .max_findings
+                .map(|most| format!("at most {} at a gate", text::count(most, "finding")));
+            let sources = (!matching.sources.is_empty())
+                .then(|| format!("in {}", matching.sources.join(", ")));
+            let selection = matching.selection.to_string();
+            let severity = [severity, unknown].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let severity = Some(severity).filter(|severity| !severity.is_empty());
+            let all = [Some(selection), severity, sources, most];
+            all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        Forgives::Cause(excuse) => {
+            let age = excuse.up_to.map_or_else(String::new, |age| {
+                format!(" up to {}", humantime::format_duration(age))
+            });
+            format!("{}{age} in {}", excuse.cause.word(), excuse.sources.join(", "))
+        }
+        Forgives::GateOff(gate) => format!("gate {gate} is off"),
+        Forgives::Upstream(upstream) => upstream.word(),
+    };
+    text::one_line(&words, 400)
+}
+
+/// What an acceptance does.
+pub(super) fn effect(usage: &Usage<'_>) -> String {
+    let findings = text::count(usage.covers, "finding");
+    match (usage.standing, &usage.entry.forgives) {
+        (Standing::NotYet, _) => "not in force yet".to_owned(),
+        (Standing::Lapsed, Forgives::Match(_) | Forgives::Upstream(_)) => {
+            format!("covers nothing; covered {findings}")
+        }
+        (Standing::Lapsed, _) => "covers nothing".to_owned(),
+        (Standing::InForce, Forgives::Match(_) | Forgives::Upstream(_)) => {
+            format!("covers {findings}")
+        }
+        (Standing::InForce, _) if usage.gates.is_empty() => "not needed".to_owned(),
+        (Standing::InForce, _) => {
+            text::one_line(&format!("used by {}", text::listed(&usage.gates, ", ", 5)), 300)
+        }
+    }
+}
+
+/// Until when an acceptance holds, or since when it does not.
+pub(super) fn term(grounds: &Grounds, standing: Standing) -> String {
+    let Grounds { from, expires, .. } = grounds;
+    match (standing, from) {
+        (Standing::Lapsed, _) => format!("lapsed on {expires}"),
+        (Standing::NotYet, Some(from)) => format!("from {from} until {expires}"),
+        _ => format!("until {expires}"),
+    }
 }
 
 /// A resource and where it is.

@@ -36,6 +36,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     gates(view, out)?;
     missing(view, out)?;
     to_fix(view, out)?;
+    acceptances(view, out)?;
     warnings(view, out)?;
     charts::by_severity(view, out)?;
     table(view, out)?;
@@ -127,6 +128,36 @@ fn banner(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     writeln!(out, "</header>")
+}
+
+/// What the policy accepts, by whom, why and until when.
+fn acceptances(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    if view.acceptances.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<section>\n<h2>Accepted</h2>\n<table>\n<thead><tr><th>Acceptance</th><th>What</th>\
+         <th>Effect</th><th>Until</th><th>Owner</th><th>Reason</th></tr></thead>\n<tbody>"
+    )?;
+    for one in &view.acceptances {
+        let stated = match one.stated.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", escaped(&one.stated, 400)),
+        };
+        writeln!(
+            out,
+            "<tr><td><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+             <td>{}{stated}</td></tr>",
+            escaped(&one.id, 120),
+            escaped(&one.forgives, 300),
+            escaped(&one.effect, 300),
+            escaped(&one.term, 80),
+            escaped(&one.owner, 200),
+            escaped(&one.reason, 500),
+        )?;
+    }
+    writeln!(out, "</tbody>\n</table>\n</section>")
 }
 
 /// A card for each gate, worst first.

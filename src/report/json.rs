@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::digest;
-use super::view::{Entry, View};
+use super::view::{AcceptanceView, Entry, View};
 use super::{Format, Report, TOOL};
+use crate::acceptance::{Acceptance, Forgives, Standing};
 use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
-use crate::policy::{FailOpen, Mode};
+use crate::policy::Mode;
 use crate::selection::{Field, Pattern, Selection};
 use crate::text::safe;
 
@@ -50,6 +51,7 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         evidence_complete: decision.evidence_complete(),
         warnings: all_safe(&decision.warnings),
         gates: decision.rulings.iter().map(gate).collect(),
+        acceptances: view.acceptances.iter().map(acceptance).collect(),
         sources: report.evidence.outcomes.iter().map(source).collect(),
         findings: v1::Findings(view),
     }
@@ -85,10 +87,37 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
         },
         breaches: ruling.breaches.iter().map(|one| breach(one, ruling.noun())).collect(),
         troubles: ruling.problems.iter().map(problem).collect(),
-        forgiven: ruling.forgiven.map(exception),
+        forgiven: ruling.forgiven.first().and_then(|entry| exception(entry)),
+        off: ruling.off.map(|entry| safe(&entry.grounds.id)),
         evidence: all_safe(&ruling.summed),
         findings_listed: !ruling.only_counted,
         findings: v1::Fingerprints(&ruling.findings),
+        accepted: v1::Accepted(&ruling.accepted),
+    }
+}
+
+fn acceptance<'a>(one: &'a AcceptanceView<'a>) -> v1::Acceptance<'a> {
+    let entry = one.usage.entry;
+    let grounds = &entry.grounds;
+    v1::Acceptance {
+        id: safe(&grounds.id),
+        kind: entry.forgives.word(),
+        forgives: safe(&one.forgives),
+        reason: safe(&grounds.reason),
+        owner: safe(&grounds.owner),
+        approved_by: grounds.approved_by.as_deref().map(safe),
+        ticket: grounds.ticket.as_deref().map(safe),
+        from: grounds.from.map(|day| day.to_string()),
+        expires: grounds.expires.to_string(),
+        state: match one.usage.standing {
+            Standing::NotYet => v1::Standing::NotYet,
+            Standing::InForce => v1::Standing::InForce,
+            Standing::Lapsed => v1::Standing::Lapsed,
+        },
+        covers: one.usage.covers,
+        gates: one.usage.gates.iter().map(|id| safe(id)).collect(),
+        file: safe(&grounds.place.file),
+        line: grounds.place.line,
     }
 }
 
@@ -126,12 +155,16 @@ fn problem(problem: &Problem) -> v1::Trouble<'_> {
     }
 }
 
-fn exception(exception: &FailOpen) -> v1::Exception<'_> {
-    v1::Exception {
-        cause: exception.cause,
-        reason: safe(&exception.reason),
-        expires: exception.expires.to_string(),
-    }
+/// The first of the acceptances that forgive the problems.
+fn exception(entry: &Acceptance) -> Option<v1::Exception<'_>> {
+    let Forgives::Cause(excuse) = &entry.forgives else { return None };
+    Some(v1::Exception {
+        id: safe(&entry.grounds.id),
+        cause: excuse.cause,
+        reason: safe(&entry.grounds.reason),
+        owner: safe(&entry.grounds.owner),
+        expires: entry.grounds.expires.to_string(),
+    })
 }
 
 fn source(outcome: &Outcome) -> v1::Source<'_> {
@@ -207,6 +240,18 @@ fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
         actor: finding.actor.as_deref().map(safe),
         created_at: finding.created_at.map(digest::time),
         gates: view.gates_of(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
+        accepted_by: entry.accepted.map(|by| safe(&by.grounds.id)),
+        platform_severity: finding.rerating.map(|rerating| v1::Rerating {
+            original: rerating.original,
+            current: rerating.current,
+        }),
+        platform_acceptance: finding.waiver.as_deref().map(|waiver| v1::Waiver {
+            kind: waiver.kind.word(),
+            until: waiver.until.map(digest::time),
+            by: waiver.by.as_deref().map(safe),
+            reason: waiver.reason.as_deref().map(safe),
+            fault: waiver.fault.as_deref().map(safe),
+        }),
     }
 }
 

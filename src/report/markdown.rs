@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::Format;
 use super::digest;
-use super::view::{self, Entry, GateView, RuleToFix, View, Weight};
+use super::view::{self, AcceptanceView, Entry, GateView, RuleToFix, View, Weight};
 use crate::evaluate::State;
 use crate::text;
 use crate::verdict::Verdict;
@@ -38,6 +38,7 @@ pub fn within(view: &View<'_>, most: usize) -> String {
     gates(view, &mut page);
     missing(view, &mut page);
     to_fix(view, &mut page);
+    acceptances(view, &mut page);
     warnings(view, &mut page);
     evidence(view, &mut page);
     over_limit(view, &mut page);
@@ -108,6 +109,31 @@ fn gate(gate: &GateView<'_>) -> String {
         lines.filter(|line| !line.is_empty()).map(|line| prose(line, 600)).collect();
     let id = code(&gate.ruling.gate.id, 80);
     format!("| {sign} | {id} | {standing} | {} |", observed.join("<br>"))
+}
+
+/// What the policy accepts, by whom, why and until when.
+fn acceptances(view: &View<'_>, page: &mut Page) {
+    if view.acceptances.is_empty() {
+        return;
+    }
+    page.heading("Accepted");
+    page.line("| | What | Effect | Until | Owner | Reason |\n|---|---|---|---|---|---|");
+    let row = |one: &AcceptanceView<'_>| {
+        let reason = [&one.reason, &one.stated].into_iter().filter(|text| !text.is_empty());
+        let reason: Vec<_> = reason.map(|text| prose(text, 500)).collect();
+        format!(
+            "| {} | {} | {} | {} | {} | {} |",
+            code(&one.id, 120),
+            prose(&one.forgives, 300),
+            prose(&one.effect, 300),
+            prose(&one.term, 80),
+            prose(&one.owner, 200),
+            reason.join("<br>")
+        )
+    };
+    page.rows(view.acceptances.iter().map(row), |left_out| {
+        format!("| {} | | | | | |", more(left_out, "acceptance"))
+    });
 }
 
 /// What could not be established, and what to do next.

@@ -135,7 +135,8 @@ impl<'a> Context<'_, 'a> {
             },
             message: Text::of(&self.message(entry)),
             locations: [self.location(self.place(entry), Some(wire::LogicalLocation::of(finding)))],
-            partial_fingerprints: wire::Fingerprints { own: finding.fingerprint.to_string() },
+            partial_fingerprints: wire::Fingerprints { own: entry.name() },
+            suppressions: entry.accepted.map(wire::Suppression::of).into_iter().collect(),
             properties: Some(wire::ResultProperties {
                 severity: finding.subject.severity,
                 source: entry.source,
@@ -160,6 +161,7 @@ impl<'a> Context<'_, 'a> {
         });
         let gates = self.view.responsible_gates(entry);
         let gates = match entry.weight {
+            None if entry.accepted.is_some() => "Accepted".to_owned(),
             None => "No gate counts it".to_owned(),
             Some(Weight::Within) => format!("Within the limits of {gates}"),
             Some(Weight::Warns) => format!("Counted by {gates}, which does not block"),
@@ -213,6 +215,7 @@ impl<'a> Context<'_, 'a> {
             message: Text::of(&words),
             locations: [self.location(Place::default(), None)],
             partial_fingerprints: wire::Fingerprints { own: rules::LEFT_OUT.to_owned() },
+            suppressions: Vec::new(),
             properties: None,
         }
     }

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, Utc};
 
 use super::digest;
-use super::view::{self, GateView, RuleToFix, View, Weight};
+use super::view::{self, AcceptanceView, GateView, RuleToFix, View, Weight};
 use crate::evaluate::{Ruling, State};
 use crate::evidence::Outcome;
 use crate::finding::Severity;
@@ -52,7 +52,20 @@ pub fn result(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     view.gates.iter().try_for_each(|gate| self::gate(gate, &mut screen))?;
     to_fix(view, &mut screen)?;
     missing(view, &mut screen)?;
+    acceptances(view, &mut screen)?;
     list("Warnings", &view.decision.warnings, &mut screen)
+}
+
+/// What the policy accepts: everything that changed the decision, or did until it lapsed.
+fn acceptances(view: &View<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+    if !view.acceptances.is_empty() {
+        screen.heading("Accepted")?;
+    }
+    view.acceptances.iter().try_for_each(|one| {
+        let AcceptanceView { id, effect, term, owner, reason, stated, .. } = one;
+        let stated = if stated.is_empty() { String::new() } else { format!(" ({stated})") };
+        screen.item(2, BOLD, id, &format!("{effect}; {term}; {owner}: {reason}{stated}"))
+    })
 }
 
 fn headline(view: &View<'_>, screen: &mut Screen<'_>) -> io::Result<()> {

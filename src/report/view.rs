@@ -7,7 +7,8 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 
 use super::{Report, digest};
-use crate::evaluate::{Ruling, State};
+use crate::acceptance::Acceptance;
+use crate::evaluate::{Ruling, State, Usage};
 use crate::evidence::Outcome;
 use crate::finding::{Finding, Problem};
 use crate::policy::Mode;
@@ -47,6 +48,8 @@ pub struct View<'a> {
     by_weight: Vec<usize>,
     /// The failed rules of each source, in the order of their first finding by weight.
     pub rules: Vec<Rule<'a>>,
+    /// Every entry of the policy's `accept`, in its order.
+    pub acceptances: Vec<AcceptanceView<'a>>,
     /// Finding and ruling, sorted: sixteen bytes for each, where a map would take a hundred.
     counted: Vec<(*const Finding, usize)>,
     /// What each ruling makes of the findings that it counts.
@@ -67,6 +70,22 @@ pub struct GateView<'a> {
     pub notes: Vec<String>,
 }
 
+/// An entry of `accept`, and what reports show of it. Text is on one line and safe to show.
+pub struct AcceptanceView<'a> {
+    pub usage: &'a Usage<'a>,
+    pub id: String,
+    /// What it forgives.
+    pub forgives: String,
+    /// How much it covers, or that it is not in force.
+    pub effect: String,
+    /// Until when it holds, or since when it does not.
+    pub term: String,
+    pub owner: String,
+    pub reason: String,
+    /// Who approved it, as the file states, and the ticket.
+    pub stated: String,
+}
+
 /// A finding, and what the gates make of it.
 pub struct Entry<'a> {
     pub source: &'a str,
@@ -76,6 +95,20 @@ pub struct Entry<'a> {
     pub weight: Option<Weight>,
     /// Where its gates are in `counted`.
     gates: std::ops::Range<usize>,
+    /// The acceptance that covers it at a gate, where no gate counts it.
+    pub accepted: Option<&'a Acceptance>,
+    /// Its place among the findings with its fingerprint, from 1.
+    place: u32,
+}
+
+impl Entry<'_> {
+    /// Its fingerprint, and from the second one with the same on, its place among them.
+    pub fn name(&self) -> String {
+        match self.place {
+            1 => self.finding.fingerprint.to_string(),
+            place => format!("{}:{place}", self.finding.fingerprint),
+        }
+    }
 }
 
 /// A rule that failed in one source.
@@ -157,6 +190,7 @@ impl<'a> View<'a> {
             gates,
             problems: digest::problems(&report),
             rules: rules(&entries, &by_weight),
+            acceptances: decision.acceptances.iter().map(AcceptanceView::of).collect(),
             entries,
             by_weight,
             counted,
@@ -220,9 +254,12 @@ impl<'a> View<'a> {
 impl<'a> GateView<'a> {
     fn of(report: &Report<'_>, ruling: &'a Ruling<'a>) -> Self {
         let mode = report.decision.mode;
-        let exception = ruling.forgiven.map(|exception| {
-            let reason = text::one_line(&exception.reason, 300);
-            format!("let through by evidence.fail_open until {}: {reason}", exception.expires)
+        let forgiven = ruling
+            .forgiven
+            .iter()
+            .map(|entry| format!("let through by acceptance {}", digest::grounds(&entry.grounds)));
+        let off = ruling.off.map(|entry| {
+            format!("cannot block, by acceptance {}", digest::grounds(&entry.grounds))
         });
         let only_counted = (ruling.state == State::Breached && ruling.only_counted)
             .then(|| digest::only_counted(report, ruling));
@@ -232,11 +269,31 @@ impl<'a> GateView<'a> {
             standing: digest::standing(ruling, mode),
             limits: digest::limits(ruling),
             scope: digest::scope(ruling),
-            notes: exception
+            notes: off
                 .into_iter()
+                .chain(forgiven)
+                .chain(digest::accepted(ruling))
                 .chain(only_counted)
                 .chain(ruling.notes.iter().map(|note| text::one_line(note, 400)))
                 .collect(),
+        }
+    }
+}
+
+impl<'a> AcceptanceView<'a> {
+    fn of(usage: &'a Usage<'a>) -> Self {
+        let grounds = &usage.entry.grounds;
+        let approved = grounds.approved_by.as_ref().map(|by| format!("approved by {by} (stated)"));
+        let stated = approved.into_iter().chain(grounds.ticket.clone()).collect::<Vec<_>>();
+        Self {
+            usage,
+            id: text::one_line(&grounds.id, 120),
+            forgives: digest::forgiven(&usage.entry.forgives),
+            effect: digest::effect(usage),
+            term: digest::term(grounds, usage.standing),
+            owner: text::one_line(&grounds.owner, 200),
+            reason: text::one_line(&grounds.reason, 500),
+            stated: text::one_line(&stated.join(", "), 400),
         }
     }
 }
@@ -262,6 +319,13 @@ fn entries<'a>(
     counted: &[(*const Finding, usize)],
     weights: &[Weight],
 ) -> Vec<Entry<'a>> {
+    let rulings = report.decision.rulings.iter();
+    let mut accepted: Vec<_> = rulings
+        .flat_map(|ruling| ruling.accepted.iter())
+        .map(|(finding, entry)| (std::ptr::from_ref(*finding), *entry))
+        .collect();
+    // By address; of a finding that several gates accept, the first one's entry is kept.
+    accepted.sort_by_key(|(finding, _)| *finding);
     let mut entries = Vec::new();
     for outcome in &report.evidence.outcomes {
         for finding in outcome.parts.iter().flat_map(|part| part.findings.listed()) {
@@ -269,12 +333,31 @@ fn entries<'a>(
             let same = |(at, _): &&(*const Finding, usize)| std::ptr::eq(*at, finding);
             let gates = from..from + counted[from..].iter().take_while(same).count();
             let weight = counted[gates.clone()].iter().map(|(_, ruling)| weights[*ruling]).max();
-            entries.push(Entry { source: &outcome.source, finding, weight, gates });
+            let own = accepted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
+            let own = accepted.get(own).filter(|(at, _)| std::ptr::eq(*at, finding));
+            let accepted = own.filter(|_| weight.is_none()).map(|(_, entry)| *entry);
+            entries.push(Entry {
+                source: &outcome.source,
+                finding,
+                weight,
+                gates,
+                accepted,
+                place: 1,
+            });
         }
     }
     entries.sort_by(|a, b| {
         Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
     });
+    let mut alike: Vec<_> = (0..entries.len()).collect();
+    alike.sort_by_key(|place| (entries[*place].finding.fingerprint, *place));
+    for pair in alike.windows(2) {
+        if let [one, next] = *pair
+            && entries[one].finding.fingerprint == entries[next].finding.fingerprint
+        {
+            entries[next].place = entries[one].place.saturating_add(1);
+        }
+    }
     entries
 }
 

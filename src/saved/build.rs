@@ -12,7 +12,10 @@ use crate::evidence::{
     CiRun, Count, Counts, Evidence, Findings, Job, Outcome, Part, Proof, SelectionCount,
     SubjectCount, Table, Window,
 };
-use crate::finding::{Account, Control, Facets, Finding, Fingerprint, Problem, Rule, Subject};
+use crate::finding::{
+    Account, Control, Facets, Finding, Fingerprint, Identity, ImagePart, Problem, Rerating, Rule,
+    Subject, Waiver, WaiverKind,
+};
 use crate::policy::Document;
 use crate::selection::{Field, Pattern, Selection};
 
@@ -191,7 +194,11 @@ impl Builder {
             facets.insert(key, texts);
         }
         let wrong = "the id of this finding is not 32 hexadecimal digits";
-        let finding = Finding {
+        let id = Fingerprint::parse(&line.id).ok_or(wrong)?;
+        let source = self.outcomes.last().map(|outcome| outcome.source.clone());
+        let source = self.text(&source.unwrap_or_default());
+        let mut finding = Finding {
+            source: Arc::clone(&source),
             subject: self.known(line.subject)?,
             status: line.status.map(|text| self.text(&text)),
             open: !line.closed,
@@ -203,8 +210,25 @@ impl Builder {
             facets,
             created_at: line.created_at,
             first_seen: line.first_seen,
-            fingerprint: Fingerprint::parse(&line.id).ok_or(wrong)?,
+            waiver: line.waiver.map(waiver).transpose()?.map(Box::new),
+            rerating: line.rerating.map(|(original, current)| Rerating { original, current }),
+            identity: match (line.image, line.event) {
+                (Some(image), _) => Identity::Image(Box::new(ImagePart {
+                    repository: image.repository.into(),
+                    package: image.package.into(),
+                    path: image.path.into(),
+                })),
+                (None, true) => Identity::Event(id),
+                (None, false) => Identity::Check,
+            },
+            fingerprint: id,
         };
+        if !line.event {
+            finding.identify(&source);
+            if finding.fingerprint != id {
+                return Err("the id of this finding is not that of its rule and its resource");
+            }
+        }
         self.last_part()?.findings.push(finding);
         Ok(())
     }
@@ -247,6 +271,17 @@ fn outcome(line: line::Source<'_>) -> Outcome {
         after_fix: line.after_fix.map(|text| text.into_owned().into()),
         renew: line.renew.map(|text| text.into_owned().into()),
     }
+}
+
+fn waiver(line: line::Waiver<'_>) -> Result<Waiver> {
+    let kind = WaiverKind::ALL.into_iter().find(|kind| kind.word() == line.kind);
+    Ok(Waiver {
+        kind: kind.ok_or("the waiver of this finding has an unknown kind")?,
+        until: line.until,
+        by: line.by.map(Box::from),
+        reason: line.reason.map(Box::from),
+        fault: line.fault.map(Box::from),
+    })
 }
 
 fn problem(line: line::Problem<'_>) -> Problem {

@@ -272,6 +272,52 @@ pub(super) struct Finding<'a> {
     /// When this program first saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<DateTime<Utc>>,
+    /// Its place in an image, where it is of one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImagePart<'a>>,
+    /// Whether it happened once, so that it is not expected again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub event: bool,
+    /// The original and the present severity, where it was changed on the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerating: Option<(Severity, Severity)>,
+    /// What the platform itself accepted about it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver<'a>>,
+}
+
+/// A place in an image, whatever its tag and digest.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImagePart<'a> {
+    #[serde(borrow)]
+    pub repository: Text<'a>,
+    /// Empty where a rule is about the image as a whole.
+    #[serde(borrow)]
+    pub package: Text<'a>,
+    #[serde(borrow)]
+    pub path: Text<'a>,
+}
+
+/// A finding that was accepted on its platform.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Waiver<'a> {
+    /// The word for it in a policy's `upstream`.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// The platform's own end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text<'a>>,
+    /// Why it does not hold.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Text<'a>>,
 }
 
 /// Counts of everything in the part above, split by fields. Its rows follow.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::line::{self, Line};
 use super::{Decided, hexadecimal};
 use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof};
-use crate::finding::{Account, Finding, Problem, Rule, Subject};
+use crate::finding::{Account, Finding, Identity, Problem, Rule, Subject};
 use crate::policy::Document;
 use crate::selection::{Pattern, Selection};
 
@@ -218,6 +218,23 @@ fn finding(finding: &Finding, subject: usize) -> line::Finding<'_> {
         facets: facets.collect(),
         created_at: finding.created_at,
         first_seen: finding.first_seen,
+        image: match &finding.identity {
+            Identity::Image(part) => Some(line::ImagePart {
+                repository: (&*part.repository).into(),
+                package: (&*part.package).into(),
+                path: (&*part.path).into(),
+            }),
+            Identity::Check | Identity::Event(_) => None,
+        },
+        event: matches!(finding.identity, Identity::Event(_)),
+        rerating: finding.rerating.map(|rerating| (rerating.original, rerating.current)),
+        waiver: finding.waiver.as_deref().map(|waiver| line::Waiver {
+            kind: waiver.kind.word().into(),
+            until: waiver.until,
+            by: waiver.by.as_deref().map(Into::into),
+            reason: waiver.reason.as_deref().map(Into::into),
+            fault: waiver.fault.as_deref().map(Into::into),
+        }),
     }
 }
 

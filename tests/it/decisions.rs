@@ -10,13 +10,13 @@ use compliance_gate::evidence::{
     Count, Evidence, Findings, Outcome, Part, SubjectCount, Table, Unit, Window,
 };
 use compliance_gate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
+    Account, Cause, Control, Finding, Fingerprint, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{
-    Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
-};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::verdict::Verdict;
+
+use crate::common::estate::excuse;
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default()
@@ -39,14 +39,8 @@ fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
         status: Some("open".into()),
         open: true,
         resource_id: Some(resource.into()),
-        resource_name: None,
-        reason: None,
-        actor: None,
-        assignee: None,
-        facets: Default::default(),
-        created_at: None,
-        first_seen: None,
         fingerprint: Fingerprint::of(&[rule, resource]),
+        ..Finding::new(subject(severity, rule), Identity::Check)
     }
 }
 
@@ -124,8 +118,8 @@ fn severities(severities: &[Severity]) -> Selection {
 }
 
 fn policy(gates: Vec<Gate>) -> Policy {
-    let evidence = Demands { min_evaluated: 1, max_age: None, fail_open: Vec::new() };
-    Policy { mode: Mode::Enforce, gates, evidence }
+    let evidence = Demands { min_evaluated: 1, max_age: None };
+    Policy { mode: Mode::Enforce, gates, accept: Vec::new(), evidence }
 }
 
 /// State, failed checks, verdict.
@@ -455,11 +449,11 @@ fn an_exception_holds_until_its_day_is_over() -> Result<(), chrono::ParseError> 
         (Cause::Deadline, today, Verdict::Unreachable),
     ] {
         let mut policy = policy(vec![gate(max(0))]);
-        let reason = "maintenance window".to_owned();
-        policy.evidence.fail_open = vec![FailOpen { cause, reason, expires }];
+        policy.accept = vec![excuse(cause, None, expires)];
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict, "{cause:?} until {expires}");
-        assert_eq!(decision.warnings.is_empty(), expires >= today);
+        let notes = decision.rulings[0].notes.join("\n");
+        assert_eq!(notes.contains("lapsed on"), expires < today, "{notes}");
     }
     Ok(())
 }
@@ -473,11 +467,7 @@ fn an_exception_never_covers_a_breach() {
     };
     let outcomes = collected(vec![outcome("opencomply", vec![part(), other], Vec::new())]);
     let mut policy = policy(vec![gate(max(2))]);
-    policy.evidence.fail_open = vec![FailOpen {
-        cause: Cause::Deadline,
-        reason: "slow".to_owned(),
-        expires: now().date_naive(),
-    }];
+    policy.accept = vec![excuse(Cause::Deadline, None, now().date_naive())];
     assert_eq!(evaluate::decide(&policy, &outcomes, None, now()).verdict, Verdict::Blocked);
 }
 
@@ -517,8 +507,7 @@ fn stale_evidence_that_is_let_through_still_shows_its_failures() {
     ] {
         let mut policy = policy(vec![gate(max(0))]);
         policy.evidence.max_age = Some(Duration::from_secs(60));
-        let (cause, reason) = (Cause::Stale, "scheduled runs only".to_owned());
-        policy.evidence.fail_open = vec![FailOpen { cause, reason, expires }];
+        policy.accept = vec![excuse(Cause::Stale, Some(Duration::from_secs(3600)), expires)];
         let decision = evaluate::decide(&policy, &outcomes, None, now());
         assert_eq!(decision.verdict, verdict);
         assert_eq!((decision.rulings[0].failed, decision.rulings[0].stale_failed), (0, shown));

@@ -3,6 +3,7 @@
 #![cfg(feature = "simulator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
+mod acceptances;
 mod bigid;
 mod bigpanda;
 mod cli;

@@ -57,6 +57,8 @@ pub(super) struct Report<'a> {
     pub warnings: Vec<Cow<'a, str>>,
     /// In the policy's order.
     pub gates: Vec<Gate<'a>>,
+    /// Everything that the policy accepts, in its order.
+    pub acceptances: Vec<Acceptance<'a>>,
     pub sources: Vec<Source<'a>>,
     /// Every failed check once, worst first.
     #[cfg_attr(test, schemars(with = "Vec<Finding<'_>>"))]
@@ -104,6 +106,9 @@ pub(super) struct Gate<'a> {
     /// The exception that makes those troubles a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forgiven: Option<Exception<'a>>,
+    /// The acceptance that keeps it from blocking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off: Option<Cow<'a, str>>,
     /// The pieces of evidence that were summed.
     pub evidence: Vec<Cow<'a, str>>,
     /// Whether each failed check is among the findings; else only their number is known.
@@ -111,6 +116,60 @@ pub(super) struct Gate<'a> {
     /// Fingerprints of the findings that it counts, worst first.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub findings: Fingerprints<'a>,
+    /// The findings that it would count if they were not accepted, worst first.
+    #[cfg_attr(test, schemars(with = "Vec<Belonging<'_>>"))]
+    pub accepted: Accepted<'a>,
+}
+
+/// An accepted finding, and the entry that it belongs to.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Belonging<'a> {
+    pub fingerprint: String,
+    /// The id of the acceptance.
+    pub by: Cow<'a, str>,
+}
+
+/// An entry of the policy's `accept`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Acceptance<'a> {
+    pub id: Cow<'a, str>,
+    /// Its key in the policy: `match`, `baseline`, `cause`, `gate_off` or `upstream`.
+    pub kind: &'static str,
+    /// What it forgives, in words.
+    pub forgives: Cow<'a, str>,
+    pub reason: Cow<'a, str>,
+    pub owner: Cow<'a, str>,
+    /// As the file states; nothing proves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Cow<'a, str>>,
+    /// The first day (UTC) on which it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date")))]
+    pub from: Option<String>,
+    /// The last day (UTC) on which it holds.
+    #[cfg_attr(test, schemars(extend("format" = "date")))]
+    pub expires: String,
+    pub state: Standing,
+    /// How many findings it covers, or covered until it lapsed.
+    pub covers: u64,
+    /// Ids of the gates that it made a difference to.
+    pub gates: Vec<Cow<'a, str>>,
+    /// The file that it is in, from the root of its repository.
+    pub file: Cow<'a, str>,
+    pub line: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Standing {
+    NotYet,
+    InForce,
+    Lapsed,
 }
 
 #[derive(Serialize)]
@@ -175,12 +234,14 @@ pub(super) struct Trouble<'a> {
     pub help: Option<Cow<'a, str>>,
 }
 
-/// A `fail_open` of the policy.
+/// A `cause` that the policy accepts.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Exception<'a> {
+    pub id: Cow<'a, str>,
     pub cause: Cause,
     pub reason: Cow<'a, str>,
+    pub owner: Cow<'a, str>,
     /// The last day (UTC) on which it holds.
     #[cfg_attr(test, schemars(extend("format" = "date")))]
     pub expires: String,
@@ -286,6 +347,42 @@ pub(super) struct Finding<'a> {
     pub created_at: Option<String>,
     /// Ids of the gates that count it.
     pub gates: Vec<Cow<'a, str>>,
+    /// The id of the acceptance that it belongs to, where no gate counts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<Cow<'a, str>>,
+    /// Both severities, where it was changed on the platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_severity: Option<Rerating>,
+    /// What the platform itself accepted about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_acceptance: Option<Waiver<'a>>,
+}
+
+/// A severity that was changed on the platform.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Rerating {
+    pub original: Severity,
+    pub current: Severity,
+}
+
+/// A finding that was accepted on its platform.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Waiver<'a> {
+    /// The word for it in a policy's `upstream`.
+    pub kind: &'static str,
+    /// The platform's own end; absent where it states none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// Why it does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -330,6 +427,20 @@ impl Serialize for Findings<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(view) = self;
         serializer.collect_seq(view.entries.iter().map(|entry| super::finding(view, entry)))
+    }
+}
+
+/// Accepted findings, written one at a time while they are serialized.
+pub(super) struct Accepted<'a>(
+    pub &'a [(&'a crate::finding::Finding, &'a crate::acceptance::Acceptance)],
+);
+
+impl Serialize for Accepted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(finding, entry)| Belonging {
+            fingerprint: finding.fingerprint.to_string(),
+            by: crate::text::safe(&entry.grounds.id),
+        }))
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 
+use crate::acceptance::Acceptance;
 use crate::evaluate::State;
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Finding, Problem};
 use crate::report::Report;
 use crate::report::digest;
-use crate::report::view::{GateView, Rule, View, Weight};
+use crate::report::view::{Entry, GateView, Rule, View, Weight};
 use crate::text;
 
 /// Resources listed in one case.
@@ -68,7 +69,7 @@ pub(super) fn rule(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
     let (Some(weight @ (Weight::Warns | Weight::Blocks)), Some(worst)) =
         (rule.weight, view.findings_of(rule).next())
     else {
-        return TestCaseStatus::success();
+        return accepted(view, rule);
     };
     let severity = rule.first.subject.severity;
     let failed = text::count(number as u64, "resource");
@@ -84,6 +85,23 @@ pub(super) fn rule(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
     // Readers show `type: message`, and a skipped case has no type.
     let message = if weight == Weight::Blocks { message } else { with_severity };
     status(weight, NonSuccessKind::Failure, severity.word(), &message, &lines)
+}
+
+/// A rule that no gate counts over its limit: skipped if its findings are accepted.
+fn accepted(view: &View<'_>, rule: &Rule<'_>) -> TestCaseStatus {
+    let findings = || view.findings_of(rule).filter_map(|entry| Some((entry, entry.accepted?)));
+    let Some((_, entry)) = findings().next() else { return TestCaseStatus::success() };
+    let resources = text::count(findings().count() as u64, "resource");
+    let message = format!("{resources} accepted, by {}", digest::grounds(&entry.grounds));
+    let line = |(entry, by): (&Entry<'_>, &Acceptance)| {
+        format!(
+            "{}; accepted by `{}`",
+            resource(entry.finding),
+            text::one_line(&by.grounds.id, 120)
+        )
+    };
+    let lines: Vec<_> = findings().take(MOST_RESOURCES).map(line).collect();
+    status(Weight::Warns, NonSuccessKind::Failure, "accepted", &message, &lines)
 }
 
 fn resource(finding: &Finding) -> String {

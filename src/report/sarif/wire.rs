@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
+use crate::acceptance::Acceptance;
 use crate::finding::{Cause, Finding, Severity};
 use crate::report::{TOOL, digest};
 use crate::text;
@@ -150,8 +151,28 @@ pub(super) struct Result<'a> {
     pub message: Text,
     pub locations: [Location<'a>; 1],
     pub partial_fingerprints: Fingerprints,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<Suppression>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub properties: Option<ResultProperties<'a>>,
+}
+
+/// That a result is accepted.
+#[derive(Serialize)]
+pub(super) struct Suppression {
+    kind: &'static str,
+    status: &'static str,
+    justification: String,
+}
+
+impl Suppression {
+    pub(super) fn of(entry: &Acceptance) -> Self {
+        Self {
+            kind: "external",
+            status: "accepted",
+            justification: text::disarmed(&digest::grounds(&entry.grounds)).into_owned(),
+        }
+    }
 }
 
 #[derive(Serialize)]

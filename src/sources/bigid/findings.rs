@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::totals;
 use super::walk::{self, Estate, Scope};
 use crate::evidence::{Findings, Outcome, Part, Proof, Unit};
-use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Subject};
+use crate::finding::{Cause, Finding, Identity, Problem, Rule, Subject};
 use crate::selection::{Field, Pattern};
 use crate::sources::Session;
 use crate::text;
@@ -172,7 +172,7 @@ fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
         reason: Some(reason(case).into()),
         assignee: case.assignee.as_deref().map(Arc::from),
         created_at: case.created_at,
-        ..Finding::new(subject, Fingerprint::of(&["bigid", &case.id]))
+        ..Finding::new(subject, Identity::Check)
     }
 }
 

@@ -16,7 +16,7 @@ use super::walk::{List, ListError, PER_PAGE, Pace};
 use super::weigh;
 use super::wire;
 use crate::evidence::Window;
-use crate::finding::{Finding, Fingerprint, Problem};
+use crate::finding::{Finding, Fingerprint, Identity, Problem};
 use crate::http::Call;
 use crate::sources::Session;
 use crate::text;
@@ -146,8 +146,7 @@ impl Plan {
             (false, _) => "",
         };
         let subject = weigh::subject(severity, Kind::MaintenancePlan, rule);
-        let fingerprint =
-            Fingerprint::of(&["bigpanda", "maintenance-plans", &self.id, action.word()]);
+        let own = Fingerprint::of(&["maintenance-plans", &self.id, action.word()]);
         Some(Finding {
             resource_id: Some(text::shorten(&self.id, 300).into()),
             resource_name: name,
@@ -156,7 +155,7 @@ impl Plan {
                     .into(),
             ),
             created_at: self.created_at,
-            ..Finding::new(subject, fingerprint)
+            ..Finding::new(subject, Identity::Event(own))
         })
     }
 }

@@ -11,7 +11,7 @@ use super::notes::Notes;
 use super::object;
 use super::settings::Settings;
 use crate::evidence::Window;
-use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Severity, Subject};
+use crate::finding::{Cause, Finding, Fingerprint, Identity, Problem, Rule, Severity, Subject};
 use crate::selection::Demand;
 use crate::text;
 
@@ -65,7 +65,6 @@ pub(super) fn weigh(
     if weighed.entries == 0 {
         weighed.problems.extend(all_outside(source, window, &outside));
     }
-    distinguish(&mut weighed.findings);
     weighed
 }
 
@@ -210,8 +209,7 @@ impl Scales<'_> {
         let withheld = kind == Kind::Integrations && !event.has_object;
         let resource_id: Option<Box<str>> =
             event.resource_id.as_deref().filter(|_| !withheld).map(|id| shown(id, MOST_NAME));
-        let fingerprint = Fingerprint::of(&[
-            "bigpanda",
+        let own = Fingerprint::of(&[
             stated,
             resource_id.as_deref().unwrap_or_default(),
             &time,
@@ -225,7 +223,7 @@ impl Scales<'_> {
             reason: Some(shown(&reason(event, kind, action, doubtful), MOST_REASON)),
             actor: actor.map(|actor| object::without(actor, &self.secrets).into()),
             created_at: event.at,
-            ..Finding::new(subject, fingerprint)
+            ..Finding::new(subject, Identity::Event(own))
         }
     }
 }
@@ -283,21 +281,6 @@ fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
     }
     sentences.extend(event.details.iter().cloned());
     sentences.join("; ")
-}
-
-/// Changes that are equal in everything that is shown would share a fingerprint; from the second one
-/// on, its position becomes part of it.
-fn distinguish(findings: &mut [Finding]) {
-    findings.sort_by_key(|finding| (finding.created_at, finding.fingerprint));
-    let mut seen: BTreeMap<Fingerprint, u64> = BTreeMap::new();
-    for finding in findings {
-        let place = seen.entry(finding.fingerprint).or_default();
-        if *place > 0 {
-            let shared = finding.fingerprint.to_string();
-            finding.fingerprint = Fingerprint::of(&[&shared, &place.to_string()]);
-        }
-        *place += 1;
-    }
 }
 
 /// Names and types from other entries: the entry of a deletion has no object.

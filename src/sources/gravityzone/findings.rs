@@ -9,7 +9,7 @@ use super::query::Fault;
 use super::shared::{Key, Pool, Shared};
 use super::wire::Row;
 use super::words::Status;
-use crate::finding::{Facets, Finding, Fingerprint, Severity};
+use crate::finding::{Facets, Finding, Identity, Severity};
 use crate::selection::{Field, Selection};
 use crate::text::{self, Undocumented};
 
@@ -38,9 +38,6 @@ struct Missing {
 
 struct Found {
     finding: Finding,
-    /// The platform's id of the check. It only orders findings here, since every scan may issue new
-    /// ids.
-    check: Box<str>,
     /// The severity on the platform now, by which the platform's filters compare.
     severity: Severity,
 }
@@ -53,8 +50,6 @@ impl Findings {
     pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<Key, Fault> {
         let key = shared.key(row)?;
         let status = row.status.map(|word| self.status(word));
-        let resource = row.resource_id.or(row.resource_name).unwrap_or_default();
-        let identity = [row.rule, row.scan_id, resource, row.region.unwrap_or_default()];
         let facets = self.facets(row);
         let created_at = row.created_at.and_then(time);
         self.note(row);
@@ -75,9 +70,8 @@ impl Findings {
                 }),
                 created_at,
                 facets,
-                ..Finding::new(shared.subject(key), Fingerprint::of(&identity))
+                ..Finding::new(shared.subject(key), Identity::Check)
             },
-            check: row.id.into(),
             severity: row.severity,
         });
         Ok(key)
@@ -149,28 +143,10 @@ impl Findings {
         self.found.iter().filter(is_counted).count() as u64
     }
 
-    /// The findings, each with a fingerprint of its own, and notes for the report.
-    pub fn finish(mut self) -> (Vec<Finding>, Vec<String>) {
-        self.make_fingerprints_unique();
+    /// The findings, and notes for the report.
+    pub fn finish(self) -> (Vec<Finding>, Vec<String>) {
         let notes = self.notes();
         (self.found.into_iter().map(|found| found.finding).collect(), notes)
-    }
-
-    /// Several checks of one rule on one resource share a fingerprint. The oldest keeps it. The
-    /// fingerprints of the others include their place among them. A baseline that has two of them
-    /// then shows a third as new, whatever ids the platform gives to the three.
-    fn make_fingerprints_unique(&mut self) {
-        fn order(found: &Found) -> impl Ord {
-            (found.finding.fingerprint, found.finding.created_at, &found.check)
-        }
-        self.found.sort_by(|a, b| order(a).cmp(&order(b)));
-        let alike = |a: &Found, b: &Found| a.finding.fingerprint == b.finding.fingerprint;
-        for alike in self.found.chunk_by_mut(alike) {
-            for (place, found) in alike.iter_mut().enumerate().skip(1) {
-                let shared = found.finding.fingerprint.to_string();
-                found.finding.fingerprint = Fingerprint::of(&[&shared, &place.to_string()]);
-            }
-        }
     }
 
     fn notes(&self) -> Vec<String> {
@@ -285,41 +261,6 @@ mod tests {
         let (found, _) = findings(&[check_with("1", "/attributes/description", json!(long))]);
         let help = found[0].subject.rule.as_ref().and_then(|rule| rule.help.clone()).unwrap();
         assert_eq!(help.chars().count(), 1000);
-    }
-
-    /// Check ids may be issued anew by every scan, and the order of rows may change.
-    #[test]
-    fn fingerprints_do_not_depend_on_check_ids_or_order() {
-        let at = |id: &str, time: &str| check_with(id, "/attributes/created_at", json!(time));
-        let prints = |records: &[Value]| -> Vec<_> {
-            let mut prints: Vec<_> =
-                findings(records).0.iter().map(|f| (f.created_at, f.fingerprint)).collect();
-            prints.sort();
-            prints
-        };
-        let (old, new) = ("2024-01-01T00:00:00Z", "2024-02-01T00:00:00.123Z");
-        let today = prints(&[at("1", old), at("2", new)]);
-        assert_ne!(today[0].1, today[1].1);
-        assert_eq!(today, prints(&[at("9", new), at("8", old)]));
-        // The older one was there before the newer came.
-        assert_eq!(today[0], prints(&[at("1", old)])[0]);
-    }
-
-    #[test]
-    fn fingerprints_differ_by_resource_account_and_region() {
-        let cases = [
-            ("/attributes/resource_id", json!("other")),
-            ("/attributes/resource_region", json!("eu-west-3")),
-            ("/relationships/scan/data/id", json!("scan-2")),
-            ("/relationships/rule/data/meta/name", json!("cloud_scan/y")),
-        ];
-        let (base, _) = findings(&[check("1")]);
-        for (pointer, value) in cases {
-            let (other, _) = findings(&[check_with("1", pointer, value)]);
-            assert_ne!(base[0].fingerprint, other[0].fingerprint, "{pointer}");
-        }
-        let (other, _) = findings(&[check_with("1", "/attributes/title", json!("other"))]);
-        assert_eq!(base[0].fingerprint, other[0].fingerprint);
     }
 
     #[test]

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use compliance_gate::acceptance::{Acceptance, Excuse, Forgives, Grounds};
 use compliance_gate::evaluate;
 use compliance_gate::evidence::{
     CiRun, Count, Evidence, Findings, Job, Outcome, Part, Role, SubjectCount, Table, Unit, Window,
 };
 use compliance_gate::finding::{
-    Account, Cause, Control, Finding, Fingerprint, Problem, Rule, Severity, Subject,
+    Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{
-    Demands, FailOpen, Gate, Level, Limits, Mode, Percent, Place, Policy,
-};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
 use compliance_gate::report::{FORMATS, Facts, Purpose, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
@@ -31,10 +31,15 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn new(gates: Vec<Gate>, outcomes: Vec<Outcome>) -> Self {
-        let evidence = Demands { min_evaluated: 1, max_age: None, fail_open: Vec::new() };
+    pub fn new(gates: Vec<Gate>, mut outcomes: Vec<Outcome>) -> Self {
+        for outcome in &mut outcomes {
+            let source = outcome.source.as_str().into();
+            let findings = outcome.parts.iter_mut().flat_map(|part| part.findings.listed_mut());
+            findings.for_each(|finding| finding.identify(&source));
+        }
+        let evidence = Demands { min_evaluated: 1, max_age: None };
         Self {
-            policy: Policy { mode: Mode::Enforce, gates, evidence },
+            policy: Policy { mode: Mode::Enforce, gates, accept: Vec::new(), evidence },
             evidence: Evidence {
                 started: now() - TimeDelta::milliseconds(192_500),
                 finished: now(),
@@ -130,12 +135,8 @@ pub fn finding(of: &Of<'_>) -> Finding {
         resource_id: some(of.resource).map(Box::from),
         resource_name: None,
         reason: some(of.reason).map(Box::from),
-        actor: None,
-        assignee: None,
-        facets: Default::default(),
         created_at: Some(now() - TimeDelta::days(40)),
-        first_seen: None,
-        fingerprint: Fingerprint::of(&[of.framework, of.rule, of.resource]),
+        ..Finding::new(Subject::new(of.severity), Identity::Check)
     }
 }
 
@@ -315,12 +316,37 @@ pub fn forgiven() -> Scene {
     scene.evidence.outcomes[1]
         .problems
         .push(Problem::new(Cause::Unreachable, "opencomply: no answer after 5 attempts in 31s"));
-    scene.policy.evidence.fail_open.push(FailOpen {
-        cause: Cause::Unreachable,
-        reason: "the platform moves this month (OPS-1412)".to_owned(),
-        expires: NaiveDate::from_ymd_opt(2026, 12, 31).unwrap_or_default(),
+    let reason = "the platform moves this month (OPS-1412)";
+    let expires = NaiveDate::from_ymd_opt(2026, 10, 11).unwrap_or_default();
+    scene.policy.accept.push(Acceptance {
+        grounds: Grounds { reason: reason.to_owned(), ..grounds("platform-moves", expires) },
+        ..excuse(Cause::Unreachable, None, expires)
     });
     scene
+}
+
+/// Grounds of an acceptance.
+pub fn grounds(id: &str, expires: NaiveDate) -> Grounds {
+    Grounds {
+        id: id.to_owned(),
+        reason: "a reason".to_owned(),
+        owner: "#team-platform".to_owned(),
+        approved_by: None,
+        ticket: None,
+        from: None,
+        expires,
+        place: Place { line: 40, column: 3, ..Place::default() },
+    }
+}
+
+/// An acceptance of a cause in OpenComply.
+pub fn excuse(cause: Cause, up_to: Option<Duration>, expires: NaiveDate) -> Acceptance {
+    let sources = vec!["opencomply".to_owned()];
+    Acceptance {
+        grounds: grounds(&format!("{}-forgiven", cause.word()), expires),
+        gates: Vec::new(),
+        forgives: Forgives::Cause(Excuse { cause, sources, up_to }),
+    }
 }
 
 pub fn interrupted() -> Scene {

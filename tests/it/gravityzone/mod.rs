@@ -107,8 +107,10 @@ async fn findings_carry_what_the_platform_said() {
         let status = finding.status.as_deref();
         assert_eq!(finding.open, matches!(status, Some("open" | "remediated")), "{status:?}");
     }
-    let fingerprints: BTreeSet<_> = part.findings.listed().iter().map(|f| f.fingerprint).collect();
-    assert_eq!(fingerprints.len(), part.findings.listed().len());
+    let findings = || part.findings.listed().iter();
+    let fingerprints: BTreeSet<_> = findings().map(|f| f.fingerprint).collect();
+    let places: BTreeSet<_> = findings().map(|f| (f.rule_id(), f.resource())).collect();
+    assert_eq!(fingerprints.len(), places.len());
 }
 
 #[tokio::test]

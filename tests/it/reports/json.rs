@@ -73,9 +73,11 @@ fn exceptions_and_modes_are_told() {
     assert_eq!(
         report["gates"][0]["forgiven"],
         json!({
+            "id": "platform-moves",
             "cause": "unreachable",
             "reason": "the platform moves this month (OPS-1412)",
-            "expires": "2026-12-31"
+            "owner": "#team-platform",
+            "expires": "2026-10-11"
         })
     );
     assert_eq!(report["would_exit"], Value::Null);

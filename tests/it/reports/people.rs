@@ -2,7 +2,7 @@
 
 use compliance_gate::evidence::{Findings, Table};
 use compliance_gate::finding::{Cause, Problem, Severity};
-use compliance_gate::policy::{FailOpen, Mode};
+use compliance_gate::policy::Mode;
 
 use crate::common::estate::{self, Scene};
 
@@ -118,11 +118,8 @@ fn a_job_that_nobody_saw_has_no_state() {
 fn stale_evidence_that_is_let_through_shows_its_failures() {
     let mut scene = estate::blocked();
     scene.policy.evidence.max_age = Some(std::time::Duration::from_secs(1));
-    scene.policy.evidence.fail_open.push(FailOpen {
-        cause: Cause::Stale,
-        reason: "scheduled runs only".to_owned(),
-        expires: chrono::NaiveDate::MAX,
-    });
+    let (up_to, expires) = (std::time::Duration::from_secs(1 << 30), estate::now().date_naive());
+    scene.policy.accept.push(estate::excuse(Cause::Stale, Some(up_to), expires));
     assert_reads(
         &scene,
         &["inconclusive, let through\n", "the stale evidence shows 12 failed checks\n"],
@@ -142,16 +139,21 @@ fn an_exception_is_never_silent() {
         &[
             "Warned: nothing blocks, but 2 of 3 gates are inconclusive\n",
             "? no-critical-or-high inconclusive, let through\n",
-            "evidence.fail_open until 2026-12-31: the platform moves this month (OPS-1412)\n",
+            "note: let through by acceptance `platform-moves` (#team-platform, until 2026-10-11): the \
+             platform moves this month (OPS-1412)\n",
             "unreachable: opencomply: no answer after 5 attempts in 31s\n",
             "Exit code 0.\n",
         ],
     );
     let mut expired = estate::forgiven();
-    expired.policy.evidence.fail_open[0].expires = chrono::NaiveDate::default();
+    expired.policy.accept[0].grounds.expires = chrono::NaiveDate::default();
     assert_reads(
         &expired,
-        &["Unreachable: ", "Warnings\n", "expired on 1970-01-01", "Exit code 5.\n"],
+        &[
+            "Unreachable: ",
+            "note: acceptance `platform-moves` lapsed on 1970-01-01; it made this evidence a warning",
+            "Exit code 5.\n",
+        ],
     );
 }
 

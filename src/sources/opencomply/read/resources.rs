@@ -12,7 +12,7 @@ use serde::de::IgnoredAny;
 use super::rules::Rules;
 use super::view::{Check, Entries, Passes, Resource, View};
 use crate::evidence::{Count, SelectionCount, SubjectCount};
-use crate::finding::{Account, Finding, Fingerprint, Severity, Subject};
+use crate::finding::{Account, Finding, Identity, Severity, Subject};
 use crate::http::Answer;
 use crate::selection::Selection;
 use crate::sources::opencomply::inventory::Integration;
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
             for alarm in resource.alarms() {
                 let reason = alarm.reason.as_ref().and_then(|reason| some(&reason.0));
                 for subject in count(&alarm.check, true)? {
-                    findings.push(finding(rules, subject, id, name, reason));
+                    findings.push(finding(subject, id, name, reason));
                 }
             }
             for pass in resource.passes() {
@@ -228,28 +228,16 @@ pub(super) fn account(integration: &str, known: Option<&Integration>) -> Account
 }
 
 fn finding(
-    rules: &Rules<'_>,
     subject: Subject,
     id: Option<&str>,
     name: Option<&str>,
     reason: Option<&str>,
 ) -> Finding {
-    let control = subject.rule.as_deref().map_or("", |rule| &rule.id);
-    let account = subject.account.as_deref().map_or("", |account| &account.id);
-    let kind = subject.resource_type.as_deref().unwrap_or_default();
-    let fingerprint = Fingerprint::of(&[
-        "opencomply",
-        rules.framework(),
-        control,
-        account,
-        kind,
-        id.unwrap_or_default(),
-    ]);
     Finding {
         resource_id: id.map(Into::into),
         resource_name: name.map(Into::into),
         reason: reason.map(Into::into),
-        ..Finding::new(subject, fingerprint)
+        ..Finding::new(subject, Identity::Check)
     }
 }
 

@@ -21,10 +21,6 @@ impl<'a> Rules<'a> {
         Self { framework: framework.into(), controls, made: RefCell::default() }
     }
 
-    pub(super) fn framework(&self) -> &str {
-        &self.framework
-    }
-
     pub(super) fn subject(
         &self,
         control: &str,

@@ -16,8 +16,8 @@ use super::count;
 use super::wire::{Event, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
-    Account, Cause, Control, Facets, Finding, Fingerprint, NOT_APPLICABLE, Problem, Rule, Severity,
-    Subject,
+    Account, Cause, Control, Facets, Finding, Fingerprint, Identity, NOT_APPLICABLE, Problem, Rule,
+    Severity, Subject,
 };
 use crate::http::Call;
 use crate::selection::Field;
@@ -333,7 +333,7 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
         resource_id: container.or(machine).map(Box::from),
         reason: content.and_then(|content| given(&content.output)).map(Box::from),
         facets: facets(row),
-        ..Finding::new(subject, Fingerprint::of(&["sysdig.event", id]))
+        ..Finding::new(subject, Identity::Event(Fingerprint::of(&[id])))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::answer;
 use super::super::settings::{By, Image};
 use super::wire::{Anchored, Evaluation};
-use crate::finding::{Cause, Facets, Finding, Fingerprint, Problem, Subject};
+use crate::finding::{Cause, Facets, Finding, Identity, ImagePart, Problem, Subject};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
 use crate::selection::Field;
 use crate::sources::Session;
@@ -60,9 +60,9 @@ impl Found {
         }
     }
 
-    /// What stays the same when the image is built again: its tag, where it has one.
-    pub(super) fn identity(&self) -> &str {
-        self.tags.first().map_or_else(|| self.address.text(), String::as_str)
+    /// What stays the same when the image is built again: its repository, where it has a tag.
+    fn repository(&self) -> &str {
+        self.tags.first().map_or_else(|| self.address.text(), |tag| repository(tag))
     }
 
     /// Its digest or id, with each of its tags.
@@ -72,8 +72,13 @@ impl Found {
         tags.chain(self.tags.is_empty().then_some(None)).map(move |tag| (id, tag))
     }
 
-    /// What each of its findings has in common.
-    pub(super) fn finding(&self, subject: Subject, fingerprint: Fingerprint) -> Finding {
+    /// What each of its findings has in common; about a package, or about the image as a whole.
+    pub(super) fn finding(&self, subject: Subject, package: &str, path: &str) -> Finding {
+        let identity = Identity::Image(Box::new(ImagePart {
+            repository: self.repository().into(),
+            package: package.into(),
+            path: path.into(),
+        }));
         let tags: Vec<_> = self.tags.iter().map(String::as_str).collect();
         let mut facets = Facets::new();
         facets.insert(Field::Resource.word(), tags.iter().map(|tag| Arc::from(*tag)).collect());
@@ -83,7 +88,7 @@ impl Found {
             resource_id: Some(self.address.text().into()),
             resource_name: (!tags.is_empty()).then(|| tags.join(", ").into()),
             facets,
-            ..Finding::new(subject, fingerprint)
+            ..Finding::new(subject, identity)
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The evaluation of an image by its policies, as a part of the evidence.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::demands::Counted;
@@ -8,9 +7,7 @@ use super::super::units::given;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{
-    Cause, Control, Fingerprint, NOT_APPLICABLE, Problem, Rule, Severity, Subject,
-};
+use crate::finding::{Cause, Control, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -22,8 +19,6 @@ const VERDICT: &str = "policy-evaluation";
 struct Reading<'a> {
     found: &'a Found,
     demands: Vec<Counted<'a>>,
-    /// How often each rule of a policy was met, for fingerprints.
-    met: BTreeMap<String, u64>,
     stops: u64,
     warns: u64,
     /// Whether a finding explains why the image failed.
@@ -36,7 +31,6 @@ pub(super) fn part(session: &Session, found: &Found) -> Part {
     let mut reading = Reading {
         found,
         demands: Counted::all(&session.wanted.demands),
-        met: BTreeMap::new(),
         stops: 0,
         warns: 0,
         blamed: false,
@@ -178,19 +172,7 @@ impl Reading<'_> {
         let subject = Self::subject(rule, policy, severity);
         self.blamed |= severity >= Severity::High;
         self.count(&subject, false);
-        let rule = rule.unwrap_or_default();
-        let own = format!("{}\0{rule}", policy.unwrap_or_default());
-        let number = self.met.entry(own).or_default();
-        *number += 1;
-        let found = self.found;
-        let fingerprint = Fingerprint::of(&[
-            "sysdig.imagepolicy",
-            found.identity(),
-            policy.unwrap_or_default(),
-            rule,
-            &number.to_string(),
-        ]);
-        let mut finding = found.finding(subject, fingerprint);
+        let mut finding = self.found.finding(subject, "", "");
         finding.facets.insert(Field::Fixable.word(), vec![NOT_APPLICABLE.into()]);
         finding.reason = Some(said).filter(|said| !said.is_empty()).map(Box::from);
         self.part.findings.push(finding);
@@ -224,7 +206,6 @@ mod tests {
         let mut reading = Reading {
             found: &found,
             demands: Vec::new(),
-            met: BTreeMap::new(),
             stops: 0,
             warns: 0,
             blamed: false,

@@ -54,7 +54,12 @@ async fn fill(
             }
             compare(session, found, &counts, &findings)?;
             let mut seen = HashSet::new();
-            findings.retain(|finding| seen.insert(finding.fingerprint.to_string()));
+            // Both lists may have the same entry.
+            findings.retain(|finding| {
+                let (package, path) = finding.image_part();
+                let reason = finding.reason.as_deref().unwrap_or_default();
+                seen.insert(Fingerprint::of(&[finding.rule_id(), package, path, reason]))
+            });
             part.findings = Findings::Listed(findings);
             // With `detail: count` such an answer would replace the count of failures.
             prove_existence(session, found, part);
@@ -178,16 +183,8 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
         rule: Some(Arc::new(rule)),
         ..super::subject()
     };
-    let fingerprint = Fingerprint::of(&[
-        "sysdig.vuln",
-        found.identity(),
-        id,
-        &package,
-        &version,
-        &text(&row.package_path),
-    ]);
     // The date of disclosure is not when it was seen here, so `created_at` stays empty.
-    let mut finding = found.finding(subject, fingerprint);
+    let mut finding = found.finding(subject, &package, &text(&row.package_path));
     if let Some(fixable) = fixable {
         finding.facets.insert(Field::Fixable.word(), vec![fixable.into()]);
     }

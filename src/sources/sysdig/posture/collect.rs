@@ -11,7 +11,7 @@ use super::plan::{Plan, Planned};
 use super::read::{self, Check, Depth, Reading, State, Terms};
 use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Finding, Problem, Subject};
+use crate::finding::{Cause, Finding, Identity, Problem, Subject};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
@@ -171,7 +171,7 @@ impl<'a> Collection<'a> {
                 resource_id: check.id,
                 resource_name: check.name,
                 reason: why.map(Box::from),
-                ..Finding::new(check.subject, check.fingerprint)
+                ..Finding::new(check.subject, Identity::Check)
             }),
             State::Accepted { until, why } => {
                 let until = match until {

@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource};
-use crate::finding::{Account, Cause, Control, Fingerprint, NOT_APPLICABLE, Problem, Subject};
+use crate::finding::{Account, Cause, Control, NOT_APPLICABLE, Problem, Subject};
 use crate::sources::Session;
 use crate::text;
 
@@ -30,7 +30,6 @@ pub(super) struct Check {
     pub(super) subject: Subject,
     pub(super) id: Option<Box<str>>,
     pub(super) name: Option<Box<str>>,
-    pub(super) fingerprint: Fingerprint,
     pub(super) state: State,
 }
 
@@ -113,9 +112,9 @@ pub(super) async fn read(
             merge(&mut merged, key, row, state, &target.controls);
         }
     }
-    let checks = merged.into_iter().map(|(key, (row, state, controls))| {
-        check(planned, &key, &row, state, controls.into_iter().collect())
-    });
+    let checks = merged
+        .into_values()
+        .map(|(row, state, controls)| check(planned, &row, state, controls.into_iter().collect()));
     let checks: Vec<_> = checks.collect();
     let counted = checks.iter().filter(|check| !matches!(check.state, State::NotEvaluated(_)));
     let counted = counted.count() as u64;
@@ -181,8 +180,7 @@ pub(super) async fn look(
     let Some(endpoint) = &target.endpoint else { return Ok(()) };
     let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
     let enough = |row: &Resource| {
-        let key = row.key().unwrap_or_default();
-        let check = check(planned, &key, row, State::Passed, Arc::clone(&controls));
+        let check = check(planned, row, State::Passed, Arc::clone(&controls));
         row.config_error().is_none() && found(&check)
     };
     rows::until(session, endpoint, enough).await
@@ -246,13 +244,7 @@ impl Acceptance {
     }
 }
 
-fn check(
-    planned: &Planned,
-    key: &str,
-    row: &Resource,
-    state: State,
-    controls: Arc<[Control]>,
-) -> Check {
+fn check(planned: &Planned, row: &Resource, state: State, controls: Arc<[Control]>) -> Check {
     // The account of a Kubernetes resource is its cluster.
     let account = given(&row.account)
         .or(given(&row.platform_account_id))
@@ -274,7 +266,6 @@ fn check(
         },
         id: given(&row.global_id).or(given(&row.hash)).and_then(boxed),
         name: given(&row.name).and_then(boxed),
-        fingerprint: Fingerprint::of(&["sysdig.cspm", &planned.id, key]),
         state,
     }
 }

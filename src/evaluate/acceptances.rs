@@ -1,0 +1,137 @@
+//! What became of each entry of `accept`, over all gates.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+
+use super::Ruling;
+use crate::acceptance::{Acceptance, Forgives, Standing};
+use crate::evidence::{Evidence, Outcome, Part};
+use crate::finding::Finding;
+use crate::policy::{Gate, Level, Policy};
+use crate::text;
+
+/// An entry that lapses within so many days is a warning.
+const SOON: i64 = 14;
+
+/// The longest lives, in days: of a cause, and of everything else.
+const LONGEST_OF_CAUSE: i64 = 31;
+const LONGEST: i64 = 366;
+
+/// What an entry of `accept` did.
+#[derive(Clone, Debug)]
+pub struct Usage<'a> {
+    pub entry: &'a Acceptance,
+    pub standing: Standing,
+    /// The findings that it covers, or covered until it lapsed, each once.
+    pub covers: u64,
+    /// The gates that it made a difference to, in the order of the policy.
+    pub gates: Vec<&'a str>,
+}
+
+impl Usage<'_> {
+    /// Whether it changes what was decided.
+    pub fn is_used(&self) -> bool {
+        self.standing == Standing::InForce && !self.gates.is_empty()
+    }
+}
+
+/// What each entry did, in the order of the policy.
+pub(super) fn usage<'a>(
+    entries: &'a [Acceptance],
+    rulings: &[Ruling<'a>],
+    today: NaiveDate,
+) -> Vec<Usage<'a>> {
+    let one = |entry: &'a Acceptance| {
+        let mut findings: BTreeSet<*const Finding> = BTreeSet::new();
+        let mut gates = Vec::new();
+        for ruling in rulings {
+            let is_own = |other: &&Acceptance| std::ptr::eq(*other, entry);
+            let belonging = ruling.accepted.iter().chain(&ruling.formerly);
+            let own: Vec<_> = belonging.filter(|(_, by)| is_own(by)).collect();
+            findings.extend(own.iter().map(|(finding, _)| std::ptr::from_ref(*finding)));
+            let others = ruling.forgiven.iter().chain(&ruling.off);
+            let is_used = !own.is_empty() || others.copied().any(|by| is_own(&by));
+            if is_used {
+                gates.push(ruling.gate.id.as_str());
+            }
+        }
+        Usage {
+            entry,
+            standing: entry.grounds.standing(today),
+            covers: findings.len() as u64,
+            gates,
+        }
+    };
+    entries.iter().map(one).collect()
+}
+
+/// Entries that need a person soon: those that cover nothing, lapse soon, or live too long.
+pub(super) fn warnings(
+    policy: &Policy,
+    evidence: &Evidence,
+    usages: &[Usage<'_>],
+    today: NaiveDate,
+) -> Vec<String> {
+    let is_complete = is_complete(policy, evidence);
+    let in_force = usages.iter().filter(|usage| usage.standing == Standing::InForce);
+    in_force
+        .flat_map(|usage| {
+            let Acceptance { grounds, forgives, .. } = usage.entry;
+            let id = &grounds.id;
+            let idle = is_complete && forgives.is_of_findings() && usage.covers == 0;
+            let idle = idle.then(|| {
+                format!(
+                    "acceptance `{id}` covers no finding that an earlier entry does not cover; \
+                     remove it"
+                )
+            });
+            let days = (grounds.expires - today).num_days();
+            let soon = (days <= SOON).then(|| {
+                let left = match days {
+                    0 => "today is its last day".to_owned(),
+                    days => format!("{} left", text::count(days.unsigned_abs(), "day")),
+                };
+                format!("acceptance `{id}` lapses after {}: {left}", grounds.expires)
+            });
+            let longest = match forgives {
+                Forgives::Cause(_) => LONGEST_OF_CAUSE,
+                _ => LONGEST,
+            };
+            let life = grounds.life(today);
+            let long = (life > longest).then(|| {
+                let life = text::count(life.unsigned_abs(), "day");
+                format!("acceptance `{id}` lives for {life}; {longest} is the most that is advised")
+            });
+            [idle, soon, long].into_iter().flatten()
+        })
+        .collect()
+}
+
+/// Whether every list that a gate uses arrived whole.
+fn is_complete(policy: &Policy, evidence: &Evidence) -> bool {
+    let whole = |part: &Part| part.problems.is_empty() && part.findings.why_incomplete().is_none();
+    let whole = |outcome: &Outcome| outcome.problems.is_empty() && outcome.parts.iter().all(whole);
+    let mut used = policy.gates.iter().flat_map(|gate| &gate.sources);
+    used.all(|name| evidence.outcomes.iter().any(|o| o.source == *name && whole(o)))
+}
+
+/// A sentence, if entries keep every gate that could block from blocking.
+pub(super) fn all_off(gates: &[Gate], accept: &[Acceptance], today: NaiveDate) -> Option<String> {
+    let off = |gate: &&Gate| {
+        accept.iter().find(|entry| {
+            entry.grounds.in_force(today)
+                && matches!(&entry.forgives, Forgives::GateOff(id) if *id == gate.id)
+        })
+    };
+    let blocking = || gates.iter().filter(|gate| gate.level == Level::Block);
+    let entries: Vec<_> = blocking().filter_map(|gate| off(&gate)).collect();
+    let is_all = !entries.is_empty() && entries.len() == blocking().count();
+    is_all.then(|| {
+        let ids = entries.iter().map(|entry| format!("`{}`", entry.grounds.id));
+        format!(
+            "no gate is left that can block: acceptance {} turns every blocking gate off; keep one",
+            text::listed(ids, ", ", 5)
+        )
+    })
+}

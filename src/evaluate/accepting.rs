@@ -1,0 +1,171 @@
+//! What the entries of `accept` make of the findings and of the problems of one gate.
+
+use chrono::{DateTime, Utc};
+
+use crate::acceptance::{Acceptance, Forgives, Standing, Upstream};
+use crate::finding::{Finding, Problem, Rerating, Severity};
+use crate::policy::Gate;
+use crate::selection::{Field, Selection};
+
+/// The entries that are for a gate, in the order of the policy.
+pub(super) struct Accepting<'a> {
+    gate: &'a Gate,
+    in_force: Vec<&'a Acceptance>,
+    lapsed: Vec<&'a Acceptance>,
+    /// What the gate selects, severities aside.
+    of_any_severity: Selection,
+    now: DateTime<Utc>,
+}
+
+/// Findings of a gate with the entry that each belongs to.
+pub(super) type Belonging<'a> = Vec<(&'a Finding, &'a Acceptance)>;
+
+/// The findings that a gate selects.
+#[derive(Default)]
+pub(super) struct Divided<'a> {
+    /// Those that count, with the severity by which they do.
+    pub counted: Vec<(&'a Finding, Severity)>,
+    pub accepted: Belonging<'a>,
+    /// Those of the counted ones that an entry covered until it lapsed.
+    pub formerly: Belonging<'a>,
+}
+
+/// A finding, and the severity by which it counts.
+struct Candidate<'a> {
+    finding: &'a Finding,
+    severity: Severity,
+}
+
+impl<'a> Accepting<'a> {
+    pub(super) fn of(entries: &'a [Acceptance], gate: &'a Gate, now: DateTime<Utc>) -> Self {
+        let today = now.date_naive();
+        let standing = |wanted| {
+            let entries = entries.iter().filter(|entry| entry.is_for(&gate.id));
+            entries.filter(|entry| entry.grounds.standing(today) == wanted).collect()
+        };
+        Self {
+            gate,
+            in_force: standing(Standing::InForce),
+            lapsed: standing(Standing::Lapsed),
+            of_any_severity: gate.selection.only(|field| field != Field::Severity),
+            now,
+        }
+    }
+
+    /// Whether any entry in force is about findings.
+    pub(super) fn is_of_findings(&self) -> bool {
+        self.in_force.iter().any(|entry| entry.forgives.is_of_findings())
+    }
+
+    /// The severity by which a finding counts: the higher of the original and the current one,
+    /// unless the policy takes the platform's.
+    fn severity(&self, finding: &Finding) -> Severity {
+        let takes_current = |rerating: &Rerating| {
+            let mut entries = self.in_force.iter();
+            entries.any(|entry| changed_there(entry, finding)).then_some(rerating.current)
+        };
+        let current = finding.rerating.as_ref().and_then(takes_current);
+        current.unwrap_or(finding.subject.severity)
+    }
+
+    /// Whether the gate selects a finding, with the severity by which it counts or its higher one.
+    fn candidate(&self, finding: &'a Finding) -> Option<Candidate<'a>> {
+        let selection = &self.gate.selection;
+        let severity = self.severity(finding);
+        let is_selected = selection.matches_severity(severity)
+            || selection.matches_severity(finding.subject.severity);
+        (is_selected && self.of_any_severity.matches_finding(finding, self.now))
+            .then_some(Candidate { finding, severity })
+    }
+
+    /// Divides findings between what counts and what the entries cover. Each belongs to the first
+    /// entry that covers it.
+    pub(super) fn divide(&self, findings: impl Iterator<Item = &'a Finding>) -> Divided<'a> {
+        let mut rest: Vec<_> = findings.filter_map(|finding| self.candidate(finding)).collect();
+        let mut divided = Divided::default();
+        let covered = take(&self.in_force, &mut rest, |entry, one| self.covers(entry, one));
+        divided.accepted = covered;
+        divided.counted = rest.iter().map(|one| (one.finding, one.severity)).collect();
+        divided.formerly = take(&self.lapsed, &mut rest, |entry, one| self.covers(entry, one));
+        divided
+    }
+
+    fn covers(&self, entry: &Acceptance, one: &Candidate<'_>) -> bool {
+        match &entry.forgives {
+            Forgives::Match(matching) => matching.covers(one.finding, one.severity),
+            Forgives::Upstream(Upstream::Waiver(kind)) => {
+                let waiver = one.finding.waiver.as_deref();
+                one.severity != Severity::Unknown
+                    && waiver.is_some_and(|waiver| waiver.kind == *kind && waiver.holds(self.now))
+            }
+            Forgives::Upstream(Upstream::Severity(_)) => {
+                let would_be = one.finding.rerating.map(|rerating| rerating.current);
+                let selection = &self.gate.selection;
+                changed_there(entry, one.finding)
+                    && would_be.is_some_and(|severity| !selection.matches_severity(severity))
+            }
+            Forgives::Cause(_) | Forgives::GateOff(_) => false,
+        }
+    }
+
+    /// The entry that forgives a problem of a source, and one that did until it lapsed.
+    pub(super) fn excuse(
+        &self,
+        problem: &Problem,
+        source: &str,
+        as_of: Option<DateTime<Utc>>,
+    ) -> (Option<&'a Acceptance>, Option<&'a Acceptance>) {
+        let excuses = |entry: &&&'a Acceptance| match &entry.forgives {
+            Forgives::Cause(excuse) => excuse.covers(problem.cause, source, as_of, self.now),
+            _ => false,
+        };
+        let first = |entries: &[&'a Acceptance]| entries.iter().find(excuses).copied();
+        (first(&self.in_force), first(&self.lapsed))
+    }
+
+    /// The entry that keeps the gate from blocking, and one that did until it lapsed.
+    pub(super) fn off(&self) -> (Option<&'a Acceptance>, Option<&'a Acceptance>) {
+        let is_off = |entry: &&&'a Acceptance| matches!(&entry.forgives, Forgives::GateOff(gate) if *gate == self.gate.id);
+        let first = |entries: &[&'a Acceptance]| entries.iter().find(is_off).copied();
+        (first(&self.in_force), first(&self.lapsed))
+    }
+}
+
+/// Whether an entry takes the severities of the platform that a finding is of, and the finding has
+/// one that was changed there.
+fn changed_there(entry: &Acceptance, finding: &Finding) -> bool {
+    let system = finding.source.split('/').next();
+    finding.rerating.is_some()
+        && matches!(entry.forgives, Forgives::Upstream(Upstream::Severity(own)) if Some(own) == system)
+}
+
+/// Takes out of the candidates what the entries cover, the least severe first.
+fn take<'a>(
+    entries: &[&'a Acceptance],
+    rest: &mut Vec<Candidate<'a>>,
+    covers: impl Fn(&Acceptance, &Candidate<'a>) -> bool,
+) -> Belonging<'a> {
+    let mut taken = Vec::new();
+    if entries.iter().any(|entry| entry.forgives.is_of_findings()) {
+        rest.sort_by(|a, b| {
+            let key = |one: &Candidate<'_>| (one.severity, one.finding.fingerprint);
+            key(a).cmp(&key(b)).then_with(|| Finding::by_urgency(a.finding, b.finding))
+        });
+    }
+    for entry in entries.iter().filter(|entry| entry.forgives.is_of_findings()) {
+        let mut left = match &entry.forgives {
+            Forgives::Match(matching) => matching.max_findings.unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
+        rest.retain(|one| {
+            let is_taken = left > 0 && covers(entry, one);
+            if is_taken {
+                left -= 1;
+                taken.push((one.finding, *entry));
+            }
+            !is_taken
+        });
+    }
+    taken.sort_by(|(a, _), (b, _)| Finding::by_urgency(a, b));
+    taken
+}
