@@ -201,6 +201,8 @@ impl clap::FromArgMatches for ReportArguments {
 pub enum PolicyCommand {
     /// Check the policy file: every environment, no network, no token.
     Check(ConfigArguments),
+    /// Explain the gates in plain words; with evidence, also what each counts and why.
+    Explain(ExplainArguments),
     /// Print the JSON Schema of the policy file, for editors.
     Schema,
     /// Write a starter policy.
@@ -208,6 +210,19 @@ pub enum PolicyCommand {
         #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
         path: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Id of the gate to explain [default: all].
+    pub gate: Option<String>,
+
+    /// Evidence to explain the gates on: a file that `run --save-evidence` wrote.
+    #[arg(long, value_name = "EVIDENCE", env = "COMPLIANCE_GATE_EVIDENCE")]
+    pub evidence: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
 }
 
 #[derive(Debug, Args)]

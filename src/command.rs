@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::watch;
 
-use crate::cli::{Cli, Command, ConfigArguments, PolicyCommand};
+use crate::cli::{Cli, Command, ConfigArguments};
 use crate::config::{self, Config, ConfigError, Written};
 use crate::export::{jira, servicenow};
 use crate::host;
@@ -80,9 +80,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),
-        Command::Policy(PolicyCommand::Check(arguments)) => policy::check(arguments),
-        Command::Policy(PolicyCommand::Schema) => policy::schema(),
-        Command::Policy(PolicyCommand::Init { path }) => policy::init(&path),
+        Command::Policy(command) => policy::policy(command, &context),
         #[cfg(feature = "simulator")]
         Command::Simulate(arguments) => block_on(simulate::simulate(arguments)),
         #[cfg(feature = "simulator")]

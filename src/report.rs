@@ -25,6 +25,7 @@ pub mod terminal;
 mod view;
 
 pub use digest::capital;
+pub(crate) use digest::{limits, resource, rule, standing};
 pub use evidence::EVIDENCE;
 pub use facts::{Facts, Purpose, Report};
 pub use sinks::{Sinks, unless_reader_left};

@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use crate::cli::EvaluateArguments;
 use crate::command::{Context, Usage, read, run};
 use crate::config::{self, Config};
+use crate::evidence::Evidence;
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
 use crate::report::{Facts, Purpose};
 use crate::saved::{self, Saved};
+use crate::verdict::Verdict;
 
 /// Reports that a pipeline acts on: none is made of a decision that is not a gate's.
 const ACTED_ON: [&str; 1] = ["dotenv"];
@@ -42,9 +44,8 @@ fn what_if(
 ) -> u8 {
     let progress = context.progress();
     let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
-    let Saved { mut evidence, decided, .. } = saved;
-    evidence.outcomes.retain(|outcome| config.sources.contains_key(&outcome.source));
-    let collected = Collected { evidence, at_least: decided.at_least };
+    let decided = saved.decided;
+    let collected = collected(config, saved.evidence, decided.at_least);
     let decision = pipeline::decide(&config.policy, &collected, now);
     let facts = Facts {
         evidence: &collected.evidence,
@@ -60,8 +61,18 @@ fn what_if(
     pipeline::deliver(&facts, decision, sinks, ci, &progress)
 }
 
+/// Saved evidence as far as the policy asks for it.
+pub(super) fn collected(
+    config: &Config,
+    mut evidence: Evidence,
+    at_least: Option<Verdict>,
+) -> Collected {
+    evidence.outcomes.retain(|outcome| config.sources.contains_key(&outcome.source));
+    Collected { evidence, at_least }
+}
+
 /// Reads evidence; else prints why not, and returns the exit code.
-fn load(path: &Path, context: &Context) -> Result<Saved, u8> {
+pub(super) fn load(path: &Path, context: &Context) -> Result<Saved, u8> {
     saved::read(path).map_err(|fault| {
         context.progress().error(&format!("{} {fault}", path.display()));
         fault.verdict().exit_code()
@@ -83,7 +94,7 @@ fn refuse_what_is_acted_on(arguments: &EvaluateArguments) -> Result<(), String> 
 ///
 /// # Errors
 /// A sentence that names the first difference.
-fn check_belongs(config: &Config, saved: &Saved, path: &Path) -> Result<(), String> {
+pub(super) fn check_belongs(config: &Config, saved: &Saved, path: &Path) -> Result<(), String> {
     let path = path.display();
     let (asked, given) = (&config.environment, &saved.decided.environment);
     if let Some(given) = given.as_ref().filter(|given| asked.as_ref() != Some(given)) {

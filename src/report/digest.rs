@@ -90,7 +90,7 @@ pub fn capital(word: &str) -> String {
 }
 
 /// A word for the state of a gate, by its level and the mode.
-pub(super) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
+pub(crate) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
     match (ruling.state, Weight::of(ruling, mode), mode) {
         (State::Held, ..) => "holds",
         (State::Breached, ..) if ruling.off.is_some() => "breached, but off",
@@ -107,7 +107,7 @@ pub(super) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
 
 /// A sentence for each limit of a gate: observed, limit, and by how much it is missed. Of a gate
 /// that could not be decided, what was counted so far, if anything.
-pub(super) fn limits(ruling: &Ruling<'_>) -> String {
+pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
     let limits = ruling.gate.limits;
     let failed = text::count(ruling.failed, ruling.noun());
     let sentences: Vec<_> = match ruling.state {
@@ -252,7 +252,7 @@ pub(super) fn term(grounds: &Grounds, standing: Standing) -> String {
 }
 
 /// A resource and where it is.
-pub(super) fn resource(finding: &Finding) -> String {
+pub(crate) fn resource(finding: &Finding) -> String {
     let id = finding.resource();
     let mut out = text::one_line(id, 500);
     if let Some(name) = finding.resource_name.as_deref().filter(|name| !id.contains(*name)) {
@@ -269,7 +269,7 @@ pub(super) fn resource(finding: &Finding) -> String {
 }
 
 /// A rule's title and id.
-pub(super) fn rule(finding: &Finding) -> String {
+pub(crate) fn rule(finding: &Finding) -> String {
     let (title, id) = (finding.title(), finding.rule_id());
     match title == id {
         true => text::one_line(id, 200),

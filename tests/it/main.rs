@@ -19,6 +19,7 @@ mod layering;
 mod network;
 mod opencomply;
 mod patterns;
+mod policy_commands;
 mod policy_file;
 mod reports;
 mod simulator;

@@ -1,0 +1,111 @@
+//! What a gate counts in evidence, and why each finding counts or does not.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+
+use crate::evaluate::Ruling;
+use crate::evidence::Evidence;
+use crate::finding::Finding;
+use crate::policy::Mode;
+use crate::report;
+use crate::selection::{Field, Selection};
+use crate::text;
+
+/// Findings that are listed with their reason, of a gate that was asked for.
+pub(super) const MOST_OF_ONE: usize = 50;
+
+/// Findings that are listed with their reason, where all gates are explained.
+pub(super) const MOST_OF_EACH: usize = 5;
+
+/// What a gate makes of evidence.
+pub(super) fn of(
+    ruling: &Ruling<'_>,
+    evidence: &Evidence,
+    mode: Mode,
+    now: DateTime<Utc>,
+    most: usize,
+) -> String {
+    let limits = report::limits(ruling);
+    let colon = if limits.is_empty() { "" } else { ": " };
+    let standing = report::standing(ruling, mode);
+    let mut said = format!("  On this evidence: {standing}{colon}{limits}\n");
+    for problem in &ruling.problems {
+        let _ = writeln!(
+            said,
+            "    {}: {}",
+            problem.cause.word(),
+            text::one_line(&problem.message, 600)
+        );
+    }
+    counted(ruling, most, &mut said);
+    left_out(ruling, evidence, now, &mut said);
+    for note in &ruling.notes {
+        let _ = writeln!(said, "    Note: {}", text::one_line(note, 400));
+    }
+    said
+}
+
+/// The findings that it counts, each with its reason.
+fn counted(ruling: &Ruling<'_>, most: usize, said: &mut String) {
+    if ruling.only_counted {
+        said.push_str("    Its failures were only counted by the platform, not listed.\n");
+    }
+    for finding in ruling.findings.iter().take(most) {
+        let _ = writeln!(
+            said,
+            "    counts: {} {}, {}: {}",
+            finding.subject.severity,
+            report::rule(finding),
+            report::resource(finding),
+            because(&ruling.gate.selection, finding)
+        );
+    }
+    let more = ruling.findings.len().saturating_sub(most);
+    if more > 0 {
+        let more = text::count(more as u64, "more finding");
+        let _ = writeln!(said, "    counts: {more}; `-v` lists all");
+    }
+}
+
+/// Why a finding counts.
+fn because(selection: &Selection, finding: &Finding) -> String {
+    let fields = selection.fields();
+    let unstated = selection.unstated(finding);
+    let matching: Vec<_> = fields.difference(&unstated).map(|field| field.word()).collect();
+    let matching = match matching.as_slice() {
+        [] if fields.is_empty() => "the gate counts everything".to_owned(),
+        [] => String::new(),
+        matching => format!("it matches by {}", matching.join(", ")),
+    };
+    let unstated: Vec<_> = unstated.iter().map(|field| field.word()).collect();
+    let unstated = match unstated.as_slice() {
+        [] => String::new(),
+        unstated => format!("the platform does not state {}", unstated.join(", ")),
+    };
+    let reasons: Vec<_> =
+        [matching, unstated].into_iter().filter(|reason| !reason.is_empty()).collect();
+    reasons.join("; ")
+}
+
+/// How many findings of its sources it does not count, by the first selector that leaves them out.
+fn left_out(ruling: &Ruling<'_>, evidence: &Evidence, now: DateTime<Utc>, said: &mut String) {
+    let gate = ruling.gate;
+    let outcomes = evidence.outcomes.iter().filter(|outcome| gate.uses(&outcome.source));
+    let parts = outcomes.flat_map(|outcome| &outcome.parts);
+    let mut by_field: BTreeMap<Field, u64> = BTreeMap::new();
+    for finding in parts.flat_map(|part| part.findings.listed()) {
+        let leaves_out = |field: &Field| {
+            let alone = gate.selection.only(|other| other == *field);
+            !alone.matches_finding(finding, now)
+        };
+        if let Some(field) = gate.selection.fields().into_iter().find(leaves_out) {
+            *by_field.entry(field).or_default() += 1;
+        }
+    }
+    for (field, count) in by_field {
+        let count = text::count(count, "finding");
+        let _ = writeln!(said, "    does not count: {count} by `{field}`");
+    }
+}

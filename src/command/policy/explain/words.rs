@@ -1,0 +1,151 @@
+//! A gate in plain words.
+
+use crate::config::Config;
+use crate::policy::{Gate, Level};
+use crate::selection::{Field, Selection};
+use crate::text;
+
+/// A paragraph about a gate.
+pub(super) fn gate(gate: &Gate, config: &Config) -> String {
+    let mut lines = vec![
+        gate.description.clone().unwrap_or_default(),
+        reads(gate, config),
+        counts(gate),
+        unstated(&gate.selection),
+        breach(gate),
+        inconclusive(gate, config),
+    ];
+    lines.extend(gate.notes.iter().map(|note| format!("Note: {note}.")));
+    lines.extend(gate.owner.as_ref().map(|owner| format!("Questions go to {owner}.")));
+    lines.extend(gate.link.as_ref().map(|link| format!("More about it: {link}")));
+    let mut said = format!("\nGate {} (line {}): {}\n", gate.id, gate.place.line, effect(gate));
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        said.push_str(&format!("  {}\n", text::one_line(line, 1000)));
+    }
+    said
+}
+
+fn effect(gate: &Gate) -> &'static str {
+    match gate.level {
+        Level::Block => "blocks",
+        Level::Warn => "only warns",
+    }
+}
+
+/// What it asks, and where that is.
+fn reads(gate: &Gate, config: &Config) -> String {
+    let sources = gate.sources.iter().map(|name| {
+        let source = config.sources.get(name);
+        source.map_or_else(
+            || name.clone(),
+            |source| {
+                let origin = source.connection().url.origin().ascii_serialization();
+                format!("{name} ({} at {origin})", source.system().title)
+            },
+        )
+    });
+    let sources: Vec<_> = sources.collect();
+    let summed = if sources.len() > 1 { ", and sums what they report" } else { "" };
+    format!("It reads {}{summed}.", and(&sources))
+}
+
+fn counts(gate: &Gate) -> String {
+    match gate.selection == Selection::default() {
+        true => "It counts every failure.".to_owned(),
+        false => format!("It counts failures that match: {}.", gate.selection),
+    }
+}
+
+/// What is not stated takes no failure out of a gate.
+fn unstated(selection: &Selection) -> String {
+    let fields: Vec<_> = selection
+        .fields()
+        .into_iter()
+        .map(|field| match field {
+            Field::OlderThan => "age".to_owned(),
+            field => field.word().replace('_', " "),
+        })
+        .collect();
+    match fields.as_slice() {
+        [] => String::new(),
+        [one] => format!("A failure whose {one} the platform does not state counts as well."),
+        _ => {
+            let fields = or(&fields);
+            format!(
+                "A failure of which the platform does not state {fields} is not left out by that."
+            )
+        }
+    }
+}
+
+/// When it is breached.
+fn breach(gate: &Gate) -> String {
+    let max = gate.limits.max.map(|max| match max {
+        0 => "there is any such failure".to_owned(),
+        max => format!("there are more than {} such failures", text::thousands(max)),
+    });
+    let rate = gate.limits.min_pass_rate.map(|least| {
+        let checks = match gate.of_passes() == Selection::default() {
+            true => "all checks",
+            false => "the checks that match",
+        };
+        format!("less than {least} of {checks} passed")
+    });
+    let limits: Vec<_> = max.into_iter().chain(rate).collect();
+    match limits.as_slice() {
+        [] => "It cannot be breached; it only requires that enough was evaluated.".to_owned(),
+        limits => format!("It is breached if {}.", or(limits)),
+    }
+}
+
+/// When it cannot be decided, and what follows.
+fn inconclusive(gate: &Gate, config: &Config) -> String {
+    let demands = &config.policy.evidence;
+    let of = match gate.sources.as_slice() {
+        [one] => one.clone(),
+        _ => "any of its sources".to_owned(),
+    };
+    let then = match gate.level {
+        Level::Block => "then blocks as well",
+        Level::Warn => "then warns",
+    };
+    let mut reasons = vec![format!("if the evidence of {of} is not complete")];
+    reasons.extend(demands.max_age.map(|age| {
+        let age = humantime::format_duration(age);
+        format!("if it is older than {age}")
+    }));
+    let knows_passes =
+        |name: &String| config.sources.get(name).is_some_and(|s| s.passes_unknown().is_none());
+    if gate.sources.iter().any(knows_passes) {
+        match gate.limits.min_evaluated.unwrap_or(demands.min_evaluated) {
+            0 => {}
+            1 => reasons.push("if no check was evaluated".to_owned()),
+            least => {
+                let least = text::count(least, "check");
+                reasons.push(format!("if fewer than {least} were evaluated"));
+            }
+        }
+        if gate.needs_existence() && !gate.allows_nothing() {
+            reasons
+                .push("if a word of its selectors matches nothing that was evaluated".to_owned());
+        }
+    }
+    format!("It is inconclusive, and {then}, {}.", or(&reasons))
+}
+
+fn and(words: &[String]) -> String {
+    joined(words, "and")
+}
+
+fn or(words: &[String]) -> String {
+    joined(words, "or")
+}
+
+/// `a, b or c`.
+fn joined(words: &[String], word: &str) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
+    }
+}
