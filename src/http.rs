@@ -22,6 +22,7 @@ mod body;
 mod call;
 mod date;
 mod failure;
+mod pace;
 mod proxy;
 mod raw;
 mod setup_fault;
@@ -33,6 +34,8 @@ pub use call::Call;
 pub use failure::{Failure, HttpError};
 pub use setup_fault::SetupFault;
 pub use tls::Tls;
+
+use pace::Pace;
 
 /// A lease is renewed this long before it expires, so that none expires in transit.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
@@ -47,6 +50,7 @@ pub struct Http {
     /// The proxy in between, for messages.
     proxy: Option<String>,
     timeout: Duration,
+    pace: Pace,
     stop: Stop,
     progress: Rc<Progress>,
     requests: Cell<u64>,
@@ -66,6 +70,8 @@ pub struct Setup<'a> {
     pub headers: HeaderMap,
     /// The longest a single request may take, from the first byte sent to the last received.
     pub timeout: Duration,
+    /// The shortest time between the starts of two requests.
+    pub spacing: Duration,
     pub tls: &'a Tls,
 }
 
@@ -106,6 +112,7 @@ impl Http {
             renewal,
             proxy: proxy.map(|proxy| proxy.origin),
             timeout: setup.timeout,
+            pace: Pace::new(setup.spacing),
             stop,
             progress,
             requests: Cell::new(0),

@@ -1,273 +1,141 @@
-//! The guard of a walk over the pages of a list, for every pager.
+//! The one reader of lists that come in pages. A source says how to ask for a page and how to read
+//! one; this module decides what comes next, whether the list is whole, and what to do if it moved.
 //!
-//! A walk must move forward and end. It must bring each row once, and as many rows as announced.
-
-use std::collections::{BTreeSet, HashSet};
-use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+//! Every list moves forward and ends, brings each row once, and brings as many as it announces. Pages
+//! whose places are known in advance are requested a few at a time.
 
 use crate::finding::{Cause, Problem};
-use crate::text;
 
-/// Pages without a row, each announcing another page, after which a walk counts as endless.
-const MOST_EMPTY_PAGES: u64 = 16;
+mod guard;
+mod read;
+
+pub(crate) use guard::Walk;
+pub(crate) use read::{read, settled};
 
 /// Rows in one list. A list of this size takes hours to read.
 const MOST_ROWS: u64 = 10_000_000;
 
-/// Totals above this are not counts of rows. Sums of smaller ones do not overflow.
-const LARGEST_TOTAL: u64 = 1 << 53;
-
-/// Watches one walk.
-#[derive(Debug)]
-pub(crate) struct Walk {
-    /// The list, for messages: `gravityzone: /cspm/checks`.
-    list: String,
-    page_size: u64,
-    total: Option<u64>,
-    rows: u64,
-    pages: u64,
-    /// Pages without a row that were not the last one.
-    empty_pages: u64,
-    cursors: BTreeSet<String>,
-    /// Hashes of ids: eight bytes per row, also where nothing else of the row is kept. Two ids of a
-    /// million have the same hash once in ten million runs; that run is inconclusive, never green.
-    ids: HashSet<u64>,
-    hasher: RandomState,
+/// A list of a platform, and what is known of its pages.
+#[derive(Clone, Debug)]
+pub(crate) struct List {
+    /// For messages: `gravityzone: /cspm/checks`.
+    pub name: String,
+    /// What a row is called: `case`.
+    pub unit: &'static str,
+    pub by: By,
+    /// The rows asked for in a page; a server may send fewer.
+    pub page_size: u64,
+    /// The longest list that is read.
+    pub most_rows: u64,
+    pub repeats: Repeats,
+    pub identity: Identity,
+    /// Whether a page shorter than the first is the last one, where nothing states the end.
+    pub short_page_ends: bool,
 }
 
-impl Walk {
-    /// `page_size`: the rows asked for; a server may send fewer.
-    pub(crate) fn new(list: impl Into<String>, page_size: u64) -> Self {
+impl List {
+    /// A list with ids, of which a row may come again on a later page.
+    pub(crate) fn new(name: impl Into<String>, by: By, page_size: u64) -> Self {
         Self {
-            list: list.into(),
+            name: name.into(),
+            unit: "row",
+            by,
             page_size: page_size.max(1),
-            total: None,
-            rows: 0,
-            pages: 0,
-            empty_pages: 0,
-            cursors: BTreeSet::new(),
-            ids: HashSet::new(),
-            hasher: RandomState::new(),
+            most_rows: MOST_ROWS,
+            repeats: Repeats::CountOnce,
+            identity: Identity::Id,
+            short_page_ends: false,
         }
-    }
-
-    /// Rows so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    /// How far the walk is, for people: `page 3 of 8`.
-    pub(crate) fn progress(&self) -> String {
-        match self.total {
-            Some(total) => {
-                let pages = total.div_ceil(self.page_size).max(1);
-                format!("page {} of {pages}", self.pages)
-            }
-            None => format!("page {}", self.pages),
-        }
-    }
-
-    /// The number of the page that is read next, from 1.
-    pub(crate) fn next_page(&self) -> u64 {
-        self.pages + 1
-    }
-
-    /// Whether this id is the first of its kind in the walk. An id that is repeated would count a
-    /// row twice.
-    pub(crate) fn is_new(&mut self, id: &str) -> bool {
-        self.ids.insert(self.hasher.hash_one(id))
-    }
-
-    /// Records a page: its rows, the total it states, and the cursor of the next page.
-    ///
-    /// # Errors
-    /// If the total changed or is too large, more rows arrived than announced, the cursor was used
-    /// before, or too many pages have no rows.
-    pub(crate) fn page(
-        &mut self,
-        rows: u64,
-        total: u64,
-        next: Option<&str>,
-    ) -> Result<(), Problem> {
-        if total > LARGEST_TOTAL {
-            let what = format!("the total {total} cannot be a number of rows");
-            return Err(self.problem(Cause::Protocol, what));
-        }
-        self.rows = self.rows.saturating_add(rows);
-        self.pages += 1;
-        if self.pages == 1 && rows > 0 {
-            self.page_size = self.page_size.min(rows);
-        }
-        let first = *self.total.get_or_insert(total);
-        if first != total {
-            let changed = format!("the total changed from {first} to {total} between two pages");
-            return Err(self
-                .problem(Cause::Contradictory, changed)
-                .help("run the gate again; the list changed while it was read"));
-        }
-        if self.rows > total {
-            let more = format!("{} rows arrived where {total} were announced", self.rows);
-            return Err(self.problem(Cause::Contradictory, more));
-        }
-        let Some(next) = next else { return Ok(()) };
-        self.next(next, rows, total)
-    }
-
-    fn next(&mut self, next: &str, rows: u64, total: u64) -> Result<(), Problem> {
-        // A page of one row is read for its total only.
-        if self.pages > 1 && total > MOST_ROWS {
-            let many = format!("{} are more than can be read", text::count(total, "row"));
-            return Err(self
-                .problem(Cause::Incomplete, many)
-                .help("narrow down what is read with the filters of the source"));
-        }
-        if !self.cursors.insert(next.to_owned()) {
-            let link = text::one_line(next, 120);
-            return Err(self.problem(
-                Cause::Protocol,
-                format!("page {} links to a page that was already read ({link})", self.pages),
-            ));
-        }
-        // The server may choose the size of its pages: each row is progress towards the total.
-        self.empty_pages += u64::from(rows == 0);
-        if self.empty_pages >= MOST_EMPTY_PAGES {
-            let endless = format!(
-                "{} pages have no rows and announce another page; {} of {total} rows arrived",
-                self.empty_pages, self.rows
-            );
-            return Err(self.problem(Cause::Protocol, endless));
-        }
-        Ok(())
-    }
-
-    /// Compares the rows so far with the number that the platform says it has sent.
-    ///
-    /// # Errors
-    /// If they differ: a page was lost, or arrived twice.
-    pub(crate) fn sent(&self, sent: u64) -> Result<(), Problem> {
-        if sent == self.rows {
-            return Ok(());
-        }
-        let differ = format!(
-            "after page {} the platform counts {sent} rows sent, but {} arrived",
-            self.pages, self.rows
-        );
-        Err(self.problem(Cause::Contradictory, differ))
-    }
-
-    /// Ends the walk.
-    ///
-    /// # Errors
-    /// If fewer rows arrived than announced, or no page at all.
-    pub(crate) fn end(&self) -> Result<(), Problem> {
-        match self.total {
-            None => Err(self.problem(Cause::Incomplete, "no page arrived")),
-            Some(total) if total != self.rows => Err(self.problem(
-                Cause::Incomplete,
-                format!("{} of {total} rows arrived before the last page", self.rows),
-            )),
-            Some(_) => Ok(()),
-        }
-    }
-
-    /// A problem of this list.
-    pub(crate) fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
-        Problem::new(cause, format!("{}: {what}", self.list))
     }
 }
 
-/// Whether a list seems to have changed while it was read. The caller may read it once more.
-pub(crate) fn has_moved(problem: &Problem) -> bool {
-    matches!(problem.cause, Cause::Contradictory | Cause::Incomplete)
+/// How a page is asked for. Numbers and offsets have a parameter, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Each page has a link or a cursor of the next one.
+    Link,
+    /// Pages are numbered from 1.
+    Number(&'static str),
+    /// By the number of rows before it.
+    Offset(&'static str),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What a row means that an earlier page had already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    /// It counts once. Something else shows whether a row is missing instead.
+    CountOnce,
+    /// The list moved: another row is now on a page that was already read.
+    ShowMoves,
+}
 
-    fn cause(result: Result<(), Problem>) -> Option<Cause> {
-        result.err().map(|problem| problem.cause)
-    }
+/// What rows are recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// An id: on one page too, two rows with the same one are one row.
+    Id,
+    /// Everything in it: two equal rows of one page are two rows.
+    Content,
+}
 
-    #[test]
-    fn a_complete_walk_ends() {
-        let mut walk = Walk::new("x", 2);
-        assert_eq!(walk.page(2, 3, Some("b")), Ok(()));
-        assert_eq!(walk.sent(2), Ok(()));
-        assert_eq!(walk.progress(), "page 1 of 2");
-        assert_eq!(walk.page(1, 3, None), Ok(()));
-        assert_eq!(walk.end(), Ok(()));
-        assert_eq!((walk.rows(), walk.total), (3, Some(3)));
-    }
+/// Where a page is in its list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// The first page of a list whose pages have links.
+    First,
+    Number(u64),
+    Offset(u64),
+    Link(String),
+}
 
-    #[test]
-    fn an_empty_list_is_a_page_without_rows() {
-        let mut walk = Walk::new("x", 500);
-        assert_eq!(walk.page(0, 0, None), Ok(()));
-        assert_eq!(walk.end(), Ok(()));
-    }
+/// What a page states besides its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The rows of all pages.
+    pub total: Option<u64>,
+    /// The rows sent so far, by the platform's count.
+    pub sent: Option<u64>,
+    pub next: Next,
+}
 
-    #[test]
-    fn a_walk_without_a_page_is_incomplete() {
-        assert_eq!(cause(Walk::new("x", 500).end()), Some(Cause::Incomplete));
-    }
+/// What a page states about the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing: the list ends with its total, or with a page without rows.
+    #[default]
+    Unstated,
+    /// There is another page.
+    Announced,
+    /// Nothing, and the platform may send this page again after the last one.
+    LastIfRepeated,
+    Link(String),
+    End,
+    /// The rest of the list is not needed.
+    Enough,
+}
 
-    #[test]
-    fn an_id_is_new_once() {
-        let mut walk = Walk::new("x", 2);
-        assert!(walk.is_new("a") && walk.is_new("b"));
-        assert!(!walk.is_new("a"));
-    }
+/// Why a list was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReadError {
+    /// It seems to have changed meanwhile. Reading it again may help.
+    Moved(Problem),
+    Failed(Problem),
+}
 
-    #[test]
-    fn problems_have_a_cause_that_says_whether_the_list_moved() {
-        let mut changed = Walk::new("x", 2);
-        assert_eq!(changed.page(2, 4, Some("b")), Ok(()));
-        let problem = changed.page(2, 5, None).unwrap_err();
-        assert!(has_moved(&problem), "{problem:?}");
-
-        let mut more = Walk::new("x", 2);
-        assert!(more.page(2, 1, None).is_err_and(|problem| has_moved(&problem)));
-
-        let mut fewer = Walk::new("x", 2);
-        assert_eq!(fewer.page(1, 2, None), Ok(()));
-        assert!(fewer.end().is_err_and(|problem| has_moved(&problem)));
-
-        let mut lost = Walk::new("x", 2);
-        assert_eq!(lost.page(2, 4, Some("b")), Ok(()));
-        assert!(lost.sent(4).is_err_and(|problem| has_moved(&problem)));
-
-        let mut circle = Walk::new("x", 1);
-        assert_eq!(circle.page(1, 4, Some("b")), Ok(()));
-        assert_eq!(cause(circle.page(1, 4, Some("b"))), Some(Cause::Protocol));
-    }
-
-    #[test]
-    fn empty_pages_without_end_are_refused() {
-        let mut walk = Walk::new("x", 500);
-        let endless = (0_u64..100).find_map(|at| walk.page(0, 10, Some(&at.to_string())).err());
-        assert_eq!(endless.map(|problem| problem.cause), Some(Cause::Protocol));
-        assert!(walk.next_page() < 25);
-    }
-
-    #[test]
-    fn a_list_that_is_too_long_is_refused_early() {
-        let mut walk = Walk::new("x", 500);
-        let total = MOST_ROWS + 1;
-        assert_eq!(walk.page(500, total, Some("b")), Ok(()));
-        assert!(walk.page(500, total, Some("c")).is_err());
-        assert_eq!(cause(Walk::new("x", 500).page(1, u64::MAX, None)), Some(Cause::Protocol));
-    }
-
-    #[test]
-    fn short_pages_are_accepted() {
-        let mut walk = Walk::new("x", 500);
-        for at in 1..=300_u64 {
-            let next = (at < 300).then(|| at.to_string());
-            assert_eq!(walk.page(10, 3000, next.as_deref()), Ok(()), "{at}");
+impl ReadError {
+    pub(crate) fn problem(self) -> Problem {
+        match self {
+            Self::Moved(problem) | Self::Failed(problem) => problem,
         }
-        assert_eq!(walk.progress(), "page 300 of 300");
-        assert_eq!(walk.end(), Ok(()));
+    }
+}
+
+impl From<Problem> for ReadError {
+    /// Figures that disagree, and rows that are missing, may be those of a list that changed.
+    fn from(problem: Problem) -> Self {
+        match problem.cause {
+            Cause::Contradictory | Cause::Incomplete => Self::Moved(problem),
+            _ => Self::Failed(problem),
+        }
     }
 }

@@ -84,6 +84,7 @@ fn http(
         credentials: source.credentials(token, stop, progress)?,
         headers: source.headers(),
         timeout: connection.request_timeout,
+        spacing: source.spacing(),
         tls: &connection.tls,
     };
     Http::new(setup, stop.clone(), Rc::clone(progress))

@@ -3,6 +3,7 @@
 //! A new system is a folder below `sources/` and a row in the table below.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde::Deserialize;
@@ -186,6 +187,11 @@ pub trait Describe {
     /// Headers that every request carries besides.
     fn headers(&self) -> HeaderMap {
         HeaderMap::new()
+    }
+
+    /// The shortest time between the starts of two requests, where the platform limits their rate.
+    fn spacing(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Why passes cannot be known with these settings, if they cannot.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
+use tokio::time::Instant;
 use url::Url;
 
 use super::raw::{Broken, FailedTry, Raw, exchange};
@@ -234,6 +235,13 @@ impl<'a> Call<'a> {
         authorization: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Result<Raw, Broken>, Reason> {
         let http = self.http;
+        let wait = match self.repeat {
+            Repeat::DuringShutdown => Duration::ZERO,
+            Repeat::Always | Repeat::UnlessReceived => http.pace.turn(Instant::now()),
+        };
+        if !wait.is_zero() {
+            http.stop.sleep(wait).await?;
+        }
         http.requests.set(http.requests.get() + 1);
         let mut request = http.client.request(self.method.clone(), url.clone());
         if let Some((name, value)) = authorization {

@@ -51,6 +51,7 @@ impl Targets<'_> {
                 credentials: Credentials::Fixed(auth(token)?),
                 headers: HeaderMap::new(),
                 timeout: connection.request_timeout,
+                spacing: std::time::Duration::ZERO,
                 tls: &connection.tls,
             };
             Http::new(setup, self.stop.clone(), Rc::clone(self.progress))

@@ -16,6 +16,7 @@
 //! is used only where the totals prove it, and all cases are filtered here again.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::evidence::Outcome;
 use crate::finding::Problem;
@@ -104,6 +105,12 @@ impl Describe for Settings {
     /// open.
     fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
         (field == Field::Status).then(|| words::statuses(false).map(str::to_owned).collect())
+    }
+
+    /// No limit is published; public clients send up to twenty requests a second
+    /// (docs/platforms/bigid.md#errors-and-limits).
+    fn spacing(&self) -> Duration {
+        Duration::from_millis(50)
     }
 
     fn passes_unknown(&self) -> Option<String> {

@@ -12,7 +12,7 @@ use crate::sources::{Connection, schema_of, settings, written_as};
 
 /// Cases in one page. Neither the default nor the maximum is documented; clients send 50 or 100
 /// (docs/platforms/bigid.md#listing-cases).
-pub(crate) type PageLimit = crate::sources::PageLimit<100>;
+pub(crate) type PageLimit = crate::sources::PageLimit<1000>;
 
 /// The path of the API (docs/platforms/bigid.md#tokens).
 const API: &str = "/api/v1";

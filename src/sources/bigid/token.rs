@@ -85,6 +85,7 @@ pub(super) fn credentials(
         credentials: Credentials::Fixed(Scheme::Raw.auth(token.secret)),
         headers: HeaderMap::new(),
         timeout: settings.connection.request_timeout,
+        spacing: Duration::ZERO,
         tls: &settings.connection.tls,
     };
     let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);

@@ -6,26 +6,25 @@
 //! set that loses one case and gains another between two pages keeps its total, and one of its cases
 //! is on neither page. Where there are several pages, the ids are therefore read once more.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::cell::Cell;
 
 use chrono::{DateTime, Utc};
 
 use super::api::{self, Filter, Look, Query};
 use super::case::Case;
 use super::settings::{Paging, Settings};
-use super::wire::{FIELDS, IDENTITY, Page, Row};
+use super::wire::{self, FIELDS, IDENTITY, Row};
 use super::words::{self, Standing};
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, Http};
+use crate::page::{self, At, By, List, Next, Page, ReadError, Walk};
 use crate::text::{self, Undocumented};
 
-/// No limit is published; public clients send up to twenty requests a second
-/// (docs/platforms/bigid.md#errors-and-limits).
-const PACE: Duration = Duration::from_millis(200);
+/// The pages that public clients ask for. The largest that a tenant accepts is not documented.
+const SMALL_PAGE: u64 = 100;
 
-/// A walk without a total that does not end earlier is not a list of cases.
-const MOST_PAGES: u64 = 10_000;
+/// More cases than any tenant has.
+const MOST_CASES: u64 = 1_000_000;
 
 /// The cases of a list.
 #[derive(Debug)]
@@ -70,54 +69,41 @@ pub(super) async fn all(
     showing: impl Fn(&str),
 ) -> Result<Estate, Problem> {
     let mut notes = Vec::new();
-    let mut request = Request { settings, http, scope, first, projected: true };
-    let mut may_repeat = true;
-    let earliest = first;
-    loop {
-        let as_of = Utc::now();
-        match request.read(as_of, &showing).await {
-            Ok(reader) => {
-                // Cases come and go one by one, not all at once.
-                if let Some(look) = earliest.filter(|look| look.is_any && reader.cases.is_empty()) {
-                    let earlier = look.total.map_or_else(|| "one".to_owned(), text::thousands);
-                    let what =
-                        format!("no case arrived, although an earlier request saw {earlier}");
-                    return Err(problem(http, Cause::Contradictory, what));
-                }
-                notes.extend(reader.notes());
-                let others = match scope {
-                    Scope::All => 0,
-                    Scope::Unresolved { others } => others,
-                };
-                let covered = reader.cases.len() as u64 + others;
-                return Ok(Estate { cases: reader.cases, covered, as_of, notes });
-            }
-            Err(WalkError::Lacks(field)) if request.projected => {
-                request.projected = false;
-                notes.push(format!(
-                    "the platform did not understand `fields` (no `{field}` arrived), so whole \
-                     cases were read; `encoding: {{fields: csv}}` may help"
-                ));
-            }
-            Err(WalkError::Lacks(field)) => {
-                return Err(problem(http, Cause::Protocol, format!("no case has a `{field}`")));
-            }
-            Err(WalkError::Moved(_)) if may_repeat => {
-                may_repeat = false;
-                // A new look, since the earlier one may be of the set before the change.
-                let look = api::look(settings, http, scope.filter()).await;
-                request.first = Some(look.map_err(|error| error.problem())?);
-                notes.push("the cases changed while they were read; they were read again".into());
-            }
-            Err(WalkError::Moved(problem)) => {
-                return Err(problem.help(
-                    "run the gate again while no scan is running: twice in a row the cases changed \
-                     while they were read, or the platform's figures disagree",
-                ));
-            }
-            Err(WalkError::Failed(problem)) => return Err(problem),
+    let limit = Cell::new(settings.page_limit.0.into());
+    let mut request = Request { settings, http, scope, first, limit, projected: true };
+    let mut is_again = false;
+    let (as_of, reader) = page::settled(async || {
+        if is_again {
+            // A new look, since the earlier one may be of the set before the change.
+            let look = api::look(settings, http, scope.filter()).await;
+            request.first = Some(look.map_err(|error| error.problem())?);
+            notes.push("the cases changed while they were read; they were read again".into());
         }
+        is_again = true;
+        let as_of = Utc::now();
+        request.read(as_of, &mut notes, &showing).await.map(|reader| (as_of, reader))
+    })
+    .await
+    .map_err(|error| match error {
+        ReadError::Moved(problem) => problem.help(
+            "run the gate again while no scan is running: twice in a row the cases changed while \
+             they were read, or the platform's figures disagree",
+        ),
+        ReadError::Failed(problem) => problem,
+    })?;
+    // Cases come and go one by one, not all at once.
+    if let Some(look) = first.filter(|look| look.is_any && reader.cases.is_empty()) {
+        let earlier = look.total.map_or_else(|| "one".to_owned(), text::thousands);
+        let what = format!("no case arrived, although an earlier request saw {earlier}");
+        return Err(problem(http, Cause::Contradictory, what));
     }
+    notes.extend(reader.notes());
+    let others = match scope {
+        Scope::All => 0,
+        Scope::Unresolved { others } => others,
+    };
+    let covered = reader.cases.len() as u64 + others;
+    Ok(Estate { cases: reader.cases, covered, as_of, notes })
 }
 
 /// One case as it is now.
@@ -146,23 +132,14 @@ pub(super) async fn one(
     }
 }
 
-/// Why a walk failed.
-#[derive(Debug, PartialEq, Eq)]
-enum WalkError {
-    /// A field that was requested is absent.
-    Lacks(&'static str),
-    /// The set changed, or the figures disagree, which looks the same.
-    Moved(Problem),
-    /// Another walk would not help.
-    Failed(Problem),
-}
-
 /// What is read, and how.
 struct Request<'a> {
     settings: &'a Settings,
     http: &'a Http,
     scope: Scope,
     first: Option<Look>,
+    /// The rows asked for in a page.
+    limit: Cell<u64>,
     /// Whether only some fields are requested.
     projected: bool,
 }
@@ -170,12 +147,24 @@ struct Request<'a> {
 impl Request<'_> {
     /// One walk, with the ids read once more.
     async fn read(
-        &self,
+        &mut self,
         as_of: DateTime<Utc>,
+        notes: &mut Vec<String>,
         showing: &impl Fn(&str),
-    ) -> Result<Reader, WalkError> {
-        let reader = self.walk(showing).await?;
-        self.check_ids(&reader, as_of).await?;
+    ) -> Result<Reader, ReadError> {
+        let mut reader = Reader::default();
+        let mut walked = self.walk(&mut reader, showing).await;
+        if let Some(field) = reader.lacks.filter(|_| self.projected) {
+            self.projected = false;
+            notes.push(format!(
+                "the platform did not understand `fields` (no `{field}` arrived), so whole cases \
+                 were read; `encoding: {{fields: csv}}` may help"
+            ));
+            reader = Reader::default();
+            walked = self.walk(&mut reader, showing).await;
+        }
+        let walk = walked?;
+        self.check_ids(walk, as_of).await?;
         let cases = reader.cases.len() as u64;
         if let Some(first) = self.first.filter(|first| !first.agrees(cases)) {
             let earlier = first.total.map_or_else(|| "one".to_owned(), text::thousands);
@@ -183,82 +172,108 @@ impl Request<'_> {
                 "{} arrived where an earlier request saw {earlier}",
                 text::count(cases, "case")
             );
-            return Err(WalkError::Moved(problem(self.http, Cause::Contradictory, what)));
+            return Err(problem(self.http, Cause::Contradictory, what).into());
         }
         Ok(reader)
     }
 
-    async fn walk(&self, showing: &impl Fn(&str)) -> Result<Reader, WalkError> {
-        let mut reader = Reader::default();
-        loop {
-            let fields = self.projected.then_some(&FIELDS[..]);
-            let page = self.page(reader.rows, fields).await?;
-            if !reader.page(page, self)? {
-                reader.end(self.http)?;
-                return Ok(reader);
+    async fn walk(&self, reader: &mut Reader, showing: &impl Fn(&str)) -> Result<Walk, ReadError> {
+        let mut walk = Walk::new(self.list());
+        let fields = self.projected.then_some(&FIELDS[..]);
+        let read = |walk: &mut Walk, page: wire::Page| {
+            for (at, row) in page.data.cases.iter().enumerate() {
+                reader.row(row, at, walk, self)?;
             }
-            showing(&match reader.total {
-                Some(total) => format!("{} of {total}", reader.cases.len()),
-                None => reader.cases.len().to_string(),
-            });
-            tokio::time::sleep(PACE).await;
+            Ok(Page { total: page.data.total.map(|total| total.0), ..Page::default() })
+        };
+        page::read(&mut walk, async |at| self.page(&at, fields).await, read, showing)
+            .await
+            .map_err(|error| self.advised(error))?;
+        reader.has_total = walk.total().is_some();
+        if !reader.cases.is_empty() && !reader.has_judgement {
+            return Err(reader.lacks("caseStatus", self.http).into());
         }
+        Ok(walk)
     }
 
-    async fn page(&self, from: u64, fields: Option<&[&str]>) -> Result<Page, WalkError> {
-        let limit = self.settings.page_limit.0.into();
-        let query = Query { from, limit, fields, filter: self.scope.filter() };
-        let page = api::page(self.settings, self.http, query).await;
-        page.map_err(|error| {
-            WalkError::Failed(super::token::advised(error.problem(), self.settings))
-        })
+    async fn page(&self, at: &At, fields: Option<&[&str]>) -> Result<wire::Page, Problem> {
+        let At::Offset(from) = *at else {
+            return Err(problem(self.http, Cause::Protocol, format!("no page is at {at:?}")));
+        };
+        let query = |limit| Query { from, limit, fields, filter: self.scope.filter() };
+        let mut page = api::page(self.settings, self.http, query(self.limit.get())).await;
+        let is_refused =
+            page.as_ref().is_err_and(|error| matches!(error.failure, Failure::Refused { .. }));
+        if is_refused && self.limit.get() > SMALL_PAGE {
+            self.limit.set(SMALL_PAGE);
+            page = api::page(self.settings, self.http, query(SMALL_PAGE)).await;
+        }
+        page.map_err(|error| super::token::advised(error.problem(), self.settings))
     }
 
     /// Reads the ids once more where there were several pages: no case may be there that was on
     /// none of them.
-    async fn check_ids(&self, reader: &Reader, as_of: DateTime<Utc>) -> Result<(), WalkError> {
-        let fields = self.projected.then_some(&IDENTITY[..]);
-        let mut from = 0;
-        while reader.pages > 1 && from < reader.rows {
-            tokio::time::sleep(PACE).await;
-            let page = self.page(from, fields).await?;
-            let is_new = |row: &&Row| row.id().is_none_or(|id| !reader.seen.contains(id));
-            let is_late = |row: &Row| row.created_at.time().is_some_and(|time| time > as_of);
-            if page.data.cases.iter().filter(is_new).any(|row| !is_late(row)) {
-                let what = "an existing case was on none of the pages".to_owned();
-                return Err(WalkError::Moved(problem(self.http, Cause::Contradictory, what)));
-            }
-            if page.data.cases.is_empty() {
-                break;
-            }
-            from += page.data.cases.len() as u64;
+    async fn check_ids(&self, mut seen: Walk, as_of: DateTime<Utc>) -> Result<(), ReadError> {
+        if seen.pages() < 2 {
+            return Ok(());
         }
-        Ok(())
+        let rows = seen.rows();
+        let fields = self.projected.then_some(&IDENTITY[..]);
+        let read = |walk: &mut Walk, page: wire::Page| {
+            for row in &page.data.cases {
+                let is_late = || row.created_at.time().is_some_and(|time| time > as_of);
+                match row.id() {
+                    Some(id) if !seen.is_new(id) => walk.is_new(id),
+                    _ if is_late() => continue,
+                    _ => {
+                        let what = "an existing case was on none of the pages".to_owned();
+                        return Err(problem(self.http, Cause::Contradictory, what).into());
+                    }
+                };
+            }
+            // A case that is gone is none that is missing.
+            let next = if page.data.cases.is_empty() { Next::Enough } else { Next::Unstated };
+            Ok(Page { total: Some(rows), next, ..Page::default() })
+        };
+        let mut walk = Walk::new(self.list());
+        let ask = async |at| self.page(&at, fields).await;
+        page::read(&mut walk, ask, read, |_| ()).await
     }
 
-    fn ignored_paging(&self, page: u64) -> Problem {
+    fn list(&self) -> List {
+        let parameter = self.settings.paging.parameter();
+        let limit = self.limit.get();
+        let name = format!("{}: all-cases", self.http.source());
+        List {
+            unit: "case",
+            most_rows: MOST_CASES,
+            ..List::new(name, By::Offset(parameter), limit)
+        }
+    }
+
+    /// A platform that ignores the parameter for pages may understand the other one.
+    fn advised(&self, error: ReadError) -> ReadError {
         let other = match self.settings.paging {
             Paging::Skip => Paging::Offset,
             Paging::Offset => Paging::Skip,
         };
-        let parameter = self.settings.paging.parameter();
-        let what = format!(
-            "page {page} repeats earlier cases; the platform seems to ignore `{parameter}`"
-        );
-        problem(self.http, Cause::Protocol, what)
-            .help(format!("set `paging: {}` for this source", other.parameter()))
+        match error {
+            ReadError::Failed(problem) if problem.message.contains("ignores `") => {
+                let help = format!("set `paging: {}` for this source", other.parameter());
+                ReadError::Failed(problem.help(help))
+            }
+            error => error,
+        }
     }
 }
 
-/// The pages of one walk so far.
+/// The cases of one walk so far.
 #[derive(Debug, Default)]
 struct Reader {
     cases: Vec<Case>,
-    seen: HashSet<String>,
-    /// Rows that arrived, repeated ones included: the beginning of the next page.
-    rows: u64,
-    pages: u64,
-    total: Option<u64>,
+    /// A field that was requested and is absent.
+    lacks: Option<&'static str>,
+    has_total: bool,
     undocumented_statuses: Undocumented,
     undocumented_severities: Undocumented,
     without_policy: u64,
@@ -267,43 +282,20 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads one page; returns whether there are more.
-    fn page(&mut self, page: Page, request: &Request<'_>) -> Result<bool, WalkError> {
-        let http = request.http;
-        self.pages += 1;
-        self.announced(page.data.total.map(|total| total.0), http)?;
-        let before = self.cases.len();
-        for (at, row) in page.data.cases.iter().enumerate() {
-            self.row(row, at, request)?;
-        }
-        let count = self.cases.len() as u64;
-        if let Some(total) = self.total.filter(|total| count > *total) {
-            let what = format!("{count} cases arrived where {total} were announced");
-            return Err(WalkError::Moved(problem(http, Cause::Contradictory, what)));
-        }
-        if page.data.cases.is_empty() || self.total == Some(count) {
-            return Ok(false);
-        }
-        if self.cases.len() == before {
-            return Err(WalkError::Failed(request.ignored_paging(self.pages)));
-        }
-        if self.pages >= MOST_PAGES {
-            let what = format!("the list does not end after {} pages", self.pages);
-            return Err(WalkError::Failed(problem(http, Cause::Protocol, what)));
-        }
-        Ok(true)
-    }
-
-    fn row(&mut self, row: &Row, at: usize, request: &Request<'_>) -> Result<(), WalkError> {
-        let failed = |what: String| WalkError::Failed(problem(request.http, Cause::Protocol, what));
+    fn row(
+        &mut self,
+        row: &Row,
+        at: usize,
+        walk: &mut Walk,
+        request: &Request<'_>,
+    ) -> Result<(), Problem> {
+        let failed = |what: String| problem(request.http, Cause::Protocol, what);
         let Some(id) = row.id() else {
-            return Err(failed(format!(
-                "page {}, cases[{at}] has no `_id` and no `id`",
-                self.pages
-            )));
+            let page = walk.next_page();
+            return Err(failed(format!("page {page}, cases[{at}] has no `_id` and no `id`")));
         };
         if let Some(field) = row.lacks().filter(|_| request.projected) {
-            return Err(WalkError::Lacks(field));
+            return Err(self.lacks(field, request.http));
         }
         let status = row.case_status.word();
         if matches!(request.scope, Scope::Unresolved { .. })
@@ -314,40 +306,17 @@ impl Reader {
             return Err(failed("a case arrived that the `filter` by status excludes".to_owned()));
         }
         self.has_judgement |= status.is_some() || row.severity_level.word().is_some();
-        self.rows += 1;
         // A case that moved from one page to the next counts once.
-        if self.seen.insert(id.to_owned()) {
+        if walk.is_new(id) {
             self.note(row);
             self.cases.push(Case::of(id, row, &request.settings.web));
         }
         Ok(())
     }
 
-    /// The total of the first page must be that of all pages.
-    fn announced(&mut self, total: Option<u64>, http: &Http) -> Result<(), WalkError> {
-        match (self.total, total) {
-            (Some(first), Some(now)) if first != now => {
-                let what = format!("the total changed from {first} to {now} between two pages");
-                Err(WalkError::Moved(problem(http, Cause::Contradictory, what)))
-            }
-            (first, now) => {
-                self.total = first.or(now);
-                Ok(())
-            }
-        }
-    }
-
-    /// Checks the end of the list.
-    fn end(&self, http: &Http) -> Result<(), WalkError> {
-        let count = self.cases.len() as u64;
-        match self.total {
-            _ if count > 0 && !self.has_judgement => Err(WalkError::Lacks("caseStatus")),
-            Some(total) if total != count => {
-                let what = format!("{count} of {total} cases arrived before the last page");
-                Err(WalkError::Moved(problem(http, Cause::Incomplete, what)))
-            }
-            _ => Ok(()),
-        }
+    fn lacks(&mut self, field: &'static str, http: &Http) -> Problem {
+        self.lacks = Some(field);
+        problem(http, Cause::Protocol, format!("no case has a `{field}`"))
     }
 
     /// Counts undocumented words.
@@ -371,7 +340,7 @@ impl Reader {
         if self.without_policy > 0 {
             notes.push(format!("{} without a policy", text::count(self.without_policy, "case")));
         }
-        if self.total.is_none() {
+        if !self.has_total {
             notes.push("the platform states no total; the last page was empty".into());
         }
         notes

@@ -7,10 +7,10 @@ use super::event::{self, Event};
 use super::kind::{self, Action, Kind};
 use super::plans::{self, Access};
 use super::settings::Settings;
-use super::walk::{List, ListError, PER_PAGE, Pace};
+use super::walk::{List, PER_PAGE};
 use super::weigh::{self, Weighed};
 use crate::evidence::{Findings, Outcome, Part, Unit, Window};
-use crate::finding::Problem;
+use crate::finding::{Cause, Problem};
 use crate::http::Call;
 use crate::selection::Field;
 use crate::sources::Session;
@@ -31,12 +31,8 @@ impl FirstLook {
     ///
     /// # Errors
     /// If the audit log cannot be read.
-    pub(super) async fn take(
-        settings: &Settings,
-        session: &Session,
-        pace: &Pace,
-    ) -> Result<Self, Problem> {
-        let log = log(session, pace);
+    pub(super) async fn take(settings: &Settings, session: &Session) -> Result<Self, Problem> {
+        let log = log(session);
         let mut window = window(settings, Utc::now());
         let mut entries = log.look(request(session, window, 1, 1)).await?;
         let ahead = Ahead::of(&session.http);
@@ -46,7 +42,7 @@ impl FirstLook {
             entries = log.look(request(session, window, 1, 1)).await?;
         }
         let plans = match settings.wants_active_plans() {
-            true => plans::access(session, pace).await,
+            true => plans::access(session).await,
             false => Access::NotWanted,
         };
         Ok(Self { window, entries, ahead, plans })
@@ -73,25 +69,20 @@ fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u64) -
 }
 
 /// The audit log as a list.
-fn log<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
+fn log(session: &Session) -> List<'_> {
     let title = "GET /resources/v2.0/audit/logs";
-    List { session, pace, title, is_row: event::is_entry, supplementary: false }
+    List { session, title, is_row: event::is_entry, supplementary: false }
 }
 
 /// Reads the audit log and the plans.
-pub(super) async fn outcome(
-    settings: &Settings,
-    session: &Session,
-    pace: &Pace,
-    first: FirstLook,
-) -> Outcome {
+pub(super) async fn outcome(settings: &Settings, session: &Session, first: FirstLook) -> Outcome {
     let window = first.window;
     let mut part = Part::of_window(Unit::Change, window);
     let mut problems = Vec::new();
-    match read(settings, session, pace, &first).await {
+    match read(settings, session, &first).await {
         Ok(mut weighed) => {
             let clock = first.ahead.note();
-            add_plans(settings, session, pace, first, &mut weighed).await;
+            add_plans(settings, session, first, &mut weighed).await;
             part.notes = clock.into_iter().collect();
             part.notes.extend(weighed.notes.sentences(window, weighed.entries));
             part.set_looked_at(weighed.entries);
@@ -110,18 +101,16 @@ pub(super) async fn outcome(
 async fn read(
     settings: &Settings,
     session: &Session,
-    pace: &Pace,
     first: &FirstLook,
 ) -> Result<Weighed, Problem> {
     let window = first.window;
-    let events = log(session, pace)
+    let events = log(session)
         .rows(
             |page| request(session, window, page, PER_PAGE),
             |entry| Event::read(entry, window.to),
             first.entries,
         )
-        .await
-        .map_err(ListError::problem)?;
+        .await?;
     Ok(weigh::weigh(&session.name, settings, &session.wanted.demands, window, events))
 }
 
@@ -130,7 +119,6 @@ async fn read(
 async fn add_plans(
     settings: &Settings,
     session: &Session,
-    pace: &Pace,
     first: FirstLook,
     weighed: &mut Weighed,
 ) {
@@ -141,16 +129,16 @@ async fn add_plans(
         Access::Granted | Access::Failed(_) => None,
     };
     let plans = match denied {
-        None => plans::in_force(session, pace, window.to).await,
-        Some(problem) => Err(ListError::Denied(problem)),
+        None => plans::in_force(session, window.to).await,
+        Some(problem) => Err(problem),
     };
     let plans = match plans {
         Ok(plans) => plans,
-        Err(ListError::Denied(problem)) if !needs_plans(settings, session) => {
+        Err(problem) if problem.cause == Cause::Denied && !needs_plans(settings, session) => {
             let note = format!("the maintenance plans in force were not read: {}", problem.message);
             return weighed.notes.plans.push(note);
         }
-        Err(error) => return weighed.problems.push(error.problem()),
+        Err(problem) => return weighed.problems.push(problem),
     };
     let found: Vec<_> =
         plans.iter().filter_map(|plan| plan.finding(settings, window, &weighed.plans)).collect();

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `settings` | the keys of a policy, validated |
 //! | `collect` | the requests of one run |
-//! | `walk` | the pages of a list, within the rate limit |
+//! | `walk` | the pages of a list |
 //! | `wire` | the three accepted envelopes of a list |
 //! | `event`, `details`, `object` | an entry, its object, and fields of uncertain shape |
 //! | `kind` | types and actions: the words of a rule |
@@ -15,6 +15,8 @@
 //!
 //! Little of this API is documented. Everything is therefore read leniently, and what cannot be read
 //! is an error, never "no findings".
+
+use std::time::Duration;
 
 use crate::evidence::Outcome;
 use crate::finding::{Cause, Problem};
@@ -40,7 +42,6 @@ mod wire;
 use collect::FirstLook;
 use plans::Access;
 pub use settings::Settings;
-use walk::Pace;
 
 pub const SYSTEM: System = System {
     name: "bigpanda",
@@ -60,6 +61,12 @@ impl Describe for Settings {
 
     fn selectors(&self) -> &'static [Field] {
         SYSTEM.selectors
+    }
+
+    /// The platform allows 5 requests a second (docs/platforms/bigpanda.md#request); this is a little
+    /// longer than a fifth of a second, since requests take different times to arrive.
+    fn spacing(&self) -> Duration {
+        Duration::from_millis(220)
     }
 
     fn passes_unknown(&self) -> Option<String> {
@@ -100,9 +107,8 @@ impl Platform for Settings {
         &'a self,
         session: &'a Session,
     ) -> Result<Self::Ready<'a>, Vec<Problem>> {
-        let pace = Pace::default();
-        match FirstLook::take(self, session, &pace).await {
-            Ok(first) => Ok(Readable { settings: self, session, pace, first }),
+        match FirstLook::take(self, session).await {
+            Ok(first) => Ok(Readable { settings: self, session, first }),
             Err(problem) if problem.cause == Cause::Denied => Err(vec![problem.help(DENIED)]),
             Err(problem) => Err(vec![problem]),
         }
@@ -123,7 +129,6 @@ const DENIED: &str = "the token must be a User API key whose role has the permis
 pub(super) struct Readable<'a> {
     settings: &'a Settings,
     session: &'a Session,
-    pace: Pace,
     first: FirstLook,
 }
 
@@ -153,6 +158,6 @@ impl Prepared for Readable<'_> {
     }
 
     async fn collect(self) -> Outcome {
-        collect::outcome(self.settings, self.session, &self.pace, self.first).await
+        collect::outcome(self.settings, self.session, self.first).await
     }
 }

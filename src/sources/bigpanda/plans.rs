@@ -12,11 +12,11 @@ use super::event::Traits;
 use super::kind::{Action, Kind};
 use super::object::{Fields, moment};
 use super::settings::Settings;
-use super::walk::{List, ListError, PER_PAGE, Pace};
+use super::walk::{List, PER_PAGE};
 use super::weigh;
 use super::wire;
 use crate::evidence::Window;
-use crate::finding::{Finding, Fingerprint, Identity, Problem};
+use crate::finding::{Cause, Finding, Fingerprint, Identity, Problem};
 use crate::http::Call;
 use crate::sources::Session;
 use crate::text;
@@ -44,9 +44,9 @@ pub(super) struct Plan {
     in_force: bool,
 }
 
-fn list<'a>(session: &'a Session, pace: &'a Pace) -> List<'a> {
+fn list(session: &Session) -> List<'_> {
     let is_row = |fields: Fields<'_>| fields.has("id") && fields.has("maintenance_key");
-    List { session, pace, title: TITLE, is_row, supplementary: true }
+    List { session, title: TITLE, is_row, supplementary: true }
 }
 
 fn request(session: &Session, page: u64, per_page: u64) -> Call<'_> {
@@ -59,11 +59,11 @@ fn request(session: &Session, page: u64, per_page: u64) -> Call<'_> {
 }
 
 /// Tries whether the plans can be read.
-pub(super) async fn access(session: &Session, pace: &Pace) -> Access {
-    match list(session, pace).try_look(request(session, 1, 1)).await {
+pub(super) async fn access(session: &Session) -> Access {
+    match list(session).look(request(session, 1, 1)).await {
         Ok(_) => Access::Granted,
-        Err(ListError::Denied(problem)) => Access::Denied(advised(problem)),
-        Err(ListError::Failed(problem)) => Access::Failed(advised(problem)),
+        Err(problem) if problem.cause == Cause::Denied => Access::Denied(advised(problem)),
+        Err(problem) => Access::Failed(advised(problem)),
     }
 }
 
@@ -71,18 +71,11 @@ pub(super) async fn access(session: &Session, pace: &Pace) -> Access {
 ///
 /// # Errors
 /// If the list cannot be read, or not with this token.
-pub(super) async fn in_force(
-    session: &Session,
-    pace: &Pace,
-    now: DateTime<Utc>,
-) -> Result<Vec<Plan>, ListError> {
-    let plans = list(session, pace)
+pub(super) async fn in_force(session: &Session, now: DateTime<Utc>) -> Result<Vec<Plan>, Problem> {
+    let mut plans = list(session)
         .rows(|page| request(session, page, PER_PAGE), |row| Plan::read(&row, now), 0)
-        .await;
-    let mut plans = plans.map_err(|error| match error {
-        ListError::Denied(problem) => ListError::Denied(advised(problem)),
-        ListError::Failed(problem) => ListError::Failed(advised(problem)),
-    })?;
+        .await
+        .map_err(advised)?;
     // A platform that ignores the filter sends plans that are over.
     plans.retain(|plan| plan.in_force);
     Ok(plans)

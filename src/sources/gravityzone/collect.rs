@@ -12,7 +12,7 @@ use super::walk;
 use super::words::Status;
 use crate::evidence::{self, Outcome, Part};
 use crate::finding::{Cause, Problem, Severity};
-use crate::page;
+use crate::page::{self, ReadError};
 use crate::selection::Demand;
 use crate::sources::Session;
 use crate::text;
@@ -152,13 +152,8 @@ impl<'a> Collection<'a> {
 
     /// Reads failed checks, once more if they changed meanwhile.
     async fn read_failures(&mut self) -> Result<(), Problem> {
-        let mut read = self.read_failures_once().await;
-        if read.as_ref().is_err_and(page::has_moved) {
-            (self.findings, self.shared) = (Findings::default(), Shared::default());
-            self.failed.clear();
-            read = self.read_failures_once().await;
-        }
-        let total = read.inspect_err(|problem| {
+        let read = page::settled(async || self.read_failures_once().await).await;
+        let total = read.map_err(ReadError::problem).inspect_err(|problem| {
             self.part.findings = evidence::Findings::counted(problem.clone());
         })?;
         if self.statuses.is_none() {
@@ -169,7 +164,9 @@ impl<'a> Collection<'a> {
 
     /// Severities are compared here and not by the platform, whose filter does not see that a
     /// severity was lowered.
-    async fn read_failures_once(&mut self) -> Result<u64, Problem> {
+    async fn read_failures_once(&mut self) -> Result<u64, ReadError> {
+        (self.findings, self.shared) = (Findings::default(), Shared::default());
+        self.failed.clear();
         let query = self.scope.clone().results(false).statuses(self.statuses.clone());
         let Self { session, page_limit, shared, findings, failed, severities, .. } = self;
         let is_read = |severity: Severity| {

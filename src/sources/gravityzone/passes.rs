@@ -10,6 +10,7 @@ use super::walk;
 use super::words::SEVERITIES;
 use crate::evidence::SelectionCount;
 use crate::finding::{Problem, Severity, Subject};
+use crate::page::ReadError;
 use crate::selection::{Demand, Field, Need, Selection};
 
 impl Collection<'_> {
@@ -129,7 +130,7 @@ impl Collection<'_> {
         let read = walk::rows(self.session, &query, self.page_limit, doing, |row| {
             counter.add(shared, row)
         });
-        let total = read.await?;
+        let total = read.await.map_err(ReadError::problem)?;
         counter.finish(&self.shared, &self.findings, &mut self.part.counts);
         let expected = if beyond { self.part.looked_at() } else { self.passed };
         if total != expected {

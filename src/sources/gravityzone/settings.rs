@@ -18,7 +18,7 @@ use crate::text;
 
 /// Checks in one page. The bounds and the default are those of the predecessor
 /// (docs/platforms/gravityzone.md#pages).
-type PageLimit = crate::sources::PageLimit<500>;
+type PageLimit = crate::sources::PageLimit<1000>;
 
 settings! {
     /// The settings of a GravityZone source.
@@ -336,7 +336,7 @@ mod tests {
     fn defaults_are_those_of_the_documentation() {
         let settings = read(json!({})).unwrap();
         assert_eq!(settings.auth_header, AuthHeader(HeaderName::from_static("x-api-key")));
-        assert_eq!(settings.page_limit(), 500);
+        assert_eq!(settings.page_limit(), 1000);
         assert_eq!(settings.filters.scope(), Query::default());
         assert_eq!(settings.filters.passes_unknown(), None);
     }

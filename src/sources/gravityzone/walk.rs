@@ -4,12 +4,12 @@ use super::query::{Fault, Query};
 use super::wire::{Page, Record, Row};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, HttpError};
-use crate::page::Walk;
+use crate::page::{self, At, By, List, Next, ReadError, Walk};
 use crate::sources::Session;
 use crate::text;
 
 /// Is called with every check. What it refuses makes the walk fail.
-pub trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
+pub(super) trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
 impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> RowVisitor for F {}
 
 /// How many checks match a query, from a page of one. `visit` is called with that check.
@@ -22,16 +22,14 @@ pub(super) async fn total(
     visit: impl RowVisitor,
 ) -> Result<u64, Problem> {
     let answer = query.request(&session.http, 1).send().await.map_err(problem)?;
-    let mut reader = Reader::new(&session.name, query, 1);
-    let page = answer.json().map_err(problem)?;
-    reader.page(&page, visit)?;
-    if page.links.next.is_none() {
-        reader.walk.end()?;
-    }
+    let mut walk = walk(&session.name, 1);
+    let page: Page<'_> = answer.json().map_err(problem)?;
+    let stated = read_page(query, &mut walk, &page, visit).map_err(ReadError::problem)?;
+    walk.page(stated).map_err(ReadError::problem)?;
     let total = page.meta.total;
     if page.data.is_empty() && total > 0 {
         let what = format!("{total} checks were announced, but the page has none");
-        return Err(reader.walk.problem(Cause::Contradictory, what));
+        return Err(walk.problem(Cause::Contradictory, what));
     }
     Ok(total)
 }
@@ -47,96 +45,88 @@ pub(super) async fn rows(
     page_limit: u64,
     doing: &str,
     mut visit: impl RowVisitor,
-) -> Result<u64, Problem> {
-    let mut reader = Reader::new(&session.name, query, page_limit);
-    session.progress.status(&session.name, doing, "");
-    let mut answer = query.request(&session.http, page_limit).send().await.map_err(problem)?;
-    while let Some(next) = reader.answer(&answer, &mut visit)? {
-        session.progress.status(&session.name, doing, &reader.walk.progress());
-        // The link is followed as given. The cursor has the filters in it, and is ignored next to
-        // other parameters.
-        answer = session.http.follow(&next).map_err(problem)?.send().await.map_err(problem)?;
-    }
-    reader.walk.end()?;
-    Ok(reader.walk.rows())
+) -> Result<u64, ReadError> {
+    let mut walk = walk(&session.name, page_limit);
+    let showing = |at: &str| session.progress.status(&session.name, doing, at);
+    showing("");
+    let ask = async |at: At| {
+        let call = match at {
+            // The link is followed as given. The cursor has the filters in it, and is ignored next
+            // to other parameters.
+            At::Link(next) => session.http.follow(&next),
+            _ => Ok(query.request(&session.http, page_limit)),
+        };
+        call.map_err(problem)?.send().await.map_err(problem)
+    };
+    let read = |walk: &mut Walk, answer: Answer| {
+        let page = answer.json().map_err(problem)?;
+        read_page(query, walk, &page, &mut visit)
+    };
+    page::read(&mut walk, ask, read, showing).await?;
+    Ok(walk.rows())
 }
 
 fn problem(error: HttpError) -> Problem {
     error.problem()
 }
 
-/// Reads the pages of one walk.
-pub struct Reader<'a> {
-    query: &'a Query,
-    walk: Walk,
+fn walk(source: &str, page_limit: u64) -> Walk {
+    Walk::new(List::new(format!("{source}: /cspm/checks"), By::Link, page_limit))
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(source: &str, query: &'a Query, page_limit: u64) -> Self {
-        Self { query, walk: Walk::new(format!("{source}: /cspm/checks"), page_limit) }
+/// Reads the checks of one page.
+///
+/// # Errors
+/// If a record cannot be used, or the page does not state how the list goes on.
+fn read_page(
+    query: &Query,
+    walk: &mut Walk,
+    page: &Page<'_>,
+    mut visit: impl RowVisitor,
+) -> Result<page::Page, ReadError> {
+    for (at, record) in page.data.iter().enumerate() {
+        read_record(query, walk, record, &mut visit)
+            .map_err(|fault| located(walk, &fault, at, record))?;
     }
-
-    /// Reads one page; returns the link to the next one.
-    fn answer(
-        &mut self,
-        answer: &Answer,
-        visit: impl RowVisitor,
-    ) -> Result<Option<String>, Problem> {
-        let page = answer.json().map_err(problem)?;
-        self.page(&page, visit)?;
-        Ok(page.links.next.map(|next| next.0.into_owned()))
-    }
-
-    /// Reads one page.
-    ///
-    /// # Errors
-    /// If it does not fit the pages before it, or holds a record that cannot be used.
-    pub fn page(&mut self, page: &Page<'_>, mut visit: impl RowVisitor) -> Result<(), Problem> {
-        // Records first: a placeholder also makes the sums wrong, and is the better explanation.
-        for (at, record) in page.data.iter().enumerate() {
-            self.record(record, &mut visit).map_err(|fault| self.located(&fault, at, record))?;
-        }
-        let next = page.links.next.as_ref().map(|next| &*next.0);
-        if next.is_some_and(str::is_empty) {
+    let next = match &page.links.next {
+        Some(next) if next.0.is_empty() => {
             let what = "`links.next` is empty; it should be a link or null";
-            return Err(self.walk.problem(Cause::Protocol, what));
+            return Err(walk.problem(Cause::Protocol, what).into());
         }
-        self.walk.page(page.data.len() as u64, page.meta.total, next)?;
-        self.elapsed(page)
-    }
-
-    /// `meta.elapsed` is the number of checks sent so far. Rows are counted in any case, so it may be
-    /// missing except on the last page, where it proves that the list is complete.
-    fn elapsed(&self, page: &Page<'_>) -> Result<(), Problem> {
-        match (page.meta.elapsed, &page.links.next) {
-            (Some(elapsed), _) => self.walk.sent(elapsed),
-            (None, Some(_)) => Ok(()),
-            (None, None) => {
-                Err(self.walk.problem(Cause::Protocol, "the last page has no `meta.elapsed`"))
-            }
+        Some(next) => Next::Link(next.0.clone().into_owned()),
+        // `meta.elapsed` is the number of checks sent so far. Rows are counted in any case, so it
+        // may be missing except on the last page, where it proves that the list is complete.
+        None if page.meta.elapsed.is_none() => {
+            let what = "the last page has no `meta.elapsed`";
+            return Err(walk.problem(Cause::Protocol, what).into());
         }
-    }
+        None => Next::End,
+    };
+    Ok(page::Page { total: Some(page.meta.total), sent: page.meta.elapsed, next })
+}
 
-    fn record(&mut self, record: &Record<'_>, visit: &mut impl RowVisitor) -> Result<(), Fault> {
-        let row = record.row()?;
-        if !self.walk.is_new(row.id) {
-            let what = "is repeated, so it would count twice";
-            return Err(Fault::new(Cause::Contradictory, what));
-        }
-        self.query.admits(&row)?;
-        visit(&row)
+fn read_record(
+    query: &Query,
+    walk: &mut Walk,
+    record: &Record<'_>,
+    visit: &mut impl RowVisitor,
+) -> Result<(), Fault> {
+    let row = record.row()?;
+    if !walk.is_new(row.id) {
+        let what = "is repeated, so it would count twice";
+        return Err(Fault::new(Cause::Contradictory, what));
     }
+    query.admits(&row)?;
+    visit(&row)
+}
 
-    fn located(&self, fault: &Fault, at: usize, record: &Record<'_>) -> Problem {
-        let id = record
-            .id()
-            .map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
-        let Fault { cause, what } = fault;
-        let page = self.walk.next_page();
-        self.walk
-            .problem(*cause, format!("page {page}, data[{at}]{id} {what}"))
-            .help("run the gate again; if this persists, report it to the platform's support")
-    }
+fn located(walk: &Walk, fault: &Fault, at: usize, record: &Record<'_>) -> Problem {
+    let id =
+        record.id().map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
+    let Fault { cause, what } = fault;
+    let page = walk.next_page();
+    walk.problem(*cause, format!("page {page}, data[{at}]{id} {what}"))
+        .help("run the gate again; if this persists, report it to the platform's support")
 }
 
 #[cfg(test)]
@@ -155,12 +145,13 @@ mod tests {
     /// Reads the pages as one walk over failed checks.
     fn read(query: &Query, pages: &[String]) -> Result<u64, Problem> {
         let query = query.clone().results(false);
-        let mut reader = Reader::new("gravityzone", &query, 2);
+        let mut walk = walk("gravityzone", 2);
         for text in pages {
-            reader.page(&serde_json::from_str(text).unwrap(), |_| Ok(()))?;
+            let page = serde_json::from_str(text).unwrap();
+            let stated = read_page(&query, &mut walk, &page, |_| Ok(()));
+            stated.and_then(|page| walk.page(page)).map_err(ReadError::problem)?;
         }
-        reader.walk.end()?;
-        Ok(reader.walk.rows())
+        Ok(walk.rows())
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Exchange {
             credentials: Credentials::Fixed(Auth::None),
             headers: HeaderMap::new(),
             timeout: self.timeout,
+            spacing: Duration::ZERO,
             tls: &self.tls,
         };
         let http = Rc::new(Http::new(setup, stop.clone(), Rc::clone(progress))?);

@@ -135,7 +135,7 @@ const ROWS: &[Row] = &[
         name: "`skip` is ignored",
         bigid: r#"{"paging": "offset", "resolved": 200}"#,
         code: 3,
-        says: &["ignore `skip`", "set `paging: offset`"],
+        says: &["ignores `skip`", "set `paging: offset`"],
         ..ROW
     },
     Row {
@@ -159,7 +159,7 @@ const ROWS: &[Row] = &[
         name: "no total, and `skip` is ignored",
         bigid: r#"{"omit_total": true, "paging": "offset"}"#,
         code: 3,
-        says: &["ignore `skip`"],
+        says: &["ignores `skip`"],
         ..ROW
     },
     Row {
@@ -641,7 +641,7 @@ fn run(origin: &str, row: &Row) -> Ended {
         key => format!("    {key}\n"),
     };
     let policy = format!(
-        "version: 1\nsources:\n  bigid:\n    url: {origin}\n{settings}gates:\n  - {{id: cases, source: bigid, {}}}\n",
+        "version: 1\nsources:\n  bigid:\n    url: {origin}\n    page_limit: 100\n{settings}gates:\n  - {{id: cases, source: bigid, {}}}\n",
         row.gate
     );
     folder.write("compliance-gate.yaml", &policy);
@@ -676,4 +676,28 @@ fn a_large_estate_is_read_by_filter_and_a_small_one_as_a_whole() {
     run(&platform.origin, &ROW).exits(0);
     // The preflight, then 899 cases, and their ids once more.
     assert_eq!(platform.count("all-cases"), 1 + 9 + 9, "{:#?}", platform.requests());
+}
+
+#[test]
+fn pages_are_as_large_as_the_platform_accepts() {
+    let accepts = |most: u64| {
+        format!(
+            r#"{{"bigid": {{"resolved": 243, "largest_page": {most}, "refuses_larger_pages": true}}}}"#
+        )
+    };
+    // 250 cases in one page; a page that is refused, three pages of 100, and their ids once more.
+    for (most, requests) in [(1000, 1), (100, 1 + 3 + 3)] {
+        let platform = Platform::of(&accepts(most));
+        let folder = Folder::new();
+        let policy = format!(
+            "version: 1\nsources:\n  bigid:\n    url: {}\ngates:\n  - {{id: a, source: bigid, {}}}\n",
+            format_args!("{}/api/v1", platform.origin),
+            ROW.gate
+        );
+        folder.write("compliance-gate.yaml", &policy);
+        let mut command = folder.command(&["run"]);
+        command.env("BIGID_TOKEN", "token-of-bigid");
+        Ended::wait(command).exits(0);
+        assert_eq!(platform.count("all-cases") - 1, requests, "{:#?}", platform.requests());
+    }
 }

@@ -56,6 +56,7 @@ impl Desk {
             credentials: source.credentials(token, &stop, &progress).unwrap(),
             headers: source.headers(),
             timeout: connection.request_timeout,
+            spacing: Duration::ZERO,
             tls: &compliance_gate::http::Tls::default(),
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();

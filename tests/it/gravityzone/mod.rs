@@ -82,9 +82,9 @@ async fn a_policy_that_only_limits_failures_downloads_no_passes() {
         ]
     );
     assert!(collected.outcome.simulated);
-    // The preflight, the total, 1,636 failures in pages of 500, and the total of passes.
-    assert_eq!(collected.requests.len(), 1 + 1 + 4 + 1, "{:#?}", collected.requests);
-    assert_eq!(collected.outcome.requests, 7);
+    // The preflight, the total, 1,636 failures in pages of 1,000, and the total of passes.
+    assert_eq!(collected.requests.len(), 1 + 1 + 2 + 1, "{:#?}", collected.requests);
+    assert_eq!(collected.outcome.requests, 5);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_pass_rate_of_everything_takes_no_further_request() {
     let collected = collect(estate(), json!({}), &[passes(&all)]).await;
     let part = sound(&collected);
     assert_eq!(part.counts.of(&all), Some(Count { passed: Some(30_817 - 1636), failed: 1636 }));
-    assert_eq!(collected.requests.len(), 7);
+    assert_eq!(collected.requests.len(), 5);
 }
 
 #[tokio::test]
@@ -156,8 +156,8 @@ async fn passes_of_a_severity_are_right_whether_or_not_the_filter_knows_them() {
     for known in [true, false] {
         let scenario = json!({"severities_match_passes": known});
         let collected = collect(scenario, json!({}), &[passes(&selection)]).await;
-        let rows = collected.requests.iter().filter(|r| r.contains("page_limit=500")).count();
-        assert_eq!(rows, if known { 1 } else { 4 }, "{:#?}", collected.requests);
+        let rows = collected.requests.iter().filter(|r| r.contains("page_limit=1000")).count();
+        assert_eq!(rows, if known { 1 } else { 3 }, "{:#?}", collected.requests);
         counts.push(sound(&collected).counts.of(&selection).unwrap());
     }
     assert_eq!(counts[0], counts[1]);
@@ -196,8 +196,8 @@ async fn a_failure_proves_existence_and_a_typo_is_looked_for_once() {
     let typo = words(&[(Field::Framework, &["nist-sp-800-53-r55"])]);
     let collected = collect(json!({}), json!({}), &[existence(&typo)]).await;
     assert_eq!(sound(&collected).counts.of(&typo), Some(Count::ZERO));
-    // A total of zero, and three pages of passes to be sure.
-    assert_eq!(collected.requests.len(), 4 + 1 + 3);
+    // A total of zero, and two pages of passes to be sure.
+    assert_eq!(collected.requests.len(), 4 + 1 + 2);
 }
 
 #[tokio::test]

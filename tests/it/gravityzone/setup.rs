@@ -96,6 +96,7 @@ async fn run(
         credentials: source.credentials(token, &stop, &progress).unwrap(),
         headers: source.headers(),
         timeout: connection.request_timeout,
+        spacing: Duration::ZERO,
         tls: &compliance_gate::http::Tls::default(),
     };
     let run = Session {

@@ -154,6 +154,7 @@ impl Gate<'_> {
             credentials: settings.credentials(token, &stop, &progress).unwrap(),
             headers: settings.headers(),
             timeout: connection.request_timeout,
+            spacing: Duration::ZERO,
             tls: &compliance_gate::http::Tls::default(),
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();

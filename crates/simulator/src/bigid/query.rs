@@ -34,11 +34,15 @@ impl Listing {
             Paging::Skip => number("skip")?,
             Paging::Offset => number("offset")?,
         };
+        let limit = number("limit")?.unwrap_or(PAGE);
+        if settings.refuses_larger_pages && limit > settings.largest_page {
+            return Err(format!("limit is larger than {}", settings.largest_page));
+        }
         let filter = given("filter").filter(|_| !settings.ignore_filter);
         let fields = given("fields").filter(|_| !settings.ignore_fields);
         Ok(Self {
             from: from.unwrap_or(0),
-            limit: number("limit")?.unwrap_or(PAGE).min(settings.largest_page),
+            limit: limit.min(settings.largest_page),
             total: given("requireTotalCount") == Some("true"),
             filter: match filter {
                 Some(text) => conditions(text, settings.encoding)?,

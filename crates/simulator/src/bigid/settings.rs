@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub paging: Paging,
     /// The most cases in a page, whatever is asked for.
     pub largest_page: usize,
+    /// Whether a request for a larger page is refused; otherwise it is answered with fewer cases.
+    pub refuses_larger_pages: bool,
     /// The encoding of the parameters `filter`, `fields` and `sort`; another one is not understood.
     pub encoding: Encoding,
     /// Whether `filter` has no effect.
@@ -164,6 +166,7 @@ impl Default for Settings {
             undocumented: Vec::new(),
             paging: Paging::default(),
             largest_page: 1000,
+            refuses_larger_pages: false,
             encoding: Encoding::default(),
             ignore_filter: false,
             ignore_fields: false,
