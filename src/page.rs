@@ -28,7 +28,7 @@ pub(crate) struct List {
     /// The longest list that is read.
     pub most_rows: u64,
     pub repeats: Repeats,
-    pub identity: Identity,
+    pub key: RowKey,
     /// Whether a page shorter than the first is the last one, where nothing states the end.
     pub short_page_ends: bool,
 }
@@ -43,7 +43,7 @@ impl List {
             page_size: page_size.max(1),
             most_rows: MOST_ROWS,
             repeats: Repeats::CountOnce,
-            identity: Identity::Id,
+            key: RowKey::Id,
             short_page_ends: false,
         }
     }
@@ -71,7 +71,7 @@ pub(crate) enum Repeats {
 
 /// What rows are recognised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum RowKey {
     /// An id: on one page too, two rows with the same one are one row.
     Id,
     /// Everything in it: two equal rows of one page are two rows.

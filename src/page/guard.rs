@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use super::{At, By, Identity, List, Next, Page, ReadError, Repeats};
+use super::{At, By, List, Next, Page, ReadError, Repeats, RowKey};
 use crate::finding::{Cause, Problem};
 use crate::text;
 
@@ -132,9 +132,9 @@ impl Walk {
         let length = here.hashes.len() as u64;
         self.pages += 1;
         self.arrived += length;
-        self.rows += match self.list.identity {
-            Identity::Id => here.new.len() as u64,
-            Identity::Content => here.fresh,
+        self.rows += match self.list.key {
+            RowKey::Id => here.new.len() as u64,
+            RowKey::Content => here.fresh,
         };
         let is_first = self.pages == 1;
         if is_first && length > 0 {

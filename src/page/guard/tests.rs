@@ -135,7 +135,7 @@ fn numbered_pages_end_with_their_total_or_without_rows() {
 
 #[test]
 fn a_list_without_totals_and_ids_ends_with_a_short_page() {
-    let bare = || List { short_page_ends: true, identity: Identity::Content, ..list() };
+    let bare = || List { short_page_ends: true, key: RowKey::Content, ..list() };
     for (pages, expected) in [
         // The first page could be short because of a limit of the platform, so it never ends it.
         (&[(&[1, 2][..], None), (&[3, 4], None), (&[5], None)][..], (5, "end")),

@@ -10,7 +10,7 @@ use super::object::Fields;
 use super::wire::{self, Page};
 use crate::finding::{Cause, Fingerprint, Problem};
 use crate::http::{Answer, Call};
-use crate::page::{self, At, By, Identity, Next, ReadError, Walk};
+use crate::page::{self, At, By, Next, ReadError, RowKey, Walk};
 use crate::sources::Session;
 use crate::text;
 
@@ -90,7 +90,7 @@ impl<'a> List<'a> {
         let mut walk = Walk::new(page::List {
             most_rows: MOST_ROWS,
             // Entries have no id.
-            identity: Identity::Content,
+            key: RowKey::Content,
             short_page_ends: true,
             ..page::List::new(self.name(), By::Number("page"), PER_PAGE)
         });
