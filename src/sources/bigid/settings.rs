@@ -28,7 +28,7 @@ settings! {
         /// How the token is sent in the `Authorization` header.
         #[serde(default)]
         auth_scheme: Scheme,
-        /// Cases in one page, 1 to 1000. Default: 100.
+        /// Cases in one page, 1 to 1000. Default: 1000.
         #[serde(default)]
         page_limit: PageLimit,
         /// The parameter for the beginning of a page.

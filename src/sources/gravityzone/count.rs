@@ -82,7 +82,7 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub(super) fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
+    pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
         let key = shared.key(row)?;
         let counts =
             row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));

@@ -47,7 +47,7 @@ impl Findings {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub(super) fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<Key, Fault> {
+    pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<Key, Fault> {
         let key = shared.key(row)?;
         let status = row.status.map(|word| self.status(word));
         let facets = self.facets(row);

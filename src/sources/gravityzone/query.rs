@@ -111,7 +111,7 @@ impl Query {
     /// # Errors
     /// If it does not match by result, severity or status. Ids and names are not compared, since the
     /// documentation does not say which of the two a filter takes.
-    pub(super) fn admits(&self, row: &Row<'_>) -> Result<(), Fault> {
+    pub fn admits(&self, row: &Row<'_>) -> Result<(), Fault> {
         let refuse = |field: &str, has: &str| {
             let has = text::one_line(has, 60);
             Err(Fault::new(

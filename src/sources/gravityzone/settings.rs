@@ -30,7 +30,7 @@ settings! {
         /// Which checks are fetched.
         #[serde(default)]
         filters: Filters,
-        /// Checks in one page, 1 to 1000. Default: 500.
+        /// Checks in one page, 1 to 1000. Default: 1000.
         #[serde(default)]
         page_limit: PageLimit,
     }

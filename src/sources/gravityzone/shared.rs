@@ -54,7 +54,7 @@ impl Shared {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub(super) fn key(&mut self, row: &Row<'_>) -> Result<Key, Fault> {
+    pub fn key(&mut self, row: &Row<'_>) -> Result<Key, Fault> {
         let (rule, controls) = self.rule(row)?;
         let account = row.scan_name.map(|name| {
             self.pair.clear();

@@ -9,7 +9,7 @@ use crate::sources::Session;
 use crate::text;
 
 /// Is called with every check. What it refuses makes the walk fail.
-pub(super) trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
+pub trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
 impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> RowVisitor for F {}
 
 /// How many checks match a query, from a page of one. `visit` is called with that check.
@@ -22,14 +22,13 @@ pub(super) async fn total(
     visit: impl RowVisitor,
 ) -> Result<u64, Problem> {
     let answer = query.request(&session.http, 1).send().await.map_err(problem)?;
-    let mut walk = walk(&session.name, 1);
+    let mut reader = Reader::new(&session.name, query, 1);
     let page: Page<'_> = answer.json().map_err(problem)?;
-    let stated = read_page(query, &mut walk, &page, visit).map_err(ReadError::problem)?;
-    walk.page(stated).map_err(ReadError::problem)?;
+    reader.page(&page, visit)?;
     let total = page.meta.total;
     if page.data.is_empty() && total > 0 {
         let what = format!("{total} checks were announced, but the page has none");
-        return Err(walk.problem(Cause::Contradictory, what));
+        return Err(reader.walk.problem(Cause::Contradictory, what));
     }
     Ok(total)
 }
@@ -46,7 +45,7 @@ pub(super) async fn rows(
     doing: &str,
     mut visit: impl RowVisitor,
 ) -> Result<u64, ReadError> {
-    let mut walk = walk(&session.name, page_limit);
+    let Reader { mut walk, .. } = Reader::new(&session.name, query, page_limit);
     let showing = |at: &str| session.progress.status(&session.name, doing, at);
     showing("");
     let ask = async |at: At| {
@@ -70,8 +69,28 @@ fn problem(error: HttpError) -> Problem {
     error.problem()
 }
 
-fn walk(source: &str, page_limit: u64) -> Walk {
-    Walk::new(List::new(format!("{source}: /cspm/checks"), By::Link, page_limit))
+/// Reads pages that arrived already.
+pub struct Reader<'a> {
+    query: &'a Query,
+    walk: Walk,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(source: &str, query: &'a Query, page_limit: u64) -> Self {
+        let list = List::new(format!("{source}: /cspm/checks"), By::Link, page_limit);
+        Self { query, walk: Walk::new(list) }
+    }
+
+    /// Reads one page.
+    ///
+    /// # Errors
+    /// If it does not fit the pages before it, or holds a record that cannot be used.
+    pub fn page(&mut self, page: &Page<'_>, visit: impl RowVisitor) -> Result<(), Problem> {
+        read_page(self.query, &mut self.walk, page, visit)
+            .and_then(|stated| self.walk.page(stated))
+            .map_err(ReadError::problem)
+            .map(|_| ())
+    }
 }
 
 /// Reads the checks of one page.
@@ -145,13 +164,11 @@ mod tests {
     /// Reads the pages as one walk over failed checks.
     fn read(query: &Query, pages: &[String]) -> Result<u64, Problem> {
         let query = query.clone().results(false);
-        let mut walk = walk("gravityzone", 2);
+        let mut reader = Reader::new("gravityzone", &query, 2);
         for text in pages {
-            let page = serde_json::from_str(text).unwrap();
-            let stated = read_page(&query, &mut walk, &page, |_| Ok(()));
-            stated.and_then(|page| walk.page(page)).map_err(ReadError::problem)?;
+            reader.page(&serde_json::from_str(text).unwrap(), |_| Ok(()))?;
         }
-        Ok(walk.rows())
+        Ok(reader.walk.rows())
     }
 
     #[test]

@@ -16,38 +16,38 @@ use crate::{json, text};
 
 /// One page.
 #[derive(Deserialize)]
-pub(super) struct Page<'a> {
+pub struct Page<'a> {
     #[serde(borrow)]
-    pub(super) data: Vec<Record<'a>>,
+    pub data: Vec<Record<'a>>,
     #[serde(borrow)]
-    pub(super) links: Links<'a>,
-    pub(super) meta: Meta,
+    pub links: Links<'a>,
+    pub meta: Meta,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Links<'a> {
+pub struct Links<'a> {
     /// Null on the last page.
     #[serde(borrow)]
-    pub(super) next: Option<Text<'a>>,
+    pub next: Option<Text<'a>>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
-pub(super) struct Meta {
+pub struct Meta {
     /// Checks in the whole answer.
-    pub(super) total: u64,
+    pub total: u64,
     /// Checks shown so far, this page's included. Not a time.
-    pub(super) elapsed: Option<u64>,
+    pub elapsed: Option<u64>,
 }
 
 /// A text of the page. (`Option<Cow<str>>` would always copy.)
 #[derive(Deserialize)]
 #[serde(transparent)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// A check as it was sent. The documentation has `{"...": "..."}` for some, so every field is
 /// optional here.
 #[derive(Deserialize)]
-pub(super) struct Record<'a> {
+pub struct Record<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
@@ -130,7 +130,7 @@ struct RelatedMeta<'a> {
 
 /// A check with everything it must have. Empty texts count as absent.
 #[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
+pub struct Row<'a> {
     pub id: &'a str,
     pub passed: bool,
     /// As it is on the platform now. An undocumented word, or none, is `Unknown`.
@@ -159,14 +159,14 @@ pub(super) struct Row<'a> {
 }
 
 /// A control and its framework, both as slugs (docs/platforms/gravityzone.md#checks).
-pub(super) struct NamedControl<'a> {
+pub struct NamedControl<'a> {
     pub framework: Cow<'a, str>,
     pub id: Cow<'a, str>,
 }
 
 impl Record<'_> {
     /// The record's id, if it has one, to name it by.
-    pub(super) fn id(&self) -> Option<&str> {
+    pub fn id(&self) -> Option<&str> {
         given(self.id.as_ref())
     }
 
@@ -174,7 +174,7 @@ impl Record<'_> {
     ///
     /// # Errors
     /// What it lacks. Such a record is never skipped, since it could be a failed check.
-    pub(super) fn row(&self) -> Result<Row<'_>, Fault> {
+    pub fn row(&self) -> Result<Row<'_>, Fault> {
         let id = need(self.id(), "id")?;
         if need(given(self.kind.as_ref()), "type")? != "check" {
             return Err(Fault::protocol("is not of type `check`"));
@@ -222,7 +222,7 @@ impl<'a> Row<'a> {
     /// The severity that counts: of a failed check the higher one. Lowering a severity on the
     /// platform must not take a check out of a gate. A passed check of an unknown severity must not
     /// count as one of the worst, so it has none.
-    pub(super) fn counted_severity(&self) -> Severity {
+    pub fn counted_severity(&self) -> Severity {
         match self.severity {
             severity if !self.passed => {
                 self.original_severity.map_or(severity, |original| original.max(severity))
@@ -233,13 +233,13 @@ impl<'a> Row<'a> {
     }
 
     /// What the rule is about, at length.
-    pub(super) fn description(&self) -> Option<Cow<'a, str>> {
+    pub fn description(&self) -> Option<Cow<'a, str>> {
         let text: Text<'a> = json::from_raw(self.description?).ok()?;
         (!text.0.trim().is_empty()).then_some(text.0)
     }
 
     /// The list of controls as it was sent.
-    pub(super) fn controls_text(&self) -> &'a str {
+    pub fn controls_text(&self) -> &'a str {
         self.controls.get()
     }
 
@@ -247,7 +247,7 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// If one of them lacks its id or framework: a selector could miss what it hides.
-    pub(super) fn controls(&self) -> Result<Vec<NamedControl<'a>>, Fault> {
+    pub fn controls(&self) -> Result<Vec<NamedControl<'a>>, Fault> {
         const FIELD: &str = "relationships.controls.data";
         let related: Vec<Related<'a>> = json::from_raw(self.controls)
             .map_err(|error| Fault::protocol(format!("has an unreadable `{FIELD}`: {error}")))?;
