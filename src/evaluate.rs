@@ -16,6 +16,7 @@ mod accepting;
 mod counting;
 mod meaning;
 mod reliance;
+mod scope;
 
 pub use acceptances::Usage;
 use accepting::Accepting;
@@ -91,6 +92,10 @@ pub struct Ruling<'a> {
     pub summed: Vec<String>,
     /// What a reader should know about what the gate counts.
     pub notes: Vec<String>,
+    /// Failed checks that `except` takes out of the gate, by account.
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// What makes the verdict "warned", and is no reason for or against the gate.
+    pub warnings: Vec<String>,
     /// What is counted; `None` where the evidence has several units.
     pub unit: Option<Unit>,
     /// Failed checks that match in evidence whose one shortcoming, its age, is forgiven.
@@ -200,6 +205,7 @@ pub fn decide<'a>(
     let acceptances = acceptances::usage(&policy.accept, &rulings, now.date_naive());
     let mut warnings = accounts_without_results(policy, evidence);
     warnings.extend(acceptances::warnings(policy, evidence, &acceptances, now.date_naive()));
+    warnings.extend(rulings.iter().flat_map(|ruling| ruling.warnings.iter().cloned()));
     let warned = (!warnings.is_empty()).then_some(Verdict::Warned);
     let all_off = acceptances::all_off(&policy.gates, &policy.accept, now.date_naive());
     let invalid = all_off.is_some().then_some(Verdict::Invalid);

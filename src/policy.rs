@@ -141,7 +141,7 @@ impl Gate {
 
     /// Which checks it speaks of, failed or passed, however severe.
     pub fn identity(&self) -> Selection {
-        self.selection.only(Field::is_identity)
+        self.selection.only(Field::is_identity).without_except()
     }
 
     /// Whether it must know how many checks passed.
@@ -171,6 +171,13 @@ impl Gate {
             .collect()
     }
 
+    /// What `except` leaves of the checks that it speaks of, if it has one.
+    pub fn left(&self) -> Option<Selection> {
+        let left = self.selection.only(|field| field.is_identity() || field == Field::Severity);
+        let left = Selection { severity: None, ..left };
+        (!left.except.is_empty()).then_some(left)
+    }
+
     /// Whether it may pass although nothing was evaluated.
     pub fn allows_nothing(&self) -> bool {
         self.limits.min_evaluated == Some(0)
@@ -179,9 +186,9 @@ impl Gate {
     fn demands(&self) -> impl Iterator<Item = Demand> {
         let passes =
             self.needs_passes().then(|| Demand { selection: self.of_passes(), need: Need::Passes });
-        let words = if self.allows_nothing() { Vec::new() } else { self.words() };
-        let existence =
-            words.into_iter().map(|(_, _, selection)| Demand { selection, need: Need::Existence });
+        let words = self.words().into_iter().map(|(_, _, selection)| selection);
+        let existence = words.chain(self.left()).filter(|_| !self.allows_nothing());
+        let existence = existence.map(|selection| Demand { selection, need: Need::Existence });
         passes.into_iter().chain(existence)
     }
 }

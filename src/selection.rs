@@ -11,9 +11,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::finding::{Account, Control, Finding, Severity, Subject};
+use crate::finding::{Account, Control, Finding, NOT_APPLICABLE, Severity, Subject};
 
 mod exact;
+mod except;
+mod stated;
+
+pub use except::Exclusion;
 
 /// A property that a selector can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -155,6 +159,16 @@ impl Pattern {
         })
     }
 
+    /// Whether every text matches.
+    pub fn is_all(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
+    /// Whether this word is written, in any case.
+    fn is_word(&self, word: &str) -> bool {
+        self.0.eq_ignore_ascii_case(word)
+    }
+
     /// Whether a text matches exactly: for what is forgiven.
     pub fn matches_exactly(&self, text: &str) -> bool {
         self.meets(text, |wanted, given| wanted == given)
@@ -212,17 +226,47 @@ pub struct Selection {
     pub severity: Option<BTreeSet<Severity>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub older_than: Option<Duration>,
+    /// What is out of scope, passed and failed alike: all that any of these covers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Exclusion>,
 }
 
 impl Selection {
-    /// The fields it asks for.
+    /// The fields that decide what is selected.
     pub fn fields(&self) -> BTreeSet<Field> {
         let severity = self.severity.as_ref().map(|_| Field::Severity);
         let older_than = self.older_than.map(|_| Field::OlderThan);
-        self.words.keys().copied().chain(severity).chain(older_than).collect()
+        let except = self.except.iter().flat_map(Exclusion::fields);
+        self.words.keys().copied().chain(severity).chain(older_than).chain(except).collect()
     }
 
-    /// The same selection with only those fields for which `keep` holds.
+    /// The same selection with nothing out of scope.
+    #[must_use]
+    pub fn without_except(&self) -> Self {
+        Self { except: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether a finding is out of scope.
+    pub fn excludes(&self, finding: &Finding) -> bool {
+        self.except.iter().any(|except| except.covers(finding))
+    }
+
+    /// Whether a check of a subject is out of scope. `resource` and `scan_group`: id and name.
+    pub fn excludes_check(
+        &self,
+        subject: &Subject,
+        resource: [Option<&str>; 2],
+        scan_group: Option<[Option<&str>; 2]>,
+    ) -> bool {
+        self.except.iter().any(|except| except.covers_check(subject, Some(resource), scan_group))
+    }
+
+    fn excludes_subject(&self, subject: &Subject) -> bool {
+        self.except.iter().any(|except| except.covers_subject(subject))
+    }
+
+    /// The same selection with only those fields for which `keep` holds. What is out of scope by
+    /// another field stays in.
     #[must_use]
     pub fn only(&self, keep: impl Fn(Field) -> bool) -> Self {
         Self {
@@ -234,6 +278,12 @@ impl Selection {
                 .collect(),
             severity: self.severity.clone().filter(|_| keep(Field::Severity)),
             older_than: self.older_than.filter(|_| keep(Field::OlderThan)),
+            except: self
+                .except
+                .iter()
+                .filter(|except| except.fields().into_iter().all(&keep))
+                .cloned()
+                .collect(),
         }
     }
 
@@ -252,13 +302,13 @@ impl Selection {
     /// subject states it. Says nothing of the fields that only a single finding has (resource,
     /// status, actor, age).
     pub fn matches(&self, subject: &Subject) -> bool {
-        self.matches_subject(subject, Unstated::DoesNotMatch)
+        self.matches_subject(subject, Unstated::DoesNotMatch) && !self.excludes_subject(subject)
     }
 
     /// Whether failed checks of this subject may be within the selection: what the platform should
     /// state and did not could be anything.
     pub fn may_match(&self, subject: &Subject) -> bool {
-        self.matches_subject(subject, Unstated::Matches)
+        self.matches_subject(subject, Unstated::Matches) && !self.excludes_subject(subject)
     }
 
     /// Whether a resource is within the selection, by its id or its name.
@@ -299,6 +349,7 @@ impl Selection {
         self.matches(&finding.subject)
             && self.word(Field::Resource, &resource, Unstated::DoesNotMatch)
             && self.word(Field::ScanGroup, &group, Unstated::DoesNotMatch)
+            && !self.excludes(finding)
     }
 
     /// The fields that the selection asks for and a finding does not state.
@@ -325,7 +376,7 @@ impl Selection {
             | Field::ScanGroup => facet(finding, *field).next().is_some(),
             Field::OlderThan => finding.since().is_some(),
         };
-        self.fields().into_iter().filter(|field| !is_stated(field)).collect()
+        self.without_except().fields().into_iter().filter(|field| !is_stated(field)).collect()
     }
 
     fn matches_subject(&self, subject: &Subject, unstated: Unstated) -> bool {
@@ -373,8 +424,13 @@ impl Selection {
     fn word(&self, field: Field, given: &[Option<&str>], unstated: Unstated) -> bool {
         self.words.get(&field).is_none_or(|patterns| {
             let is_stated = given.iter().any(Option::is_some);
+            // What a check rightly lacks is no text that a pattern could be like.
+            let matches = |pattern: &Pattern, text: &str| match text {
+                NOT_APPLICABLE => pattern.is_word(NOT_APPLICABLE) || pattern.is_word("*"),
+                text => pattern.matches(text),
+            };
             (!is_stated && unstated == Unstated::Matches)
-                || given.iter().flatten().any(|text| patterns.iter().any(|p| p.matches(text)))
+                || given.iter().flatten().any(|text| patterns.iter().any(|p| matches(p, text)))
         })
     }
 }
@@ -387,23 +443,33 @@ fn facet(finding: &Finding, field: Field) -> impl Iterator<Item = &str> {
 /// A short form for people: `severity critical or high, rule cloud_scan/aws/*`.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if let Some(severities) = &self.severity {
-            let words: Vec<_> = severities.iter().rev().map(|severity| severity.word()).collect();
-            parts.push(format!("severity {}", words.join(" or ")));
-        }
-        for (field, patterns) in &self.words {
-            let words: Vec<_> = patterns.iter().map(Pattern::as_str).collect();
-            parts.push(format!("{field} {}", words.join(" or ")));
-        }
-        if let Some(age) = self.older_than {
-            parts.push(format!("older than {}", humantime::format_duration(age)));
-        }
-        if parts.is_empty() {
-            return f.write_str("everything");
-        }
-        f.write_str(&parts.join(", "))
+        write_words(f, self.severity.as_ref(), &self.words, self.older_than)?;
+        self.except.iter().try_for_each(|except| write!(f, ", except {except}"))
     }
+}
+
+fn write_words(
+    f: &mut fmt::Formatter<'_>,
+    severity: Option<&BTreeSet<Severity>>,
+    words: &BTreeMap<Field, Vec<Pattern>>,
+    older_than: Option<Duration>,
+) -> fmt::Result {
+    let mut parts = Vec::new();
+    if let Some(severities) = severity {
+        let words: Vec<_> = severities.iter().rev().map(|severity| severity.word()).collect();
+        parts.push(format!("severity {}", words.join(" or ")));
+    }
+    for (field, patterns) in words {
+        let words: Vec<_> = patterns.iter().map(Pattern::as_str).collect();
+        parts.push(format!("{field} {}", words.join(" or ")));
+    }
+    if let Some(age) = older_than {
+        parts.push(format!("older than {}", humantime::format_duration(age)));
+    }
+    if parts.is_empty() {
+        return f.write_str("everything");
+    }
+    f.write_str(&parts.join(", "))
 }
 
 /// What the policy needs from one source, so that nothing more is downloaded.

@@ -8,10 +8,10 @@ use serde::de::{Deserializer, IgnoredAny};
 
 use super::accept::AcceptEntry;
 use super::node::{Mark, Node};
-use super::reader::{Located, Reader};
+use super::reader::{Located, Maps, Reader};
 use super::requires::Requires;
 use super::slips::{self, Wanted};
-use super::values::{Line, Link, Reports, Severities, Share, Version, Words};
+use super::values::{Line, Link, Reports, Severities, Share, StatedSeverities, Version, Words};
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::policy::{Level, Mode};
 use crate::selection::{Field, Pattern};
@@ -295,6 +295,9 @@ selecting! {
         /// Only what the platform has known for at least this long.
         #[serde(default)]
         pub older_than: Option<Located<Period>>,
+        /// Checks that are out of scope, passed and failed alike: one map, or a list of maps.
+        #[serde(default)]
+        pub except: Option<Located<Maps<ExceptEntry>>>,
         /// The most failed checks allowed; 0 means none.
         #[serde(default)]
         pub max: Option<u64>,
@@ -307,7 +310,38 @@ selecting! {
     }
 }
 
+selecting! {
+    /// Checks that are out of scope: all keys of the map must match. What a platform does not state
+    /// matches only the word `unknown`.
+    struct ExceptEntry {
+        /// A severity, a list, or a comparison in quotes: `">= high"`, `"<= low"`.
+        #[serde(default)]
+        pub severity: Option<Located<StatedSeverities>>,
+    }
+}
+
+impl ExceptEntry {
+    /// All fields that are given, with their places.
+    pub(super) fn asked(&self) -> Vec<(Field, Mark)> {
+        let severity = self.severity.as_ref().map(|severity| (Field::Severity, severity.mark));
+        places(&self.selectors()).chain(severity).collect()
+    }
+}
+
+/// The text selectors that are given, with their places.
+fn places(
+    selectors: &[(Field, &Option<Located<Words>>)],
+) -> impl Iterator<Item = (Field, Mark)> + use<> {
+    let given = selectors.iter().filter_map(|(field, words)| Some((*field, words.as_ref()?.mark)));
+    given.collect::<Vec<_>>().into_iter()
+}
+
 impl GateEntry {
+    /// What is out of scope, map by map.
+    pub(super) fn exceptions(&self) -> &[ExceptEntry] {
+        self.except.as_ref().map_or(&[], |except| &except.value.0)
+    }
+
     /// The words of a text selector; empty if it is not given.
     pub(super) fn words(&self, field: Field) -> Vec<Pattern> {
         let given = self.selectors().into_iter().find(|(other, _)| *other == field);
@@ -319,13 +353,9 @@ impl GateEntry {
 
     /// All selectors that are given, with their places.
     pub(super) fn asked(&self) -> Vec<(Field, Mark)> {
-        let words = self
-            .selectors()
-            .into_iter()
-            .filter_map(|(field, words)| words.as_ref().map(|words| (field, words.mark)));
         let severity = self.severity.as_ref().map(|severity| (Field::Severity, severity.mark));
         let older_than = self.older_than.as_ref().map(|age| (Field::OlderThan, age.mark));
-        words.chain(severity).chain(older_than).collect()
+        places(&self.selectors()).chain(severity).chain(older_than).collect()
     }
 }
 

@@ -54,6 +54,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     }
 }
 
+/// One map, or a list of maps.
+#[derive(Clone, Debug)]
+pub(super) struct Maps<T>(pub Vec<T>);
+
+const MAPS: &str = "a map, or a list of maps";
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maps<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+            type Value = Maps<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(MAPS)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Maps<T>, A::Error> {
+                let mut maps = Vec::new();
+                while let Some(map) = list.next_element()? {
+                    maps.push(map);
+                }
+                Ok(Maps(maps))
+            }
+        }
+        deserializer.deserialize_tuple_struct(MAPS, 1, Each(PhantomData))
+    }
+}
+
 /// Reads the nodes of one file and keeps what is wrong with them.
 pub(super) struct Reader<'s> {
     text: &'s str,
@@ -357,6 +385,10 @@ impl<'de> Deserializer<'de> for De<'de> {
     ) -> Result<V::Value, Error> {
         match name {
             LOCATED => visitor.visit_seq(Parts { de: self, next: 0 }),
+            MAPS if self.node.is_map() => {
+                visitor.visit_seq(Items { de: self, items: std::slice::from_ref(self.node).iter() })
+            }
+            MAPS if !matches!(self.node.value, Value::List(_)) => Err(self.wrong(Wanted::Map)),
             _ => self.deserialize_seq(visitor),
         }
     }

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::accept::{Cap, UpstreamWord};
 use super::file::{ByName, Environments, EvidenceEntry, File, GateEntry};
-use super::reader::Located;
+use super::reader::{Located, Maps};
 use super::requires::Requires;
-use super::values::{Day, Line, Link, Reports, Severities, Share, Version, Word};
+use super::values::{Day, Line, Link, Reports, Severities, Share, StatedSeverities, Version, Word};
 use crate::acceptance::Upstream;
 use crate::finding::Severity;
 use crate::policy::Mode;
@@ -71,6 +71,17 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for Maps<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMore_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+    }
+}
+
 written_as!(Line => String);
 
 schema_of! {
@@ -113,6 +124,13 @@ schema_of! {
                 {"type": "array", "items": {"enum": words}, "minItems": 1}
             ]
         })
+    };
+    StatedSeverities, "StatedSeverities", |_| {
+        let named = Severity::NAMED.map(Severity::word);
+        let words: Vec<_> = named.iter().chain([&Severity::Unknown.word()]).copied().collect();
+        let compared = format!("^[<>]=\\s*({})$", named.join("|"));
+        let one = json_schema!({"anyOf": [{"enum": words}, {"type": "string", "pattern": compared}]});
+        json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
     };
     Reports, "Reports", |_| {
         let path = json_schema!({"type": "string", "minLength": 1});

@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for Word {
         }
         if word.starts_with('!') {
             return Err(de::Error::custom(format!(
-                "`{word}`: selectors cannot be negated; list the words you mean"
+                "`{word}`: a selector cannot be negated; take what is out of scope out with `except`"
             )));
         }
         Ok(Self(Pattern::new(word)))
@@ -113,6 +113,32 @@ impl<'de> Deserialize<'de> for Severities {
             .map(|word| severity_word(word).map(|word| word.0))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+}
+
+/// Severities of what is out of scope. One that the platform does not state is only among them if
+/// `unknown` is written.
+#[derive(Clone, Debug)]
+pub(super) struct StatedSeverities(pub BTreeSet<Severity>);
+
+impl<'de> Deserialize<'de> for StatedSeverities {
+    fn deserialize<D: Deserializer<'de>>(severity: D) -> Result<Self, D::Error> {
+        let OneOrMore(words) = OneOrMore::<String>::deserialize(severity)?;
+        let mut severities = BTreeSet::new();
+        for word in &words {
+            if word == Severity::Unknown.word() {
+                severities.insert(Severity::Unknown);
+            } else if let Some(least) = word.strip_prefix(">=") {
+                let SeverityWord(least) = severity_word(least.trim())?;
+                severities.extend(Severity::NAMED.into_iter().filter(|s| *s >= least));
+            } else if let Some(most) = word.strip_prefix("<=") {
+                let SeverityWord(most) = severity_word(most.trim())?;
+                severities.extend(Severity::NAMED.into_iter().filter(|s| *s <= most));
+            } else {
+                severities.insert(severity_word(word)?.0);
+            }
+        }
+        Ok(Self(severities))
     }
 }
 

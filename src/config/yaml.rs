@@ -180,8 +180,8 @@ impl<'d> Builder<'d> {
                 mark,
                 format!(
                     "an unquoted `!` begins a YAML tag, and tags such as `{}` have no meaning \
-                     here; write the value in quotes (a selector cannot be negated: list the \
-                     words you mean)",
+                     here; write the value in quotes (a selector cannot be negated: use \
+                     `except`)",
                     tag.original()
                 ),
             ));

@@ -43,11 +43,15 @@ impl<'a> Accepting<'a> {
             let entries = entries.iter().filter(|entry| entry.is_for(&gate.id));
             entries.filter(|entry| entry.grounds.standing(today) == wanted).collect()
         };
+        let of_any_severity = Selection {
+            except: gate.selection.except.clone(),
+            ..gate.selection.only(|field| field != Field::Severity)
+        };
         Self {
             gate,
             in_force: standing(Standing::InForce),
             lapsed: standing(Standing::Lapsed),
-            of_any_severity: gate.selection.only(|field| field != Field::Severity),
+            of_any_severity,
             now,
         }
     }

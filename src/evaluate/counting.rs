@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::accepting::{Accepting, Belonging, Divided};
 use super::meaning::Meaning;
 use super::reliance::shortcomings;
+use super::scope::OutOfScope;
 use super::{Breach, Ruling, State};
 use crate::acceptance::{Acceptance, Grounds};
 use crate::evidence::{Count, Findings, Outcome, Part, Unit};
@@ -29,6 +30,7 @@ pub(super) struct Counting<'a> {
     matched: Known<Count>,
     /// What the evidence shows of the gate's words.
     meaning: Meaning<'a>,
+    out_of_scope: OutOfScope<'a>,
     /// How many of the findings do not state a field that the gate selects by.
     unstated: BTreeMap<Field, u64>,
     problems: Vec<Problem>,
@@ -67,6 +69,7 @@ impl<'a> Counting<'a> {
             only_counted: false,
             matched: Known::Sum(Count::ZERO),
             meaning: Meaning::of(gate),
+            out_of_scope: OutOfScope::of(gate, now),
             unstated: BTreeMap::new(),
             problems: Vec::new(),
             excuses: Vec::new(),
@@ -120,6 +123,7 @@ impl<'a> Counting<'a> {
             problems.into_iter().for_each(|problem| self.doubt(problem, source, part.as_of));
             return;
         }
+        self.problems.extend(self.out_of_scope.look(source, part));
         self.summed.push(name);
         self.count_failed(part);
         self.count_passed(part);
@@ -265,6 +269,8 @@ impl<'a> Counting<'a> {
             summed: self.summed,
             unit,
             notes,
+            warnings: self.out_of_scope.warnings(),
+            out_of_scope: self.out_of_scope.into_failures(),
         }
     }
 

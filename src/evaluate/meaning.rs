@@ -13,6 +13,8 @@ use crate::text;
 pub(super) struct Meaning<'a> {
     gate: &'a Gate,
     words: Vec<Word>,
+    /// What `except` leaves, where there is one.
+    left: Option<(Selection, Sight)>,
     /// Words that exist in the evidence, by the field of a gate's word, for suggestions.
     known: BTreeSet<(Field, String)>,
     /// Sources that know passed checks, and whether anything in them matches.
@@ -52,6 +54,7 @@ impl<'a> Meaning<'a> {
         Self {
             gate,
             words: gate.words().into_iter().map(word).collect(),
+            left: gate.left().map(|left| (left, Sight::Nothing)),
             known: BTreeSet::new(),
             sources: Vec::new(),
             may_be_empty: false,
@@ -60,6 +63,9 @@ impl<'a> Meaning<'a> {
 
     /// Looks for the words in a part of a source.
     pub(super) fn look(&mut self, source: &str, part: &Part) {
+        if let Some((selection, seen)) = &mut self.left {
+            *seen = (*seen).max(sight(selection, part));
+        }
         let mut best = Sight::Nothing;
         for word in &mut self.words {
             let sight = sight(&word.selection, part);
@@ -85,6 +91,37 @@ impl<'a> Meaning<'a> {
     }
 
     pub(super) fn finish(&self) -> Meant {
+        let mut meant = self.of_words();
+        if meant.problems.is_empty() && !self.gate.allows_nothing() && !self.sources.is_empty() {
+            meant.problems.extend(self.nothing_left());
+        }
+        meant
+    }
+
+    /// The problem of an `except` that leaves nothing.
+    fn nothing_left(&self) -> Option<Problem> {
+        let (left, seen) = self.left.as_ref()?;
+        let id = &self.gate.id;
+        match seen {
+            Sight::Something => None,
+            Sight::Nothing => Some(
+                Problem::new(
+                    Cause::Empty,
+                    format!("gate `{id}`: nothing that was evaluated matches {left}"),
+                )
+                .help(
+                    "`except` leaves nothing; correct it, or set `min_evaluated: 0` on the gate if \
+                     there may be nothing",
+                ),
+            ),
+            Sight::Unknown => Some(Problem::new(
+                Cause::Incomplete,
+                format!("gate `{id}`: the evidence does not show whether anything matches {left}"),
+            )),
+        }
+    }
+
+    fn of_words(&self) -> Meant {
         let mut meant = Meant::default();
         if self.words.is_empty() {
             return meant;

@@ -251,6 +251,18 @@ pub(super) fn term(grounds: &Grounds, standing: Standing) -> String {
     }
 }
 
+/// How many failed checks are out of scope, and of which accounts.
+pub(super) fn out_of_scope(ruling: &Ruling<'_>) -> Option<String> {
+    let failures: u64 = ruling.out_of_scope.values().sum();
+    let accounts = ruling.out_of_scope.iter().map(|(account, count)| {
+        format!("{} of {}", text::thousands(*count), text::one_line(account, 80))
+    });
+    (failures > 0).then(|| {
+        let noun = text::count(failures, ruling.noun());
+        format!("{noun} out of scope by `except`: {}", text::listed(accounts, ", ", 5))
+    })
+}
+
 /// A resource and where it is.
 pub(crate) fn resource(finding: &Finding) -> String {
     let id = finding.resource();

@@ -4,7 +4,7 @@
 //! `schemas/report.schema.json`, which a test keeps true.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::digest;
@@ -15,7 +15,7 @@ use crate::evaluate::{Breach, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
 use crate::policy::Mode;
-use crate::selection::{Field, Pattern, Selection};
+use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::text::safe;
 
 mod v1;
@@ -67,6 +67,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
         link: gate.link.as_deref().map(safe),
         sources: all_safe(&gate.sources),
         selection: selection(&gate.selection),
+        except: gate.selection.except.iter().map(exclusion).collect(),
         limits: v1::Limits {
             max: gate.limits.max,
             min_pass_rate: gate.limits.min_pass_rate.map(|rate| rate.to_string()),
@@ -84,6 +85,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             failed: ruling.failed,
             passed: ruling.passed,
             failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
+            out_of_scope: ruling.out_of_scope.iter().map(|(a, n)| (safe(a), *n)).collect(),
         },
         breaches: ruling.breaches.iter().map(|one| breach(one, ruling.noun())).collect(),
         troubles: ruling.problems.iter().map(problem).collect(),
@@ -121,20 +123,34 @@ fn acceptance<'a>(one: &'a AcceptanceView<'a>) -> v1::Acceptance<'a> {
     }
 }
 
-/// The selectors as a policy has them.
-fn selection(selection: &Selection) -> BTreeMap<&'static str, Vec<Cow<'_, str>>> {
-    let mut selectors: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (field, patterns) in &selection.words {
-        let words = patterns.iter().map(Pattern::as_str).map(safe);
-        selectors.insert(field.word(), words.collect());
-    }
-    if let Some(severities) = &selection.severity {
-        let words = severities.iter().rev().map(|severity| severity.word().into());
-        selectors.insert(Field::Severity.word(), words.collect());
-    }
+/// Selectors as a policy has them.
+type Selectors<'a> = BTreeMap<&'static str, Vec<Cow<'a, str>>>;
+
+fn selection(selection: &Selection) -> Selectors<'_> {
+    let mut selectors = written(&selection.words, selection.severity.as_ref());
     if let Some(age) = selection.older_than {
         let age = humantime::format_duration(age).to_string();
         selectors.insert(Field::OlderThan.word(), vec![age.into()]);
+    }
+    selectors
+}
+
+fn exclusion(except: &Exclusion) -> Selectors<'_> {
+    written(&except.words, except.severity.as_ref())
+}
+
+fn written<'a>(
+    words: &'a BTreeMap<Field, Vec<Pattern>>,
+    severity: Option<&BTreeSet<Severity>>,
+) -> Selectors<'a> {
+    let mut selectors = Selectors::new();
+    for (field, patterns) in words {
+        let words = patterns.iter().map(Pattern::as_str).map(safe);
+        selectors.insert(field.word(), words.collect());
+    }
+    if let Some(severities) = severity {
+        let words = severities.iter().rev().map(|severity| severity.word().into());
+        selectors.insert(Field::Severity.word(), words.collect());
     }
     selectors
 }

@@ -274,6 +274,7 @@ impl<'a> GateView<'a> {
                 .chain(forgiven)
                 .chain(digest::accepted(ruling))
                 .chain(only_counted)
+                .chain(digest::out_of_scope(ruling))
                 .chain(ruling.notes.iter().map(|note| text::one_line(note, 400)))
                 .collect(),
         }

@@ -1,6 +1,6 @@
 //! Makes evidence of lines, one after the other.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::finding::{
     Subject, Waiver, WaiverKind,
 };
 use crate::policy::Document;
-use crate::selection::{Field, Pattern, Selection};
+use crate::selection::{Exclusion, Field, Pattern, Selection};
 
 /// Room for this many findings at most is made before they are read: the line of a part says how
 /// many there are, and may be wrong.
@@ -302,14 +302,23 @@ fn job(line: line::Job<'_>) -> Job {
 }
 
 fn selection(line: line::Selection<'_>) -> Selection {
-    let words = line.words.into_iter().map(|(field, words)| {
-        (field, words.into_iter().map(|word| Pattern::new(word.into_owned())).collect())
-    });
+    let except = line
+        .except
+        .into_iter()
+        .map(|except| Exclusion { words: words(except.words), severity: except.severity });
     Selection {
-        words: words.collect(),
+        words: words(line.words),
         severity: line.severity,
         older_than: line.older_than.map(Duration::from_secs),
+        except: except.collect(),
     }
+}
+
+fn words(words: BTreeMap<Field, Vec<line::Text<'_>>>) -> BTreeMap<Field, Vec<Pattern>> {
+    let patterns = |words: Vec<line::Text<'_>>| {
+        words.into_iter().map(|word| Pattern::new(word.into_owned())).collect()
+    };
+    words.into_iter().map(|(field, words)| (field, patterns(words))).collect()
 }
 
 fn decided(line: line::Decision<'_>) -> Decided {

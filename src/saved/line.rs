@@ -363,6 +363,19 @@ pub(super) struct Selection<'a> {
     /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older_than: Option<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Exclusion<'a>>,
+}
+
+/// Checks that are out of scope.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exclusion<'a> {
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub words: BTreeMap<Field, Vec<Text<'a>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<BTreeSet<Severity>>,
 }
 
 /// A file that the policy was read from. Its text follows.

@@ -1,6 +1,6 @@
 //! Writes evidence as lines.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use super::{Decided, hexadecimal};
 use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof};
 use crate::finding::{Account, Finding, Identity, Problem, Rule, Subject};
 use crate::policy::Document;
-use crate::selection::{Pattern, Selection};
+use crate::selection::{Field, Pattern, Selection};
 
 /// Pieces of documents are this long at most, so that no line is too long to be read.
 const MOST_BYTES_OF_TEXT: usize = 64 << 10;
@@ -239,14 +239,24 @@ fn finding(finding: &Finding, subject: usize) -> line::Finding<'_> {
 }
 
 fn selection(selection: &Selection) -> line::Selection<'_> {
-    let words = selection.words.iter().map(|(field, patterns)| {
-        (*field, patterns.iter().map(Pattern::as_str).map(Into::into).collect())
+    let except = selection.except.iter().map(|except| line::Exclusion {
+        words: words(&except.words),
+        severity: except.severity.clone(),
     });
     line::Selection {
-        words: words.collect(),
+        words: words(&selection.words),
         severity: selection.severity.clone(),
         older_than: selection.older_than.map(|age| age.as_secs()),
+        except: except.collect(),
     }
+}
+
+fn words(words: &BTreeMap<Field, Vec<Pattern>>) -> BTreeMap<Field, Vec<line::Text<'_>>> {
+    let mut texts = BTreeMap::new();
+    for (field, patterns) in words {
+        texts.insert(*field, patterns.iter().map(Pattern::as_str).map(Into::into).collect());
+    }
+    texts
 }
 
 fn decision(decided: &Decided) -> line::Decision<'_> {

@@ -22,6 +22,7 @@ mod patterns;
 mod policy_commands;
 mod policy_file;
 mod reports;
+mod scope;
 mod simulator;
 mod sysdig;
 mod transport;

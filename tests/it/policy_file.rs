@@ -41,8 +41,8 @@ fn gate_keys() -> String {
     let fields = Field::ALL.iter().filter(|field| !own.contains(field));
     let selectors: Vec<_> = fields.map(|field| field.word()).collect();
     format!(
-        "id, source, level, description, owner, link, severity, older_than, max, min_pass_rate, \
-         min_evaluated, {}",
+        "id, source, level, description, owner, link, severity, older_than, except, max, \
+         min_pass_rate, min_evaluated, {}",
         selectors.join(", ")
     )
 }
@@ -61,13 +61,12 @@ fn slips_of_yaml_are_answered_with_what_to_write() {
         "max: 160",
         "max: 1, status: !open",
         &["11:54: an unquoted `!` begins a YAML tag, and tags such as `!open` have no meaning \
-           here; write the value in quotes (a selector cannot be negated: list the words you \
-           mean)"],
+           here; write the value in quotes (a selector cannot be negated: use `except`)"],
     );
     said(
         "max: 160",
         "max: 1, rule: \"!x\"",
-        &["11:52: `!x`: selectors cannot be negated; list the words you mean"],
+        &["11:52: `!x`: a selector cannot be negated; take what is out of scope out with `except`"],
     );
     said(
         "[baseline_security]",

@@ -1,13 +1,15 @@
 //! One gate, checked against the sources that it names.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::file::{GateEntry, Sources};
+use crate::config::file::{ExceptEntry, GateEntry, Sources};
 use crate::config::node::Mark;
 use crate::config::reader::Located;
+use crate::config::values::Words;
 use crate::policy::{Gate, Limits};
-use crate::selection::{Field, Pattern, Selection};
+use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::sources::{Reads, Source};
 use crate::text;
 
@@ -54,6 +56,7 @@ pub(super) fn checked(
             check_selectors(gate, name, source.value.as_ref(), diagnostics);
         }
     }
+    check_except(gate, diagnostics);
     let notes = check_reads(gate, &named, sources, diagnostics);
     Gate {
         id: id.clone(),
@@ -81,10 +84,47 @@ fn check_id(id: &Located<String>, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(Diagnostic::at(id.mark, wrong));
 }
 
+/// What is out of scope must leave something.
+fn check_except(gate: &GateEntry, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(except) = &gate.except else { return };
+    let takes_all = |entry: &ExceptEntry| {
+        let words = entry.selectors().into_iter().filter_map(|(_, words)| words.as_ref());
+        let is_all = |words: &Located<Words>| words.value.0.iter().any(|word| word.0.is_all());
+        entry.severity.is_none() && words.into_iter().all(is_all)
+    };
+    if except.value.0.is_empty() || except.value.0.iter().any(takes_all) {
+        let id = &gate.id.value;
+        diagnostics.push(Diagnostic::at(
+            except.mark,
+            format!(
+                "gate `{id}`: `except` leaves nothing, so the gate would always pass; name what is \
+                 out of scope, such as `except: {{account: \"sandbox*\"}}`"
+            ),
+        ));
+    }
+}
+
 /// What the selectors mean, with the platforms' own words for what the vendor calls otherwise.
 fn selection(gate: &GateEntry, named: &[String], sources: &Sources) -> Selection {
+    let except = gate.exceptions().iter().map(|except| Exclusion {
+        words: words(except.selectors(), named, sources),
+        severity: except.severity.as_ref().map(|severity| severity.value.0.clone()),
+    });
+    Selection {
+        words: words(gate.selectors(), named, sources),
+        severity: gate.severity.as_ref().map(|severity| severity.value.0.clone()),
+        older_than: gate.older_than.as_ref().map(|age| age.value.0),
+        except: except.collect(),
+    }
+}
+
+fn words<const N: usize>(
+    selectors: [(Field, &Option<Located<Words>>); N],
+    named: &[String],
+    sources: &Sources,
+) -> BTreeMap<Field, Vec<Pattern>> {
     let sources = || named.iter().filter_map(|name| sources.get(name)?.as_ref());
-    let words = gate.selectors().into_iter().filter_map(|(field, words)| {
+    let given = selectors.into_iter().filter_map(|(field, words)| {
         let words = words.as_ref()?.value.0.iter().map(|word| word.0.clone());
         let meant = |word: Pattern| {
             let meant = sources().flat_map(|source| source.value.meant(field, word.as_str()));
@@ -93,11 +133,7 @@ fn selection(gate: &GateEntry, named: &[String], sources: &Sources) -> Selection
         };
         Some((field, words.flat_map(meant).collect()))
     });
-    Selection {
-        words: words.collect(),
-        severity: gate.severity.as_ref().map(|severity| severity.value.0.clone()),
-        older_than: gate.older_than.as_ref().map(|age| age.value.0),
-    }
+    given.collect()
 }
 
 /// Only what the system can report may be asked of it.
@@ -108,7 +144,8 @@ fn check_selectors(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let id = &gate.id.value;
-    for (field, mark) in gate.asked() {
+    let except = gate.exceptions().iter().flat_map(ExceptEntry::asked);
+    for (field, mark) in gate.asked().into_iter().chain(except) {
         check_field(id, field, mark, name, source, diagnostics);
         if gate.min_pass_rate.is_some() && !field.is_of_passes() {
             diagnostics.push(Diagnostic::at(
@@ -120,7 +157,10 @@ fn check_selectors(
             ));
         }
     }
-    check_words(gate, name, source, diagnostics);
+    check_words(gate, &gate.selectors(), name, source, diagnostics);
+    for except in gate.exceptions() {
+        check_words(gate, &except.selectors(), name, source, diagnostics);
+    }
     let wants_passes = gate
         .min_pass_rate
         .as_ref()
@@ -159,12 +199,18 @@ fn check_field(
 }
 
 /// A word that can never be met is a typo.
-fn check_words(gate: &GateEntry, name: &str, source: &Source, diagnostics: &mut Vec<Diagnostic>) {
-    for (field, words) in gate.selectors() {
-        let (Some(words), Some(known)) = (words, source.vocabulary(field)) else { continue };
+fn check_words(
+    gate: &GateEntry,
+    selectors: &[(Field, &Option<Located<Words>>)],
+    name: &str,
+    source: &Source,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for (field, words) in selectors {
+        let (Some(words), Some(known)) = (words, source.vocabulary(*field)) else { continue };
         let is_met = |pattern: &Pattern| known.iter().any(|word| pattern.matches(word));
         let unmet = words.value.0.iter().filter(|word| {
-            let meant = source.meant(field, word.0.as_str());
+            let meant = source.meant(*field, word.0.as_str());
             !is_met(&word.0) && !meant.into_iter().map(Pattern::new).any(|meant| is_met(&meant))
         });
         for word in unmet {

@@ -90,6 +90,8 @@ pub(super) struct Gate<'a> {
     pub sources: Vec<Cow<'a, str>>,
     /// The selectors and their words. Empty: all checks.
     pub selection: BTreeMap<&'static str, Vec<Cow<'a, str>>>,
+    /// What is out of scope: all that any of these selects.
+    pub except: Vec<BTreeMap<&'static str, Vec<Cow<'a, str>>>>,
     pub limits: Limits,
     /// The policy file, from the root of its repository.
     pub file: Cow<'a, str>,
@@ -98,7 +100,7 @@ pub(super) struct Gate<'a> {
     pub state: State,
     /// Whether this gate alone stops the pipeline, or would in mode `enforce`.
     pub blocks: bool,
-    pub observed: Observed,
+    pub observed: Observed<'a>,
     /// The limits that do not hold.
     pub breaches: Vec<Breach>,
     /// Why it could not be decided, or not on all evidence.
@@ -199,12 +201,14 @@ pub(super) enum State {
 /// What a gate counted, over all valid evidence.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Observed {
+pub(super) struct Observed<'a> {
     pub failed: u64,
     /// Where the gate needs to know.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<u64>,
     pub failed_by_severity: BTreeMap<&'static str, u64>,
+    /// Failed checks that `except` takes out of scope, by account.
+    pub out_of_scope: BTreeMap<Cow<'a, str>, u64>,
 }
 
 #[derive(Serialize)]

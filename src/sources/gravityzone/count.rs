@@ -64,9 +64,9 @@ impl<'a> Counter<'a> {
         failed: HashMap<Key, u64>,
     ) -> Self {
         let needs_own = |demand: &&Demand| {
-            let words = &demand.selection.words;
-            words.contains_key(&Field::Resource)
-                || words.contains_key(&Field::ScanGroup)
+            let fields = demand.selection.fields();
+            fields.contains(&Field::Resource)
+                || fields.contains(&Field::ScanGroup)
                 || (filtered && demand.need == Need::Existence)
         };
         let exact = |demand| Exact { demand, passed: 0, any: 0 };
@@ -98,8 +98,15 @@ impl<'a> Counter<'a> {
         for at in &passed.exact {
             let Some(exact) = exact.get_mut(*at) else { continue };
             let selection = &exact.demand.selection;
+            let resource = [row.resource_id, row.resource_name];
+            let group = [row.scan_group_id, row.scan_group_name];
+            let is_excluded = || {
+                let subject = shared.subject(key);
+                selection.excludes_check(&subject, resource, Some(group))
+            };
             if selection.matches_resource(row.resource_id, row.resource_name)
                 && selection.matches_scan_group(row.scan_group_id, row.scan_group_name)
+                && (selection.except.is_empty() || !is_excluded())
             {
                 exact.passed += u64::from(counts);
                 exact.any += 1;

@@ -24,6 +24,9 @@ pub(super) fn method(
     scope: &Query,
     limit: Option<&BTreeSet<Severity>>,
 ) -> Method {
+    if !selection.except.is_empty() {
+        return Method::Rows;
+    }
     let mut query = scope.clone();
     for (field, patterns) in &selection.words {
         let filter = match field {

@@ -32,7 +32,9 @@ impl<'a> Counted<'a> {
     /// Whether it is about this check.
     pub(super) fn matches(&self, subject: &Subject, id: Option<&str>, name: Option<&str>) -> bool {
         let selection = &self.demand.selection;
-        selection.matches(subject) && selection.matches_resource(id, name)
+        selection.matches(subject)
+            && selection.matches_resource(id, name)
+            && !selection.excludes_check(subject, [id, name], None)
     }
 
     pub(super) fn add(&mut self, passed: bool) {

@@ -26,7 +26,7 @@ fn it_tells_the_decision_and_what_it_rests_on() {
     assert_eq!(gate["limits"], json!({"max": 0}));
     assert_eq!(
         gate["observed"],
-        json!({"failed": 12, "failed_by_severity": {"critical": 2, "high": 10}})
+        json!({"failed": 12, "failed_by_severity": {"critical": 2, "high": 10}, "out_of_scope": {}})
     );
     assert_eq!(gate["breaches"][0]["limit"], "max");
     assert_eq!(report["gates"][2]["limits"], json!({"min_pass_rate": "72.5%"}));

@@ -135,6 +135,7 @@ impl<'a> Reader<'a> {
             let name = resource.resource_name.as_ref().and_then(|name| some(&name.0));
             let meant: Vec<_> =
                 answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
+            let place = Place { resource: [id, name], meant: &meant };
             // Counts a check for each control that it is of, and gives their subjects.
             let mut count = |check: &'r Check<'v>, failed: bool| -> Result<Vec<Subject>, String> {
                 let (control, severity) = check.control_and_severity(id)?;
@@ -146,7 +147,7 @@ impl<'a> Reader<'a> {
                         let subject = rules.subject(control, severity, kind.cloned(), account);
                         Checks::new(subject, answers)
                     });
-                    group.count(failed, answers, &meant);
+                    group.count(failed, answers, &place);
                     group.row.subject.clone()
                 });
                 Ok(subjects.collect())
@@ -193,6 +194,14 @@ impl Seen {
     }
 }
 
+/// Where a check was made.
+struct Place<'r> {
+    /// The id and the name of the resource.
+    resource: [Option<&'r str>; 2],
+    /// For each of the answers, whether its selection matches the resource.
+    meant: &'r [bool],
+}
+
 /// Checks of one subject.
 struct Checks {
     row: SubjectCount,
@@ -207,14 +216,16 @@ impl Checks {
     }
 
     /// Counts one check, also in each answer that matches its subject and its resource.
-    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], by_resource: &[bool]) {
+    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], place: &Place<'_>) {
         let one = match failed {
             true => Count { passed: Some(0), failed: 1 },
             false => Count { passed: Some(1), failed: 0 },
         };
         self.row.count = self.row.count.plus(one);
-        for (answer, both) in answers.iter_mut().zip(self.matching.iter().zip(by_resource)) {
-            if *both.0 && *both.1 {
+        let subject = &self.row.subject;
+        for (answer, both) in answers.iter_mut().zip(self.matching.iter().zip(place.meant)) {
+            let excludes = || answer.selection.excludes_check(subject, place.resource, None);
+            if *both.0 && *both.1 && !excludes() {
                 answer.count = answer.count.plus(one);
             }
         }

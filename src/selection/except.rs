@@ -1,0 +1,99 @@
+//! What is out of scope. The benefit of the doubt is never the estate's: what a check does not state
+//! matches only where the word `unknown` is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::stated::{is_met, of_finding, of_subject, stated};
+use super::{Field, Pattern};
+use crate::finding::{Control, Finding, Severity, Subject};
+
+/// Checks that are out of scope: all fields must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Exclusion {
+    #[serde(flatten)]
+    pub words: BTreeMap<Field, Vec<Pattern>>,
+    /// With `Unknown` only where that is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<BTreeSet<Severity>>,
+}
+
+impl Exclusion {
+    /// The fields that it names.
+    pub fn fields(&self) -> BTreeSet<Field> {
+        let severity = self.severity.as_ref().map(|_| Field::Severity);
+        self.words.keys().copied().chain(severity).collect()
+    }
+
+    /// Whether a finding is out of scope.
+    pub fn covers(&self, finding: &Finding) -> bool {
+        self.covers_severity(finding.subject.severity)
+            && self.covers_controls(&finding.subject.controls)
+            && self.texts_match(|field| of_finding(finding, *field))
+    }
+
+    /// Whether all checks of a subject are out of scope. A field that a subject does not have
+    /// decides against it.
+    pub fn covers_subject(&self, subject: &Subject) -> bool {
+        self.covers_check(subject, None, None)
+    }
+
+    /// Whether a check of a subject is out of scope. `resource` and `scan_group`: id and name, where
+    /// the check has them.
+    pub fn covers_check(
+        &self,
+        subject: &Subject,
+        resource: Option<[Option<&str>; 2]>,
+        scan_group: Option<[Option<&str>; 2]>,
+    ) -> bool {
+        let texts = |field: &Field| match field {
+            Field::Resource => resource.map(stated),
+            Field::ScanGroup => scan_group.map(stated),
+            field => of_subject(subject, *field),
+        };
+        let is_decided =
+            self.words.keys().all(|field| is_of_control(*field) || texts(field).is_some());
+        is_decided
+            && self.covers_severity(subject.severity)
+            && self.covers_controls(&subject.controls)
+            && self.texts_match(|field| texts(field).unwrap_or_default())
+    }
+
+    fn covers_severity(&self, severity: Severity) -> bool {
+        self.severity.as_ref().is_none_or(|severities| severities.contains(&severity))
+    }
+
+    /// One control must match both the framework and the control words.
+    fn covers_controls(&self, controls: &[Control]) -> bool {
+        let meets = |field: Field, text: &str| {
+            self.words.get(&field).is_none_or(|patterns| {
+                is_met(patterns, &stated([Some(text), None]), Pattern::matches)
+            })
+        };
+        match (self.words.keys().any(|field| is_of_control(*field)), controls) {
+            (false, _) => true,
+            (true, []) => meets(Field::Framework, "") && meets(Field::Control, ""),
+            (true, controls) => controls.iter().any(|control| {
+                meets(Field::Framework, &control.framework) && meets(Field::Control, &control.id)
+            }),
+        }
+    }
+
+    /// Whether the words of all fields match, those of the controls aside.
+    fn texts_match<'t>(&self, texts: impl Fn(&Field) -> Vec<&'t str>) -> bool {
+        let words = self.words.iter().filter(|(field, _)| !is_of_control(**field));
+        words.into_iter().all(|(field, patterns)| is_met(patterns, &texts(field), Pattern::matches))
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::write_words(f, self.severity.as_ref(), &self.words, None)
+    }
+}
+
+const fn is_of_control(field: Field) -> bool {
+    matches!(field, Field::Framework | Field::Control)
+}
