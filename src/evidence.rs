@@ -320,17 +320,16 @@ impl Count {
         Self { passed: None, failed }
     }
 
-    /// The sum, saturating: counts that come near the end of 64 bits are refused where they are
-    /// read.
+    /// The sum. Counts that could overflow are refused where they are read.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        let passed = self.passed.zip(other.passed).map(|(a, b)| a.saturating_add(b));
-        Self { passed, failed: self.failed.saturating_add(other.failed) }
+        let passed = self.passed.zip(other.passed).map(|(a, b)| a + b);
+        Self { passed, failed: self.failed + other.failed }
     }
 
     /// Checks with either result, if passes are known.
     pub fn evaluated(self) -> Option<u64> {
-        self.passed.map(|passed| passed.saturating_add(self.failed))
+        self.passed.map(|passed| passed + self.failed)
     }
 }
 
@@ -414,8 +413,7 @@ impl Part {
                 let table =
                     self.counts.table.iter().filter(|table| table.by.contains(&Field::Severity));
                 for row in table.flat_map(|table| &table.rows) {
-                    let sum = counts.entry(row.subject.severity).or_default();
-                    *sum = sum.saturating_add(row.count.failed);
+                    *counts.entry(row.subject.severity).or_default() += row.count.failed;
                 }
             }
         }

@@ -12,7 +12,7 @@ mod guard;
 mod number;
 mod path;
 
-pub(crate) use number::{Number, Whole};
+pub(crate) use number::{MOST_COUNTED, Number, Whole};
 
 use guard::{Guarded, Limits};
 

@@ -118,7 +118,7 @@ impl<'a> Counting<'a> {
             if problems.iter().all(|problem| problem.cause == Cause::Stale)
                 && let Some(failed) = self.failed_in(part)
             {
-                self.stale_failed = Some(self.stale_failed.unwrap_or(0).saturating_add(failed));
+                self.stale_failed = Some(self.stale_failed.unwrap_or(0) + failed);
             }
             problems.into_iter().for_each(|problem| self.doubt(problem, source, part.as_of));
             return;
@@ -155,7 +155,7 @@ impl<'a> Counting<'a> {
         let Some(count) = part.counts.of(selection) else {
             return self.problems.push(why_incomplete.clone());
         };
-        self.failed = self.failed.saturating_add(count.failed);
+        self.failed += count.failed;
         self.only_counted = true;
         for (severity, failed) in part.failed_by_severity() {
             if selection.matches_severity(severity) {
@@ -187,7 +187,7 @@ impl<'a> Counting<'a> {
     fn count_listed(&mut self) -> Divided<'a> {
         let divided = self.accepting.divide(self.listed.iter().copied().flatten());
         for (finding, severity) in &divided.counted {
-            self.failed = self.failed.saturating_add(1);
+            self.failed += 1;
             *self.by_severity.entry(*severity).or_default() += 1;
             for field in self.gate.selection.unstated(finding) {
                 *self.unstated.entry(field).or_default() += 1;
@@ -223,7 +223,7 @@ impl<'a> Counting<'a> {
             (limits.min_pass_rate, self.problems.is_empty(), self.matched)
         {
             let passed = count.passed.unwrap_or(0);
-            let total = passed.saturating_add(self.failed);
+            let total = passed + self.failed;
             if total == 0 && !accepted.is_empty() {
                 notes.push("nothing passed, and all that failed is accepted".to_owned());
             }

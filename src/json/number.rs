@@ -4,7 +4,10 @@
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// A whole number, zero or positive: `12`, `"12"` or `12.0`.
+/// More than any platform counts. Sums of as many counts as fit in an answer stay below 2^64.
+pub(crate) const MOST_COUNTED: u64 = 1 << 40;
+
+/// A count: a whole number from 0 to [`MOST_COUNTED`], written as `12`, `"12"` or `12.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Whole(pub u64);
 
@@ -16,12 +19,13 @@ impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get().trim_matches('"').trim();
-        whole(text).and_then(|digits| digits.parse().ok()).map(Self).ok_or_else(|| {
-            de::Error::custom(format_args!(
-                "`{}` is not a whole number",
-                crate::text::one_line(raw.get(), 40)
-            ))
-        })
+        let refused = |what: &str| {
+            let written = crate::text::one_line(raw.get(), 40);
+            de::Error::custom(format_args!("`{written}` is {what}"))
+        };
+        let digits = whole(text).ok_or_else(|| refused("not a whole number"))?;
+        let number = digits.parse().ok().filter(|number| *number <= MOST_COUNTED);
+        number.map(Self).ok_or_else(|| refused("too large for a count"))
     }
 }
 
@@ -62,19 +66,24 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_read_from_their_digits() {
-        for (json, number) in [
-            ("0", 0),
-            ("12", 12),
-            ("1.0", 1),
-            ("\"12\"", 12),
-            ("9007199254740993.0", 9_007_199_254_740_993),
-            ("18446744073709551615", u64::MAX),
-        ] {
+        for (json, number) in
+            [("0", 0), ("12", 12), ("1.0", 1), ("\"12\"", 12), ("1099511627776.0", MOST_COUNTED)]
+        {
             assert_eq!(super::super::from_str::<Whole>(json).unwrap(), Whole(number), "{json}");
             let value: serde_json::Value = serde_json::from_str("[12]").unwrap();
             assert_eq!(serde_json::from_value::<Vec<Whole>>(value).unwrap(), [Whole(12)]);
         }
-        for json in ["-1", "1.5", "1e3", "null", "\"x\"", "\"\"", "18446744073709551616", "[]"] {
+        for json in [
+            "-1",
+            "1.5",
+            "1e3",
+            "null",
+            "\"x\"",
+            "\"\"",
+            "1099511627777",
+            "18446744073709551616",
+            "[]",
+        ] {
             assert!(super::super::from_str::<Whole>(json).is_err(), "{json}");
         }
     }

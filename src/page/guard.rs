@@ -9,10 +9,7 @@ use crate::finding::{Cause, Problem};
 use crate::text;
 
 /// Pages without a new row, each announcing another page, after which a walk counts as endless.
-const MOST_IDLE_PAGES: u64 = 16;
-
-/// Totals above this are not counts of rows. Sums of smaller ones do not overflow.
-const LARGEST_TOTAL: u64 = 1 << 53;
+const MOST_IDLE_PAGES: u64 = 10;
 
 /// What arrived in one walk.
 #[derive(Debug)]
@@ -206,10 +203,6 @@ impl Walk {
     /// Compares what arrived with the platform's figures.
     fn compare(&mut self, page: &Page) -> Result<(), ReadError> {
         if let Some(total) = page.total {
-            if total > LARGEST_TOTAL {
-                let what = format!("the total {total} cannot be a number of rows");
-                return Err(self.problem(Cause::Protocol, what).into());
-            }
             let first = *self.total.get_or_insert(total);
             if first != total {
                 let what = format!("the total changed from {first} to {total} between two pages");
@@ -243,8 +236,9 @@ impl Walk {
         self.idle = if fresh == 0 { self.idle + 1 } else { 0 };
         if self.idle >= MOST_IDLE_PAGES {
             let what = format!(
-                "{} pages have no new rows and announce another page; {} arrived",
+                "{} pages have no new {}s and announce another page; {} arrived",
                 self.idle,
+                self.list.unit,
                 text::count(self.rows, self.list.unit)
             );
             return Err(self.problem(Cause::Protocol, what).into());

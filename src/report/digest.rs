@@ -125,7 +125,7 @@ pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
             let max =
                 limits.max.map(|max| format!("{failed} where max is {}", text::thousands(max)));
             let rate = limits.min_pass_rate.zip(ruling.passed).map(|(least, passed)| {
-                let rate = evaluate::rate(passed, passed.saturating_add(ruling.failed));
+                let rate = evaluate::rate(passed, passed + ruling.failed);
                 format!("pass rate {rate} where min_pass_rate is {least}")
             });
             let least = limits.min_evaluated.filter(|least| *least > 0);

@@ -16,6 +16,7 @@ use crate::finding::{
     Account, Control, Facets, Finding, Fingerprint, Identity, ImagePart, Problem, Rerating, Rule,
     Subject, Waiver, WaiverKind,
 };
+use crate::json::MOST_COUNTED;
 use crate::policy::Document;
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 
@@ -71,14 +72,14 @@ impl Builder {
             }
             Line::Count(line) => {
                 let subject = self.known(line.subject)?;
-                let count = Count { passed: line.passed, failed: line.failed };
+                let count = count(line.passed, line.failed)?;
                 let table =
                     self.counts()?.table.as_mut().ok_or("this count belongs to no table")?;
                 table.rows.push(SubjectCount { subject, count });
             }
             Line::Answer(line) => self.counts()?.answers.push(SelectionCount {
                 selection: selection(line.selection),
-                count: Count { passed: line.passed, failed: line.failed },
+                count: count(line.passed, line.failed)?,
             }),
             Line::Document(line) => {
                 let (path, sha256) = (line.path.into_owned(), line.sha256.into_owned());
@@ -133,9 +134,9 @@ impl Builder {
             jobs: line.jobs.into_iter().map(job).collect(),
             accounts_without_results: accounts.collect(),
             proof: match line.proof {
-                line::Proof::Checks(evaluated) => Proof::Checks { evaluated },
+                line::Proof::Checks(evaluated) => Proof::Checks { evaluated: counted(evaluated)? },
                 line::Proof::Answered { entries, window } => Proof::Answered {
-                    entries,
+                    entries: counted(entries)?,
                     window: window.map(|(from, to)| Window { from, to }),
                 },
             },
@@ -257,6 +258,14 @@ impl Builder {
         self.accounts.insert(Arc::clone(&new));
         new
     }
+}
+
+fn count(passed: Option<u64>, failed: u64) -> Result<Count> {
+    Ok(Count { passed: passed.map(counted).transpose()?, failed: counted(failed)? })
+}
+
+fn counted(number: u64) -> Result<u64> {
+    if number <= MOST_COUNTED { Ok(number) } else { Err("a count is too large") }
 }
 
 fn outcome(line: line::Source<'_>) -> Outcome {

@@ -54,7 +54,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("policy", &["acceptance", "finding", "place", "selection"]),
     ("evaluate", &["acceptance", "evidence", "finding", "policy", "selection", "text", "verdict"]),
-    ("saved", &["evidence", "finding", "policy", "selection", "text", "verdict"]),
+    ("saved", &["evidence", "finding", "json", "policy", "selection", "text", "verdict"]),
     (
         "report",
         &[

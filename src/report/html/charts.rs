@@ -59,7 +59,7 @@ pub(super) fn against_limit(ruling: &Ruling<'_>, out: &mut dyn Write) -> io::Res
     let (Some(least), Some(passed)) = (ruling.gate.limits.min_pass_rate, ruling.passed) else {
         return Ok(());
     };
-    let total = passed.saturating_add(ruling.failed);
+    let total = passed + ruling.failed;
     // The limit is where the bar of a share that just meets it would end.
     let limit = (0..=WIDTH).find(|units| least.is_met_by(*units, WIDTH)).unwrap_or(WIDTH);
     bar(part(passed, total), limit, &format!("passed, at least {least}"), out)

@@ -13,6 +13,7 @@ use super::wire::Given;
 use super::words;
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, Http};
+use crate::json::MOST_COUNTED;
 use crate::text;
 
 /// Smaller sets are read as a whole: two more requests would save little.
@@ -32,7 +33,7 @@ pub(super) async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope
     };
     let Some(unresolved) = look(false).await else { return whole };
     let Some(others) = look(true).await.and_then(|resolved| resolved.total) else { return whole };
-    match unresolved.total.and_then(|number| number.checked_add(others)) {
+    match unresolved.total.map(|number| number + others) {
         Some(sum) if sum == total => (Scope::Unresolved { others }, unresolved),
         _ => whole,
     }
@@ -65,11 +66,10 @@ pub(super) async fn open_by_severity(
     for row in rows {
         let severity = row.severity_level.word().map_or(Severity::Unknown, words::severity);
         let number = row.value.word().and_then(|number| number.parse::<u64>().ok());
-        let sum = number.and_then(|number| {
-            numbers.get(&severity).copied().unwrap_or_default().checked_add(number)
-        });
-        let Some(sum) = sum else { return Ok(None) };
-        numbers.insert(severity, sum);
+        let Some(number) = number.filter(|number| *number <= MOST_COUNTED) else {
+            return Ok(None);
+        };
+        *numbers.entry(severity).or_default() += number;
     }
     Ok(Some(numbers))
 }

@@ -14,7 +14,7 @@ impl Collection<'_> {
     /// If a total cannot be read, or there are more results than checks.
     pub(super) async fn add_up(&mut self) -> Result<(), Problem> {
         let mut failed = self.failures(self.all_failed).await?;
-        if failed.checked_add(self.passed) != Some(self.part.looked_at()) {
+        if failed + self.passed != self.part.looked_at() {
             // A scan that ended meanwhile changes the totals.
             let evaluated = self.total(&self.scope).await?;
             self.part.set_looked_at(evaluated);
@@ -28,7 +28,7 @@ impl Collection<'_> {
                 "{name}: {read} failed checks were read, but there are {failed} now"
             )));
         }
-        match failed.checked_add(passed).and_then(|known| evaluated.checked_sub(known)) {
+        match evaluated.checked_sub(failed + passed) {
             Some(0) => {}
             Some(neither) => self.missing.push(neither_failed_nor_passed(name, neither)),
             None => {

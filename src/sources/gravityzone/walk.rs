@@ -25,7 +25,7 @@ pub(super) async fn total(
     let mut reader = Reader::new(&session.name, query, 1);
     let page: Page<'_> = answer.json().map_err(problem)?;
     reader.page(&page, visit)?;
-    let total = page.meta.total;
+    let total = page.meta.total.0;
     if page.data.is_empty() && total > 0 {
         let what = format!("{total} checks were announced, but the page has none");
         return Err(reader.walk.problem(Cause::Contradictory, what));
@@ -121,7 +121,8 @@ fn read_page(
         }
         None => Next::End,
     };
-    Ok(page::Page { total: Some(page.meta.total), sent: page.meta.elapsed, next })
+    let sent = page.meta.elapsed.map(|elapsed| elapsed.0);
+    Ok(page::Page { total: Some(page.meta.total.0), sent, next })
 }
 
 fn read_record(

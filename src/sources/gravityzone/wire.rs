@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::query::Fault;
 use crate::finding::Severity;
-use crate::{json, text};
+use crate::json::{self, Whole};
+use crate::text;
 
 /// One page.
 #[derive(Deserialize)]
@@ -34,9 +35,9 @@ pub struct Links<'a> {
 #[derive(Clone, Copy, Deserialize)]
 pub struct Meta {
     /// Checks in the whole answer.
-    pub total: u64,
+    pub(super) total: Whole,
     /// Checks shown so far, this page's included. Not a time.
-    pub elapsed: Option<u64>,
+    pub(super) elapsed: Option<Whole>,
 }
 
 /// A text of the page. (`Option<Cow<str>>` would always copy.)

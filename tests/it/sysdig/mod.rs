@@ -536,11 +536,13 @@ fn a_quiet_window_passes_and_an_endless_feed_does_not() {
         run(&quiet, "events: {window: 24h}", &[gate]).exits(0);
     }
     let circle = events(json!({"repeat_cursor": true, "largest_page": 5, "every_seconds": 60}));
-    run(&circle, "events: {window: 24h}", &["max: 1000"]).exits(3).says("already seen");
+    run(&circle, "events: {window: 24h}", &["max: 1000"])
+        .exits(3)
+        .says("links to a page that was already read");
     let restart = events(json!({"restart": true, "largest_page": 5, "every_seconds": 60}));
     let ran = run(&restart, "events: {window: 24h}", &["max: 1000"])
         .exits(3)
-        .says("no new event, and a cursor of another page");
+        .says("10 pages have no new events and announce another page");
     assert!(ran.count("/secureEvents?") < 15);
     let doubted = events(json!({"false_positive_every": 4}));
     let ran = run(&doubted, "events: {window: 24h}", &["max: 50"]).exits(0);

@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Expected;
 use crate::finding::{Cause, Problem, Severity};
+use crate::json::MOST_COUNTED;
 use crate::sources::opencomply::wire::Status;
 use crate::text;
-
-/// More checks than any estate has. Sums of such counts are far from the end of 64 bits.
-const MOST_CHECKS: u64 = 1 << 40;
 
 /// What a sound job counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +27,7 @@ impl Figures {
     pub(crate) fn by_severity(&self) -> BTreeMap<Severity, u64> {
         let mut all = self.breakdown.clone();
         let explained: u64 = all.values().sum();
-        *all.entry(Severity::Unknown).or_default() += self.failed.saturating_sub(explained);
+        *all.entry(Severity::Unknown).or_default() += self.failed - explained.min(self.failed);
         all
     }
 
@@ -102,7 +100,7 @@ pub(super) fn count(
     number: Option<i64>,
 ) -> Result<u64, Problem> {
     let what = match number.map(u64::try_from) {
-        Some(Ok(number)) if number <= MOST_CHECKS => return Ok(number),
+        Some(Ok(number)) if number <= MOST_COUNTED => return Ok(number),
         Some(Ok(_)) => format!("has an implausible `{field}`"),
         Some(Err(_)) => format!("has a negative `{field}`"),
         None => format!("has no `{field}`"),

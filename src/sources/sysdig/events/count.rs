@@ -39,13 +39,11 @@ pub(super) async fn read(
             // Filtered here and not by the platform, so that undocumented numbers count.
             if count > 0 && settings.asks_for(number) {
                 let severity = settings.severity_table.severity(number);
-                let sum = counts.entry(severity).or_default();
-                *sum = plus(session, *sum, count)?;
+                *counts.entry(severity).or_default() += count;
             }
         }
     }
-    let total = counts.values().try_fold(0, |sum, count| plus(session, sum, *count))?;
-    part.set_looked_at(total);
+    part.set_looked_at(counts.values().sum());
     let message = format!("{}: events were only counted, by severity", session.name);
     part.findings = Findings::counted(
         Problem::new(Cause::Incomplete, message)
@@ -70,9 +68,8 @@ pub(super) async fn hidden(
     for span in super::spans(window) {
         match of_span(session, &super::scope(settings), span).await? {
             Ok(numbers) => {
-                for (_, count) in numbers.iter().filter(|(number, _)| !is_documented(**number)) {
-                    hidden = plus(session, hidden, *count)?;
-                }
+                let unknown = numbers.iter().filter(|(number, _)| !is_documented(**number));
+                hidden += unknown.map(|(_, count)| *count).sum::<u64>();
             }
             Err(error) if matches!(error.failure, Failure::Refused { .. }) => {
                 part.notes.push(format!(
@@ -120,9 +117,7 @@ pub(super) async fn total(
     match of_span(session, &super::scope(settings), span).await? {
         Ok(numbers) => {
             let read = numbers.iter().filter(|(number, _)| settings.asks_for(**number));
-            read.map(|(_, count)| *count)
-                .try_fold(0, |sum, count| plus(session, sum, count))
-                .map(Some)
+            Ok(Some(read.map(|(_, count)| *count).sum()))
         }
         Err(error) if matches!(error.failure, Failure::Refused { .. }) => Ok(None),
         Err(error) => Err(error.problem()),
@@ -140,11 +135,6 @@ pub(super) async fn look(
 ) -> Result<(), Problem> {
     let numbers = of_span(session, &super::scope(settings), span).await?;
     numbers.map(|_| ()).map_err(|error| error.problem())
-}
-
-/// The sum of two counts.
-fn plus(session: &Session, sum: u64, count: u64) -> Result<u64, Problem> {
-    sum.checked_add(count).ok_or_else(|| protocol(session, "counts are beyond what can be counted"))
 }
 
 fn protocol(session: &Session, what: &str) -> Problem {
@@ -181,10 +171,7 @@ fn of_groups(counts: &Counts) -> Result<Numbers, String> {
         let group = group.count_by_severity;
         for (number, count) in group.ok_or(format!("`{shown}` has no `countBySeverity`"))? {
             let count = count.ok_or(format!("`{shown}` has null for the severity `{number}`"))?;
-            let sum = numbers.entry(number.trim().parse().ok()).or_default();
-            *sum = sum
-                .checked_add(count.0)
-                .ok_or_else(|| format!("`{shown}` has counts beyond what can be counted"))?;
+            *numbers.entry(number.trim().parse().ok()).or_default() += count.0;
         }
     }
     match counts.get(KINDS[0]) {

@@ -3,7 +3,6 @@
 //! The first request of a span has its bounds. The cursors that follow are not bounded, and the first
 //! answer always has one, whether or not older events exist.
 
-use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -20,6 +19,7 @@ use crate::finding::{
     Severity, Subject,
 };
 use crate::http::Call;
+use crate::page::{self, At, By, List, Next, ReadError, Walk};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -27,24 +27,19 @@ use crate::text::{self, Undocumented};
 /// The most events in a page.
 const PAGE: usize = 999;
 
-/// Pages without a new event that are read before the feed counts as endless.
-const MOST_IDLE: u32 = 10;
-
 /// How far a time may be outside of the span, since it may be rounded.
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
-/// A walk through the feed.
-struct Walk<'a> {
+/// The feed, as far as it was read.
+struct Feed<'a> {
     settings: &'a Events,
     session: &'a Session,
     filter: &'a Filter,
-    seen: HashSet<String>,
     false_positives: u64,
     severities: Undocumented,
-    pages: u64,
 }
 
-/// The part of a walk that is within one span.
+/// The part of the feed that is within one span.
 #[derive(Default)]
 struct Span {
     /// Events between `from` and `to`, by the platform's count.
@@ -66,25 +61,21 @@ pub(super) async fn read(
     window: Window,
     part: &mut Part,
 ) -> Result<(), Problem> {
-    let mut walk = Walk {
-        settings,
-        session,
-        filter,
-        seen: HashSet::new(),
-        false_positives: 0,
-        severities: Undocumented::default(),
-        pages: 0,
-    };
+    let list = List::new(format!("{}: secureEvents", session.name), By::Link, PAGE as u64);
+    // One walk for all spans, so that an event counts once.
+    let mut walk = Walk::new(List { unit: "event", ..list });
+    let mut feed =
+        Feed { settings, session, filter, false_positives: 0, severities: Undocumented::default() };
     for span in super::spans(window) {
-        walk.span(span, part).await?;
+        feed.span(span, &mut walk, part).await?;
     }
-    part.set_looked_at(walk.seen.len() as u64);
-    if walk.false_positives > 0 {
-        let count = text::count(walk.false_positives, "event");
+    part.set_looked_at(walk.rows());
+    if feed.false_positives > 0 {
+        let count = text::count(feed.false_positives, "event");
         part.notes.push(format!("{count} marked as false positives on the platform, counted"));
     }
     let meaning = "which every `severity` selector matches";
-    part.notes.extend(walk.severities.note("event", "severity", meaning));
+    part.notes.extend(feed.severities.note("event", "severity", meaning));
     Ok(())
 }
 
@@ -97,58 +88,69 @@ pub(super) async fn look(session: &Session, filter: &Filter, span: Window) -> Re
     page(session, call).await.map(|_| ())
 }
 
-impl Walk<'_> {
-    async fn span(&mut self, window: Window, part: &mut Part) -> Result<(), Problem> {
-        let mut span = Span::default();
-        let mut cursor: Option<String> = None;
-        let mut cursors = BTreeSet::new();
-        let mut idle = 0;
-        loop {
-            self.pages += 1;
-            let at = format!("page {}", self.pages);
-            self.session.progress.status(&self.session.name, "reading events", &at);
-            let call = request(self.session, self.filter, PAGE);
+impl Feed<'_> {
+    async fn span(
+        &mut self,
+        window: Window,
+        walk: &mut Walk,
+        part: &mut Part,
+    ) -> Result<(), Problem> {
+        let (session, filter) = (self.session, self.filter);
+        let ask = async |at: At| {
+            let call = request(session, filter, PAGE);
             // Bounds and cursor exclude each other.
-            let call = match &cursor {
-                Some(cursor) => call.parameter("cursor", cursor),
-                None => bounded(call, window),
+            let call = match &at {
+                At::Link(cursor) => call.parameter("cursor", cursor),
+                _ => bounded(call, window),
             };
-            let (rows, total, prev) = page(self.session, call).await?;
-            let is_bounded = cursor.is_none();
-            if is_bounded {
-                span.total = total;
-                if rows.is_empty() && total == Some(0) {
-                    return Ok(());
-                }
-                if rows.is_empty() && total.is_none() && prev.is_none() {
-                    let what = "a page without events has neither `total` nor `prev`";
-                    return Err(self.protocol(what));
-                }
+            page(session, call).await
+        };
+        let mut span = Span::default();
+        let mut is_bounded = true;
+        let read = |walk: &mut Walk, page: EventsPage| {
+            let next = self.page(page, window, is_bounded, &mut span, walk, part)?;
+            is_bounded = false;
+            Ok(page::Page { next, ..page::Page::default() })
+        };
+        let showing = |at: &str| session.progress.status(&session.name, "reading events", at);
+        page::read(walk, ask, read, showing).await.map_err(ReadError::problem)?;
+        self.end(window, &span).await
+    }
+
+    /// Adds the events of a page, and returns where the next one is.
+    fn page(
+        &mut self,
+        page: EventsPage,
+        window: Window,
+        is_bounded: bool,
+        span: &mut Span,
+        walk: &mut Walk,
+        part: &mut Part,
+    ) -> Result<Next, Problem> {
+        let EventsPage { rows, total, prev } = page;
+        if is_bounded {
+            span.total = total;
+            if rows.is_empty() && total == Some(0) {
+                return Ok(Next::End);
             }
-            let before = span.arrived;
-            let mut is_older = false;
-            for row in &rows {
-                is_older = self.row(row, window, is_bounded, &mut span, part)?;
-            }
-            let prev = match prev {
-                // The newest event comes first, so the last of a page is the oldest so far.
-                _ if is_older => return self.end(window, &span).await,
-                Some(prev) => prev,
-                None if is_bounded && rows.len() >= PAGE => {
-                    let what = "a full page has no cursor of the events before it";
-                    return Err(self.problem(Cause::Incomplete, what));
-                }
-                None => return self.end(window, &span).await,
-            };
-            idle = if span.arrived == before { idle + 1 } else { 0 };
-            if !cursors.insert(prev.clone()) {
-                return Err(self.protocol("a cursor leads back to a page already seen"));
-            }
-            if idle >= MOST_IDLE {
-                let what = "page after page has no new event, and a cursor of another page";
+            if rows.is_empty() && total.is_none() && prev.is_none() {
+                let what = "a page without events has neither `total` nor `prev`";
                 return Err(self.protocol(what));
             }
-            cursor = Some(prev);
+        }
+        let mut is_older = false;
+        for row in &rows {
+            is_older = self.row(row, window, is_bounded, span, walk, part)?;
+        }
+        match prev {
+            // The newest event comes first, so the last of a page is the oldest so far.
+            _ if is_older => Ok(Next::End),
+            Some(prev) => Ok(Next::Link(prev)),
+            None if is_bounded && rows.len() >= PAGE => {
+                let what = "a full page has no cursor of the events before it";
+                Err(self.problem(Cause::Incomplete, what))
+            }
+            None => Ok(Next::End),
         }
     }
 
@@ -182,6 +184,7 @@ impl Walk<'_> {
         window: Window,
         is_bounded: bool,
         span: &mut Span,
+        walk: &mut Walk,
         part: &mut Part,
     ) -> Result<bool, Problem> {
         let Some(id) = &row.id else { return Err(self.protocol("an event has no `id`")) };
@@ -205,7 +208,7 @@ impl Walk<'_> {
         if !is_bounded && at < window.from {
             return Ok(true);
         }
-        if !self.seen.insert(id.clone()) {
+        if !walk.is_new(id) {
             span.repeated = true;
             return Ok(false);
         }
@@ -278,14 +281,18 @@ fn bounded<'a>(call: Call<'a>, window: Window) -> Call<'a> {
     call.parameter("from", &super::nanos(window.from)).parameter("to", &super::nanos(window.to))
 }
 
-/// The events of a page, their total, and the cursor of those before them.
-///
+/// A page of the feed.
+struct EventsPage {
+    rows: Vec<Event>,
+    /// Events between the bounds.
+    total: Option<u64>,
+    /// The cursor of the events before these.
+    prev: Option<String>,
+}
+
 /// # Errors
 /// If the answer is not a page of the feed.
-async fn page(
-    session: &Session,
-    call: Call<'_>,
-) -> Result<(Vec<Event>, Option<u64>, Option<String>), Problem> {
+async fn page(session: &Session, call: Call<'_>) -> Result<EventsPage, Problem> {
     let answer = call.send().await.map_err(|error| error.problem())?;
     let page: Page = answer::object(&answer).map_err(|error| error.problem())?;
     let missing =
@@ -301,7 +308,7 @@ async fn page(
         let what = format!("a page has {length} events, and {PAGE} were asked for");
         return Err(problem(session, Cause::Protocol, &what));
     }
-    Ok((rows, cursors.total.map(|total| total.0), cursors.prev))
+    Ok(EventsPage { rows, total: cursors.total.map(|total| total.0), prev: cursors.prev })
 }
 
 /// What the platform does not state is left out, which every selector matches.

@@ -42,8 +42,7 @@ async fn fill(
 ) -> Result<(), Problem> {
     session.progress.status(&session.name, "reading vulnerabilities", &found.name);
     let counts = summary(session, found).await?;
-    let total = counts.values().try_fold(0_u64, |sum, count| sum.checked_add(*count));
-    let total = total.ok_or_else(|| too_many(session, found))?;
+    let total: u64 = counts.values().sum();
     part.set_looked_at(total.max(1));
     match detail {
         Detail::Count => count(session, found, &counts, part),
@@ -85,8 +84,7 @@ async fn summary(session: &Session, found: &Found) -> Result<BTreeMap<Severity, 
     for (kind, severities) in kinds.iter().filter(|(kind, _)| *kind != ALL) {
         for (word, count) in severities.iter().flatten() {
             let count = count.ok_or_else(|| uncounted(session, found, kind, word))?.0;
-            let sum: &mut u64 = counts.entry(severity(word)).or_default();
-            *sum = sum.checked_add(count).ok_or_else(|| too_many(session, found))?;
+            *counts.entry(severity(word)).or_default() += count;
         }
     }
     counts.retain(|_, count| *count > 0);
@@ -100,14 +98,6 @@ fn uncounted(session: &Session, found: &Found, kind: &str, severity: &str) -> Pr
         found.name,
         text::one_line(severity, 40),
         text::one_line(kind, 40)
-    );
-    Problem::new(Cause::Protocol, message)
-}
-
-fn too_many(session: &Session, found: &Found) -> Problem {
-    let message = format!(
-        "{}: the summary of the vulnerabilities of image {} is beyond what can be counted",
-        session.name, found.name
     );
     Problem::new(Cause::Protocol, message)
 }

@@ -11,7 +11,7 @@
 use super::settings::Posture;
 use super::units::given;
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Problem};
+use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Prepared, Session, Table};
@@ -98,15 +98,4 @@ pub(super) async fn list(http: &Http) -> Result<Table, Problem> {
     }
     rows.sort();
     Ok(Table { header: vec!["policy", "zone", "failed controls"], rows })
-}
-
-/// The sum of two counts.
-///
-/// # Errors
-/// If it overflows: one of them cannot be true.
-fn sum(source: &str, one: u64, other: u64) -> Result<u64, Problem> {
-    one.checked_add(other).ok_or_else(|| {
-        let message = format!("{source}: counts of resources are beyond what can be counted");
-        Problem::new(Cause::Protocol, message)
-    })
 }

@@ -138,7 +138,7 @@ async fn evaluated_at(
     }
     let read = evaluated.filter(|row| row.passed != Some(true)).count() as u64;
     match (target.passing, &target.endpoint) {
-        (Some(passing), _) => super::sum(&session.name, read, passing),
+        (Some(passing), _) => Ok(read + passing),
         // The control does not count passed resources, but the list has a total.
         (None, Some(endpoint)) => Ok(read.max(rows::total(session, endpoint).await?)),
         (None, None) => Ok(read),

@@ -92,20 +92,16 @@ pub(super) struct Acceptance {
 }
 
 impl Requirement {
-    /// Whether it counts more failing resources than its controls do. A sum that overflows counts
-    /// more than any.
+    /// Whether it counts more failing resources than its controls do.
     pub(super) fn counts_more_than_its_controls(&self) -> bool {
-        let sum = |counts: &mut dyn Iterator<Item = &Option<Whole>>| {
-            counts.flatten().try_fold(0_u64, |sum, count| sum.checked_add(count.0))
+        let sum = |counts: &mut dyn Iterator<Item = &Option<Whole>>| -> u64 {
+            counts.flatten().map(|count| count.0).sum()
         };
         let stated =
             [&self.high_severity_count, &self.medium_severity_count, &self.low_severity_count];
         let controls = self.controls.iter().flatten();
         let listed = controls.flat_map(|control| [&control.objects_count, &control.accepted_count]);
-        match (sum(&mut stated.into_iter()), sum(&mut { listed })) {
-            (Some(stated), Some(listed)) => stated > listed,
-            _ => true,
-        }
+        sum(&mut stated.into_iter()) > sum(&mut { listed })
     }
 }
 
