@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -98,10 +99,7 @@ pub struct ConfigArguments {
 #[derive(Debug, Args)]
 pub struct RunArguments {
     #[command(flatten)]
-    pub config: ConfigArguments,
-
-    #[command(flatten)]
-    pub reports: ReportArguments,
+    pub gate: GateArguments,
 
     /// Save the evidence, for `evaluate`, `compare` and `forecast`.
     #[arg(
@@ -111,6 +109,16 @@ pub struct RunArguments {
         help_heading = "Reports"
     )]
     pub save_evidence: Option<PathBuf>,
+}
+
+/// What a gate takes, whether it collects its evidence or is given it.
+#[derive(Debug, Args)]
+pub struct GateArguments {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+
+    #[command(flatten)]
+    pub reports: ReportArguments,
 
     /// Exit code for a pass with warnings.
     #[arg(
@@ -136,23 +144,36 @@ pub struct RunArguments {
 
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
-    /// File that `run --save-evidence` wrote.
-    pub evidence: PathBuf,
+    /// Files that `run --save-evidence` wrote. Several give a table.
+    #[arg(required = true)]
+    pub evidence: Vec<PathBuf>,
+
+    /// Decide as of this time: an instant such as 2026-11-29T04:00:00Z, or a day, of which the last
+    /// second counts.
+    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "as_recorded")]
+    pub at: Option<DateTime<Utc>>,
+
+    /// Decide exactly as it was decided, with the policy and the time in the evidence.
+    #[arg(long)]
+    pub as_recorded: bool,
+
+    /// Decide as a gate, if the file has this SHA-256.
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["at", "as_recorded"])]
+    pub evidence_sha256: Option<String>,
 
     #[command(flatten)]
-    pub config: ConfigArguments,
+    pub gate: GateArguments,
+}
 
-    #[command(flatten)]
-    pub reports: ReportArguments,
-
-    /// Exit code for a pass with warnings.
-    #[arg(
-        long,
-        value_name = "N",
-        env = "COMPLIANCE_GATE_WARN_EXIT_CODE",
-        value_parser = clap::value_parser!(u8).range(10..=99)
-    )]
-    pub warn_exit_code: Option<u8>,
+/// Reads an instant, or a day as its last second.
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let day = |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(23, 59, 59);
+    let minute = |text| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%MZ").ok();
+    DateTime::parse_from_rfc3339(text)
+        .map(|instant| instant.to_utc())
+        .ok()
+        .or_else(|| day(text).or_else(|| minute(text)).map(|time| time.and_utc()))
+        .ok_or_else(|| "write it like 2026-11-29T04:00:00Z or 2026-11-29".to_owned())
 }
 
 /// A flag per report format, from the table of formats.

@@ -92,6 +92,14 @@ impl Written {
         Self::parse(source)
     }
 
+    /// A file that was recorded with the evidence that it was decided from.
+    ///
+    /// # Errors
+    /// As for `read`, apart from what only a file system can get wrong.
+    pub(crate) fn recorded(document: &Document) -> Result<Self, ConfigError> {
+        Self::parse(source::Source::recorded(document))
+    }
+
     fn parse(source: source::Source) -> Result<Self, ConfigError> {
         if let Some(message) = requires::newer(&source.text) {
             return Err(ConfigError::new(&source, vec![Diagnostic::somewhere(message)]));

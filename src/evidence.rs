@@ -4,12 +4,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Account, Finding, Problem, Severity, Subject};
 use crate::selection::{Field, Selection};
+use crate::text;
+
+mod narrow;
 
 /// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
 pub const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
@@ -50,6 +54,8 @@ pub struct Outcome {
     pub origin: String,
     /// Whether the embedded simulator answered instead of a platform.
     pub simulated: bool,
+    /// The settings that choose what was asked for.
+    pub filters: Vec<Filter>,
     /// Requests sent, retries included.
     pub requests: u64,
     /// Independent pieces of evidence, each with its own proof.
@@ -71,6 +77,7 @@ impl Outcome {
             source,
             origin,
             simulated: false,
+            filters: Vec::new(),
             requests: 0,
             parts: Vec::new(),
             problems: vec![problem],
@@ -78,6 +85,44 @@ impl Outcome {
             after_fix: None,
             renew: None,
         }
+    }
+}
+
+/// A setting of a source that chooses a part of what its platform has, or changes what it reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Filter {
+    /// Its key below the source, such as `filters.severities`.
+    pub key: String,
+    /// The field by which evidence can be divided as the platform would have done.
+    pub field: Option<Field>,
+    pub words: BTreeSet<String>,
+}
+
+impl Filter {
+    /// A filter by the words of a field.
+    pub fn of<T: Into<String>>(
+        key: &str,
+        field: Field,
+        words: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        Self { key: key.to_owned(), field: Some(field), words }
+    }
+
+    /// A setting that evidence cannot be divided by.
+    pub fn setting<T: Into<String>>(key: &str, words: impl IntoIterator<Item = T>) -> Self {
+        let words = words.into_iter().map(Into::into).collect();
+        Self { key: key.to_owned(), field: None, words }
+    }
+
+    fn listed(&self) -> String {
+        text::one_line(&text::listed(&self.words, ", ", 12), 300)
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.listed())
     }
 }
 

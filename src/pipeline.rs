@@ -33,21 +33,29 @@ pub(crate) struct Collected {
 /// What a source found before anything was started.
 pub(crate) type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
 
-/// Asks every source. One that fails does not hide the others.
+/// Asks every source. One that fails does not hide the others. More is asked for where the evidence is
+/// saved, since other policies will decide it.
 pub(crate) async fn collect(
     config: &Config,
     variables: &Variables,
     progress: &Rc<Progress>,
     signal: watch::Receiver<Option<Signal>>,
+    is_saved: bool,
 ) -> Collected {
     let started = Utc::now();
-    let (outcomes, at_least) = match setup::open(config, variables, progress, signal) {
-        Ok(open) => {
+    let (mut outcomes, at_least) = match setup::open(config, variables, progress, signal) {
+        Ok(mut open) => {
+            for source in &mut open.sources {
+                source.session.wanted.split = is_saved;
+            }
             let outcomes = ask(&open).await;
             (outcomes, open.stop.reason().and_then(interrupt))
         }
         Err(errors) => (not_set_up(config, &errors), Some(Verdict::Invalid)),
     };
+    for (outcome, source) in outcomes.iter_mut().zip(config.sources.values()) {
+        outcome.filters = source.filters();
+    }
     progress.clear();
     Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least }
 }

@@ -125,7 +125,7 @@ impl Policy {
                 }
             }
         }
-        Wanted { demands }
+        Wanted { demands, split: false }
     }
 }
 

@@ -476,6 +476,9 @@ fn write_words(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub demands: Vec<Demand>,
+    /// Whether passed checks are counted by every field that they have, since the evidence is saved and
+    /// other policies will decide it.
+    pub split: bool,
 }
 
 /// What one gate needs to know about checks that did not fail.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use url::Url;
 
-use crate::evidence::{Outcome, Part};
+use crate::evidence::{Filter, Outcome, Part};
 use crate::finding::{Cause, Problem};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
@@ -211,6 +211,10 @@ pub trait Describe {
         Vec::new()
     }
 
+    /// The settings that choose what is asked for, so that saved evidence is not taken for more than
+    /// it is.
+    fn filters(&self) -> Vec<Filter>;
+
     /// What of a field the source reads, where that is known: all values that it can ever report, or
     /// those that its settings leave. A gate that asks for others only would always pass.
     fn reads(&self, _field: Field) -> Option<Reads> {
@@ -317,6 +321,7 @@ impl Session {
             source: self.name.clone(),
             origin: self.http.origin(),
             simulated: self.http.simulated(),
+            filters: Vec::new(),
             requests: self.http.requests(),
             parts,
             problems,

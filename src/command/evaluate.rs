@@ -2,51 +2,57 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::cli::EvaluateArguments;
-use crate::command::{Context, Usage, read, run};
-use crate::config::{self, Config};
-use crate::evidence::Evidence;
+use crate::cli::{EvaluateArguments, GateArguments};
+use crate::command::{Context, Usage, print, read, run};
+use crate::config::{self, Config, Written};
+use crate::finding::{Cause, Problem};
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
-use crate::report::{Facts, Purpose};
+use crate::report::{Facts, Purpose, Sinks};
 use crate::saved::{self, Saved};
 use crate::verdict::Verdict;
+
+mod table;
 
 /// Reports that a pipeline acts on: none is made of a decision that is not a gate's.
 const ACTED_ON: [&str; 1] = ["dotenv"];
 
+/// How far ahead of our clock evidence may end.
+const MOST_AHEAD: TimeDelta = TimeDelta::minutes(5);
+
 pub(super) fn evaluate(arguments: EvaluateArguments, context: &Context) -> Result<u8, Usage> {
-    refuse_what_is_acted_on(&arguments)?;
-    let now = Utc::now();
-    let saved = match load(&arguments.evidence, context) {
-        Ok(saved) => saved,
-        Err(code) => return Ok(code),
-    };
-    let policy = config::find(arguments.config.config.as_deref())?;
-    let environment = arguments.config.environment.as_deref();
-    let config =
-        read(&arguments.config)?.resolve(environment.or(saved.decided.environment.as_deref()))?;
-    check_belongs(&config, &saved, &arguments.evidence)?;
-    let sinks = run::open(&run::targets(&arguments.reports.paths, &Default::default()), &policy)?;
-    Ok(what_if(&config, saved, sinks, context, now, arguments.warn_exit_code))
+    let EvaluateArguments { evidence, at, as_recorded, evidence_sha256, gate } = arguments;
+    match (evidence.as_slice(), evidence_sha256) {
+        ([path], Some(sha256)) => as_gate(path, &sha256, &gate, context),
+        (_, Some(_)) => Err("`--evidence-sha256` takes one file of evidence".to_owned().into()),
+        ([path], None) => {
+            refuse_what_is_acted_on(&gate)?;
+            let saved = match load(path, context) {
+                Ok(saved) => saved,
+                Err(code) => return Ok(code),
+            };
+            match as_recorded {
+                true => replay(path, saved, &gate, context),
+                false => what_if(path, saved, at, &gate, context),
+            }
+        }
+        (paths, None) => table::table(paths, at, as_recorded, &gate, context),
+    }
 }
 
-/// Decides saved evidence, and delivers to nobody but the reader.
+/// Decides saved evidence by the policy as it is now. Nothing acts on it.
 fn what_if(
-    config: &Config,
+    path: &Path,
     saved: Saved,
-    sinks: crate::report::Sinks,
+    at: Option<DateTime<Utc>>,
+    arguments: &GateArguments,
     context: &Context,
-    now: DateTime<Utc>,
-    warn_exit_code: Option<u8>,
-) -> u8 {
-    let progress = context.progress();
-    let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
-    let decided = saved.decided;
-    let collected = collected(config, saved.evidence, decided.at_least);
-    let decision = pipeline::decide(&config.policy, &collected, now);
+) -> Result<u8, Usage> {
+    let now = at.unwrap_or_else(Utc::now);
+    let config = policy_for(&saved, arguments)?;
+    let collected = collected(&config, saved.evidence, saved.decided.at_least, path, now)?;
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
@@ -54,21 +60,175 @@ fn what_if(
         environment: config.environment.as_deref(),
         purpose: Purpose::WhatIf,
         now,
-        run: &decided.run,
+        run: &saved.decided.run,
         at_least: collected.at_least,
-        warn_exit_code,
+        warn_exit_code: arguments.warn_exit_code,
     };
-    pipeline::deliver(&facts, decision, sinks, ci, &progress)
+    let decision = pipeline::decide(&config.policy, &collected, now);
+    let policy = config::find(arguments.config.config.as_deref())?;
+    let sinks = sinks(arguments, &[("evidence", path), ("policy", &policy)])?;
+    Ok(pipeline::deliver(&facts, decision, sinks, no_host(context), &context.progress()))
 }
 
-/// Saved evidence as far as the policy asks for it.
+/// Decides saved evidence as it was decided, from nothing but the file.
+fn replay(
+    path: &Path,
+    saved: Saved,
+    arguments: &GateArguments,
+    context: &Context,
+) -> Result<u8, Usage> {
+    let config = recorded_policy(&saved)?;
+    let Saved { evidence, decided, .. } = saved;
+    let collected = Collected { evidence, at_least: decided.at_least };
+    let facts = Facts {
+        evidence: &collected.evidence,
+        policy: &config.path,
+        documents: &config.documents,
+        environment: config.environment.as_deref(),
+        purpose: Purpose::Replay,
+        now: decided.now,
+        run: &decided.run,
+        at_least: collected.at_least,
+        warn_exit_code: decided.warn_exit_code,
+    };
+    let decision = pipeline::decide(&config.policy, &collected, decided.now);
+    let sinks = sinks(arguments, &[("evidence", path)])?;
+    Ok(pipeline::deliver(&facts, decision, sinks, no_host(context), &context.progress()))
+}
+
+/// Decides saved evidence as `run` would have decided it: for evidence that one job collects for
+/// many pipelines, each of which is given its digest.
+fn as_gate(
+    path: &Path,
+    sha256: &str,
+    arguments: &GateArguments,
+    context: &Context,
+) -> Result<u8, Usage> {
+    let ci = Ci::new(arguments.ci, &context.variables);
+    let begun = begin_gate(path, sha256, arguments, context);
+    let refused = |usage| run::refuse(usage, ci, run::uses_stdout(arguments), context);
+    let (config, collected, sinks, now) = match begun.map_err(refused)? {
+        Ok(begun) => begun,
+        Err(code) => return Ok(code),
+    };
+    let warn = arguments.warn_exit_code;
+    Ok(run::gate(&config, &collected, sinks, now, ci, warn, &context.progress()))
+}
+
+/// Everything that a gate needs, or the exit code where the evidence cannot be decided.
+type Begun = Result<(Config, Collected, Sinks, DateTime<Utc>), u8>;
+
+fn begin_gate(
+    path: &Path,
+    sha256: &str,
+    arguments: &GateArguments,
+    context: &Context,
+) -> Result<Begun, Usage> {
+    let policy = config::find(arguments.config.config.as_deref())?;
+    let config = read(&arguments.config)?.resolve(arguments.config.environment.as_deref())?;
+    if config.policy.evidence.max_age.is_none() {
+        let why = "evidence that is not collected now is only relied on if the policy says how old \
+                   it may be; set `evidence.max_age`";
+        return Err(why.to_owned().into());
+    }
+    let targets = run::targets(&arguments.reports.paths, &config.reports);
+    let sinks = run::open(&targets, &[("evidence", path), ("policy", &policy)])?;
+    let saved = match load(path, context) {
+        Ok(saved) => saved,
+        Err(code) => return Ok(Err(code)),
+    };
+    if !saved.sha256.eq_ignore_ascii_case(sha256.trim()) {
+        context.progress().error(&format!(
+            "{} has SHA-256 {}, and {} was promised; nothing is decided from it",
+            path.display(),
+            saved.sha256,
+            sha256
+        ));
+        return Ok(Err(Verdict::of(Cause::Incomplete).exit_code()));
+    }
+    let now = Utc::now();
+    let ahead = saved.evidence.finished - now;
+    let mut collected = collected(&config, saved.evidence, saved.decided.at_least, path, now)?;
+    if ahead > MOST_AHEAD {
+        for outcome in &mut collected.evidence.outcomes {
+            let message = format!(
+                "{}: the evidence ends at {}, which is in the future",
+                outcome.source, collected.evidence.finished
+            );
+            let help = "check the clock of this machine and of the one that collected it";
+            outcome.problems.push(Problem::new(Cause::Contradictory, message).help(help));
+        }
+    }
+    Ok(Ok((config, collected, sinks, now)))
+}
+
+/// The evidence as the policy would have asked for it.
+///
+/// # Errors
+/// If it is of another environment, or of another platform.
 pub(super) fn collected(
     config: &Config,
-    mut evidence: Evidence,
+    mut evidence: crate::evidence::Evidence,
     at_least: Option<Verdict>,
-) -> Collected {
-    evidence.outcomes.retain(|outcome| config.sources.contains_key(&outcome.source));
-    Collected { evidence, at_least }
+    path: &Path,
+    now: DateTime<Utc>,
+) -> Result<Collected, String> {
+    for (name, source) in &config.sources {
+        let origin = source.connection().url.origin().ascii_serialization();
+        let outcome = evidence.outcomes.iter().find(|outcome| outcome.source == *name);
+        if let Some(outcome) = outcome.filter(|outcome| outcome.origin != origin) {
+            return Err(format!(
+                "{} is evidence of {name} at {}, and the policy asks {origin}",
+                path.display(),
+                outcome.origin
+            ));
+        }
+    }
+    evidence.outcomes.retain_mut(|outcome| match config.sources.get(&outcome.source) {
+        Some(source) => {
+            outcome.narrow(&source.filters(), now);
+            true
+        }
+        None => false,
+    });
+    // What an interrupt cut short is in the evidence; nothing interrupts this command.
+    let at_least = at_least.filter(|verdict| *verdict == Verdict::Invalid);
+    Ok(Collected { evidence, at_least })
+}
+
+/// The policy as it is now, for the environment of the evidence.
+///
+/// # Errors
+/// What is wrong with the policy, and another environment.
+fn policy_for(saved: &Saved, arguments: &GateArguments) -> Result<Config, Usage> {
+    let asked = arguments.config.environment.as_deref();
+    let collected_for = saved.decided.environment.as_deref();
+    let config = read(&arguments.config)?.resolve(asked.or(collected_for))?;
+    check_environment(&config, saved)?;
+    Ok(config)
+}
+
+/// # Errors
+/// If the evidence was collected for another environment.
+pub(super) fn check_environment(config: &Config, saved: &Saved) -> Result<(), String> {
+    let (asked, given) = (config.environment.as_deref(), saved.decided.environment.as_deref());
+    match given.filter(|given| asked != Some(given)) {
+        None => Ok(()),
+        Some(given) => Err(format!(
+            "this is evidence of environment `{given}`, and `{}` was asked for",
+            asked.unwrap_or("none")
+        )),
+    }
+}
+
+/// The policy that the evidence was decided by, read again from the evidence.
+///
+/// # Errors
+/// If it is no longer a valid policy, or if the evidence has none.
+fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
+    let none = || "the evidence does not contain its policy".to_owned();
+    let document = saved.documents.first().ok_or_else(none)?;
+    Ok(Written::recorded(document)?.resolve(saved.decided.environment.as_deref())?)
 }
 
 /// Reads evidence; else prints why not, and returns the exit code.
@@ -79,9 +239,17 @@ pub(super) fn load(path: &Path, context: &Context) -> Result<Saved, u8> {
     })
 }
 
-fn refuse_what_is_acted_on(arguments: &EvaluateArguments) -> Result<(), String> {
-    let paths = &arguments.reports.paths;
-    match paths.iter().find(|(name, _)| ACTED_ON.contains(name)) {
+/// The reports that flags ask for; those of the policy file are the gate's own.
+fn sinks(arguments: &GateArguments, inputs: &[(&str, &Path)]) -> Result<Sinks, String> {
+    run::open(&run::targets(&arguments.reports.paths, &Default::default()), inputs)
+}
+
+fn no_host(context: &Context) -> Ci<'_> {
+    Ci::new(Choice::Is(&Host::NONE), &context.variables)
+}
+
+fn refuse_what_is_acted_on(arguments: &GateArguments) -> Result<(), String> {
+    match arguments.reports.paths.iter().find(|(name, _)| ACTED_ON.contains(name)) {
         None => Ok(()),
         Some((name, _)) => Err(format!(
             "`--{name}` is for what a pipeline acts on, and this is a what-if; leave it out, or \
@@ -90,28 +258,8 @@ fn refuse_what_is_acted_on(arguments: &EvaluateArguments) -> Result<(), String> 
     }
 }
 
-/// Whether the evidence is of the environment and of the platforms that the policy means.
-///
-/// # Errors
-/// A sentence that names the first difference.
-pub(super) fn check_belongs(config: &Config, saved: &Saved, path: &Path) -> Result<(), String> {
-    let path = path.display();
-    let (asked, given) = (&config.environment, &saved.decided.environment);
-    if let Some(given) = given.as_ref().filter(|given| asked.as_ref() != Some(given)) {
-        let asked = asked.as_deref().unwrap_or("none");
-        return Err(format!(
-            "{path} is evidence of environment `{given}`, and `{asked}` was asked for"
-        ));
-    }
-    for (name, source) in &config.sources {
-        let origin = source.connection().url.origin().ascii_serialization();
-        let outcome = saved.evidence.outcomes.iter().find(|outcome| outcome.source == *name);
-        if let Some(outcome) = outcome.filter(|outcome| outcome.origin != origin) {
-            return Err(format!(
-                "{path} is evidence of {name} at {}, and the policy asks {origin}",
-                outcome.origin
-            ));
-        }
-    }
-    Ok(())
+/// Prints the rows.
+fn show(text: &str) -> Result<u8, Usage> {
+    print(text)?;
+    Ok(Verdict::Passed.exit_code())
 }

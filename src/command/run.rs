@@ -4,42 +4,33 @@ use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use crate::cli::RunArguments;
+use crate::cli::{GateArguments, RunArguments};
 use crate::command::{Context, Usage, listen, load};
 use crate::config::{self, Config};
 use crate::host::Ci;
-use crate::pipeline;
+use crate::pipeline::{self, Collected};
+use crate::progress::Progress;
 use crate::report::{self, Facts, Format, Purpose, Sinks};
 use crate::stop::Signal;
 
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
-    let ci = Ci::new(arguments.ci, &context.variables);
-    let warn_exit_code = arguments.warn_exit_code;
-    // A report on stdout has it to itself.
-    let paths = arguments.reports.paths.iter().map(|(_, path)| path);
-    let uses_stdout = paths.chain(&arguments.save_evidence).any(|path| path == Path::new("-"));
-    let mut plain: Box<dyn Write> = match uses_stdout {
-        true => Box::new(stderr()),
-        false => Box::new(stdout()),
-    };
-    match begin(arguments) {
+    let RunArguments { gate, save_evidence } = arguments;
+    let ci = Ci::new(gate.ci, &context.variables);
+    let warn_exit_code = gate.warn_exit_code;
+    let uses_stdout = uses_stdout(&gate) || save_evidence.as_deref() == Some(Path::new("-"));
+    match begin(&gate, save_evidence) {
         Ok((config, sinks, signal)) => {
-            Ok(gate(&config, sinks, context, ci, signal, warn_exit_code).await)
+            Ok(collected(&config, sinks, context, ci, signal, warn_exit_code).await)
         }
-        Err(usage) => {
-            let usage = usage.masked();
-            let progress = context.progress();
-            let notes = ci.refuse(&usage.to_string(), &mut plain);
-            notes.iter().for_each(|note| progress.note(note));
-            Err(usage)
-        }
+        Err(usage) => Err(refuse(usage, ci, uses_stdout, context)),
     }
 }
 
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
-pub(super) async fn gate(
+pub(super) async fn collected(
     config: &Config,
     sinks: Sinks,
     context: &Context,
@@ -48,9 +39,29 @@ pub(super) async fn gate(
     warn_exit_code: Option<u8>,
 ) -> u8 {
     let progress = context.progress();
-    let collected = pipeline::collect(config, &context.variables, &progress, signal).await;
+    let collected = pipeline::collect(
+        config,
+        &context.variables,
+        &progress,
+        signal,
+        sinks.has(&report::EVIDENCE),
+    )
+    .await;
     let now = collected.evidence.finished;
-    let decision = pipeline::decide(&config.policy, &collected, now);
+    gate(config, &collected, sinks, now, ci, warn_exit_code, &progress)
+}
+
+/// Decides and delivers as a gate. Returns the exit code.
+pub(super) fn gate(
+    config: &Config,
+    collected: &Collected,
+    sinks: Sinks,
+    now: DateTime<Utc>,
+    ci: Ci<'_>,
+    warn_exit_code: Option<u8>,
+    progress: &Progress,
+) -> u8 {
+    let decision = pipeline::decide(&config.policy, collected, now);
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
@@ -62,33 +73,57 @@ pub(super) async fn gate(
         at_least: collected.at_least,
         warn_exit_code,
     };
-    pipeline::deliver(&facts, decision, sinks, ci, &progress)
+    pipeline::deliver(&facts, decision, sinks, ci, progress)
+}
+
+/// Reports to the CI host that a gate could not start.
+pub(super) fn refuse(usage: Usage, ci: Ci<'_>, uses_stdout: bool, context: &Context) -> Usage {
+    let usage = usage.masked();
+    let mut plain: Box<dyn Write> = match uses_stdout {
+        true => Box::new(stderr()),
+        false => Box::new(stdout()),
+    };
+    let progress = context.progress();
+    let notes = ci.refuse(&usage.to_string(), &mut plain);
+    notes.iter().for_each(|note| progress.note(note));
+    usage
+}
+
+/// Whether a report has stdout to itself.
+pub(super) fn uses_stdout(arguments: &GateArguments) -> bool {
+    arguments.reports.paths.iter().any(|(_, path)| path == Path::new("-"))
 }
 
 /// Everything that can be found wrong before anything is asked.
 fn begin(
-    arguments: RunArguments,
+    arguments: &GateArguments,
+    save_evidence: Option<PathBuf>,
 ) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
     let policy = config::find(arguments.config.config.as_deref())?;
     let config = load(&arguments.config)?;
     let mut targets = targets(&arguments.reports.paths, &config.reports);
-    targets.extend(arguments.save_evidence.map(|path| (&report::EVIDENCE, path)));
-    let sinks = open(&targets, &policy)?;
+    targets.extend(save_evidence.map(|path| (&report::EVIDENCE, path)));
+    let sinks = open(&targets, &[("policy", &policy)])?;
     Ok((config, sinks, listen()?))
 }
 
-/// Opens the places of reports, none of which may be that of the policy.
-pub(super) fn open(targets: &[(&'static Format, PathBuf)], policy: &Path) -> Result<Sinks, String> {
-    let policy = policy.canonicalize().ok();
-    let is_policy = |path: &Path| policy.is_some() && path.canonicalize().ok() == policy;
-    match targets.iter().find(|(_, path)| is_policy(path)) {
-        None => Sinks::open(targets),
-        Some((format, path)) => Err(format!(
-            "the {} report would replace the policy {}; give it a place of its own",
-            format.title,
-            path.display()
-        )),
+/// Opens the places of reports, none of which may be that of a file that is read.
+pub(super) fn open(
+    targets: &[(&'static Format, PathBuf)],
+    inputs: &[(&str, &Path)],
+) -> Result<Sinks, String> {
+    let real = |path: &Path| path.canonicalize().ok();
+    for (what, input) in inputs {
+        let is_input = |path: &Path| real(path).is_some_and(|path| real(input) == Some(path));
+        if let Some((format, path)) = targets.iter().find(|(_, path)| is_input(path)) {
+            return Err(format!(
+                "the {} report would replace the {what} {}; give it a place of its own",
+                format.title,
+                path.display()
+            ));
+        }
     }
+    Sinks::open(targets)
 }
 
 /// Where reports go: a flag wins over the configuration.

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::policy::Document;
 use crate::text;
 
 /// Where a configuration is looked for when none is named.
@@ -53,6 +54,18 @@ impl Source {
             text: text_of(path, MOST_BYTES)?,
             inside,
         })
+    }
+
+    /// A file as it was read once.
+    pub(super) fn recorded(document: &Document) -> Self {
+        let folder = absolute(Path::new(&document.path)).parent().map(Path::to_owned);
+        Self {
+            named: document.path.as_str().into(),
+            file: document.path.as_str().into(),
+            folder: folder.unwrap_or_default(),
+            text: document.text.clone(),
+            inside: true,
+        }
     }
 
     /// The text as far as errors may show it: a file outside the workspace can be anything.

@@ -90,6 +90,11 @@ impl Sinks {
         self.0.iter().any(|sink| matches!(sink.to, Target::Stdout))
     }
 
+    /// Whether a report has this format.
+    pub fn has(&self, format: &Format) -> bool {
+        self.0.iter().any(|sink| sink.format.name == format.name)
+    }
+
     /// Where each report goes, standard output aside.
     pub fn places(&self) -> Vec<(&'static Format, PathBuf)> {
         let files = self.0.iter().filter(|sink| !matches!(sink.to, Target::Stdout));

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::line::{self, Line};
 use super::{Decided, Saved};
 use crate::evidence::{
-    CiRun, Count, Counts, Evidence, Findings, Job, Outcome, Part, Proof, SelectionCount,
+    CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof, SelectionCount,
     SubjectCount, Table, Window,
 };
 use crate::finding::{
@@ -273,6 +273,15 @@ fn outcome(line: line::Source<'_>) -> Outcome {
         source: line.name.into_owned(),
         origin: line.origin.into_owned(),
         simulated: line.simulated,
+        filters: line
+            .filters
+            .into_iter()
+            .map(|filter| Filter {
+                key: filter.key.into_owned(),
+                field: filter.field,
+                words: filter.words.into_iter().map(String::from).collect(),
+            })
+            .collect(),
         requests: line.requests,
         parts: Vec::new(),
         problems: line.problems.into_iter().map(problem).collect(),

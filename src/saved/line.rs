@@ -98,6 +98,9 @@ pub(super) struct Source<'a> {
     /// Whether the embedded simulator answered instead of a platform.
     #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
+    /// The settings that chose what was asked for. What is not among them was asked for whole.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter<'a>>,
     /// Requests sent, retries included.
     pub requests: u64,
     /// What is missing of the source as a whole.
@@ -111,6 +114,21 @@ pub(super) struct Source<'a> {
     /// How to have newer evidence.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub renew: Option<Text<'a>>,
+}
+
+/// A setting that chose a part of what the platform has, or changed what was read.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter<'a> {
+    /// Its key below the source, such as `filters.severities`.
+    #[serde(borrow)]
+    pub key: Text<'a>,
+    /// The field by which this evidence can be divided as the platform would have done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<Field>,
+    #[serde(borrow)]
+    pub words: BTreeSet<Text<'a>>,
 }
 
 /// One reason why evidence cannot be relied on.

@@ -138,6 +138,15 @@ fn source(outcome: &Outcome) -> line::Source<'_> {
         name: (&*outcome.source).into(),
         origin: (&*outcome.origin).into(),
         simulated: outcome.simulated,
+        filters: outcome
+            .filters
+            .iter()
+            .map(|filter| line::Filter {
+                key: (&*filter.key).into(),
+                field: filter.field,
+                words: filter.words.iter().map(|word| (&**word).into()).collect(),
+            })
+            .collect(),
         requests: outcome.requests,
         problems: outcome.problems.iter().map(problem).collect(),
         notes: texts(&outcome.notes),

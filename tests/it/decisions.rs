@@ -76,6 +76,7 @@ fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
         source: source.to_owned(),
         origin: "https://platform.example.com".to_owned(),
         simulated: false,
+        filters: Vec::new(),
         requests: 1,
         parts,
         problems,

@@ -14,7 +14,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("place", &[]),
     ("selection", &["finding"]),
     ("acceptance", &["finding", "place", "selection"]),
-    ("evidence", &["finding", "selection"]),
+    ("evidence", &["finding", "selection", "text"]),
     ("secret", &["text", "workspace"]),
     ("progress", &["secret", "text"]),
     ("json", &["secret", "text"]),

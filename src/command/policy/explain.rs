@@ -27,18 +27,17 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
     let config = read(&arguments.config)?.resolve(given.or(of_evidence))?;
     let gates = chosen(&config, arguments.gate.as_deref())?;
     let mut said = head(&config);
-    let Some(saved) = saved else {
+    let (Some(saved), Some(path)) = (saved, &arguments.evidence) else {
         for gate in gates {
             said.push_str(&words::gate(gate, &config));
         }
         print(&said)?;
         return Ok(Verdict::Passed.exit_code());
     };
-    if let Some(path) = &arguments.evidence {
-        evaluate::check_belongs(&config, &saved, path)?;
-    }
+    evaluate::check_environment(&config, &saved)?;
     let now = Utc::now();
-    let collected = evaluate::collected(&config, saved.evidence, saved.decided.at_least);
+    let at_least = saved.decided.at_least;
+    let collected = evaluate::collected(&config, saved.evidence, at_least, path, now)?;
     let decision = pipeline::decide(&config.policy, &collected, now);
     let most = match (context.verbosity, &arguments.gate) {
         (Verbosity::Verbose, _) => usize::MAX,

@@ -18,7 +18,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::evidence::Outcome;
+use crate::evidence::{self, Outcome};
 use crate::finding::Problem;
 use crate::http::{Credentials, Http};
 use crate::progress::Progress;
@@ -86,6 +86,10 @@ pub async fn case(settings: &Settings, http: &Http, id: &str) -> Result<Option<C
 impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn filters(&self) -> Vec<evidence::Filter> {
+        Vec::new()
     }
 
     fn selectors(&self) -> &'static [Field] {

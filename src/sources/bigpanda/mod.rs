@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use crate::evidence::Outcome;
+use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::http::Http;
 use crate::selection::Field;
@@ -57,6 +57,10 @@ pub const SYSTEM: System = System {
 impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn filters(&self) -> Vec<Filter> {
+        Settings::filters(self)
     }
 
     fn selectors(&self) -> &'static [Field] {

@@ -10,7 +10,9 @@ use url::Url;
 use super::SYSTEM;
 use super::kind::{self, Action, Kind};
 use super::risk::Risk;
-use crate::selection::Pattern;
+use crate::evidence::Filter;
+use crate::finding::Severity;
+use crate::selection::{Field, Pattern};
 use crate::sources::{
     Connection, Endpoint, OneOrMore, Period, SeverityWord, schema_of, settings, written_as,
 };
@@ -99,6 +101,39 @@ impl Settings {
         let stated = Action::STATED.contains(&action);
         (kind == Kind::Other || self.resource_types.as_ref().is_none_or(|set| set.contains(&kind)))
             && (!stated || self.action_types.as_ref().is_none_or(|set| set.contains(&action)))
+    }
+
+    /// What of the audit log is read, and how it is weighed.
+    pub(super) fn filters(&self) -> Vec<Filter> {
+        let window = humantime::format_duration(self.window).to_string();
+        let mut filters = vec![Filter::setting("window", [window])];
+        let types = self.resource_types.iter();
+        filters.extend(types.map(|types| {
+            Filter::of("resource_types", Field::ResourceType, types.iter().map(|kind| kind.word()))
+        }));
+        let actions = self.action_types.iter();
+        filters.extend(actions.map(|actions| {
+            Filter::setting("action_types", actions.iter().map(|action| action.word()))
+        }));
+        if !self.expected_actors.is_empty() {
+            let actors = self.expected_actors.iter().map(Pattern::as_str);
+            filters.push(Filter::setting("expected_actors", actors));
+        }
+        let line = |((kind, action), severity): (&(Kind, Action), &Severity)| {
+            format!("{}.{}: {severity}", kind.word(), action.word())
+        };
+        let unknown = [("unknown_risk", self.risk.unknown)];
+        let unknown = unknown.iter().filter(|(_, severity)| *severity != Severity::Unknown);
+        let lines = self.risk.own.iter().map(line);
+        let risk: Vec<_> =
+            lines.chain(unknown.map(|(key, word)| format!("{key}: {word}"))).collect();
+        if !risk.is_empty() {
+            filters.push(Filter::setting("risk", risk));
+        }
+        if self.active_plans != ActivePlans::Auto {
+            filters.push(Filter::setting("active_plans", [format!("{:?}", self.active_plans)]));
+        }
+        filters
     }
 
     /// Whether an actor is one of those whose changes are expected.

@@ -27,6 +27,8 @@ pub(super) struct Collection<'a> {
     statuses: Option<BTreeSet<Status>>,
     /// What the gates need to know besides failed checks.
     pub(super) demands: Vec<Demand>,
+    /// Whether passed checks are counted by every field.
+    pub(super) split: bool,
     pub(super) shared: Shared,
     pub(super) findings: Findings,
     pub(super) failed: HashMap<Key, u64>,
@@ -50,6 +52,7 @@ impl<'a> Collection<'a> {
             severities: settings.filters.severities(),
             statuses: settings.filters.statuses(),
             demands: demand::distinct(&session.wanted.demands, passes_known),
+            split: session.wanted.split && passes_known,
             shared: Shared::default(),
             findings: Findings::default(),
             failed: HashMap::new(),

@@ -15,7 +15,7 @@
 
 use std::rc::Rc;
 
-use crate::evidence::Outcome;
+use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::http::{Credentials, Http};
 use crate::progress::Progress;
@@ -70,6 +70,10 @@ pub const SYSTEM: System = System {
 impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn filters(&self) -> Vec<Filter> {
+        self.filters.of_evidence()
     }
 
     fn selectors(&self) -> &'static [Field] {

@@ -45,7 +45,7 @@ impl Collection<'_> {
                 None => for_rows.push(demand),
             }
         }
-        match for_rows.is_empty() {
+        match for_rows.is_empty() && !self.split {
             true => Ok(()),
             false => self.count_by_rows(&for_rows).await,
         }

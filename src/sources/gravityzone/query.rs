@@ -6,6 +6,7 @@ use super::wire::Row;
 use super::words::{Status, result_word};
 use crate::finding::{Cause, Severity};
 use crate::http::{Call, Http};
+use crate::selection::Field;
 use crate::text;
 
 /// A filter by ids or names that users choose.
@@ -29,6 +30,18 @@ impl Filter {
             Self::Resources => "resources",
             Self::ResourceTypes => "resource_types",
             Self::SystemCompliance => "system_compliance",
+        }
+    }
+
+    /// The field of a check that it is about.
+    pub const fn field(self) -> Field {
+        match self {
+            Self::Scans => Field::Account,
+            Self::ScanGroups => Field::ScanGroup,
+            Self::Rules => Field::Rule,
+            Self::Resources => Field::Resource,
+            Self::ResourceTypes => Field::ResourceType,
+            Self::SystemCompliance => Field::Framework,
         }
     }
 }

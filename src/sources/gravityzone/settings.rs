@@ -10,9 +10,11 @@ use url::Url;
 use super::SYSTEM;
 use super::query::{Filter, Query};
 use super::words::{ResultWord, SEVERITIES, Status, StatusWord, Value};
+use crate::evidence;
 use crate::finding::Severity;
 use crate::http::Auth;
 use crate::secret::Secret;
+use crate::selection::Field;
 use crate::sources::{Connection, OneOrMore, Reads, SeverityWord, schema_of, settings, written_as};
 use crate::text;
 
@@ -193,6 +195,25 @@ impl Filters {
                 .map(|status| status.word().to_owned())
                 .collect(),
         }
+    }
+
+    /// The filters, as saved evidence states them.
+    pub(super) fn of_evidence(&self) -> Vec<evidence::Filter> {
+        let of = |key: &str, field, words| {
+            evidence::Filter::of::<String>(&format!("filters.{key}"), field, words)
+        };
+        let scope = self.scope();
+        let scope = scope.filters().map(|(filter, values)| {
+            of(filter.word(), filter.field(), values.iter().cloned().collect::<Vec<_>>())
+        });
+        let severities = self.severities.iter();
+        let severities =
+            severities.map(|_| of("severities", Field::Severity, self.severities_read().words));
+        let statuses = self.statuses.iter();
+        let statuses = statuses.map(|_| of("statuses", Field::Status, self.statuses_read().words));
+        let results = self.results.filter(|results| !results.passes);
+        let results = results.map(|_| evidence::Filter::setting("filters.results", ["fail"]));
+        scope.chain(severities).chain(statuses).chain(results).collect()
     }
 
     /// What the filters leave out, for the reports.

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use crate::evidence::Outcome;
+use crate::evidence::{Filter, Outcome};
 use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
@@ -75,6 +75,11 @@ pub const AFTER_FIX: &str = "OpenComply evaluates the resources as it last disco
 impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    fn filters(&self) -> Vec<Filter> {
+        let frameworks = Filter::of("frameworks", Field::Framework, self.frameworks.clone());
+        [frameworks].into_iter().chain(self.integrations.filter()).collect()
     }
 
     fn selectors(&self) -> &'static [Field] {

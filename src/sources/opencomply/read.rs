@@ -160,9 +160,10 @@ struct Demanded {
 
 /// What the policy's gates on this framework need to know about passes.
 fn demanded(task: &Task<'_>) -> Demanded {
-    let mut demanded = Demanded::default();
+    let wanted = &task.session.wanted;
+    let mut demanded = Demanded { finer: wanted.split, ..Demanded::default() };
     let known = BTreeSet::from(BY_CONTROL);
-    let demands = task.session.wanted.demands.iter();
+    let demands = wanted.demands.iter();
     for demand in demands.filter(|demand| demand.selection.matches_framework(&task.scope.framework))
     {
         let fields = demand.selection.fields();

@@ -1,8 +1,10 @@
 //! Counts what gates need besides failures while rows are read.
 
-use crate::evidence::{Count, SelectionCount};
+use std::collections::BTreeMap;
+
+use crate::evidence::{Count, SelectionCount, SubjectCount, Table};
 use crate::finding::Subject;
-use crate::selection::{Demand, Need};
+use crate::selection::{Demand, Field, Need, Wanted};
 
 /// What one gate needs to know, and the count so far.
 pub(super) struct Counted<'a> {
@@ -48,5 +50,48 @@ impl<'a> Counted<'a> {
     pub(super) fn answer(&self) -> SelectionCount {
         let count = Count { passed: Some(self.passed), failed: self.failed };
         SelectionCount { selection: self.demand.selection.clone(), count }
+    }
+}
+
+/// Checks by everything that they have in common, where that is wanted.
+#[derive(Default)]
+pub(super) struct Tally(Option<BTreeMap<Subject, Count>>);
+
+impl Tally {
+    /// The fields by which it is split.
+    const BY: [Field; 7] = [
+        Field::Framework,
+        Field::Control,
+        Field::Rule,
+        Field::Severity,
+        Field::ResourceType,
+        Field::Account,
+        Field::Region,
+    ];
+
+    pub(super) fn new(wanted: &Wanted) -> Self {
+        Self(wanted.split.then(BTreeMap::new))
+    }
+
+    pub(super) const fn is_wanted(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn add(&mut self, subject: &Subject, passed: bool) {
+        let Some(counts) = &mut self.0 else { return };
+        let one = match passed {
+            true => Count { passed: Some(1), failed: 0 },
+            false => Count { passed: Some(0), failed: 1 },
+        };
+        match counts.get_mut(subject) {
+            Some(count) => *count = count.plus(one),
+            None => _ = counts.insert(subject.clone(), one),
+        }
+    }
+
+    pub(super) fn table(self) -> Option<Table> {
+        let row = |(subject, count)| SubjectCount { subject, count };
+        let rows = self.0?.into_iter().map(row).collect();
+        Some(Table { by: Self::BY.into(), rows })
     }
 }

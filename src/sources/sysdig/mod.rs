@@ -15,7 +15,7 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use crate::evidence::Outcome;
+use crate::evidence::{Filter, Outcome};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
@@ -68,6 +68,14 @@ impl Describe for Settings {
 
     fn further_origins(&self, token: &Token) -> Vec<&Url> {
         if Self::is_api_key(token) { vec![&self.iam_url] } else { Vec::new() }
+    }
+
+    fn filters(&self) -> Vec<Filter> {
+        // The team and the instance choose the view.
+        let view = self.headers.iter().filter_map(|(name, value)| {
+            Some(Filter::setting(name.as_str(), [value.to_str().ok()?]))
+        });
+        self.asked.filters().into_iter().chain(view).collect()
     }
 
     fn selectors(&self) -> &'static [Field] {

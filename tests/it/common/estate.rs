@@ -193,6 +193,7 @@ pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcom
         source: source.to_owned(),
         origin: format!("https://{}.example.com", source.replace('/', "-")),
         simulated: false,
+        filters: Vec::new(),
         requests: 31,
         parts,
         problems,

@@ -1,5 +1,6 @@
 //! Saved evidence, and what is made of it later.
 
+mod replay;
 mod saved;
 
 use crate::common::{Ended, Folder, Platform, opencomply};

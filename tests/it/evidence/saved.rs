@@ -83,3 +83,72 @@ fn evidence_of_another_environment_or_origin_is_refused() {
     kept.folder.write("elsewhere.yaml", &elsewhere);
     kept.evaluate(&["-c", "elsewhere.yaml"]).exits(2).says("https://elsewhere.example.com");
 }
+
+#[test]
+fn evidence_under_narrower_filters_does_not_pass_a_wider_policy() {
+    let kept = Kept::of("healthy");
+    let origin = &kept.platform.origin;
+    let policy = |settings: &str, gates: &str| crate::common::gravityzone(origin, settings, gates);
+    let gates = "  - {id: all, source: gravityzone, max: 100000}\n";
+    let folder = &kept.folder;
+    folder.write("narrow.yaml", &policy("    filters: {severities: [critical]}\n", gates));
+    folder.run(&["run", "-c", "narrow.yaml", "--save-evidence", "narrow.jsonl"]).exits(0);
+    folder.write("wide.yaml", &policy("", gates));
+    folder
+        .run(&["evaluate", "narrow.jsonl", "-c", "wide.yaml"])
+        .exits(3)
+        .says("collected with `filters.severities`: critical, and the policy asks for everything");
+    folder.run(&["run", "-c", "wide.yaml", "--save-evidence", "wide.jsonl"]).exits(0);
+    folder.run(&["evaluate", "wide.jsonl", "-c", "wide.yaml"]).exits(0);
+}
+
+#[test]
+fn what_lies_outside_the_scope_of_a_policy_is_left_out() {
+    let kept = Kept::of("blocked");
+    let policy = kept.folder.read("compliance-gate.yaml");
+    let one = policy
+        .replace("      - {integration_type: azure_subscription, provider_id: f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b}\n", "");
+    assert_ne!(policy, one);
+    kept.folder.write("one.yaml", &one);
+    kept.folder.run(&["run", "-c", "one.yaml", "--json", "run-one.json"]);
+    kept.evaluate(&["-c", "one.yaml", "--json", "one.json"]);
+    let (run, again) = (kept.folder.json("run-one.json"), kept.folder.json("one.json"));
+    for gate in 0..2 {
+        assert_eq!(run["gates"][gate]["observed"], again["gates"][gate]["observed"]);
+        assert_eq!(run["gates"][gate]["state"], again["gates"][gate]["state"]);
+    }
+    assert_eq!(
+        run["sources"][0]["parts"][0]["evaluated"],
+        again["sources"][0]["parts"][0]["evaluated"]
+    );
+}
+
+/// The evidence is enough for gates that nobody had written when it was collected.
+#[test]
+fn passes_are_kept_by_every_field() {
+    let kept = Kept::of("healthy");
+    let demo = include_str!("../../../fixtures/policies/demo.yaml")
+        .replace("http://127.0.0.1:8080", &kept.platform.origin)
+        .replace("500ms", "50ms");
+    let (sources, _) = demo.split_once("gates:\n").unwrap();
+    let listed = "  - {id: all, source: [bigid, bigpanda, gravityzone, opencomply, sysdig, \
+                  sysdig/images, sysdig/events], max: 100000}\n";
+    kept.folder.write("first.yaml", &format!("{sources}gates:\n{listed}"));
+    let save = ["run", "-c", "first.yaml", "--save-evidence", "all.jsonl"];
+    let mut command = kept.folder.command(&save);
+    command.env("BIGID_TOKEN", "test-token-of-bigid");
+    crate::common::Ended::wait(command).exits(0);
+    let gate = |id: &str, source: &str, more: &str| {
+        format!("  - {{id: {id}, source: {source}, min_pass_rate: \"1%\", {more}}}\n")
+    };
+    let gates = [
+        gate("account", "opencomply", "account: \"122814690049\""),
+        gate("rules", "gravityzone", "rule: \"cloud_scan/*\""),
+        gate("region", "gravityzone", "region: \"*\""),
+        gate("posture", "sysdig", "severity: high"),
+        gate("posture-type", "sysdig", "resource_type: \"*\""),
+        gate("image-rule", "sysdig/images", "rule: \"*\""),
+    ];
+    kept.folder.write("second.yaml", &format!("{sources}gates:\n{}", gates.concat()));
+    kept.folder.run(&["evaluate", "all.jsonl", "-c", "second.yaml"]).exits(0);
+}

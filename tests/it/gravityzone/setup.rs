@@ -102,7 +102,7 @@ async fn run(
     let run = Session {
         name: "gravityzone".to_owned(),
         http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
-        wanted: Wanted { demands: demands.to_vec() },
+        wanted: Wanted { demands: demands.to_vec(), split: false },
         stop,
         progress,
     };

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
+use crate::evidence::Filter;
+use crate::selection::Field;
 use crate::sources::{schema_of, written_as};
 
 /// Which integrations are meant.
@@ -12,6 +14,22 @@ use crate::sources::{schema_of, written_as};
 pub(crate) enum Integrations {
     All,
     Listed(Vec<Entry>),
+}
+
+impl Integrations {
+    /// What of the platform they choose. Evidence states accounts by the cloud's id, or by name.
+    pub(crate) fn filter(&self) -> Option<Filter> {
+        let Self::Listed(entries) = self else { return None };
+        let all = |word: fn(&Entry) -> Option<&String>| {
+            entries.iter().map(|entry| word(entry).cloned()).collect::<Option<Vec<_>>>()
+        };
+        let ids = all(|entry| entry.provider_id.as_ref().filter(|_| entry.has_one_word()));
+        let names = || all(|entry| entry.name.as_ref().filter(|_| entry.has_one_word()));
+        Some(match ids.or_else(names) {
+            Some(accounts) => Filter::of("integrations", Field::Account, accounts),
+            None => Filter::setting("integrations", entries.iter().map(Entry::to_string)),
+        })
+    }
 }
 
 /// One integration, by what is known of it. The fields are AND-ed and literal.
@@ -42,6 +60,14 @@ pub(crate) struct EntryKeys {
     /// The name given on the platform.
     #[serde(default)]
     name: Option<String>,
+}
+
+impl Entry {
+    /// Whether it is given by one word, whatever its type.
+    fn has_one_word(&self) -> bool {
+        let words = [&self.integration_id, &self.provider_id, &self.name];
+        words.into_iter().flatten().count() == 1
+    }
 }
 
 impl TryFrom<EntryKeys> for Entry {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::demands::Counted;
+use super::super::demands::{Counted, Tally};
 use super::super::units::given;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
@@ -19,6 +19,7 @@ const VERDICT: &str = "policy-evaluation";
 struct Reading<'a> {
     found: &'a Found,
     demands: Vec<Counted<'a>>,
+    tally: Tally,
     stops: u64,
     warns: u64,
     /// Whether a finding explains why the image failed.
@@ -31,6 +32,7 @@ pub(super) fn part(session: &Session, found: &Found) -> Part {
     let mut reading = Reading {
         found,
         demands: Counted::all(&session.wanted.demands),
+        tally: Tally::new(&session.wanted),
         stops: 0,
         warns: 0,
         blamed: false,
@@ -38,8 +40,9 @@ pub(super) fn part(session: &Session, found: &Found) -> Part {
         part: Part::default(),
     };
     reading.read(&session.name);
-    let Reading { mut part, demands, .. } = reading;
+    let Reading { mut part, demands, tally, .. } = reading;
     part.counts.answers = demands.iter().map(Counted::answer).collect();
+    part.counts.table = tally.table();
     part
 }
 
@@ -180,6 +183,7 @@ impl Reading<'_> {
 
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
+        self.tally.add(subject, passed);
         let found = self.found;
         for counted in &mut self.demands {
             if found.names().any(|(id, name)| counted.matches(subject, id, name)) {
@@ -206,6 +210,7 @@ mod tests {
         let mut reading = Reading {
             found: &found,
             demands: Vec::new(),
+            tally: Tally::default(),
             stops: 0,
             warns: 0,
             blamed: false,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 
-use super::super::demands::Counted;
+use super::super::demands::{Counted, Tally};
 use super::super::settings::Posture;
 use super::plan::{Plan, Planned};
 use super::read::{self, Check, Depth, Reading, State, Terms};
@@ -30,6 +30,7 @@ pub(super) struct Collection<'a> {
     session: &'a Session,
     plan: Plan,
     demands: Vec<Counted<'a>>,
+    tally: Tally,
     accepted: Vec<String>,
     /// How many of the accepted risks have no end.
     endless: u64,
@@ -47,6 +48,7 @@ impl<'a> Collection<'a> {
             session,
             plan,
             demands: Counted::all(&session.wanted.demands),
+            tally: Tally::new(&session.wanted),
             accepted: Vec::new(),
             endless: 0,
             not_evaluated: Vec::new(),
@@ -77,7 +79,8 @@ impl<'a> Collection<'a> {
             }
             None => None,
         };
-        let counts_passes = self.demands.iter().any(Counted::needs_passes);
+        let counts_passes =
+            self.tally.is_wanted() || self.demands.iter().any(Counted::needs_passes);
         let depth = match counts_passes || within.is_some() {
             true => Depth::Everything,
             false => Depth::Failures,
@@ -87,6 +90,7 @@ impl<'a> Collection<'a> {
             self.prove_existence().await?;
         }
         self.part.counts.answers = self.demands.iter().map(Counted::answer).collect();
+        self.part.counts.table = std::mem::take(&mut self.tally).table();
         Ok(())
     }
 
@@ -162,6 +166,11 @@ impl<'a> Collection<'a> {
                 State::Accepted { .. } if matches && counted.is_open() => counted.add(false),
                 _ => {}
             }
+        }
+        match check.state {
+            State::Passed => self.tally.add(&check.subject, true),
+            State::Failed(_) => self.tally.add(&check.subject, false),
+            State::Accepted { .. } | State::NotEvaluated(_) => {}
         }
         match check.state.clone() {
             State::Passed => {}

@@ -101,6 +101,11 @@ impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
 }
 
 impl Table {
+    /// A line for each number that the table has.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(number, severity)| format!("{number}: {severity}"))
+    }
+
     /// The severity of a number.
     pub(crate) fn severity(&self, number: Option<u64>) -> Severity {
         let number = number.and_then(|number| u8::try_from(number).ok());

@@ -13,6 +13,7 @@ use super::SYSTEM;
 use crate::sources::{Connection, Endpoint, schema_of, settings, written_as};
 
 mod events;
+mod filters;
 mod images;
 mod posture;
 mod values;

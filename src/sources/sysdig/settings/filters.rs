@@ -1,0 +1,90 @@
+//! The settings that choose what is asked for, as saved evidence states them.
+
+use super::{Asked, By, Events, Image, Posture, Value};
+use crate::evidence::Filter;
+use crate::finding::Severity;
+use crate::selection::Field;
+use crate::sources::{OneOrMore, SeverityWord};
+
+impl Asked {
+    pub(crate) fn filters(&self) -> Vec<Filter> {
+        let (kind, filters) = match self {
+            Self::Posture(posture) => ("posture", posture.filters()),
+            Self::Images(images, detail) => {
+                let images = Filter::setting("images", images.iter().map(written));
+                let detail = detail
+                    .map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")]));
+                ("images", [images].into_iter().chain(detail).collect())
+            }
+            Self::Events(events) => ("events", events.filters()),
+        };
+        let reads = Filter::setting("reads", [kind]);
+        [reads].into_iter().chain(filters).collect()
+    }
+}
+
+impl Posture {
+    fn filters(&self) -> Vec<Filter> {
+        let inventory = self.inventory.clone().unwrap_or_default();
+        let accepted = format!("{:?}", self.accepted);
+        let lists = [
+            words("posture.policies", Some(Field::Framework), self.policies.as_ref()),
+            words("posture.zones", None, self.zones.as_ref()),
+            words("posture.platforms", None, self.platforms.as_ref()),
+            words("inventory.account", Some(Field::Account), inventory.account.as_ref()),
+            words("inventory.cluster", None, inventory.cluster.as_ref()),
+            words("inventory.namespace", None, inventory.namespace.as_ref()),
+            words("inventory.organization", None, inventory.organization.as_ref()),
+            words("inventory.platform", None, inventory.platform.as_ref()),
+            words("inventory.region", Some(Field::Region), inventory.region.as_ref()),
+            words("inventory.type", Some(Field::ResourceType), inventory.kind.as_ref()),
+            words("inventory.name", None, inventory.name.as_ref()),
+            // Of requirements, whose controls may be of other severities.
+            severities("posture.severities", None, self.severities.as_ref()),
+            Some(Filter::setting("posture.accepted", [accepted])),
+        ];
+        lists.into_iter().flatten().collect()
+    }
+}
+
+impl Events {
+    fn filters(&self) -> Vec<Filter> {
+        let window = humantime::format_duration(self.window.0).to_string();
+        let lists = [
+            Some(Filter::setting("events.window", [window])),
+            Some(Filter::setting("events.detail", [format!("{:?}", self.detail)])),
+            Some(Filter::setting("events.severity_table", self.severity_table.lines())),
+            severities("events.severities", Some(Field::Severity), self.severities.as_ref()),
+            words("events.rules", Some(Field::Rule), self.rules.as_ref()),
+            words("events.sources", None, self.sources.as_ref()),
+        ];
+        lists.into_iter().flatten().collect()
+    }
+}
+
+/// An image, as a policy names it.
+fn written(image: &Image) -> String {
+    let by = match &image.by {
+        By::Tag => None,
+        By::Digest(digest) => Some(digest),
+        By::Id(id) => Some(id),
+    };
+    let words: Vec<_> = image.tag.iter().chain(by).map(String::as_str).collect();
+    words.join(" ")
+}
+
+fn words(key: &str, field: Option<Field>, list: Option<&OneOrMore<Value>>) -> Option<Filter> {
+    let OneOrMore(values) = list?;
+    let words = values.iter().map(|value| value.0.clone());
+    Some(Filter { field, ..Filter::setting(key, words) })
+}
+
+fn severities(
+    key: &str,
+    field: Option<Field>,
+    list: Option<&OneOrMore<SeverityWord>>,
+) -> Option<Filter> {
+    let OneOrMore(words) = list?;
+    let words = words.iter().map(|word| Severity::word(word.0));
+    Some(Filter { field, ..Filter::setting(key, words) })
+}
