@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::acceptance::Acceptance;
 use crate::evidence::{Evidence, Unit};
 use crate::finding::{Finding, Problem, Severity};
-use crate::policy::{Gate, Level, Mode, Percent, Policy};
+use crate::policy::{Gate, Level, Limits, Mode, Percent, Policy};
 use crate::text;
 use crate::verdict::Verdict;
 
 mod acceptances;
 mod accepting;
 mod counting;
+mod groups;
 mod meaning;
 mod reliance;
 mod scope;
@@ -21,6 +22,7 @@ mod scope;
 pub use acceptances::Usage;
 use accepting::Accepting;
 use counting::Counting;
+pub use groups::Group;
 
 /// What came out, and why.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Decision<'a> {
     /// The verdict by the policy, regardless of the mode.
     pub verdict: Verdict,
     pub mode: Mode,
+    /// Whom to ask about findings.
+    pub policy: &'a Policy,
     /// One for each gate, in the policy's order.
     pub rulings: Vec<Ruling<'a>>,
     /// Every entry of `accept`, in the policy's order.
@@ -74,12 +78,16 @@ pub struct Ruling<'a> {
     /// Passed checks that match, where the gate needs to know.
     pub passed: Option<u64>,
     pub breaches: Vec<Breach>,
+    /// Each framework or account, where the gate has `each`; breached ones first.
+    pub groups: Vec<Group>,
     /// Why it could not be decided, or not on all evidence.
     pub problems: Vec<Problem>,
     /// The acceptances that together make all of those problems a warning.
     pub forgiven: Vec<&'a Acceptance>,
     /// The acceptance that keeps the gate from blocking.
     pub off: Option<&'a Acceptance>,
+    /// The first day (UTC) on which the gate blocks, where that is yet to come.
+    pub announced: Option<NaiveDate>,
     /// The failed checks that match and count, worst first.
     pub findings: Vec<&'a Finding>,
     /// The failed checks that match and are accepted, worst first.
@@ -110,7 +118,7 @@ impl Ruling<'_> {
 
     /// Whether the gate may stop the pipeline at all.
     pub fn may_block(&self) -> bool {
-        self.gate.level == Level::Block && self.off.is_none()
+        self.gate.level == Level::Block && self.off.is_none() && self.announced.is_none()
     }
 
     /// Whether this gate alone stops the pipeline.
@@ -145,14 +153,39 @@ impl State {
 }
 
 /// A limit that does not hold, and by how much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
-    TooMany { failed: u64, max: u64 },
-    TooFew { passed: u64, total: u64, least: Percent },
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The framework or account that it is about, where the gate has `each`.
+    pub group: Option<String>,
+    pub missed: Missed,
 }
 
 impl Breach {
     /// A sentence: observed, limit, by how much. `noun`: what is counted.
+    pub fn sentence(&self, noun: &str) -> String {
+        let group = self.group.as_ref().map_or_else(String::new, |group| format!("{group}: "));
+        format!("{group}{}", self.missed.sentence(noun))
+    }
+}
+
+/// How a limit is missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    TooMany { failed: u64, max: u64 },
+    TooFew { passed: u64, total: u64, least: Percent },
+}
+
+impl Missed {
+    /// The limits that these counts miss. `passed`: `None` where it proves nothing.
+    fn by(limits: Limits, failed: u64, passed: Option<u64>) -> Vec<Self> {
+        let max = limits.max.filter(|max| failed > *max).map(|max| Self::TooMany { failed, max });
+        let rate = limits.min_pass_rate.zip(passed).and_then(|(least, passed)| {
+            let total = passed.saturating_add(failed);
+            (!least.is_met_by(passed, total)).then_some(Self::TooFew { passed, total, least })
+        });
+        max.into_iter().chain(rate).collect()
+    }
+
     pub fn sentence(self, noun: &str) -> String {
         match self {
             Self::TooMany { failed, max } => format!(
@@ -212,7 +245,7 @@ pub fn decide<'a>(
     warnings.extend(all_off);
     let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
-    Decision { verdict, mode: policy.mode, acceptances, warnings, rulings }
+    Decision { verdict, mode: policy.mode, policy, acceptances, warnings, rulings }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {

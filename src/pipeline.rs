@@ -46,9 +46,11 @@ pub(crate) async fn collect(
     let (mut outcomes, at_least) = match setup::open(config, variables, progress, signal) {
         Ok(mut open) => {
             for source in &mut open.sources {
-                source.session.wanted.split = is_saved;
+                source.session.wanted.split |= is_saved;
             }
-            let outcomes = ask(&open).await;
+            let mut outcomes = ask(&open).await;
+            outcomes.extend(open.unopened.iter().map(|error| unopened(config, error)));
+            outcomes.sort_by(|a, b| a.source.cmp(&b.source));
             (outcomes, open.stop.reason().and_then(interrupt))
         }
         Err(errors) => (not_set_up(config, &errors), Some(Verdict::Invalid)),
@@ -138,18 +140,25 @@ fn interrupt(reason: Reason) -> Option<Verdict> {
 
 /// The outcomes of a run that could not begin: nothing was sent.
 fn not_set_up(config: &Config, SetupErrors(errors): &SetupErrors) -> Vec<Outcome> {
-    let problem = |name: &String| match errors.iter().find(|(source, _)| source == name) {
-        Some((_, sentence)) => Problem::new(Cause::Invalid, format!("{name}: {sentence}")),
-        None => Problem::new(
-            Cause::Incomplete,
-            format!("{name}: not asked, since another source is not set up"),
-        ),
+    let outcome = |name: &String| match errors.iter().find(|(source, _)| source == name) {
+        Some(error) => unopened(config, error),
+        None => {
+            let message = format!("{name}: not asked, since another source is not set up");
+            failed(config, name, Problem::new(Cause::Incomplete, message))
+        }
     };
-    let outcome = |(name, source): (&String, &Rc<crate::sources::Source>)| {
-        let origin = source.connection().url.origin().ascii_serialization();
-        Outcome::of_failure(name.clone(), origin, problem(name))
-    };
-    config.sources.iter().map(outcome).collect()
+    config.sources.keys().map(outcome).collect()
+}
+
+/// The outcome of a source that is not set up.
+fn unopened(config: &Config, (name, sentence): &(String, String)) -> Outcome {
+    failed(config, name, Problem::new(Cause::Invalid, format!("{name}: {sentence}")))
+}
+
+fn failed(config: &Config, name: &str, problem: Problem) -> Outcome {
+    let source = config.sources.get(name);
+    let origin = source.map(|source| source.connection().url.origin().ascii_serialization());
+    Outcome::of_failure(name.to_owned(), origin.unwrap_or_default(), problem)
 }
 
 /// Writes all reports, and again if one failed, so that no report shows another verdict than the final one.

@@ -4,12 +4,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::acceptance::Acceptance;
+use crate::finding::Finding;
 pub use crate::place::Place;
-use crate::selection::{Demand, Field, Need, Pattern, Selection, Wanted};
+use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wanted};
 
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Policy {
     /// Everything that is forgiven, in the order of the file. Entries for other environments are
     /// left out.
     pub accept: Vec<Acceptance>,
+    /// Whom to ask about findings; the first that matches.
+    pub owners: Vec<Owner>,
     pub evidence: Demands,
 }
 
@@ -48,6 +52,10 @@ pub struct Gate {
     pub sources: Vec<String>,
     pub selection: Selection,
     pub limits: Limits,
+    /// The limits hold for every framework, or account, by itself.
+    pub each: Option<Field>,
+    /// It warns before this day (UTC), and blocks from it.
+    pub blocks_from: Option<NaiveDate>,
     /// What limits its meaning: filters of its sources that leave out a part of what it selects.
     pub notes: Vec<String>,
     /// Its place in the policy file.
@@ -104,15 +112,28 @@ pub struct Demands {
     pub max_age: Option<Duration>,
 }
 
+/// Whom to ask about findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub of: Exclusion,
+    pub name: String,
+}
+
 impl Policy {
+    /// Whom to ask about a finding, by `owners`: the first that it matches.
+    pub fn owner_of(&self, finding: &Finding) -> Option<&str> {
+        let owner = self.owners.iter().find(|owner| owner.of.covers(finding));
+        owner.map(|owner| &*owner.name)
+    }
+
     /// Whether any gate uses a source.
     pub fn uses(&self, source: &str) -> bool {
         self.gates.iter().any(|gate| gate.uses(source))
     }
 
-    /// Whether a blocking gate uses a source.
-    pub fn blocks_on(&self, source: &str) -> bool {
-        self.gates.iter().any(|gate| gate.level == Level::Block && gate.uses(source))
+    /// Whether a gate that blocks on this day uses a source.
+    pub fn blocks_on(&self, source: &str, today: NaiveDate) -> bool {
+        self.gates.iter().any(|gate| gate.may_block(today) && gate.uses(source))
     }
 
     /// What the gates need from one source in addition to its failures.
@@ -125,11 +146,18 @@ impl Policy {
                 }
             }
         }
-        Wanted { demands, split: false }
+        let is_split = |gate: &Gate| gate.each.is_some() && gate.needs_passes();
+        let split = self.gates.iter().any(|gate| gate.uses(source) && is_split(gate));
+        Wanted { demands, split }
     }
 }
 
 impl Gate {
+    /// Whether it can stop a pipeline on this day.
+    pub fn may_block(&self, today: NaiveDate) -> bool {
+        self.level == Level::Block && self.blocks_from.is_none_or(|day| day <= today)
+    }
+
     pub fn uses(&self, source: &str) -> bool {
         self.sources.iter().any(|name| name == source)
     }

@@ -476,8 +476,8 @@ fn write_words(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub demands: Vec<Demand>,
-    /// Whether passed checks are counted by every field that they have, since the evidence is saved and
-    /// other policies will decide it.
+    /// Whether passed checks are counted by every field that they have: a gate has `each`, or the
+    /// evidence is saved and other policies will decide it.
     pub split: bool,
 }
 

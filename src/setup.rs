@@ -17,7 +17,19 @@ pub(crate) const ALLOWED_ORIGINS: &str = "COMPLIANCE_GATE_ALLOWED_ORIGINS";
 /// The sources of a configuration, in its order, ready to be asked.
 pub(crate) struct OpenSources {
     pub sources: Vec<OpenSource>,
+    /// Sources that cannot be asked and that no gate needs that blocks today, each with a sentence.
+    pub unopened: Vec<(String, String)>,
     pub stop: Stop,
+}
+
+impl OpenSources {
+    /// The same, where every source must be open.
+    ///
+    /// # Errors
+    /// If one is not.
+    pub(crate) fn all(self) -> Result<Self, SetupErrors> {
+        if self.unopened.is_empty() { Ok(self) } else { Err(SetupErrors(self.unopened)) }
+    }
 }
 
 /// A source with what it needs to ask its platform.
@@ -44,9 +56,12 @@ pub(crate) fn open(
     signal: watch::Receiver<Option<Signal>>,
 ) -> Result<OpenSources, SetupErrors> {
     let stop = Stop::new(config.deadline, signal);
+    let today = chrono::Utc::now().date_naive();
     let mut errors = Vec::new();
+    let mut unopened = Vec::new();
     let mut sources = Vec::new();
     for (name, source) in &config.sources {
+        let needed = config.policy.blocks_on(name, today);
         match http(name, source, variables, &stop, progress) {
             Ok(http) => sources.push(OpenSource {
                 source: Rc::clone(source),
@@ -57,12 +72,16 @@ pub(crate) fn open(
                     stop: stop.clone(),
                     progress: Rc::clone(progress),
                 },
-                needed: config.policy.blocks_on(name),
+                needed,
             }),
-            Err(sentence) => errors.push((name.clone(), sentence)),
+            Err(sentence) if needed => errors.push((name.clone(), sentence)),
+            Err(sentence) => unopened.push((name.clone(), sentence)),
         }
     }
-    if errors.is_empty() { Ok(OpenSources { sources, stop }) } else { Err(SetupErrors(errors)) }
+    match errors.is_empty() {
+        true => Ok(OpenSources { sources, unopened, stop }),
+        false => Err(SetupErrors([errors, unopened].concat())),
+    }
 }
 
 fn http(

@@ -11,7 +11,7 @@ use crate::{pipeline, setup};
 pub(super) async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
     let config = load(&arguments)?;
     let progress = context.progress();
-    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     let mut said = String::new();
     let mut verdict = Verdict::Passed;
     let preflights = pipeline::preflight(&open).await;

@@ -34,7 +34,7 @@ pub(super) async fn export(arguments: ExportArguments, context: &Context) -> Res
     };
     config.sources.retain(|name, _| *name == settings.rules.source);
     let progress = context.progress();
-    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     let targets = Targets { variables: &context.variables, stop: &open.stop, progress: &progress };
     let call = Call {
         settings: &settings,

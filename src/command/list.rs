@@ -17,7 +17,7 @@ pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<
     let asked = lister(&config, arguments.source.as_deref())?;
     config.sources.retain(|name, _| *name == asked);
     let progress = context.progress();
-    let open = setup::open(&config, &context.variables, &progress, listen()?)?;
+    let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     for asked in &open.sources {
         match asked.source.list(&asked.session.http, what).await {
             Ok(table) => print(&aligned(&table))?,

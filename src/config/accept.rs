@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use super::diagnostic::Diagnostic;
-use super::file::{Sources, selecting};
+use super::file::{ALL, Sources, selecting};
 use super::layer::BASE;
 use super::node::Mark;
 use super::reader::Located;
@@ -19,9 +19,6 @@ use crate::place::Place;
 use crate::selection::{Field, Pattern, Selection};
 use crate::sources::{OneOrMore, Period, SeverityWord, severity_word};
 use crate::text;
-
-/// The word for all sources.
-const ALL: &str = "all";
 
 /// The keys of which an entry has one.
 const KINDS: [&str; 4] = ["match", "cause", "gate_off", "upstream"];

@@ -11,7 +11,9 @@ use super::node::{Mark, Node};
 use super::reader::{Located, Maps, Reader};
 use super::requires::Requires;
 use super::slips::{self, Wanted};
-use super::values::{Line, Link, Reports, Severities, Share, StatedSeverities, Version, Words};
+use super::values::{
+    Day, Line, Link, Reports, Severities, Share, StatedSeverities, Version, Words,
+};
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::policy::{Level, Mode};
 use crate::selection::{Field, Pattern};
@@ -97,6 +99,9 @@ pub(super) struct File {
     /// Everything that is forgiven: findings, causes and gates.
     #[serde(default)]
     pub accept: Vec<Located<AcceptEntry>>,
+    /// Whom to ask, shown beside each finding: the first that matches.
+    #[serde(default)]
+    pub owners: Vec<OwnerEntry>,
     /// What evidence must be like for any gate to rely on it.
     #[serde(default)]
     pub evidence: EvidenceEntry,
@@ -115,7 +120,8 @@ impl File {
     /// Whether a gate or the export needs a source.
     fn uses(&self, source: &str, system: &str) -> bool {
         let by_gate = |gate: &Located<GateEntry>| {
-            !gate.whole || gate.value.source.value.0.iter().any(|name| name == source)
+            !gate.whole
+                || gate.value.source.value.0.iter().any(|name| name == source || name == ALL)
         };
         let by_export = |export: &Located<ExportEntry>| match &export.value.source {
             Some(named) => named.value == source,
@@ -275,7 +281,7 @@ selecting! {
     struct GateEntry {
         /// What the gate is called in every report.
         pub id: Located<String>,
-        /// The source or sources it reads; several are summed.
+        /// The source or sources it reads, or `all`; several are summed.
         pub source: Located<OneOrMore<String>>,
         /// `block` (default) stops the pipeline, `warn` only reports.
         #[serde(default)]
@@ -298,6 +304,12 @@ selecting! {
         /// Checks that are out of scope, passed and failed alike: one map, or a list of maps.
         #[serde(default)]
         pub except: Option<Located<Maps<ExceptEntry>>>,
+        /// The limits hold for each `framework`, or each `account`, by itself.
+        #[serde(default)]
+        pub each: Option<Located<Each>>,
+        /// The first day (UTC) on which it blocks, such as `2027-03-01`; before, it warns.
+        #[serde(default)]
+        pub blocks_from: Option<Day>,
         /// The most failed checks allowed; 0 means none.
         #[serde(default)]
         pub max: Option<u64>,
@@ -319,6 +331,42 @@ selecting! {
         pub severity: Option<Located<StatedSeverities>>,
     }
 }
+
+/// Whom to ask about some findings.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnerEntry {
+    /// The findings: all keys of the map must match. What a platform does not state matches only the
+    /// word `unknown`.
+    #[serde(rename = "match")]
+    pub of: Located<ExceptEntry>,
+    /// The contact, such as `#team-payments`.
+    pub owner: Line,
+}
+
+/// What a gate's limits hold for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Each {
+    /// Every framework by itself.
+    Framework,
+    /// Every account by itself.
+    Account,
+}
+
+impl Each {
+    pub(super) const fn field(self) -> Field {
+        match self {
+            Self::Framework => Field::Framework,
+            Self::Account => Field::Account,
+        }
+    }
+}
+
+/// The word for all sources.
+pub(super) const ALL: &str = "all";
 
 impl ExceptEntry {
     /// All fields that are given, with their places.

@@ -38,7 +38,8 @@ pub(super) fn config(
     let gates = file.gates.iter().filter(|gate| gate.whole);
     let gates = gates.map(|entry| gate::checked(entry, &layer.sources, &source.file, diagnostics));
     let gates = gates.collect();
-    let policy = Policy { mode: file.mode, gates, accept, evidence: Demands::default() };
+    let owners = gate::owners(&file.owners, diagnostics);
+    let policy = Policy { mode: file.mode, gates, accept, owners, evidence: Demands::default() };
     let evidence = evidence(&file.evidence, layer, diagnostics);
     let export = file.export.as_ref().filter(|export| export.whole);
     let is_used = |name: &String| !layer.unused.iter().any(|(unused, _)| unused == name);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::accepting::{Accepting, Belonging, Divided};
+use super::groups::Groups;
 use super::meaning::Meaning;
 use super::reliance::shortcomings;
 use super::scope::OutOfScope;
-use super::{Breach, Ruling, State};
+use super::{Breach, Missed, Ruling, State};
 use crate::acceptance::{Acceptance, Grounds};
 use crate::evidence::{Count, Findings, Outcome, Part, Unit};
 use crate::finding::{Cause, Finding, Problem, Severity};
@@ -31,6 +32,7 @@ pub(super) struct Counting<'a> {
     /// What the evidence shows of the gate's words.
     meaning: Meaning<'a>,
     out_of_scope: OutOfScope<'a>,
+    groups: Option<Groups<'a>>,
     /// How many of the findings do not state a field that the gate selects by.
     unstated: BTreeMap<Field, u64>,
     problems: Vec<Problem>,
@@ -70,6 +72,7 @@ impl<'a> Counting<'a> {
             matched: Known::Sum(Count::ZERO),
             meaning: Meaning::of(gate),
             out_of_scope: OutOfScope::of(gate, now),
+            groups: Groups::of(gate),
             unstated: BTreeMap::new(),
             problems: Vec::new(),
             excuses: Vec::new(),
@@ -128,6 +131,9 @@ impl<'a> Counting<'a> {
         self.count_failed(part);
         self.count_passed(part);
         self.meaning.look(source, part);
+        if let Some(groups) = &mut self.groups {
+            groups.add(source, part);
+        }
     }
 
     /// How many failed checks of a part match, if it knows.
@@ -208,29 +214,36 @@ impl<'a> Counting<'a> {
             notes.extend(meant.notes);
             self.problems.extend(self.too_few());
         }
+        let of_groups = self.groups.take().map(|mut groups| {
+            counted.iter().for_each(|(finding, _)| groups.add_failed(finding));
+            groups.rule()
+        });
+        self.problems.extend(of_groups.iter().flat_map(|(_, _, problems)| problems.clone()));
         if self.problems.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {
             self.problems.push(Problem::new(
                 Cause::Incomplete,
                 format!("gate `{}`: there is no evidence at all to decide it by", self.gate.id),
             ));
         }
-        let mut breaches = Vec::new();
-        if let Some(max) = limits.max.filter(|max| self.failed > *max) {
-            breaches.push(Breach::TooMany { failed: self.failed, max });
-        }
         // A pass rate over a part of the evidence proves nothing.
-        if let (Some(least), true, Known::Sum(count)) =
-            (limits.min_pass_rate, self.problems.is_empty(), self.matched)
+        let passed = match self.matched {
+            Known::Sum(count) if self.problems.is_empty() => Some(count.passed.unwrap_or(0)),
+            _ => None,
+        };
+        if limits.min_pass_rate.is_some()
+            && passed.is_some_and(|passed| passed + self.failed == 0)
+            && !accepted.is_empty()
         {
-            let passed = count.passed.unwrap_or(0);
-            let total = passed + self.failed;
-            if total == 0 && !accepted.is_empty() {
-                notes.push("nothing passed, and all that failed is accepted".to_owned());
-            }
-            if !least.is_met_by(passed, total) {
-                breaches.push(Breach::TooFew { passed, total, least });
-            }
+            notes.push("nothing passed, and all that failed is accepted".to_owned());
         }
+        let (groups, breaches) = match of_groups {
+            Some((groups, breaches, _)) => (groups, breaches),
+            None => {
+                let missed = Missed::by(limits, self.failed, passed);
+                let breaches = missed.into_iter().map(|missed| Breach { group: None, missed });
+                (Vec::new(), breaches.collect())
+            }
+        };
         let state = match (breaches.is_empty(), self.problems.is_empty()) {
             (false, _) => State::Breached,
             (true, false) => State::Undecided,
@@ -258,9 +271,11 @@ impl<'a> Counting<'a> {
                 _ => None,
             },
             breaches,
+            groups,
             stale_failed: self.stale_failed.filter(|_| !forgiven.is_empty()),
             forgiven,
             off,
+            announced: self.gate.blocks_from.filter(|day| self.now.date_naive() < *day),
             problems: self.problems,
             findings,
             accepted,
@@ -338,7 +353,8 @@ impl<'a> Counting<'a> {
             )),
             Known::Sum(count) => {
                 let evaluated = count.evaluated().unwrap_or(0);
-                let least = gate.limits.min_evaluated.unwrap_or(1);
+                // With `each` the limit is for every group, and there must be one.
+                let least = gate.limits.min_evaluated.filter(|_| gate.each.is_none()).unwrap_or(1);
                 if evaluated < least {
                     problems.push(Problem::new(
                         Cause::Empty,

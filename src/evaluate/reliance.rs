@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::evidence::{MOST_AHEAD, Part};
 use crate::finding::{Cause, Problem};
 use crate::policy::{Demands, Gate};
+use crate::selection::Field;
 use crate::text;
 
 /// Why a gate cannot rely on a part, if it cannot.
@@ -39,7 +40,8 @@ pub(super) fn shortcomings(
     }
     if !nothing_allowed {
         let unseen = part.accounts_without_results.iter();
-        let selected = unseen.filter(|account| gate.selection.names_account(account));
+        let is_each = gate.each == Some(Field::Account);
+        let selected = unseen.filter(|account| is_each || gate.selection.names_account(account));
         problems.extend(selected.map(|account| {
             let account = text::one_line(&account.to_string(), 200);
             Problem::new(

@@ -9,7 +9,7 @@ use crate::evaluate::{self, Decision, Ruling, State, Usage};
 use crate::evidence::{Job, Outcome, Part, Unit, Window};
 use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
 use crate::policy::{Level, Mode};
-use crate::selection::Selection;
+use crate::selection::{Field, Selection};
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -95,6 +95,8 @@ pub(crate) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
         (State::Held, ..) => "holds",
         (State::Breached, ..) if ruling.off.is_some() => "breached, but off",
         (State::Undecided, ..) if ruling.off.is_some() => "inconclusive, but off",
+        (State::Breached, ..) if ruling.announced.is_some() => "breached, announced",
+        (State::Undecided, ..) if ruling.announced.is_some() => "inconclusive, announced",
         (State::Breached, Weight::Blocks, _) => "BREACHED",
         (State::Undecided, Weight::Blocks, _) => "INCONCLUSIVE",
         (State::Breached, _, Mode::Observe) if ruling.blocks() => "breached, would block",
@@ -112,7 +114,8 @@ pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
     let failed = text::count(ruling.failed, ruling.noun());
     let sentences: Vec<_> = match ruling.state {
         State::Breached => {
-            ruling.breaches.iter().map(|breach| breach.sentence(ruling.noun())).collect()
+            let breaches = ruling.breaches.iter().map(|breach| breach.sentence(ruling.noun()));
+            return text::listed(breaches, "; ", MOST_BREACHES) + &counts_behind(ruling);
         }
         State::Undecided => {
             let so_far = (!ruling.summed.is_empty()).then(|| format!("so far {failed}"));
@@ -120,6 +123,10 @@ pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
                 format!("the stale evidence shows {}", text::count(stale, ruling.noun()))
             });
             so_far.into_iter().chain(stale).collect()
+        }
+        State::Held if !ruling.groups.is_empty() => {
+            let each = ruling.gate.each.map_or("group", Field::word);
+            vec![format!("within the limits for each {each} ({})", ruling.groups.len())]
         }
         State::Held => {
             let max =
@@ -134,12 +141,20 @@ pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
             [max, rate, least].into_iter().flatten().collect()
         }
     };
-    let counts = severities(ruling.by_severity.iter().map(|(severity, count)| (*severity, *count)));
-    match (ruling.state, sentences.is_empty() || counts.is_empty()) {
+    match (ruling.state, sentences.is_empty()) {
         (State::Held, _) | (_, true) => sentences.join("; "),
-        (_, false) => format!("{} ({counts})", sentences.join("; ")),
+        (_, false) => sentences.join("; ") + &counts_behind(ruling),
     }
 }
+
+/// ` (3 critical, 9 high)`, if anything was counted.
+fn counts_behind(ruling: &Ruling<'_>) -> String {
+    let counts = severities(ruling.by_severity.iter().map(|(severity, count)| (*severity, *count)));
+    if counts.is_empty() { counts } else { format!(" ({counts})") }
+}
+
+/// So many breaches of a gate are listed in one line.
+const MOST_BREACHES: usize = 5;
 
 /// `3 critical, 9 high`, worst first.
 pub(super) fn severities(counts: impl IntoIterator<Item = (Severity, u64)>) -> String {
@@ -249,6 +264,12 @@ pub(super) fn term(grounds: &Grounds, standing: Standing) -> String {
         (Standing::NotYet, Some(from)) => format!("from {from} until {expires}"),
         _ => format!("until {expires}"),
     }
+}
+
+/// When an announced gate will block, if it would today.
+pub(super) fn announced(ruling: &Ruling<'_>) -> Option<String> {
+    let day = ruling.announced.filter(|_| ruling.state != State::Held)?;
+    Some(format!("warns until then: this gate blocks from {day}"))
 }
 
 /// How many failed checks are out of scope, and of which accounts.

@@ -11,7 +11,7 @@ use super::digest;
 use super::view::{AcceptanceView, Entry, View};
 use super::{Format, Report, TOOL};
 use crate::acceptance::{Acceptance, Forgives, Standing};
-use crate::evaluate::{Breach, Ruling, State};
+use crate::evaluate::{Breach, Group, Missed, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
 use crate::policy::Mode;
@@ -87,6 +87,9 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
             out_of_scope: ruling.out_of_scope.iter().map(|(a, n)| (safe(a), *n)).collect(),
         },
+        each: gate.each.map(Field::word),
+        groups: ruling.groups.iter().map(group).collect(),
+        blocks_from: gate.blocks_from,
         breaches: ruling.breaches.iter().map(|one| breach(one, ruling.noun())).collect(),
         troubles: ruling.problems.iter().map(problem).collect(),
         forgiven: ruling.forgiven.first().and_then(|entry| exception(entry)),
@@ -155,12 +158,17 @@ fn written<'a>(
     selectors
 }
 
-fn breach(breach: &Breach, noun: &str) -> v1::Breach {
-    let limit = match breach {
-        Breach::TooMany { .. } => v1::Limit::Max,
-        Breach::TooFew { .. } => v1::Limit::MinPassRate,
+fn breach<'a>(breach: &'a Breach, noun: &str) -> v1::Breach<'a> {
+    let limit = match breach.missed {
+        Missed::TooMany { .. } => v1::Limit::Max,
+        Missed::TooFew { .. } => v1::Limit::MinPassRate,
     };
-    v1::Breach { limit, message: breach.sentence(noun) }
+    v1::Breach { limit, group: breach.group.as_deref().map(safe), message: breach.sentence(noun) }
+}
+
+fn group(group: &Group) -> v1::Group<'_> {
+    let Group { name, failed, passed, is_breached } = group;
+    v1::Group { name: safe(name), failed: *failed, passed: *passed, breached: *is_breached }
 }
 
 fn problem(problem: &Problem) -> v1::Trouble<'_> {
@@ -255,6 +263,7 @@ fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
         reason: finding.reason.as_deref().map(safe),
         actor: finding.actor.as_deref().map(safe),
         created_at: finding.created_at.map(digest::time),
+        owner: entry.owner.map(safe),
         gates: view.gates_of(entry).map(|ruling| safe(&ruling.gate.id)).collect(),
         accepted_by: entry.accepted.map(|by| safe(&by.grounds.id)),
         platform_severity: finding.rerating.map(|rerating| v1::Rerating {

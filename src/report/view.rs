@@ -90,6 +90,8 @@ pub struct AcceptanceView<'a> {
 pub struct Entry<'a> {
     pub source: &'a str,
     pub finding: &'a Finding,
+    /// Whom to ask, by the policy's `owners`.
+    pub owner: Option<&'a str>,
     /// The most that any gate makes of it; `None` where no gate counts it. A gate that could not
     /// be decided does not count it as over the limit.
     pub weight: Option<Weight>,
@@ -274,6 +276,7 @@ impl<'a> GateView<'a> {
                 .chain(forgiven)
                 .chain(digest::accepted(ruling))
                 .chain(only_counted)
+                .chain(digest::announced(ruling))
                 .chain(digest::out_of_scope(ruling))
                 .chain(ruling.notes.iter().map(|note| text::one_line(note, 400)))
                 .collect(),
@@ -340,6 +343,7 @@ fn entries<'a>(
             entries.push(Entry {
                 source: &outcome.source,
                 finding,
+                owner: report.decision.policy.owner_of(finding),
                 weight,
                 gates,
                 accepted,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use compliance_gate::evaluate::{self, Breach, State};
+use compliance_gate::evaluate::{self, Missed, State};
 use compliance_gate::evidence::{
     Count, Evidence, Findings, Outcome, Part, SubjectCount, Table, Unit, Window,
 };
@@ -100,6 +100,8 @@ fn gate(limits: Limits) -> Gate {
         sources: vec!["opencomply".to_owned()],
         selection: Selection::default(),
         limits,
+        each: None,
+        blocks_from: None,
         notes: Vec::new(),
         place: Place { file: "compliance-gate.yaml".into(), line: 1, column: 1 },
     }
@@ -120,7 +122,7 @@ fn severities(severities: &[Severity]) -> Selection {
 
 fn policy(gates: Vec<Gate>) -> Policy {
     let evidence = Demands { min_evaluated: 1, max_age: None };
-    Policy { mode: Mode::Enforce, gates, accept: Vec::new(), evidence }
+    Policy { mode: Mode::Enforce, gates, accept: Vec::new(), owners: Vec::new(), evidence }
 }
 
 /// State, failed checks, verdict.
@@ -345,15 +347,15 @@ fn pass_rates_are_compared_exactly() -> Result<(), String> {
 fn a_breach_says_by_how_much() -> Result<(), String> {
     let table = [
         (
-            Breach::TooMany { failed: 119, max: 0 },
+            Missed::TooMany { failed: 119, max: 0 },
             "119 failed checks where max is 0: 119 over the limit",
         ),
         (
-            Breach::TooFew { passed: 97, total: 100, least: Percent::parse("98%")? },
+            Missed::TooFew { passed: 97, total: 100, least: Percent::parse("98%")? },
             "pass rate 97.00% (97 of 100) where min_pass_rate is 98%: 2 failed checks over the limit",
         ),
         (
-            Breach::TooFew { passed: 99_999, total: 100_000, least: Percent::parse("100%")? },
+            Missed::TooFew { passed: 99_999, total: 100_000, least: Percent::parse("100%")? },
             "pass rate 99.99% (99,999 of 100,000) where min_pass_rate is 100%: 1 failed check over \
              the limit",
         ),

@@ -41,8 +41,8 @@ fn gate_keys() -> String {
     let fields = Field::ALL.iter().filter(|field| !own.contains(field));
     let selectors: Vec<_> = fields.map(|field| field.word()).collect();
     format!(
-        "id, source, level, description, owner, link, severity, older_than, except, max, \
-         min_pass_rate, min_evaluated, {}",
+        "id, source, level, description, owner, link, severity, older_than, except, each, \
+         blocks_from, max, min_pass_rate, min_evaluated, {}",
         selectors.join(", ")
     )
 }

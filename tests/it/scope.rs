@@ -86,3 +86,104 @@ fn slips_in_an_exception_are_answered() {
     check(&gate("{severity: ['<= low', unknown], account: x}")).exits(0);
     check("  - {id: all, source: opencomply, account: '!x', max: 0}\n").exits(2).says("`except`");
 }
+
+#[test]
+fn limits_hold_for_each_framework_or_account_by_itself() {
+    let (ended, folder) = run("  - {id: accounts, source: opencomply, each: account, max: 70}
+  - {id: rates, source: opencomply, each: framework, min_pass_rate: 50%}
+  - {id: wide, source: opencomply, each: account, max: 90, min_pass_rate: 68.8%, min_evaluated: 200}
+");
+    ended
+        .exits(1)
+        .says("122814690049 (production): 90 failed checks where max is 70: 20 over the limit");
+    let report = folder.json("gate.json");
+    let states: Vec<_> = report["gates"].as_array().unwrap().iter().map(|g| &g["state"]).collect();
+    assert_eq!(states, ["breached", "held", "held"], "{report}");
+    assert_eq!(
+        report["gates"][0]["groups"],
+        json!([
+            {"name": PRODUCTION, "failed": 90, "breached": true},
+            {"name": "f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b (production-azure)", "failed": 65, "breached": false},
+        ])
+    );
+    assert_eq!(report["gates"][0]["breaches"][0]["group"], PRODUCTION);
+    assert_eq!(
+        report["gates"][1]["groups"],
+        json!([{"name": "baseline_security", "failed": 155, "passed": 409, "breached": false}])
+    );
+}
+
+#[test]
+fn an_account_without_results_is_named_where_each_account_counts() {
+    let platform = Platform::start("account-without-results");
+    let folder = Folder::new();
+    let gate = "  - {id: each, source: opencomply, each: account, max: 1000}\n";
+    folder.write("compliance-gate.yaml", &opencomply(&platform.origin, gate));
+    folder
+        .run(&["run"])
+        .exits(3)
+        .says("there is no result for account f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b");
+}
+
+#[test]
+fn a_source_that_cannot_be_split_is_refused() {
+    let folder = Folder::new();
+    let policy = "version: 1\nsources: {bigid: {url: 'http://127.0.0.1:9'}}\ngates: \
+                  [{id: a, source: bigid, each: account, max: 0}]\n";
+    folder.write("compliance-gate.yaml", policy);
+    folder.run(&["policy", "check"]).exits(2).says("gate `a` selects by `account`, which bigid");
+    check("  - {id: a, source: opencomply, each: region, max: 0}\n").exits(2).says("`region`");
+}
+
+#[test]
+fn an_announced_gate_warns_until_its_day_whatever_it_lacks() {
+    let platform = Platform::start("blocked");
+    let folder = Folder::new();
+    let gates = "  - {id: now, source: opencomply, max: 1000}
+  - {id: soon, source: [opencomply, bigid], blocks_from: 2999-01-01, max: 0}
+";
+    let policy = opencomply(&platform.origin, gates);
+    let policy = policy
+        .replace("sources:\n", &format!("sources:\n  bigid: {{url: '{}'}}\n", platform.origin));
+    folder.write("compliance-gate.yaml", &policy);
+    folder
+        .run(&["run", "--json", "gate.json"])
+        .exits(0)
+        .says("BIGID_TOKEN is not set")
+        .says("this gate blocks from 2999-01-01");
+    let report = folder.json("gate.json");
+    assert_eq!(report["verdict"], "warned");
+    assert_eq!(report["gates"][1]["blocks_from"], "2999-01-01");
+    assert_eq!(report["gates"][1]["blocks"], false);
+    folder.write("compliance-gate.yaml", &policy.replace("2999-01-01", "2020-01-01"));
+    folder.run(&["run"]).exits(2).says("BIGID_TOKEN is not set");
+    folder.write("compliance-gate.yaml", &policy.replace("2999-01-01", "soon"));
+    folder.run(&["run"]).exits(2).says("`soon` is not a date; write it like 2026-12-31");
+}
+
+#[test]
+fn a_gate_may_ask_every_source_and_owners_are_named() {
+    let platform = Platform::start("blocked");
+    let folder = Folder::new();
+    let gates = "  - {id: all, source: all, severity: critical, max: 0}
+owners:
+  - {match: {account: 122814690049}, owner: '#team-payments'}
+  - {match: {rule: 'cloud_scan/*'}, owner: '#team-cloud'}
+";
+    let policy = opencomply(&platform.origin, gates);
+    let cspm = format!("sources:\n  gravityzone: {{url: '{}/v1'}}\n", platform.origin);
+    folder.write("compliance-gate.yaml", &policy.replace("sources:\n", &cspm));
+    folder.run(&["run", "--json", "gate.json"]).exits(1);
+    let report = folder.json("gate.json");
+    assert_eq!(report["gates"][0]["sources"], json!(["gravityzone", "opencomply"]));
+    let owners: std::collections::BTreeSet<_> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|finding| finding["owner"].as_str())
+        .collect();
+    assert_eq!(owners, ["#team-cloud", "#team-payments"].into());
+    check("  - {id: a, source: opencomply, max: 0}\nowners: [{match: {}, owner: x}]\n")
+        .exits(2)
+        .says("`match` has no key");
+}

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::diagnostic::Diagnostic;
-use crate::config::file::{ExceptEntry, GateEntry, Sources};
+use crate::config::file::{ALL, ExceptEntry, GateEntry, OwnerEntry, Sources};
 use crate::config::node::Mark;
 use crate::config::reader::Located;
 use crate::config::values::Words;
-use crate::policy::{Gate, Limits};
+use crate::policy::{Gate, Limits, Owner};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::sources::{Reads, Source};
 use crate::text;
@@ -34,7 +34,7 @@ pub(super) fn checked(
         ));
     }
     let mut named = Vec::new();
-    for name in &gate.source.value.0 {
+    for name in asked(gate, sources) {
         let Some(source) = sources.get(name.as_str()) else {
             let known = sources.keys().map(String::as_str);
             diagnostics.push(Diagnostic::at(
@@ -67,9 +67,41 @@ pub(super) fn checked(
         selection: selection(gate, &named, sources),
         sources: named,
         limits,
+        each: gate.each.as_ref().map(|each| each.value.field()),
+        blocks_from: gate.blocks_from.map(|day| day.0),
         notes,
         place: entry.mark.in_file(file),
     }
+}
+
+/// The sources that a gate names: `all` is every one.
+fn asked<'a>(gate: &'a GateEntry, sources: &'a Sources) -> Vec<&'a String> {
+    let written = &gate.source.value.0;
+    match written.iter().any(|name| name == ALL) {
+        true => sources.keys().collect(),
+        false => written.iter().collect(),
+    }
+}
+
+/// Whom to ask about findings.
+pub(super) fn owners(entries: &[OwnerEntry], diagnostics: &mut Vec<Diagnostic>) -> Vec<Owner> {
+    let none = Sources::new();
+    let owner = |entry: &OwnerEntry| {
+        let of = &entry.of.value;
+        if of.asked().is_empty() {
+            let message =
+                "`match` has no key; name the findings, such as `match: {account: \"…\"}`";
+            diagnostics.push(Diagnostic::at(entry.of.mark, message));
+        }
+        Owner {
+            of: Exclusion {
+                words: words(of.selectors(), &[], &none),
+                severity: of.severity.as_ref().map(|severity| severity.value.0.clone()),
+            },
+            name: entry.owner.0.clone(),
+        }
+    };
+    entries.iter().map(owner).collect()
 }
 
 /// `/` separates an organisation's gates from those of a repository.
@@ -145,7 +177,8 @@ fn check_selectors(
 ) {
     let id = &gate.id.value;
     let except = gate.exceptions().iter().flat_map(ExceptEntry::asked);
-    for (field, mark) in gate.asked().into_iter().chain(except) {
+    let each = gate.each.as_ref().map(|each| (each.value.field(), each.mark));
+    for (field, mark) in gate.asked().into_iter().chain(except).chain(each) {
         check_field(id, field, mark, name, source, diagnostics);
         if gate.min_pass_rate.is_some() && !field.is_of_passes() {
             diagnostics.push(Diagnostic::at(

@@ -101,8 +101,18 @@ pub(super) struct Gate<'a> {
     /// Whether this gate alone stops the pipeline, or would in mode `enforce`.
     pub blocks: bool,
     pub observed: Observed<'a>,
+    /// The limits hold for each of these by itself: `framework` or `account`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<&'static str>,
+    /// Every framework or account, breached ones first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    pub groups: Vec<Group<'a>>,
+    /// The first day (UTC) on which the gate blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocks_from: Option<chrono::NaiveDate>,
     /// The limits that do not hold.
-    pub breaches: Vec<Breach>,
+    pub breaches: Vec<Breach<'a>>,
     /// Why it could not be decided, or not on all evidence.
     pub troubles: Vec<Trouble<'a>>,
     /// The exception that makes those troubles a warning.
@@ -213,10 +223,25 @@ pub(super) struct Observed<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Breach {
+pub(super) struct Breach<'a> {
     pub limit: Limit,
+    /// The framework or account that it is about, where the gate has `each`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Cow<'a, str>>,
     /// Observed, limit, and by how much, in a sentence.
     pub message: String,
+}
+
+/// What a gate counts for one framework or account.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Group<'a> {
+    pub name: Cow<'a, str>,
+    pub failed: u64,
+    /// Where the gate needs to know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<u64>,
+    pub breached: bool,
 }
 
 #[derive(Serialize)]
@@ -349,6 +374,9 @@ pub(super) struct Finding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub created_at: Option<String>,
+    /// Whom to ask, by the policy's `owners`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Cow<'a, str>>,
     /// Ids of the gates that count it.
     pub gates: Vec<Cow<'a, str>>,
     /// The id of the acceptance that it belongs to, where no gate counts it.

@@ -39,7 +39,13 @@ impl Scene {
         }
         let evidence = Demands { min_evaluated: 1, max_age: None };
         Self {
-            policy: Policy { mode: Mode::Enforce, gates, accept: Vec::new(), evidence },
+            policy: Policy {
+                mode: Mode::Enforce,
+                gates,
+                accept: Vec::new(),
+                owners: Vec::new(),
+                evidence,
+            },
             evidence: Evidence {
                 started: now() - TimeDelta::milliseconds(192_500),
                 finished: now(),
@@ -213,6 +219,8 @@ pub fn gate(id: &str, sources: &[&str], line: u64, limits: Limits) -> Gate {
         sources: sources.iter().map(|source| (*source).to_owned()).collect(),
         selection: Selection::default(),
         limits,
+        each: None,
+        blocks_from: None,
         notes: Vec::new(),
         place: Place { file: ".github/compliance-gate.yaml".into(), line, column: 5 },
     }
