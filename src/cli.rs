@@ -224,6 +224,8 @@ pub enum PolicyCommand {
     Check(ConfigArguments),
     /// Explain the gates in plain words; with evidence, also what each counts and why.
     Explain(ExplainArguments),
+    /// Test the policy: decide the cases of YAML files, and compare with what they expect.
+    Test(TestArguments),
     /// Print the JSON Schema of the policy file, for editors.
     Schema,
     /// Write a starter policy.
@@ -241,6 +243,20 @@ pub struct ExplainArguments {
     /// Evidence to explain the gates on: a file that `run --save-evidence` wrote.
     #[arg(long, value_name = "EVIDENCE", env = "COMPLIANCE_GATE_EVIDENCE")]
     pub evidence: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    /// Files of test cases.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Write the results as JUnit.
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_JUNIT", help_heading = "Reports")]
+    pub junit: Option<PathBuf>,
 
     #[command(flatten)]
     pub config: ConfigArguments,

@@ -21,6 +21,7 @@ use crate::sources::Source;
 use crate::text;
 
 mod accept;
+mod cases;
 mod diagnostic;
 mod file;
 mod layer;
@@ -35,6 +36,7 @@ mod validate;
 mod values;
 mod yaml;
 
+pub(crate) use cases::{Case, Cases, Check, Checks, Expected, ExpectedGate, ExpectedState, Given};
 pub(crate) use diagnostic::ConfigError;
 use diagnostic::Diagnostic;
 use file::Layer;

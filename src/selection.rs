@@ -69,7 +69,7 @@ impl Field {
     ];
 
     /// The fields that are facets of a finding.
-    const FACETS: [Self; 7] = [
+    pub const FACETS: [Self; 7] = [
         Self::Fixable,
         Self::Cluster,
         Self::Namespace,

@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 
+mod moment;
 mod undocumented;
 
+pub use moment::moment;
 pub use undocumented::Undocumented;
 
 /// The text without hidden characters (controls, bidirectional and invisible ones, and those that

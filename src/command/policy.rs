@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod init;
 mod schema;
+mod test;
 
 use crate::cli::PolicyCommand;
 use crate::command::{Context, Usage};
@@ -12,6 +13,7 @@ pub(super) fn policy(command: PolicyCommand, context: &Context) -> Result<u8, Us
     match command {
         PolicyCommand::Check(arguments) => check::check(arguments),
         PolicyCommand::Explain(arguments) => explain::explain(&arguments, context),
+        PolicyCommand::Test(arguments) => test::test(&arguments),
         PolicyCommand::Schema => schema::schema(),
         PolicyCommand::Init { path } => init::init(&path),
     }

@@ -82,6 +82,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "selection",
             "sources",
             "text",
+            "verdict",
         ],
     ),
     ("setup", &["config", "http", "progress", "secret", "sources", "stop"]),
