@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::host::Choice;
 use crate::report;
+use crate::text;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
 /// policy, and exits with an unambiguous code.
@@ -150,7 +151,7 @@ pub struct EvaluateArguments {
 
     /// Decide as of this time: an instant such as 2026-11-29T04:00:00Z, or a day, of which the last
     /// second counts.
-    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "as_recorded")]
+    #[arg(long, value_name = "WHEN", value_parser = text::moment, conflicts_with = "as_recorded")]
     pub at: Option<DateTime<Utc>>,
 
     /// Decide exactly as it was decided, with the policy and the time in the evidence.
@@ -163,17 +164,6 @@ pub struct EvaluateArguments {
 
     #[command(flatten)]
     pub gate: GateArguments,
-}
-
-/// Reads an instant, or a day as its last second.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let day = |text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(23, 59, 59);
-    let minute = |text| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%MZ").ok();
-    DateTime::parse_from_rfc3339(text)
-        .map(|instant| instant.to_utc())
-        .ok()
-        .or_else(|| day(text).or_else(|| minute(text)).map(|time| time.and_utc()))
-        .ok_or_else(|| "write it like 2026-11-29T04:00:00Z or 2026-11-29".to_owned())
 }
 
 /// A flag per report format, from the table of formats.

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::accept::{Cap, UpstreamWord};
+use super::cases::{CasesFile, CheckEntry, ExpectedGate, ExpectedState, Moment};
 use super::file::{ByName, Environments, EvidenceEntry, File, GateEntry};
 use super::reader::{Located, Maps};
 use super::requires::Requires;
@@ -36,6 +37,25 @@ fn the_published_schema_is_that_of_the_types() -> Result<(), Box<dyn std::error:
     assert!(
         published == text,
         "schemas/policy.schema.json is out of date; `UPDATE_SCHEMAS=1 cargo test` writes it anew"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_published_schema_of_test_cases_is_that_of_the_types()
+-> Result<(), Box<dyn std::error::Error>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/policy-test.schema.json");
+    let mut schema = serde_json::to_value(schemars::schema_for!(CasesFile))?;
+    schema["title"] = "compliance-gate test cases of a policy".into();
+    refuse_null(&mut schema);
+    let text = serde_json::to_string_pretty(&schema)? + "\n";
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(path, &text)?;
+    }
+    let published = std::fs::read_to_string(path)?;
+    assert!(
+        published == text,
+        "{path} is out of date; `UPDATE_SCHEMAS=1 cargo test` writes it anew"
     );
     Ok(())
 }
@@ -94,6 +114,36 @@ schema_of! {
     Share, "Share", |_| json_schema!({
         "type": "string", "pattern": "^\\s*[0-9]{1,3}(\\.[0-9]{1,6})?\\s*%\\s*$"
     });
+    Moment, "Moment", |_| json_schema!({
+        "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?$"
+    });
+    CheckEntry, "Check", |_| {
+        let severities = Severity::NAMED.into_iter().chain([Severity::Unknown]);
+        let words: Vec<_> = severities.map(Severity::word).collect();
+        let text = serde_json::json!({
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+        });
+        let mut keys = serde_json::json!({
+            "source": {"type": "string"},
+            "severity": {"enum": words},
+            "count": {"type": "integer", "minimum": 0},
+            "created_at": {"type": "string"}
+        });
+        for field in CheckEntry::fields() {
+            keys[field.word()] = text.clone();
+        }
+        json_schema!({"type": "object", "properties": keys, "additionalProperties": false})
+    };
+    ExpectedGate, "ExpectedGate", |generator| {
+        let state = generator.subschema_for::<ExpectedState>();
+        json_schema!({
+            "anyOf": [state, {
+                "type": "object",
+                "properties": {"state": state, "failed": {"type": "integer", "minimum": 0}},
+                "additionalProperties": false
+            }]
+        })
+    };
     Day, "Day", |_| json_schema!({"type": "string", "format": "date"});
     UpstreamWord, "Upstream", |_| {
         let words: Vec<_> = Upstream::all().map(Upstream::word).collect();

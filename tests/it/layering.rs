@@ -93,10 +93,11 @@ const MODULES: &[(&str, &[&str])] = &[
             "secret", "setup", "sources", "stop", "verdict",
         ],
     ),
-    ("cli", &["host", "report"]),
+    ("cli", &["host", "report", "text"]),
     (
         "command",
         &[
+            "acceptance",
             "cli",
             "config",
             "evaluate",

@@ -64,3 +64,154 @@ fn on_evidence_each_finding_has_its_reason() {
     assert_eq!(all.stdout.matches("    counts: ").count(), 119);
     kept.folder.run(&["policy", "explain", "--evidence", "missing.jsonl"]).exits(2);
 }
+
+const TESTED: &str = "version: 1
+sources:
+  opencomply:
+    url: https://compliance.example.com
+    frameworks: [baseline_security]
+    integrations: all
+  bigid:
+    url: https://bigid.example.com
+gates:
+  - {id: no-high, source: opencomply, severity: \">= high\", account: \"prod*\", except: {rule: noise}, max: 0}
+  - {id: rate, source: opencomply, min_pass_rate: 80%}
+  - {id: old-cases, source: bigid, older_than: 30d, max: 0}
+accept:
+  - {id: docs, match: {rule: open_bucket, resource: docs, severity: \"<= high\"}, reason: Public by purpose, owner: docs-team@example.com, from: 2026-11-01, expires: 2026-12-31}
+";
+
+/// A file of one case, as it is tested with the policy above.
+fn tested(case: &str) -> crate::common::Ended {
+    let folder = Folder::new();
+    folder.write("policy/compliance-gate.yaml", TESTED);
+    let case = format!(
+        "version: 1\npolicy: ../policy/compliance-gate.yaml\ncases:\n  - name: the case\n    {case}\n"
+    );
+    folder.write("tests/cases.yaml", &case);
+    folder.run(&["policy", "test", "tests/cases.yaml"])
+}
+
+#[test]
+fn cases_say_what_a_policy_decides() {
+    let high =
+        "severity: high, rule: open_bucket, account: prod-1, resource: docs, source: opencomply";
+    let passed = "passed: [{source: opencomply, rule: open_bucket, severity: low, account: prod-1, \
+                  count: 97}]";
+    let cases = [
+        // A source of which nothing is given has no failure.
+        "expect: {gates: {no-high: held, rate: held, old-cases: held}}".to_owned(),
+        format!(
+            "findings: [{{{high}, count: 3}}]\n    {passed}\n    at: 2027-01-01\n    \
+                 expect: {{verdict: blocked, exit_code: 1, \
+                 gates: {{no-high: {{state: breached, failed: 3}}, rate: held}}}}"
+        ),
+        // An acceptance holds on its last day.
+        format!(
+            "findings: [{{{high}}}]\n    {passed}\n    at: 2026-12-31T23:59:59Z\n    \
+                 expect: {{exit_code: 0, gates: {{no-high: {{state: held, failed: 0}}}}}}"
+        ),
+        format!(
+            "findings: [{{{}}}]\n    {passed}\n    expect: {{gates: {{no-high: held}}}}",
+            high.replace("open_bucket", "noise")
+        ),
+        // What is not stated is not left out.
+        format!(
+            "findings: [{{source: opencomply}}]\n    {passed}\n    \
+                 expect: {{gates: {{no-high: breached}}}}"
+        ),
+        "problems: [{source: bigid, cause: unreachable}]\n    \
+         expect: {verdict: unreachable, exit_code: 5, gates: {old-cases: inconclusive}}"
+            .to_owned(),
+        "at: 2026-11-28\n    findings: [{source: bigid, created_at: 2026-10-29}, \
+         {source: bigid, created_at: 2026-10-28}]\n    \
+         expect: {gates: {old-cases: {state: breached, failed: 2}}}"
+            .to_owned(),
+        "at: 2026-11-28\n    findings: [{source: bigid, created_at: 2026-10-30}]\n    \
+         expect: {gates: {old-cases: held}}"
+            .to_owned(),
+        // Without passed checks the pass rate is not known.
+        format!("findings: [{{{high}}}]\n    expect: {{gates: {{rate: inconclusive}}}}"),
+    ];
+    for case in cases {
+        let ended = tested(&case);
+        assert_eq!(ended.code, Some(0), "{case}\n{}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.stdout, "tests/cases.yaml\n  ✓ the case\n1 case: all passed.\n");
+    }
+}
+
+#[test]
+fn a_case_that_fails_says_what_came_out() {
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", TESTED);
+    folder.write(
+        "cases.yaml",
+        "version: 1\ncases:\n\
+         \x20 - name: one case is allowed\n    at: 2026-11-28\n    findings: [{source: bigid}]\n    \
+         expect: {verdict: passed, gates: {old-cases: held, no-hihg: held}}\n\
+         \x20 - name: nothing blocks\n    at: 2026-11-28\n    findings: [{source: bigid, count: 2}]\n    \
+         expect: {exit_code: 0}\n",
+    );
+    let ended = folder.run(&["policy", "test", "cases.yaml", "--junit", "out/tests.xml"]).exits(1);
+    assert_eq!(
+        ended.stdout,
+        "cases.yaml\n  \
+         ✗ one case is allowed\n      \
+         verdict: expected passed, was blocked\n      \
+         gate no-hihg: the policy has no such gate; did you mean `no-high`?\n      \
+         gate old-cases: expected held, was breached: 1 failed check where max is 0: 1 over the \
+         limit (1 unknown)\n  \
+         ✗ nothing blocks\n      \
+         exit code: expected 0, was 1\n      \
+         gate old-cases was breached: 2 failed checks where max is 0: 2 over the limit (2 unknown)\n      \
+         warning: acceptance `docs` covers no finding that an earlier entry does not cover; remove it\n\
+         2 cases: 2 failed.\n"
+    );
+    let junit = folder.read("out/tests.xml");
+    assert!(junit.contains("tests=\"2\" skipped=\"0\" failures=\"2\""), "{junit}");
+    assert!(junit.contains("<failure message=\"exit code: expected 0, was 1\""), "{junit}");
+}
+
+#[test]
+fn saved_evidence_can_be_a_case() {
+    let kept = Kept::of("blocked");
+    kept.folder.write(
+        "tests/cases.yaml",
+        "version: 1\ncases:\n  - name: the estate of today\n    evidence: ../evidence.jsonl\n    \
+         expect: {verdict: blocked, gates: {no-critical: breached, pass-rate: held}}\n",
+    );
+    kept.folder.run(&["policy", "test", "tests/cases.yaml"]).exits(0);
+}
+
+#[test]
+fn what_is_wrong_with_cases_is_said_at_its_line() {
+    let errors = |case: &str, says: &str| {
+        let ended = tested(case);
+        assert_eq!(ended.code, Some(2), "{case}\n{}", ended.stdout);
+        assert!(ended.stderr.contains(says), "{says}\n{}", ended.stderr);
+    };
+    errors("expect: {}", "5:13: nothing is expected; give it `verdict`, `exit_code` or `gates`");
+    errors("at: soon\n    expect: {exit_code: 0}", "5:9: `soon` is not a date; write it like ");
+    errors(
+        "findings: [{sevrity: high}]\n    expect: {exit_code: 0}",
+        "5:17: unknown key `sevrity`; did you mean `severity`? (known: source, severity, count, ",
+    );
+    errors(
+        "expect: {gates: {no-high: green}}",
+        "5:31: unknown word `green` (known: held, breached, inconclusive)",
+    );
+    errors(
+        "findings: [{severity: high}]\n    expect: {exit_code: 0}",
+        "tests/cases.yaml:4: the check of line 5 names no source; the policy uses bigid, opencomply",
+    );
+    errors(
+        "problems: [{source: opencomly, cause: stale}]\n    expect: {exit_code: 3}",
+        "no gate of policy/compliance-gate.yaml uses a source `opencomly`; did you mean `opencomply`?",
+    );
+    errors(
+        "evidence: e.jsonl\n    passed: []\n    evaluated_at: 2026-11-28\n    expect: {exit_code: 0}",
+        "5:15: `evidence` stands for everything that is given; leave out `findings`, ",
+    );
+    errors("evidence: e.jsonl\n    expect: {exit_code: 0}", "tests/e.jsonl cannot be read");
+    errors("environment: {}\n    expect: {exit_code: 0}", "one value is expected here");
+}

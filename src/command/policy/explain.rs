@@ -27,15 +27,15 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
     let config = read(&arguments.config)?.resolve(given.or(of_evidence))?;
     let gates = chosen(&config, arguments.gate.as_deref())?;
     let mut said = head(&config);
+    let now = Utc::now();
     let (Some(saved), Some(path)) = (saved, &arguments.evidence) else {
         for gate in gates {
-            said.push_str(&words::gate(gate, &config));
+            said.push_str(&words::gate(gate, &config, now.date_naive()));
         }
         print(&said)?;
         return Ok(Verdict::Passed.exit_code());
     };
     evaluate::check_environment(&config, &saved)?;
-    let now = Utc::now();
     let at_least = saved.decided.at_least;
     let collected = evaluate::collected(&config, saved.evidence, at_least, path, now)?;
     let decision = pipeline::decide(&config.policy, &collected, now);
@@ -46,7 +46,7 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
     };
     for ruling in &decision.rulings {
         if gates.iter().any(|gate| gate.id == ruling.gate.id) {
-            said.push_str(&words::gate(ruling.gate, &config));
+            said.push_str(&words::gate(ruling.gate, &config, now.date_naive()));
             said.push_str(&findings::of(ruling, &collected.evidence, decision.mode, now, most));
         }
     }

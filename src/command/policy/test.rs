@@ -7,7 +7,7 @@ mod mismatch;
 
 use std::path::Path;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::cli::{ConfigArguments, TestArguments};
 use crate::command::{Usage, evaluate, print, read};
@@ -75,7 +75,7 @@ fn of_file(cases: &Cases, arguments: &ConfigArguments) -> Result<Tested, Usage> 
 fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
     let now = case.at.unwrap_or_else(Utc::now);
     let collected = match &case.given {
-        Given::Evidence(path) => of_evidence(path, config)?,
+        Given::Evidence(path) => of_evidence(path, config, now)?,
         Given::Checks(checks) => {
             Collected { evidence: given::evidence(checks, config, now)?, at_least: None }
         }
@@ -84,10 +84,10 @@ fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
     Ok(mismatch::all(&case.expected, &decision))
 }
 
-fn of_evidence(path: &Path, config: &Config) -> Result<Collected, String> {
+fn of_evidence(path: &Path, config: &Config, now: DateTime<Utc>) -> Result<Collected, String> {
     let saved = saved::read(path).map_err(|fault| format!("{} {fault}", path.display()))?;
-    evaluate::check_belongs(config, &saved, path)?;
-    Ok(evaluate::collected(config, saved.evidence, saved.decided.at_least))
+    evaluate::check_environment(config, &saved)?;
+    evaluate::collected(config, saved.evidence, saved.decided.at_least, path, now)
 }
 
 fn in_words(tested: &[Tested]) -> String {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 
+use crate::acceptance::Grounds;
 use crate::evaluate::Ruling;
 use crate::evidence::Evidence;
 use crate::finding::Finding;
@@ -40,6 +41,7 @@ pub(super) fn of(
         );
     }
     counted(ruling, most, &mut said);
+    accepted(ruling, most, &mut said);
     left_out(ruling, evidence, now, &mut said);
     for note in &ruling.notes {
         let _ = writeln!(said, "    Note: {}", text::one_line(note, 400));
@@ -55,10 +57,8 @@ fn counted(ruling: &Ruling<'_>, most: usize, said: &mut String) {
     for finding in ruling.findings.iter().take(most) {
         let _ = writeln!(
             said,
-            "    counts: {} {}, {}: {}",
-            finding.subject.severity,
-            report::rule(finding),
-            report::resource(finding),
+            "    counts: {}: {}",
+            shown(finding),
             because(&ruling.gate.selection, finding)
         );
     }
@@ -71,7 +71,7 @@ fn counted(ruling: &Ruling<'_>, most: usize, said: &mut String) {
 
 /// Why a finding counts.
 fn because(selection: &Selection, finding: &Finding) -> String {
-    let fields = selection.fields();
+    let fields = selection.without_except().fields();
     let unstated = selection.unstated(finding);
     let matching: Vec<_> = fields.difference(&unstated).map(|field| field.word()).collect();
     let matching = match matching.as_slice() {
@@ -89,18 +89,40 @@ fn because(selection: &Selection, finding: &Finding) -> String {
     reasons.join("; ")
 }
 
-/// How many findings of its sources it does not count, by the first selector that leaves them out.
+/// Findings that match and are accepted, or that were until an acceptance lapsed.
+fn accepted(ruling: &Ruling<'_>, most: usize, said: &mut String) {
+    let entries = ruling.accepted.iter().map(|entry| (entry, "accepted"));
+    let formerly = ruling.formerly.iter().map(|entry| (entry, "counts again"));
+    let all: Vec<_> = entries.chain(formerly).collect();
+    for ((finding, acceptance), word) in all.iter().take(most) {
+        let Grounds { id, owner, expires, .. } = &acceptance.grounds;
+        let by = match *word {
+            "accepted" => format!("by `{id}` of {owner}, until {expires}"),
+            _ => format!("`{id}` of {owner} lapsed on {expires}"),
+        };
+        let _ = writeln!(said, "    {word}: {}: {}", shown(finding), text::one_line(&by, 300));
+    }
+    let more = all.len().saturating_sub(most);
+    if more > 0 {
+        let more = text::count(more as u64, "more finding");
+        let _ = writeln!(said, "    accepted: {more}; `-v` lists all");
+    }
+}
+
+/// How many findings of its sources it does not count: by the first selector that leaves them out,
+/// and what is out of scope.
 fn left_out(ruling: &Ruling<'_>, evidence: &Evidence, now: DateTime<Utc>, said: &mut String) {
     let gate = ruling.gate;
+    let whole = gate.selection.without_except();
     let outcomes = evidence.outcomes.iter().filter(|outcome| gate.uses(&outcome.source));
     let parts = outcomes.flat_map(|outcome| &outcome.parts);
     let mut by_field: BTreeMap<Field, u64> = BTreeMap::new();
     for finding in parts.flat_map(|part| part.findings.listed()) {
         let leaves_out = |field: &Field| {
-            let alone = gate.selection.only(|other| other == *field);
+            let alone = whole.only(|other| other == *field);
             !alone.matches_finding(finding, now)
         };
-        if let Some(field) = gate.selection.fields().into_iter().find(leaves_out) {
+        if let Some(field) = whole.fields().into_iter().find(leaves_out) {
             *by_field.entry(field).or_default() += 1;
         }
     }
@@ -108,4 +130,15 @@ fn left_out(ruling: &Ruling<'_>, evidence: &Evidence, now: DateTime<Utc>, said: 
         let count = text::count(count, "finding");
         let _ = writeln!(said, "    does not count: {count} by `{field}`");
     }
+    for (account, count) in &ruling.out_of_scope {
+        let count = text::count(*count, "finding");
+        let account = text::one_line(account, 120);
+        let _ = writeln!(said, "    out of scope by `except`: {count} of account {account}");
+    }
+}
+
+/// Severity, rule and resource.
+fn shown(finding: &Finding) -> String {
+    let severity = finding.subject.severity;
+    format!("{severity} {}, {}", report::rule(finding), report::resource(finding))
 }

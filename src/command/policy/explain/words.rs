@@ -1,20 +1,25 @@
 //! A gate in plain words.
 
+use chrono::NaiveDate;
+
+use crate::acceptance::{Acceptance, Forgives, Grounds, Standing};
 use crate::config::Config;
 use crate::policy::{Gate, Level};
 use crate::selection::{Field, Selection};
 use crate::text;
 
 /// A paragraph about a gate.
-pub(super) fn gate(gate: &Gate, config: &Config) -> String {
+pub(super) fn gate(gate: &Gate, config: &Config, today: NaiveDate) -> String {
     let mut lines = vec![
         gate.description.clone().unwrap_or_default(),
         reads(gate, config),
         counts(gate),
-        unstated(&gate.selection),
+        out_of_scope(gate),
+        unstated(&gate.selection.without_except()),
         breach(gate),
         inconclusive(gate, config),
     ];
+    lines.extend(accepted(gate, config, today));
     lines.extend(gate.notes.iter().map(|note| format!("Note: {note}.")));
     lines.extend(gate.owner.as_ref().map(|owner| format!("Questions go to {owner}.")));
     lines.extend(gate.link.as_ref().map(|link| format!("More about it: {link}")));
@@ -50,9 +55,18 @@ fn reads(gate: &Gate, config: &Config) -> String {
 }
 
 fn counts(gate: &Gate) -> String {
-    match gate.selection == Selection::default() {
+    let selection = gate.selection.without_except();
+    match selection == Selection::default() {
         true => "It counts every failure.".to_owned(),
-        false => format!("It counts failures that match: {}.", gate.selection),
+        false => format!("It counts failures that match: {selection}."),
+    }
+}
+
+fn out_of_scope(gate: &Gate) -> String {
+    let except: Vec<_> = gate.selection.except.iter().map(ToString::to_string).collect();
+    match except.as_slice() {
+        [] => String::new(),
+        except => format!("Out of scope, passed or failed: {}.", except.join("; or ")),
     }
 }
 
@@ -85,9 +99,9 @@ fn breach(gate: &Gate) -> String {
         max => format!("there are more than {} such failures", text::thousands(max)),
     });
     let rate = gate.limits.min_pass_rate.map(|least| {
-        let checks = match gate.of_passes() == Selection::default() {
+        let checks = match gate.selection == Selection::default() {
             true => "all checks",
-            false => "the checks that match",
+            false => "the checks that match and are in scope",
         };
         format!("less than {least} of {checks} passed")
     });
@@ -131,6 +145,25 @@ fn inconclusive(gate: &Gate, config: &Config) -> String {
         }
     }
     format!("It is inconclusive, and {then}, {}.", or(&reasons))
+}
+
+/// What of `accept` is for it.
+fn accepted(gate: &Gate, config: &Config, today: NaiveDate) -> Vec<String> {
+    let is_for = |entry: &&Acceptance| match &entry.forgives {
+        Forgives::GateOff(id) => *id == gate.id,
+        Forgives::Cause(excuse) => excuse.sources.iter().any(|source| gate.uses(source)),
+        _ => entry.is_for(&gate.id),
+    };
+    let in_words = |entry: &Acceptance| {
+        let Grounds { id, owner, reason, from, expires, .. } = &entry.grounds;
+        let holds = match (entry.grounds.standing(today), from) {
+            (Standing::Lapsed, _) => format!("lapsed on {expires}, covers nothing"),
+            (Standing::NotYet, Some(from)) => format!("from {from} to {expires}"),
+            _ => format!("until {expires}"),
+        };
+        format!("Accepted by `{id}` ({}), {holds}: {reason} ({owner}).", entry.forgives.word())
+    };
+    config.policy.accept.iter().filter(is_for).map(in_words).collect()
 }
 
 fn and(words: &[String]) -> String {

@@ -96,19 +96,18 @@ fn outcome(
         part.proof = Proof::Answered { entries: part.looked_at(), window: None };
     }
     part.as_of = Some(checks.evaluated_at.unwrap_or(now));
-    let source: Arc<str> = name.into();
+    let named: Arc<str> = name.into();
     for check in failed {
         for _ in 0..check.count {
-            part.findings.push(finding(check, &source));
+            part.findings.push(finding(check, &named));
         }
     }
     Outcome {
         source: name.to_owned(),
-        origin: config.sources.get(name).map_or_else(String::new, |source| {
-            source.connection().url.origin().ascii_serialization()
-        }),
+        origin: source.connection().url.origin().ascii_serialization(),
         simulated: false,
         requests: 0,
+        filters: source.filters(),
         parts: vec![part],
         problems: problems.collect(),
         notes: Vec::new(),
@@ -121,20 +120,17 @@ fn outcome(
 /// much of it passed is known only if nothing failed.
 fn part(failed: &[&Check], passed: &[&Check], demands: &[Demand]) -> Part {
     let number = |checks: &[&Check]| checks.iter().map(|check| check.count).sum::<u64>();
-    let knows_passes = !passed.is_empty() || failed.is_empty();
     let given = number(failed) + number(passed);
     let mut part = Part::of_checks(if passed.is_empty() { given + HEALTHY } else { given });
-    let row = |check: &&Check, count| SubjectCount { subject: subject(check), count };
-    let rows = failed
-        .iter()
-        .map(|check| {
-            let passed = knows_passes.then_some(0);
-            row(check, Count { passed, failed: check.count })
-        })
-        .chain(
-            passed.iter().map(|check| row(check, Count { passed: Some(check.count), failed: 0 })),
-        );
-    part.counts.table = Some(Table { by: COUNTED_BY.into(), rows: rows.collect() });
+    if !passed.is_empty() {
+        let row = |check: &&Check, count| SubjectCount { subject: subject(check), count };
+        let failed =
+            failed.iter().map(|check| row(check, Count { passed: Some(0), failed: check.count }));
+        let passed =
+            passed.iter().map(|check| row(check, Count { passed: Some(check.count), failed: 0 }));
+        let rows = failed.chain(passed).collect();
+        part.counts.table = Some(Table { by: COUNTED_BY.into(), rows });
+    }
     for demand in demands {
         let count = |checks: &[&Check]| {
             checks.iter().filter(|check| is_of(demand, check)).map(|check| check.count).sum::<u64>()
@@ -157,11 +153,12 @@ fn is_of(demand: &Demand, check: &Check) -> bool {
         let texts = check.texts.get(&field).map_or(&[][..], Vec::as_slice);
         [texts.first().map(String::as_str), texts.get(1).map(String::as_str)]
     };
-    let ([id, name], [group, group_name]) = (texts(Field::Resource), texts(Field::ScanGroup));
+    let (resource, group) = (texts(Field::Resource), texts(Field::ScanGroup));
     let selection = &demand.selection;
     selection.matches(&subject)
-        && selection.matches_resource(id, name)
-        && selection.matches_scan_group(group, group_name)
+        && selection.matches_resource(resource[0], resource[1])
+        && selection.matches_scan_group(group[0], group[1])
+        && !selection.excludes_check(&subject, resource, Some(group))
 }
 
 fn subject(check: &Check) -> Subject {
