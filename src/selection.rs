@@ -392,11 +392,16 @@ impl Selection {
             && self.matches_controls(controls, unstated)
     }
 
+    /// Whether checks of an account may be within the selection.
+    pub fn matches_account(&self, account: &Account) -> bool {
+        let account = Some(Arc::new(account.clone()));
+        let subject = Subject { account, ..Subject::new(Severity::Unknown) };
+        self.only(|field| field == Field::Account).matches(&subject)
+    }
+
     /// Whether it asks for accounts, and this is one of them.
     pub fn names_account(&self, account: &Account) -> bool {
-        let words = [Some(&*account.id), account.name.as_deref()];
-        self.words.contains_key(&Field::Account)
-            && self.word(Field::Account, &words, Unstated::DoesNotMatch)
+        self.words.contains_key(&Field::Account) && self.matches_account(account)
     }
 
     /// One control of the set must match both the framework and the control words.

@@ -216,7 +216,8 @@ impl<'a> Counting<'a> {
         }
         let of_groups = self.groups.take().map(|mut groups| {
             counted.iter().for_each(|(finding, _)| groups.add_failed(finding));
-            groups.rule()
+            accepted.iter().for_each(|(finding, _)| groups.add_accepted(finding));
+            groups.rule(self.problems.is_empty())
         });
         self.problems.extend(of_groups.iter().flat_map(|(_, _, problems)| problems.clone()));
         if self.problems.is_empty() && self.summed.is_empty() && !self.gate.allows_nothing() {

@@ -25,6 +25,8 @@ pub(super) struct Groups<'a> {
     field: Field,
     passes: Selection,
     counts: BTreeMap<String, Count>,
+    /// Failed checks that are accepted: they were evaluated all the same.
+    accepted: BTreeMap<String, u64>,
     problems: Vec<Problem>,
 }
 
@@ -32,8 +34,9 @@ impl<'a> Groups<'a> {
     /// `None` for a gate without `each`.
     pub(super) fn of(gate: &'a Gate) -> Option<Self> {
         let field = gate.each?;
-        let (counts, problems) = (BTreeMap::new(), Vec::new());
-        Some(Self { gate, field, passes: gate.of_passes(), counts, problems })
+        let (counts, accepted) = (BTreeMap::new(), BTreeMap::new());
+        let passes = gate.of_passes();
+        Some(Self { gate, field, passes, counts, accepted, problems: Vec::new() })
     }
 
     /// Adds a part: its passed checks, where the gate needs them.
@@ -65,15 +68,28 @@ impl<'a> Groups<'a> {
                 self.count(&row.subject, Count { failed: 0, ..row.count });
             }
         }
-        for account in part.accounts_without_results.iter().filter(|_| self.field == Field::Account)
-        {
-            self.counts.entry(account.to_string()).or_insert(Count::ZERO);
+        let selection = &self.gate.selection;
+        let unseen = part
+            .accounts_without_results
+            .iter()
+            .filter(|account| self.field == Field::Account && selection.matches_account(account));
+        let unseen = unseen.map(|account| (account.to_string(), Count::ZERO));
+        for (name, nothing) in unseen.collect::<Vec<_>>() {
+            self.counts.entry(name).or_insert(nothing);
         }
     }
 
     /// Adds a failed check that counts.
     pub(super) fn add_failed(&mut self, finding: &Finding) {
         self.count(&finding.subject, Count { passed: Some(0), failed: 1 });
+    }
+
+    /// Adds a failed check that is accepted.
+    pub(super) fn add_accepted(&mut self, finding: &Finding) {
+        self.count(&finding.subject, Count::ZERO);
+        for name in self.names(&finding.subject) {
+            *self.accepted.entry(name).or_default() += 1;
+        }
     }
 
     fn count(&mut self, subject: &Subject, count: Count) {
@@ -101,28 +117,30 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// What follows for each group, worst first, and what is missing.
-    pub(super) fn rule(&self) -> (Vec<Group>, Vec<Breach>, Vec<Problem>) {
+    /// What follows for each group, worst first, and what is missing. `is_whole`: the evidence is
+    /// complete, so that a pass rate proves something.
+    pub(super) fn rule(&self, is_whole: bool) -> (Vec<Group>, Vec<Breach>, Vec<Problem>) {
         let limits = self.gate.limits;
+        let is_whole = is_whole && self.problems.is_empty();
         let mut problems = self.problems.clone();
         let mut breaches = Vec::new();
         let mut groups = Vec::new();
         for (name, count) in &self.counts {
             let passed = count.passed.unwrap_or(0);
-            let total = passed + count.failed;
-            let missed =
-                Missed::by(limits, count.failed, Some(passed).filter(|_| problems.is_empty()));
+            let accepted = self.accepted.get(name).copied().unwrap_or(0);
+            let evaluated = passed + count.failed + accepted;
+            let missed = Missed::by(limits, count.failed, Some(passed).filter(|_| is_whole));
             let is_breached = !missed.is_empty();
             let group = Some(text::one_line(name, 200));
             breaches
                 .extend(missed.into_iter().map(|missed| Breach { group: group.clone(), missed }));
-            if let Some(least) = limits.min_evaluated.filter(|least| total < *least) {
+            if let Some(least) = limits.min_evaluated.filter(|least| evaluated < *least) {
                 problems.push(Problem::new(
                     Cause::Empty,
                     format!(
                         "gate `{}`: {} evaluated for {} {} where min_evaluated is {}",
                         self.gate.id,
-                        text::count(total, "check"),
+                        text::count(evaluated, "check"),
                         self.field,
                         text::one_line(name, 200),
                         text::thousands(least)

@@ -41,7 +41,10 @@ pub(super) fn shortcomings(
     if !nothing_allowed {
         let unseen = part.accounts_without_results.iter();
         let is_each = gate.each == Some(Field::Account);
-        let selected = unseen.filter(|account| is_each || gate.selection.names_account(account));
+        let selected = unseen.filter(|account| match is_each {
+            true => gate.selection.matches_account(account),
+            false => gate.selection.names_account(account),
+        });
         problems.extend(selected.map(|account| {
             let account = text::one_line(&account.to_string(), 200);
             Problem::new(

@@ -21,6 +21,7 @@ mod opencomply;
 mod patterns;
 mod policy_commands;
 mod policy_file;
+mod properties;
 mod reports;
 mod scope;
 mod simulator;

@@ -123,6 +123,12 @@ fn an_account_without_results_is_named_where_each_account_counts() {
         .run(&["run"])
         .exits(3)
         .says("there is no result for account f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b");
+    // Only an account in scope is missed.
+    for scope in ["account: 1228*", "except: {account: f8b4*}"] {
+        let gate = gate.replace("max: 1000", &format!("max: 1000, {scope}"));
+        folder.write("compliance-gate.yaml", &opencomply(&platform.origin, &gate));
+        folder.run(&["run"]).exits(0);
+    }
 }
 
 #[test]

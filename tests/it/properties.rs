@@ -1,0 +1,401 @@
+//! What holds for every policy and every evidence, tried on thousands of small ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use compliance_gate::acceptance::{Acceptance, Forgives, Grounds, Match};
+use compliance_gate::evaluate::{self, Decision, State};
+use compliance_gate::evidence::{
+    Count, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table,
+};
+use compliance_gate::finding::{
+    Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
+};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
+use compliance_gate::selection::{Exclusion, Field, Pattern, Selection};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+const CASES: u32 = 2000;
+
+/// What a table of passed checks is split by.
+const SPLIT: [Field; 5] =
+    [Field::Framework, Field::Control, Field::Rule, Field::Severity, Field::Account];
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default()
+}
+
+/// A check: which, on what, and whether it passed.
+#[derive(Clone, Debug)]
+struct Check {
+    severity: Severity,
+    rule: Option<&'static str>,
+    framework: Option<&'static str>,
+    account: Option<&'static str>,
+    resource: Option<&'static str>,
+    passed: bool,
+}
+
+impl Check {
+    fn subject(&self) -> Subject {
+        let controls = self.framework.map(|framework| Control {
+            framework: framework.into(),
+            id: self.rule.unwrap_or_default().into(),
+        });
+        Subject {
+            severity: self.severity,
+            rule: self.rule.map(|id| Arc::new(Rule { id: id.into(), title: None, help: None })),
+            controls: controls.into_iter().collect(),
+            resource_type: None,
+            account: self.account.map(|id| Arc::new(Account { id: id.into(), name: None })),
+            region: None,
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let mut finding = Finding::new(self.subject(), Identity::Check);
+        finding.resource_id = self.resource.map(Into::into);
+        finding.status = Some("open".into());
+        finding
+    }
+}
+
+fn check() -> impl Strategy<Value = Check> {
+    let severities = [Severity::Low, Severity::High, Severity::Critical, Severity::Unknown];
+    (
+        select(severities.to_vec()),
+        select(vec![None, Some("r1"), Some("r2")]),
+        select(vec![None, Some("f1"), Some("f2")]),
+        select(vec![None, Some("a1"), Some("a2"), Some("a3")]),
+        select(vec![None, Some("x"), Some("y")]),
+        any::<bool>(),
+    )
+        .prop_map(|(severity, rule, framework, account, resource, passed)| Check {
+            severity,
+            rule,
+            framework,
+            account,
+            resource,
+            passed,
+        })
+}
+
+/// What one source reports.
+#[derive(Clone, Debug)]
+struct Reported {
+    checks: Vec<Check>,
+    problem: Option<Cause>,
+    /// Failures are only counted.
+    is_counted: bool,
+    unseen: bool,
+}
+
+fn reported() -> impl Strategy<Value = Reported> {
+    let checks = proptest::collection::vec(check(), 0..14);
+    let problem = prop_oneof![
+        4 => Just(None),
+        1 => select(vec![Some(Cause::Unreachable), Some(Cause::Incomplete)]),
+    ];
+    (checks, problem, proptest::bool::weighted(0.15), proptest::bool::weighted(0.1)).prop_map(
+        |(checks, problem, is_counted, unseen)| Reported { checks, problem, is_counted, unseen },
+    )
+}
+
+/// Evidence of sources that are called s0, s1 …
+fn evidence(sources: &[Reported]) -> Evidence {
+    let outcomes = sources.iter().enumerate().map(|(number, reported)| {
+        let name = format!("s{number}");
+        let mut part = Part::of_checks(reported.checks.len() as u64);
+        part.proof = Proof::Checks { evaluated: reported.checks.len() as u64 };
+        part.as_of = Some(now());
+        if reported.unseen {
+            part.accounts_without_results.push(Account { id: "a4".into(), name: None });
+        }
+        let rows = reported.checks.iter().map(|check| SubjectCount {
+            subject: check.subject(),
+            count: Count {
+                passed: Some(u64::from(check.passed)),
+                failed: u64::from(!check.passed),
+            },
+        });
+        part.counts.table = Some(Table { by: SPLIT.into(), rows: rows.collect() });
+        let failed = reported.checks.iter().filter(|check| !check.passed);
+        part.findings = match reported.is_counted {
+            true => Findings::counted(Problem::new(Cause::Incomplete, "they are not listed")),
+            false => Findings::Listed(failed.map(Check::finding).collect()),
+        };
+        let source: Arc<str> = name.as_str().into();
+        part.findings.listed_mut().iter_mut().for_each(|finding| finding.identify(&source));
+        let problem = reported.problem.map(|cause| Problem::new(cause, "given"));
+        let mut outcome = Outcome::of_failure(name, String::new(), Problem::new(Cause::Empty, ""));
+        outcome.problems = problem.into_iter().collect();
+        outcome.parts = vec![part];
+        outcome
+    });
+    Evidence { started: now(), finished: now(), outcomes: outcomes.collect() }
+}
+
+type Words = BTreeMap<Field, Vec<Pattern>>;
+
+fn words() -> impl Strategy<Value = Words> {
+    let of = |field: Field, words: &[&'static str]| {
+        subsequence(words.to_vec(), 0..=2).prop_map(move |words| {
+            let patterns: Vec<_> = words.into_iter().map(Pattern::new).collect();
+            Some((field, patterns)).filter(|(_, patterns)| !patterns.is_empty())
+        })
+    };
+    (
+        of(Field::Rule, &["r1", "R2", "r*"]),
+        of(Field::Account, &["a1", "a2", "a?"]),
+        of(Field::Framework, &["f1", "f2", "*"]),
+    )
+        .prop_map(|(rule, account, framework)| {
+            [rule, account, framework].into_iter().flatten().collect()
+        })
+}
+
+fn severities() -> impl Strategy<Value = Option<BTreeSet<Severity>>> {
+    select(vec![
+        None,
+        Some([Severity::High, Severity::Critical].into()),
+        Some([Severity::Low].into()),
+    ])
+}
+
+/// Never with the word `unknown`, and never of everything.
+fn except() -> impl Strategy<Value = Exclusion> {
+    let resource = select(vec![None, Some(Pattern::new("x")), Some(Pattern::new("?"))]);
+    (words(), severities(), resource)
+        .prop_map(|(mut words, severity, resource)| {
+            words.extend(resource.map(|pattern| (Field::Resource, vec![pattern])));
+            Exclusion { words, severity }
+        })
+        .prop_filter("it names something", |except| !except.fields().is_empty())
+}
+
+fn gate() -> impl Strategy<Value = Gate> {
+    let limits = (
+        proptest::option::of(0_u64..5),
+        proptest::option::of(select(vec!["50%", "66.666666%", "100%", "0%"])),
+        proptest::option::of(0_u64..6),
+    )
+        .prop_map(|(max, rate, min_evaluated)| Limits {
+            max,
+            min_pass_rate: rate.map(|rate| Percent::parse(rate).unwrap()),
+            min_evaluated,
+        })
+        .prop_filter("it has a limit", |limits| *limits != Limits::default());
+    let each = prop_oneof![
+        3 => Just(None),
+        1 => select(vec![Some(Field::Account), Some(Field::Framework)]),
+    ];
+    let sources = select(vec![vec!["s0"], vec!["s1"], vec!["s0", "s1"]]);
+    (words(), severities(), limits, each, sources, any::<bool>()).prop_map(
+        |(words, severity, limits, each, sources, blocks)| Gate {
+            id: "gate".to_owned(),
+            level: if blocks { Level::Block } else { Level::Warn },
+            description: None,
+            owner: None,
+            link: None,
+            sources: sources.into_iter().map(str::to_owned).collect(),
+            selection: Selection { words, severity, older_than: None, except: Vec::new() },
+            limits,
+            each,
+            blocks_from: None,
+            notes: Vec::new(),
+            place: Place::default(),
+        },
+    )
+}
+
+fn policy(gate: Gate) -> Policy {
+    Policy {
+        mode: Mode::Enforce,
+        gates: vec![gate],
+        accept: Vec::new(),
+        owners: Vec::new(),
+        evidence: Demands { min_evaluated: 1, max_age: None },
+    }
+}
+
+fn state_of(policy: &Policy, evidence: &Evidence) -> State {
+    decided(policy, evidence, |decision| decision.rulings[0].state)
+}
+
+fn decided<T>(policy: &Policy, evidence: &Evidence, with: impl FnOnce(&Decision<'_>) -> T) -> T {
+    with(&evaluate::decide(policy, evidence, None, now()))
+}
+
+fn sources() -> impl Strategy<Value = Vec<Reported>> {
+    proptest::collection::vec(reported(), 2)
+}
+
+fn acceptance(expires: NaiveDate) -> impl Strategy<Value = Acceptance> {
+    (words(), proptest::option::of(0_u64..4), any::<bool>()).prop_map(
+        move |(words, max_findings, worst)| Acceptance {
+            grounds: Grounds {
+                id: "entry".to_owned(),
+                reason: "a reason".to_owned(),
+                owner: "#team".to_owned(),
+                approved_by: None,
+                ticket: None,
+                from: None,
+                expires,
+                place: Place::default(),
+            },
+            gates: Vec::new(),
+            forgives: Forgives::Match(Match {
+                sources: Vec::new(),
+                selection: Selection { words, ..Selection::default() },
+                worst: Some(if worst { Severity::Critical } else { Severity::Low }),
+                unknown: false,
+                max_findings,
+            }),
+        },
+    )
+}
+
+fn today() -> NaiveDate {
+    now().date_naive()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn percentages_are_exact(
+        whole in 0_u64..=100, part in 0_u64..1_000_000, passed: u32, failed: u32, big: bool,
+    ) {
+        let part = if whole == 100 { 0 } else { part };
+        let least = Percent::parse(&format!("{whole}.{part:06}%")).unwrap();
+        // Larger counts are refused where they are read.
+        let scale = if big { 1 << 8 } else { 1 };
+        let (passed, failed) = (u64::from(passed) * scale, u64::from(failed));
+        let total = passed + failed;
+        // Millionths of a percent, in integers that are wide enough.
+        let share = u128::from(whole * 1_000_000 + part);
+        let is_met = u128::from(passed) * 100_000_000 >= u128::from(total) * share;
+        prop_assert_eq!(least.is_met_by(passed, total), is_met);
+        if let Some(most) = least.most_failures(passed) {
+            prop_assert!(least.is_met_by(passed, passed + most));
+            prop_assert!(!least.is_met_by(passed, passed + most + 1));
+        }
+        prop_assert_eq!(Percent::parse(&least.to_string()).unwrap(), least);
+    }
+
+    #[test]
+    fn a_failed_finding_more_never_makes_a_breached_gate_hold(
+        gate in gate(), sources in sources(), mut more in check(), except in proptest::collection::vec(except(), 0..2),
+    ) {
+        let mut gate = gate;
+        gate.selection.except = except;
+        let policy = policy(gate);
+        let before = state_of(&policy, &evidence(&sources));
+        more.passed = false;
+        let mut sources = sources;
+        sources[0].checks.push(more);
+        let after = state_of(&policy, &evidence(&sources));
+        prop_assert!(before != State::Breached || after == State::Breached, "{before:?} → {after:?}");
+    }
+
+    #[test]
+    fn an_exception_never_turns_inconclusive_into_a_pass(
+        mut gate in gate(), sources in sources(), except in proptest::collection::vec(except(), 1..3),
+    ) {
+        // With `each` an account that has too few checks may itself be out of scope.
+        gate.each = None;
+        let evidence = evidence(&sources);
+        let without = policy(gate.clone());
+        gate.selection.except = except;
+        let with = policy(gate);
+        if decided(&without, &evidence, |decision| !decision.rulings[0].problems.is_empty()) {
+            prop_assert_ne!(state_of(&with, &evidence), State::Held);
+        }
+    }
+
+    #[test]
+    fn what_is_not_stated_is_never_out_of_scope(
+        except in except(), check in check(), severity in severities(),
+    ) {
+        let fields = except.fields();
+        let is_unstated = (check.rule.is_none() && fields.contains(&Field::Rule))
+            || (check.account.is_none() && fields.contains(&Field::Account))
+            || (check.framework.is_none() && fields.contains(&Field::Framework))
+            || (check.resource.is_none() && fields.contains(&Field::Resource))
+            || (check.severity == Severity::Unknown && fields.contains(&Field::Severity));
+        let selection = Selection { severity, except: vec![except], ..Selection::default() };
+        let finding = check.finding();
+        if is_unstated {
+            prop_assert!(!selection.excludes(&finding));
+        }
+        // A gate never leaves out what is not stated.
+        let unknown = Check { severity: Severity::Unknown, ..check };
+        let whole = Selection { except: Vec::new(), ..selection };
+        prop_assert!(whole.matches_finding(&unknown.finding(), now()));
+    }
+
+    #[test]
+    fn an_acceptance_of_findings_never_turns_inconclusive_into_a_pass(
+        gate in gate(), sources in sources(), accept in proptest::collection::vec(acceptance(today()), 1..3),
+    ) {
+        let evidence = evidence(&sources);
+        let mut policy = policy(gate);
+        let has_problems =
+            decided(&policy, &evidence, |decision| !decision.rulings[0].problems.is_empty());
+        policy.accept = accept;
+        if has_problems {
+            prop_assert_ne!(state_of(&policy, &evidence), State::Held);
+        }
+    }
+
+    #[test]
+    fn an_acceptance_that_has_lapsed_covers_nothing(
+        gate in gate(), sources in sources(),
+        accept in proptest::collection::vec(acceptance(today() - TimeDelta::days(1)), 1..3),
+    ) {
+        let evidence = evidence(&sources);
+        let mut policy = policy(gate);
+        let count = |policy: &Policy| decided(policy, &evidence, |decision| {
+            let ruling = &decision.rulings[0];
+            (ruling.state, ruling.failed, ruling.passed, ruling.accepted.len())
+        });
+        let without = count(&policy);
+        policy.accept = accept;
+        prop_assert_eq!(count(&policy), without);
+    }
+
+    #[test]
+    fn the_order_of_input_changes_nothing(
+        gate in gate(), sources in sources(), except in proptest::collection::vec(except(), 0..2),
+        accept in proptest::collection::vec(acceptance(today()), 0..2), seed: u64,
+    ) {
+        let mut gate = gate;
+        gate.selection.except = except;
+        let mut policy = policy(gate);
+        policy.accept = accept;
+        let evidence = evidence(&sources);
+        let shown = |evidence: &Evidence| {
+            decided(&policy, evidence, |decision| {
+                format!("{:?}{:?}{:?}", decision.verdict, decision.rulings, decision.warnings)
+            })
+        };
+        let mut shuffled = evidence.clone();
+        for part in shuffled.outcomes.iter_mut().flat_map(|outcome| &mut outcome.parts) {
+            shuffle(part.findings.listed_mut(), seed);
+            if let Some(table) = &mut part.counts.table {
+                shuffle(&mut table.rows, seed);
+            }
+        }
+        prop_assert_eq!(shown(&evidence), shown(&shuffled));
+    }
+}
+
+/// An order that depends on the seed alone.
+fn shuffle<T>(items: &mut [T], mut seed: u64) {
+    for last in (1..items.len()).rev() {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(last, usize::try_from(seed >> 33).unwrap_or(0) % (last + 1));
+    }
+}
