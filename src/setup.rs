@@ -97,11 +97,13 @@ fn http(
     for url in source.further_origins(&token) {
         check_origin(url, variables)?;
     }
+    let mut headers = connection.headers.clone();
+    headers.extend(source.headers());
     let setup = Setup {
         source: name,
         base: &connection.url,
         credentials: source.credentials(token, stop, progress)?,
-        headers: source.headers(),
+        headers,
         timeout: connection.request_timeout,
         spacing: source.spacing(),
         tls: &connection.tls,

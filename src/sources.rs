@@ -27,8 +27,8 @@ mod settings;
 pub mod sysdig;
 
 pub use settings::{
-    Connection, Endpoint, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed, severity_word,
-    tls,
+    Connection, Endpoint, Headers, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed,
+    severity_word, tls,
 };
 pub(crate) use settings::{schema_of, settings, written_as};
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -13,6 +14,10 @@ use crate::finding::Severity;
 use crate::http::{self, Tls};
 use crate::sources::System;
 use crate::text;
+
+mod headers;
+
+pub use headers::Headers;
 
 /// The name of a newtype whose unquoted values are numbers, booleans or null where they look like
 /// it. All others take a scalar as it is written, whatever YAML would make of it.
@@ -95,6 +100,9 @@ macro_rules! settings {
             /// system's prefix.
             #[serde(default)]
             token_env: Option<String>,
+            /// Further headers of every request, by name. No secrets.
+            #[serde(default)]
+            headers: $crate::sources::Headers,
             $($own)*
         }
 
@@ -103,7 +111,7 @@ macro_rules! settings {
                 &self,
                 system: &$crate::sources::System,
             ) -> Result<$crate::sources::Connection, String> {
-                $crate::sources::Connection::new(
+                let connection = $crate::sources::Connection::new(
                     system,
                     self.url.clone(),
                     self.allow_http,
@@ -114,7 +122,8 @@ macro_rules! settings {
                         self.client_key.clone(),
                     )?,
                     self.token_env.clone(),
-                )
+                )?;
+                Ok($crate::sources::Connection { headers: self.headers.0.clone(), ..connection })
             }
         }
     };
@@ -129,6 +138,8 @@ pub struct Connection {
     pub tls: Tls,
     /// The variables that may hold the token.
     pub token_variables: Vec<String>,
+    /// Further headers of every request.
+    pub headers: HeaderMap,
 }
 
 impl Connection {
@@ -158,7 +169,7 @@ impl Connection {
             }
         };
         let request_timeout = request_timeout.map_or(Duration::from_secs(30), |period| period.0);
-        Ok(Self { url: url.0, request_timeout, tls, token_variables })
+        Ok(Self { url: url.0, request_timeout, tls, token_variables, headers: HeaderMap::new() })
     }
 }
 

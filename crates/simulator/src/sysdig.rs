@@ -70,6 +70,8 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
         )
         .route("/api/v1/secureEvents", get(events::feed))
         .route("/api/v1/secureEvents/status", get(async || reply::json(&json!({}))))
+        .route("/api/v1/secureEvents/hasEvents", get(events::any))
+        .route("/api/agents/connected", get(events::agents))
         .route("/api/v1/secureEvents/count", get(events::count))
         .route("/api/v1/secureEvents/{id}", get(events::one))
         .layer(from_fn_with_state(Arc::clone(&platform), access::authenticate))

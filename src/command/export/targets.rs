@@ -2,8 +2,6 @@
 
 use std::rc::Rc;
 
-use reqwest::header::HeaderMap;
-
 use crate::command::Usage;
 use crate::config::Export;
 use crate::export::jira::Jira;
@@ -49,7 +47,7 @@ impl Targets<'_> {
                 source: name,
                 base: &connection.url,
                 credentials: Credentials::Fixed(auth(token)?),
-                headers: HeaderMap::new(),
+                headers: connection.headers.clone(),
                 timeout: connection.request_timeout,
                 spacing: std::time::Duration::ZERO,
                 tls: &connection.tls,

@@ -16,7 +16,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use crate::evidence::{Filter, Outcome};
-use crate::finding::{NOT_APPLICABLE, Problem, Severity};
+use crate::finding::{Cause, NOT_APPLICABLE, Problem, Severity};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
@@ -150,6 +150,15 @@ impl Describe for Settings {
     }
 }
 
+/// What a refused token needs (docs/platforms/sysdig.md#access).
+const DENIED: &str = "a token is valid in the region of `url` only, and sees what its team sees \
+                      (`team_id`); an API token of Sysdig belongs in SYSDIG_API_TOKEN, an API key \
+                      of IBM Cloud in IBMCLOUD_API_KEY, with `instance_id`";
+
+fn advised(problem: Problem) -> Problem {
+    if problem.cause == Cause::Denied { problem.help(DENIED) } else { problem }
+}
+
 /// A severity as a policy names it.
 fn named(severity: Severity) -> String {
     severity.word().to_owned()
@@ -162,13 +171,16 @@ impl Platform for Settings {
         &'a self,
         session: &'a Session,
     ) -> Result<Self::Ready<'a>, Vec<Problem>> {
-        Ok(match &self.asked {
-            Asked::Posture(settings) => Kind::Posture(posture::preflight(settings, session).await?),
-            Asked::Images(images, detail) => {
-                Kind::Images(images::preflight(images, *detail, session).await?)
+        match &self.asked {
+            Asked::Posture(settings) => {
+                posture::preflight(settings, session).await.map(Kind::Posture)
             }
-            Asked::Events(settings) => Kind::Events(events::preflight(settings, session).await?),
-        })
+            Asked::Images(images, detail) => {
+                images::preflight(images, *detail, session).await.map(Kind::Images)
+            }
+            Asked::Events(settings) => events::preflight(settings, session).await.map(Kind::Events),
+        }
+        .map_err(|problems| problems.into_iter().map(advised).collect())
     }
 
     async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {

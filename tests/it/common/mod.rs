@@ -4,9 +4,11 @@ pub mod estate;
 pub mod proxy;
 pub mod tls;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -207,9 +209,23 @@ impl Platform {
         Self::start(path.to_str().unwrap())
     }
 
-    /// The requests so far: method, path and status.
+    /// The requests so far: method, path and status. The log comes through a pipe, so it is whole
+    /// only once a further request is in it.
     pub fn requests(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        const MARK: &str = "/end-of-the-log/";
+        let mark = format!("{MARK}{} ", NUMBER.fetch_add(1, Ordering::Relaxed));
+        if let Ok(mut stream) = TcpStream::connect(self.origin.trim_start_matches("http://")) {
+            let request = format!("GET {mark}HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let answered = stream.write_all(request.as_bytes());
+            if answered.and_then(|()| stream.read_to_end(&mut Vec::new())).is_ok() {
+                let is_whole = || self.log.lock().unwrap().iter().any(|line| line.contains(&mark));
+                wait_until("the end of the log", is_whole);
+            }
+        }
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|line| !line.contains(MARK)).cloned().collect()
     }
 
     /// How many requests hold this text.
@@ -219,7 +235,8 @@ impl Platform {
 
     /// Waits until a request holds this text.
     pub fn wait_for(&self, text: &str) {
-        wait_until(&format!("a request for {text}"), || self.count(text) > 0);
+        let is_there = || self.log.lock().unwrap().iter().any(|line| line.contains(text));
+        wait_until(&format!("a request for {text}"), is_there);
     }
 
     pub fn kill(&mut self) {

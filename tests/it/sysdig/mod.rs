@@ -289,6 +289,20 @@ fn an_inventory_filter_narrows_what_counts() {
     let ran = run(&estate(json!({})), settings, &["max: 100", "min_pass_rate: \"1%\""]).exits(0);
     // Every fourth resource of the six controls of clouds.
     assert_eq!(ran.part()["evaluated"], json!(6 * 6));
+    for (filter, query) in [
+        ("labels: \"team:shop\"", "labels in (\"team:shop\")"),
+        ("project: shop-production", "project in (\"shop-production\")"),
+        ("zone: Production", "zone in (\"Production\")"),
+    ] {
+        let settings = format!("posture: {{inventory: {{{filter}}}}}");
+        let ran = run(&estate(json!({})), &settings, &["max: 100"]);
+        let query = url::form_urlencoded::byte_serialize(query.as_bytes()).collect::<String>();
+        assert!(ran.count(&query) > 0, "{query}: {:#?}", ran.requests);
+        let evaluated = ran.exits(0).part()["evaluated"].as_u64();
+        assert!(evaluated.is_some_and(|count| count > 0 && count < 240), "{filter}: {evaluated:?}");
+    }
+    let settings = "posture: {inventory: {subscription: none}}";
+    run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("`subscription in (\"none\")`");
     let settings = "posture: {inventory: {account: nobody}}";
     run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("matches no resource");
     let settings = "posture: {inventory: {account: [\"400000000037\", nobody]}}";
@@ -363,7 +377,7 @@ fn a_refusal_with_the_type_plain_text_is_read() {
         command.env("SYSDIG_API_TOKEN", "revoked");
     };
     let ran = run_with(&json!({}), POSTURE, &["max: 19"], "", revoked).exits(4);
-    let ran = ran.says("401: cannot verify credentials");
+    let ran = ran.says("401: cannot verify credentials").says("belongs in SYSDIG_API_TOKEN");
     assert_eq!(ran.requests.len(), 1);
 }
 
@@ -508,7 +522,7 @@ fn the_feed_is_asked_as_documented() {
     let (look, feed): (Vec<_>, Vec<_>) = feed.partition(|line| line.contains("limit=1&"));
     assert_eq!(look.len(), 1, "{look:?}");
     // Three spans of two weeks at most. Bounds and cursor exclude each other. All have the filter.
-    assert_eq!(feed.iter().filter(|line| line.contains("from=")).count(), 3);
+    assert_eq!(feed.iter().filter(|line| line.contains("from=")).count(), 3, "{feed:#?}");
     for line in &feed {
         assert_ne!(line.contains("from="), line.contains("cursor="), "{line}");
         assert!(line.contains("filter=severity+in+%28%224%22%2C+%225%22%2C+%226%22%29"), "{line}");
@@ -534,6 +548,24 @@ fn a_quiet_window_passes_and_an_endless_feed_does_not() {
     let quiet = events(json!({"by_number": [0, 0, 0, 0, 0, 0, 0, 0]}));
     for gate in ["max: 0", "rule: Terminal*, max: 0"] {
         run(&quiet, "events: {window: 24h}", &[gate]).exits(0);
+    }
+    let silent = |agents: Value, has_events: Value| {
+        events(json!({
+            "by_number": [0, 0, 0, 0, 0, 0, 0, 0], "agents": agents, "has_events": has_events,
+        }))
+    };
+    for (agents, has_events, code, says) in [
+        (json!(null), json!(true), 0, ""),
+        (json!(1), json!(false), 0, ""),
+        (json!(null), json!(null), 0, "whether anything was watching is not known"),
+        (json!(0), json!(true), 3, "no event arrived, and no agent is connected"),
+        (json!(null), json!(false), 3, "the platform has never had an event"),
+    ] {
+        let scenario = silent(agents, has_events);
+        run(&scenario, "events: {window: 24h}", &["max: 0"]).exits(code).says(says);
+        run(&scenario, "events: {window: 24h, detail: count}", &["max: 0"]).exits(code).says(says);
+        let allowed = "events: {window: 24h, quiet: allowed}";
+        run(&scenario, allowed, &["max: 0"]).exits(0).says("`quiet: allowed` says");
     }
     let circle = events(json!({"repeat_cursor": true, "largest_page": 5, "every_seconds": 60}));
     run(&circle, "events: {window: 24h}", &["max: 1000"])

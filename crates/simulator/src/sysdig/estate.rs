@@ -139,6 +139,10 @@ impl Resource {
         if self.number.is_multiple_of(2) { "shop" } else { "kube-system" }
     }
 
+    pub(crate) fn label(&self) -> &'static str {
+        if self.number.is_multiple_of(3) { "team:shop" } else { "team:platform" }
+    }
+
     pub(crate) fn passes(&self) -> bool {
         self.state == State::Passed
     }

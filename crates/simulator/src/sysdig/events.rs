@@ -112,6 +112,21 @@ pub(super) async fn count(State(platform): State<Arc<Platform>>, Query(pairs): P
     })))
 }
 
+/// `GET /secureEvents/hasEvents`: the names of the flags are inferred.
+pub(super) async fn any(State(platform): State<Arc<Platform>>) -> Answer {
+    let any = platform.settings.events.has_events;
+    let any = any.ok_or_else(|| Refusal::not_found("Not Found"))?;
+    Ok(reply::json(&json!({"hasEvents": any, "hasLegacyEvents": false})))
+}
+
+/// `GET /api/agents/connected`, which sdcclient calls.
+pub(super) async fn agents(State(platform): State<Arc<Platform>>) -> Answer {
+    let count = platform.settings.events.agents;
+    let count = count.ok_or_else(|| Refusal::not_found("Not Found"))?;
+    let agents: Vec<_> = (0..count).map(|n| json!({"hostName": format!("node-{n}")})).collect();
+    Ok(reply::json(&json!({"total": count, "agents": agents})))
+}
+
 /// `GET /secureEvents/{id}`.
 pub(super) async fn one(State(platform): State<Arc<Platform>>, Path(id): Path<String>) -> Answer {
     let events = platform.events();

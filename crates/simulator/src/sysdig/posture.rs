@@ -147,8 +147,20 @@ pub(super) async fn inventory(
     State(platform): State<Arc<Platform>>,
     Query(pairs): Pairs,
 ) -> Answer {
-    let fields =
-        ["account", "cluster", "namespace", "organization", "platform", "region", "type", "name"];
+    let fields = [
+        "account",
+        "cluster",
+        "namespace",
+        "organization",
+        "platform",
+        "region",
+        "type",
+        "name",
+        "labels",
+        "project",
+        "subscription",
+        "zone",
+    ];
     let filter = Filter::new(parameter(&pairs, "filter"), &fields)?;
     let all = (0..TABLE.controls.len()).filter(|at| !TABLE.controls[*at].manual);
     let mut seen = std::collections::BTreeSet::new();
@@ -165,6 +177,15 @@ pub(super) async fn inventory(
             "platform" => vec![platform_name],
             "type" => vec![control.resource_type.as_str()],
             "name" => vec![name.as_str()],
+            "labels" => vec![resource.label()],
+            "project" if control.provider == "GCP" => vec!["shop-production"],
+            "subscription" if control.provider == "Azure" => vec!["shop-production"],
+            "zone" => TABLE
+                .zones
+                .iter()
+                .filter(|zone| zone.holds(&resource))
+                .map(|zone| zone.name.as_str())
+                .collect(),
             _ => Vec::new(),
         });
         if takes && seen.insert(resource.hash()) {
@@ -341,7 +362,7 @@ impl Platform {
             Family::Cloud => json!({
                 "globalId": format!("arn:example:{}:{}:{name}", resource.region(), resource.account()),
                 "account": resource.account(), "location": resource.region(), "organization": "",
-                "labelValues": ["team:shop"],
+                "labelValues": [resource.label()],
                 // Milliseconds here, seconds below (docs/platforms/sysdig.md, units of time).
                 "lastSeenDate": (1000 * self.seconds(30)).to_string(),
             }),

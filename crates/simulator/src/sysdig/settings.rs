@@ -200,6 +200,10 @@ pub(crate) struct Events {
     pub repeat_cursor: bool,
     /// Whether every cursor leads back to the newest events, and to yet another cursor.
     pub restart: bool,
+    /// How many agents are connected; `null`: the platform does not say.
+    pub agents: Option<u64>,
+    /// Whether there was ever an event; `null`: the platform does not say.
+    pub has_events: Option<bool>,
 }
 
 impl Default for Events {
@@ -212,6 +216,8 @@ impl Default for Events {
             largest_page: 999,
             repeat_cursor: false,
             restart: false,
+            agents: Some(3),
+            has_events: Some(true),
         }
     }
 }

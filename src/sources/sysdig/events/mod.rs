@@ -1,10 +1,11 @@
 //! Events at run time, within a window up to now (docs/platforms/sysdig.md#events).
 //!
-//! A quiet window is a pass: that the platform answered for all of it is the proof.
+//! A quiet window is a pass if the platform answered for all of it, and does not show that nothing
+//! was watching.
 //!
 //! ```text
 //! feed.rs   the events one by one, newest first     count.rs  how many there are
-//! wire.rs   the JSON
+//! watch.rs  whether anything was watching           wire.rs   the JSON
 //! ```
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::sources::{Prepared, Session};
 
 mod count;
 mod feed;
+mod watch;
 mod wire;
 
 pub(super) const SELECTORS: &[Field] = &[
@@ -100,6 +102,10 @@ async fn part(
     let filled = match settings.detail {
         Detail::Findings => findings(settings, session, window, &mut part, missing).await,
         Detail::Count => count::read(settings, session, window, &mut part).await,
+    };
+    let filled = match filled {
+        Ok(()) if part.looked_at() == 0 => watch::check(settings, session, &mut part).await,
+        filled => filled,
     };
     part.problems.extend(filled.err());
     part

@@ -75,7 +75,7 @@ fn all(inventory: &Inventory) -> Filter {
     filters.fold(Filter::default(), |filter, (field, asked)| filter.texts(field, values(asked)))
 }
 
-fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>); 8] {
+fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>); 12] {
     [
         ("account", inventory.account.as_ref()),
         ("cluster", inventory.cluster.as_ref()),
@@ -85,6 +85,10 @@ fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>);
         ("region", inventory.region.as_ref()),
         ("type", inventory.kind.as_ref()),
         ("name", inventory.name.as_ref()),
+        ("labels", inventory.labels.as_ref()),
+        ("project", inventory.project.as_ref()),
+        ("subscription", inventory.subscription.as_ref()),
+        ("zone", inventory.zone.as_ref()),
     ]
 }
 

@@ -37,6 +37,23 @@ pub(crate) struct Events {
     /// selector matches.
     #[serde(default)]
     pub severity_table: Table,
+    /// Whether a window without events is a pass where the platform shows that nothing was watching:
+    /// no agent is connected, or it has never had an event.
+    #[serde(default)]
+    pub quiet: Quiet,
+}
+
+/// What a window without events needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "SysdigQuiet"))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Quiet {
+    /// Something must have been watching, as far as the platform shows it.
+    #[default]
+    Watched,
+    /// Nothing. Reports say so.
+    Allowed,
 }
 
 impl Events {

@@ -18,7 +18,7 @@ mod images;
 mod posture;
 mod values;
 
-pub(crate) use events::{Events, LONGEST_SPAN};
+pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
 pub(crate) use images::{By, Image};
 pub(crate) use posture::{Accepted, Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
@@ -32,10 +32,10 @@ settings! {
     /// `sysdig/events`.
     #[cfg_attr(test, schemars(rename = "SysdigKeys"))]
     pub struct Keys {
-        /// GUID of the IBM Cloud instance, sent as `IBMInstanceID`. Needed with an IBM Cloud API
-        /// key.
+        /// GUID or CRN of the IBM Cloud instance, whose GUID is sent as `IBMInstanceID`. Needed with
+        /// an IBM Cloud API key.
         #[serde(default)]
-        instance_id: Option<HeaderText>,
+        instance_id: Option<InstanceId>,
         /// The team whose view is asked for. Default: the token's own.
         #[serde(default)]
         team_id: Option<HeaderText>,
@@ -87,6 +87,7 @@ impl TryFrom<Keys> for Settings {
     fn try_from(keys: Keys) -> Result<Self, String> {
         let mut connection = keys.connection(&SYSTEM)?;
         without_end(&mut connection.url, "api");
+        refuse_template(&connection.url)?;
         let mut iam = match keys.iam_url {
             Some(url) => url,
             None => Endpoint(Url::parse(IAM).map_err(|error| error.to_string())?),
@@ -134,6 +135,21 @@ impl Asked {
     }
 }
 
+/// The vendor's page shows a host without a region, which does not exist.
+fn refuse_template(url: &Url) -> Result<(), String> {
+    const HOST: &str = "security-compliance-secure.cloud.ibm.com";
+    let host = url.host_str().unwrap_or_default();
+    let region = host.strip_suffix(HOST).map(|region| region.trim_end_matches('.'));
+    match region {
+        Some("" | "cloud.ibm.com" | "region") => Err(format!(
+            "`url` is a template of the documentation; write the host of your region: \
+             https://REGION.{HOST}, such as us-south, us-east, eu-de, eu-gb, jp-tok or au-syd in \
+             place of REGION"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the last segment of the path, if it is this one.
 fn without_end(url: &mut Url, segment: &str) {
     let path = url.path().trim_end_matches('/');
@@ -153,6 +169,27 @@ impl<'de> Deserialize<'de> for HeaderText {
         let value = HeaderValue::from_str(text.trim()).ok().filter(|_| !text.is_empty());
         value.map(Self).ok_or_else(|| {
             de::Error::custom(format_args!("{text:?} cannot be sent as a header's value"))
+        })
+    }
+}
+
+/// The GUID of an instance, also taken from its CRN.
+#[derive(Clone, Debug)]
+struct InstanceId(HeaderValue);
+
+impl<'de> Deserialize<'de> for InstanceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = HeaderText::deserialize(deserializer)?.0;
+        let Some(name) = text.to_str().ok().filter(|text| text.starts_with("crn:")) else {
+            return Ok(Self(text));
+        };
+        // crn:v1:bluemix:public:sysdig-secure:us-south:a/ACCOUNT:GUID::
+        let guid = name.split(':').nth(7).filter(|guid| !guid.is_empty());
+        let value = guid.and_then(|guid| HeaderValue::from_str(guid).ok());
+        value.map(Self).ok_or_else(|| {
+            de::Error::custom(format_args!(
+                "`{name}` is a CRN without an instance; write the instance's GUID"
+            ))
         })
     }
 }
@@ -189,7 +226,7 @@ schema_of! {
     };
 }
 
-written_as!(HeaderText => String, TeamHeader => String);
+written_as!(HeaderText => String, InstanceId => String, TeamHeader => String);
 
 #[cfg(test)]
 mod tests {
@@ -259,6 +296,15 @@ mod tests {
             ),
             (json!({"posture": {}, "team_header": "Host"}), "not the name of a header"),
             (json!({"posture": {}, "instance_id": "a\nb"}), "cannot be sent"),
+            (json!({"posture": {}, "instance_id": "crn:v1:bluemix"}), "without an instance"),
+            (json!({"posture": {}, "headers": {"Authorization": "x"}}), "headers with `auth`"),
+            (
+                json!({
+                    "posture": {},
+                    "url": "https://cloud.ibm.com.security-compliance-secure.cloud.ibm.com/api",
+                }),
+                "a template of the documentation",
+            ),
             (json!({"posture": {}, "token_env": "BIGID_TOKEN"}), "does not begin with"),
         ];
         for (keys, has) in cases {
@@ -273,6 +319,9 @@ mod tests {
         let headers = read(keys).unwrap().headers;
         assert_eq!(headers["IBMInstanceID"], "guid");
         assert_eq!(headers["TeamID"], "42");
+        let crn = "crn:v1:bluemix:public:sysdig-secure:us-south:a/0123:guid::";
+        let headers = read(json!({"posture": {}, "instance_id": crn})).unwrap().headers;
+        assert_eq!(headers["IBMInstanceID"], "guid");
         let keys = json!({"posture": {}, "team_id": "42", "team_header": "SysdigTeamID"});
         assert_eq!(read(keys).unwrap().headers["SysdigTeamID"], "42");
     }

@@ -97,4 +97,12 @@ pub(crate) struct Inventory {
     pub kind: Option<OneOrMore<Value>>,
     /// Names.
     pub name: Option<OneOrMore<Value>>,
+    /// Labels, as the platform writes them: `key:value`.
+    pub labels: Option<OneOrMore<Value>>,
+    /// GCP projects.
+    pub project: Option<OneOrMore<Value>>,
+    /// Azure subscriptions.
+    pub subscription: Option<OneOrMore<Value>>,
+    /// Zones.
+    pub zone: Option<OneOrMore<Value>>,
 }
