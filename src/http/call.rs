@@ -235,12 +235,14 @@ impl<'a> Call<'a> {
         authorization: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Result<Raw, Broken>, Reason> {
         let http = self.http;
-        let wait = match self.repeat {
-            Repeat::DuringShutdown => Duration::ZERO,
-            Repeat::Always | Repeat::UnlessReceived => http.pace.turn(Instant::now()),
-        };
-        if !wait.is_zero() {
-            http.stop.sleep(wait).await?;
+        // Held until the answer is there. The semaphore is never closed.
+        let mut _place = None;
+        if self.repeat != Repeat::DuringShutdown {
+            _place = http.stop.race(http.pace.places.acquire()).await?.ok();
+            let wait = http.pace.turn(Instant::now());
+            if !wait.is_zero() {
+                http.stop.sleep(wait).await?;
+            }
         }
         http.requests.set(http.requests.get() + 1);
         let mut request = http.client.request(self.method.clone(), url.clone());

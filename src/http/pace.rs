@@ -3,18 +3,23 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// Keeps the starts of requests apart.
+/// The most requests of one source that are on their way.
+const AT_ONCE: usize = 4;
+
+/// Keeps the starts of requests apart, and limits how many there are at once.
 #[derive(Debug)]
 pub(super) struct Pace {
     spacing: Duration,
     next: Cell<Option<Instant>>,
+    pub(super) places: Semaphore,
 }
 
 impl Pace {
     pub(super) fn new(spacing: Duration) -> Self {
-        Self { spacing, next: Cell::new(None) }
+        Self { spacing, next: Cell::new(None), places: Semaphore::new(AT_ONCE) }
     }
 
     /// Takes the next turn; returns how long to wait for it from `now` on.

@@ -5,7 +5,8 @@ use futures_util::{StreamExt, stream};
 use super::{At, Page, ReadError, Walk};
 use crate::finding::Problem;
 
-/// Pages requested at once, where their places are known.
+/// Pages requested at once, where their places are known. The client of a source limits further how
+/// many requests are on their way.
 const AT_ONCE: usize = 4;
 
 /// Reads a list to its end. `ask` requests a page, `read` records its rows with [`Walk::is_new`] and

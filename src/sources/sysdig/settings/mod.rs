@@ -76,7 +76,7 @@ pub struct Settings {
 /// What one source reads.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
-    Posture(Posture),
+    Posture(Box<Posture>),
     Images(Vec<Image>, Option<Detail>),
     Events(Events),
 }
@@ -105,7 +105,7 @@ impl TryFrom<Keys> for Settings {
             headers.insert(team_header, team.0);
         }
         let asked = match (keys.posture, keys.images, keys.events) {
-            (Some(posture), None, None) => Asked::Posture(posture),
+            (Some(posture), None, None) => Asked::Posture(Box::new(posture)),
             (None, Some(images), None) => Asked::Images(images, keys.vulnerabilities),
             (None, None, Some(events)) => Asked::Events(events),
             _ => {
