@@ -39,7 +39,6 @@ macro_rules! systems {
 
         /// The validated settings of one source; no secrets, nothing of the policy.
         #[derive(Debug)]
-        #[expect(clippy::large_enum_variant, reason = "there are a handful, each behind an `Rc`")]
         pub enum Source {
             $($variant($module::Settings)),+
         }
