@@ -1,10 +1,13 @@
 //! What a policy forgives: findings, a cause, a gate. Each entry has an owner, a reason and a last
 //! day, and one function says whether it is in force.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use crate::baseline::Baseline;
 use crate::finding::{Cause, Finding, Severity, WaiverKind};
 use crate::place::Place;
 use crate::selection::Selection;
@@ -39,12 +42,27 @@ pub struct Grounds {
 pub enum Forgives {
     /// Findings that match.
     Match(Match),
+    /// Findings that a file has.
+    Baseline(Known),
     /// A cause that makes evidence of some sources inconclusive.
     Cause(Excuse),
     /// A gate, by id: it cannot block.
     GateOff(String),
     /// What was accepted on a platform.
     Upstream(Upstream),
+}
+
+/// Findings that were there when a baseline was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// As the policy names the file.
+    pub path: String,
+    /// Where it is.
+    pub file: PathBuf,
+    /// `None` where the file is missing, which only the command that writes it allows.
+    pub baseline: Option<Arc<Baseline>>,
+    /// Whether it is of the environment that is decided.
+    pub applies: bool,
 }
 
 /// Which findings are covered.
@@ -121,15 +139,24 @@ impl Forgives {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Match(_) => "match",
+            Self::Baseline(_) => "baseline",
             Self::Cause(_) => "cause",
             Self::GateOff(_) => "gate_off",
             Self::Upstream(_) => "upstream",
         }
     }
 
+    pub const fn is_baseline(&self) -> bool {
+        matches!(self, Self::Baseline(_))
+    }
+
     /// Whether it forgives findings, so that one which covers none is of no use.
     pub const fn is_of_findings(&self) -> bool {
-        matches!(self, Self::Match(_) | Self::Upstream(_))
+        match self {
+            Self::Match(_) | Self::Upstream(_) => true,
+            Self::Baseline(known) => known.applies,
+            Self::Cause(_) | Self::GateOff(_) => false,
+        }
     }
 }
 

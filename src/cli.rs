@@ -63,6 +63,11 @@ pub enum Command {
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
+    /// Work with baselines: files of the findings that were there on a day.
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Print an entry of `accept` for a finding or for what a gate counts, to be reviewed.
+    Accept(AcceptArguments),
     /// Work with policy files, offline.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -223,6 +228,48 @@ pub enum PolicyCommand {
         #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
         path: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Write what the gates count, less what other acceptances cover. An existing baseline loses
+    /// what is fixed and does not grow.
+    Write(BaselineArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct BaselineArguments {
+    /// File that `run --save-evidence` wrote.
+    pub evidence: PathBuf,
+
+    /// The baseline [default: that of the policy, else .compliance-gate/baseline.jsonl].
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_FILE")]
+    pub file: Option<PathBuf>,
+
+    /// Also add findings that an existing baseline does not have.
+    #[arg(long)]
+    pub allow_growth: bool,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["fingerprint", "gate"]))]
+pub struct AcceptArguments {
+    /// File that `run --save-evidence` wrote.
+    pub evidence: PathBuf,
+
+    /// The finding, by its fingerprint in the JSON report.
+    #[arg(long, value_name = "HEX", env = "COMPLIANCE_GATE_FINGERPRINT")]
+    pub fingerprint: Option<String>,
+
+    /// The gate whose findings to accept, by its id.
+    #[arg(long, value_name = "ID", env = "COMPLIANCE_GATE_GATE")]
+    pub gate: Option<String>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::watch;
 
-use crate::cli::{Cli, Command, ConfigArguments};
+use crate::cli::{BaselineCommand, Cli, Command, ConfigArguments};
 use crate::config::{self, Config, ConfigError, Written};
 use crate::export::{jira, servicenow};
 use crate::host;
@@ -19,6 +19,8 @@ use crate::stop::Signal;
 use crate::text;
 use crate::verdict::Verdict;
 
+mod accept;
+mod baseline;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
@@ -77,6 +79,10 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
     let code = match cli.command {
         Command::Run(arguments) => block_on(run::run(arguments, &context)),
         Command::Evaluate(arguments) => evaluate::evaluate(arguments, &context),
+        Command::Baseline(BaselineCommand::Write(arguments)) => {
+            baseline::write(&arguments, &context)
+        }
+        Command::Accept(arguments) => accept::accept(&arguments, &context),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),

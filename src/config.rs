@@ -15,12 +15,15 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::Utc;
+
 use crate::export;
 use crate::policy::{Document, Policy};
 use crate::sources::Source;
 use crate::text;
 
 mod accept;
+mod accept_files;
 mod cases;
 mod diagnostic;
 mod file;
@@ -36,6 +39,8 @@ mod validate;
 mod values;
 mod yaml;
 
+use accept::Baselines;
+use accept_files::AcceptText;
 pub(crate) use cases::{Case, Cases, Check, Checks, Expected, ExpectedGate, ExpectedState, Given};
 pub(crate) use diagnostic::ConfigError;
 use diagnostic::Diagnostic;
@@ -43,6 +48,7 @@ use file::Layer;
 use node::{Key, Node};
 use reader::Reader;
 use slips::Wanted;
+use source::Files;
 pub(crate) use source::find;
 
 /// How open cases become tickets.
@@ -80,6 +86,10 @@ pub(crate) struct Written {
     root: Node,
     /// The file without its environments.
     base: Node,
+    /// The files of acceptances that it names.
+    accept_files: Vec<AcceptText>,
+    /// The baselines that were read so far, and whether one may be missing.
+    baselines: Baselines,
     /// Errors of the syntax that did not keep the file from being read.
     slips: Vec<Diagnostic>,
 }
@@ -91,26 +101,43 @@ impl Written {
         let name = path.display().to_string();
         let source = source::Source::read(path)
             .map_err(|message| ConfigError::unreadable(&name, message))?;
-        Self::parse(source)
+        Self::parse(source, Files::OnDisk)
     }
 
-    /// A file that was recorded with the evidence that it was decided from.
+    /// Files that were recorded with the evidence that they were decided from; the policy file comes
+    /// first.
     ///
     /// # Errors
     /// As for `read`, apart from what only a file system can get wrong.
-    pub(crate) fn recorded(document: &Document) -> Result<Self, ConfigError> {
-        Self::parse(source::Source::recorded(document))
+    pub(crate) fn recorded(documents: &[Document]) -> Result<Self, ConfigError> {
+        let Some((policy, others)) = documents.split_first() else {
+            let message = "the evidence does not contain its policy".to_owned();
+            return Err(ConfigError::unreadable("policy", message));
+        };
+        let others = others.iter().map(source::Source::recorded).collect();
+        Self::parse(source::Source::recorded(policy), Files::Recorded(others))
     }
 
-    fn parse(source: source::Source) -> Result<Self, ConfigError> {
+    fn parse(source: source::Source, files: Files) -> Result<Self, ConfigError> {
         if let Some(message) = requires::newer(&source.text) {
             return Err(ConfigError::new(&source, vec![Diagnostic::somewhere(message)]));
         }
         let mut slips = Vec::new();
         match yaml::read(&source.text, &mut slips) {
-            Some(root) => Ok(Self { base: layer::base(&root), root, source, slips }),
+            Some(root) => {
+                let base = layer::base(&root);
+                let accept_files = accept_files::read(&base, &source, &files, &mut slips);
+                let baselines = Baselines::of(files);
+                Ok(Self { base, root, source, accept_files, baselines, slips })
+            }
             None => Err(ConfigError::new(&source, slips)),
         }
+    }
+
+    /// For the command that writes baselines: one that is missing has no findings.
+    pub(crate) fn with_baselines_to_write(mut self) -> Self {
+        self.baselines.may_be_missing = true;
+        self
     }
 
     /// The names of all environments, as they are written.
@@ -204,10 +231,32 @@ impl Written {
             gates: self.gate_ids().collect(),
             environments: self.environments().collect(),
             environment,
+            baselines: &self.baselines,
         };
-        let accept = accept::Checked::of(names, &file.accept, &self.source, &mut diagnostics);
-        let config =
+        let mut accept = accept::Checked::new(names);
+        accept.add(&file.accept, &self.source, &mut diagnostics);
+        for file in &self.accept_files {
+            let mut wrong = Vec::new();
+            accept.add(&file.entries(&mut wrong), &file.source, &mut wrong);
+            diagnostics.extend(wrong.into_iter().map(|one| one.in_file(&file.source)));
+        }
+        let accept::Checked { accept, baselines, .. } = accept;
+        let others = self.accept_files.iter().map(|file| &file.source).chain(&baselines);
+        let documents = others.map(|file| Document::new(&*file.file, &*file.text));
+        let mut config =
             validate::config(&layer, file, accept, &self.source, environment, &mut diagnostics);
+        config.documents.extend(documents);
+        // What was recorded is judged on its own day, when it is decided.
+        let all_off = config.policy.all_off(Utc::now().date_naive());
+        if let Some((place, sentence)) = all_off.filter(|_| self.baselines.is_on_disk()) {
+            let mark = node::Mark { line: place.line, column: place.column };
+            let diagnostic = Diagnostic::at(mark, sentence);
+            let file = self.accept_files.iter().find(|file| file.source.file == place.file);
+            diagnostics.push(match file {
+                Some(file) => diagnostic.in_file(&file.source),
+                None => diagnostic,
+            });
+        }
         if diagnostics.is_empty() { Ok(config) } else { Err(diagnostics) }
     }
 

@@ -16,6 +16,7 @@ mod accepting;
 mod counting;
 mod groups;
 mod meaning;
+mod ratchet;
 mod reliance;
 mod scope;
 
@@ -23,6 +24,7 @@ pub use acceptances::Usage;
 use accepting::Accepting;
 use counting::Counting;
 pub use groups::Group;
+pub use ratchet::{Ratcheted, gaps, policy_for_baselines, ratchet};
 
 /// What came out, and why.
 #[derive(Clone, Debug)]
@@ -92,6 +94,11 @@ pub struct Ruling<'a> {
     pub findings: Vec<&'a Finding>,
     /// The failed checks that match and are accepted, worst first.
     pub accepted: Vec<(&'a Finding, &'a Acceptance)>,
+    /// The failed checks that match and that a baseline has, worst first.
+    pub known: Vec<(&'a Finding, &'a Acceptance)>,
+    /// How many findings of a baseline are gone; `None` where none applies, or the evidence is not
+    /// complete.
+    pub fixed: Option<u64>,
     /// Those of `findings` that an acceptance covered until it lapsed.
     pub formerly: Vec<(&'a Finding, &'a Acceptance)>,
     /// The failed checks are only known as a number.
@@ -114,6 +121,11 @@ impl Ruling<'_> {
     /// The noun for what the gate counts against its limit.
     pub fn noun(&self) -> &'static str {
         self.unit.map_or("finding", Unit::failed)
+    }
+
+    /// The failed checks of its pass rate, in which a baseline changes nothing.
+    pub fn rated_failures(&self) -> u64 {
+        self.failed + self.known.len() as u64
     }
 
     /// Whether the gate may stop the pipeline at all.
@@ -176,11 +188,12 @@ pub enum Missed {
 }
 
 impl Missed {
-    /// The limits that these counts miss. `passed`: `None` where it proves nothing.
-    fn by(limits: Limits, failed: u64, passed: Option<u64>) -> Vec<Self> {
+    /// The limits that these counts miss. `known`: failures of a baseline, which changes nothing in a
+    /// pass rate. `passed`: `None` where it proves nothing.
+    fn by(limits: Limits, failed: u64, known: u64, passed: Option<u64>) -> Vec<Self> {
         let max = limits.max.filter(|max| failed > *max).map(|max| Self::TooMany { failed, max });
         let rate = limits.min_pass_rate.zip(passed).and_then(|(least, passed)| {
-            let total = passed.saturating_add(failed);
+            let total = passed + failed + known;
             (!least.is_met_by(passed, total)).then_some(Self::TooFew { passed, total, least })
         });
         max.into_iter().chain(rate).collect()
@@ -240,9 +253,9 @@ pub fn decide<'a>(
     warnings.extend(acceptances::warnings(policy, evidence, &acceptances, now.date_naive()));
     warnings.extend(rulings.iter().flat_map(|ruling| ruling.warnings.iter().cloned()));
     let warned = (!warnings.is_empty()).then_some(Verdict::Warned);
-    let all_off = acceptances::all_off(&policy.gates, &policy.accept, now.date_naive());
+    let all_off = policy.all_off(now.date_naive());
     let invalid = all_off.is_some().then_some(Verdict::Invalid);
-    warnings.extend(all_off);
+    warnings.extend(all_off.map(|(_, sentence)| sentence));
     let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
     Decision { verdict, mode: policy.mode, policy, acceptances, warnings, rulings }

@@ -21,6 +21,7 @@
 //! | `config` | YAML → valid values with their places; the only module that knows YAML |
 //! | [`policy`] | gates, limits, and which evidence the gates need |
 //! | [`acceptance`] | what is forgiven, by whom, why and until when |
+//! | [`baseline`] | the findings that were there on a day: a file that people review |
 //! | [`selection`] | selectors: what a gate matches and a source is asked to count |
 //! | [`place`] | where something is written: file, line and column |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
@@ -54,7 +55,7 @@
 //! evaluate, http, saved
 //! evidence, json, policy, progress
 //! acceptance, page, poll, secret, verdict
-//! selection
+//! baseline, selection
 //! finding, place, stop, text, workspace
 //! ```
 //!
@@ -65,6 +66,7 @@
 #![warn(unreachable_pub)]
 
 pub mod acceptance;
+pub mod baseline;
 pub mod cli;
 pub mod command;
 mod config;

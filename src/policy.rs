@@ -8,10 +8,11 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::acceptance::Acceptance;
+use crate::acceptance::{Acceptance, Forgives};
 use crate::finding::Finding;
 pub use crate::place::Place;
 use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wanted};
+use crate::text;
 
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +134,30 @@ impl Policy {
 
     /// Whether a gate that blocks on this day uses a source.
     pub fn blocks_on(&self, source: &str, today: NaiveDate) -> bool {
-        self.gates.iter().any(|gate| gate.may_block(today) && gate.uses(source))
+        let mut gates = self.gates.iter().filter(|gate| gate.uses(source) && gate.may_block(today));
+        gates.any(|gate| self.off(gate, today).is_none())
+    }
+
+    /// The acceptance that keeps a gate from blocking on a day.
+    fn off(&self, gate: &Gate, today: NaiveDate) -> Option<&Acceptance> {
+        self.accept.iter().find(|entry| {
+            entry.grounds.in_force(today)
+                && matches!(&entry.forgives, Forgives::GateOff(id) if *id == gate.id)
+        })
+    }
+
+    /// A sentence and its place, if acceptances keep every gate that could block from blocking on a
+    /// day.
+    pub fn all_off(&self, today: NaiveDate) -> Option<(&Place, String)> {
+        let blocking = || self.gates.iter().filter(|gate| gate.may_block(today));
+        let entries: Vec<_> = blocking().filter_map(|gate| self.off(gate, today)).collect();
+        let last = entries.last().filter(|_| entries.len() == blocking().count())?;
+        let ids = entries.iter().map(|entry| format!("`{}`", entry.grounds.id));
+        let sentence = format!(
+            "no gate is left that can block: acceptance {} turns every blocking gate off; keep one",
+            text::listed(ids, ", ", 5)
+        );
+        Some((&last.grounds.place, sentence))
     }
 
     /// What the gates need from one source in addition to its failures.

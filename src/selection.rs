@@ -311,6 +311,12 @@ impl Selection {
         self.matches_subject(subject, Unstated::Matches) && !self.excludes_subject(subject)
     }
 
+    /// Whether a rule on a resource may be within the selection, whatever else it asks for.
+    pub fn matches_line(&self, rule: &str, resource: &str) -> bool {
+        self.word(Field::Rule, &[Some(rule)], Unstated::DoesNotMatch)
+            && self.matches_resource(Some(resource), None)
+    }
+
     /// Whether a resource is within the selection, by its id or its name.
     pub fn matches_resource(&self, id: Option<&str>, name: Option<&str>) -> bool {
         self.word(Field::Resource, &[id, name], Unstated::DoesNotMatch)

@@ -226,9 +226,7 @@ pub(super) fn check_environment(config: &Config, saved: &Saved) -> Result<(), St
 /// # Errors
 /// If it is no longer a valid policy, or if the evidence has none.
 fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
-    let none = || "the evidence does not contain its policy".to_owned();
-    let document = saved.documents.first().ok_or_else(none)?;
-    Ok(Written::recorded(document)?.resolve(saved.decided.environment.as_deref())?)
+    Ok(Written::recorded(&saved.documents)?.resolve(saved.decided.environment.as_deref())?)
 }
 
 /// Reads evidence; else prints why not, and returns the exit code.

@@ -1,6 +1,8 @@
 //! What is forgiven, as it is written: each entry of `accept`, checked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,9 +13,10 @@ use super::file::{ALL, Sources, selecting};
 use super::layer::BASE;
 use super::node::Mark;
 use super::reader::Located;
-use super::source::Source as Text;
+use super::source::{Files, Source as Text};
 use super::values::{Day, Line, Words};
-use crate::acceptance::{Acceptance, Excuse, Forgives, Grounds, Match, Upstream};
+use crate::acceptance::{Acceptance, Excuse, Forgives, Grounds, Known, Match, Upstream};
+use crate::baseline::{Baseline, Fault};
 use crate::finding::{Cause, Severity};
 use crate::place::Place;
 use crate::selection::{Field, Pattern, Selection};
@@ -21,9 +24,13 @@ use crate::sources::{OneOrMore, Period, SeverityWord, severity_word};
 use crate::text;
 
 /// The keys of which an entry has one.
-const KINDS: [&str; 4] = ["match", "cause", "gate_off", "upstream"];
+const KINDS: [&str; 5] = ["match", "baseline", "cause", "gate_off", "upstream"];
 
-/// One entry of what is forgiven: exactly one of `match`, `cause`, `gate_off` and `upstream`.
+/// The most bytes of a baseline.
+const MOST_BYTES_OF_BASELINE: u64 = 64 << 20;
+
+/// One entry of what is forgiven: exactly one of `match`, `baseline`, `cause`, `gate_off` and
+/// `upstream`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -66,6 +73,10 @@ pub(super) struct AcceptEntry {
     /// Beside `match`: the most findings of one gate that are covered, the least severe first.
     #[serde(default)]
     pub max_findings: Option<Located<u64>>,
+    /// The findings in a file that `compliance-gate baseline write` made. The path begins at the
+    /// folder of this file.
+    #[serde(default)]
+    pub baseline: Option<Located<String>>,
     /// Evidence that is missing for this cause warns instead of being inconclusive.
     #[serde(default)]
     pub cause: Option<Located<CauseWord>>,
@@ -172,6 +183,55 @@ pub(super) struct Names<'a> {
     pub environments: Vec<&'a str>,
     /// The one that is read; `None` for the base.
     pub environment: Option<&'a str>,
+    pub baselines: &'a Baselines,
+}
+
+/// The baselines of a policy, each read once.
+#[derive(Debug)]
+pub(super) struct Baselines {
+    files: Files,
+    /// Whether one that is missing is no error.
+    pub may_be_missing: bool,
+    read: RefCell<BTreeMap<PathBuf, Read>>,
+}
+
+/// A baseline that was read, or what is wrong with it.
+#[derive(Clone, Debug)]
+struct Read {
+    file: Arc<Text>,
+    baseline: Result<Arc<Baseline>, Fault>,
+}
+
+impl Baselines {
+    pub(super) fn of(files: Files) -> Self {
+        Self { files, may_be_missing: false, read: RefCell::default() }
+    }
+
+    pub(super) const fn is_on_disk(&self) -> bool {
+        matches!(self.files, Files::OnDisk)
+    }
+
+    /// The file at a path that another file names.
+    ///
+    /// # Errors
+    /// A sentence, if it cannot be read. `None` if it is missing and may be.
+    fn read(&self, folder: &Path, written: &str) -> Result<Option<Read>, String> {
+        let key = folder.join(written);
+        if let Some(known) = self.read.borrow().get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        if self.may_be_missing && Text::place_named(folder, written)?.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let file = self
+            .files
+            .read(folder, written, MOST_BYTES_OF_BASELINE)
+            .map_err(|why| format!("{why} (`compliance-gate baseline write` makes a baseline)"))?;
+        let baseline = Baseline::parse(&file.text).map(Arc::new);
+        let read = Read { file: Arc::new(file), baseline };
+        self.read.borrow_mut().insert(key, read.clone());
+        Ok(Some(read))
+    }
 }
 
 /// Entries, checked one after the other.
@@ -180,24 +240,18 @@ pub(super) struct Checked<'a> {
     /// Where each id was first used.
     ids: BTreeMap<String, Place>,
     /// Those for the environment that is read.
-    accept: Vec<Acceptance>,
+    pub accept: Vec<Acceptance>,
+    /// The files of baselines that they use.
+    pub baselines: Vec<Arc<Text>>,
 }
 
 impl<'a> Checked<'a> {
-    /// Checks the entries of the policy file.
-    pub(super) fn of(
-        names: Names<'a>,
-        entries: &[Located<AcceptEntry>],
-        file: &Text,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<Acceptance> {
-        let mut checked = Self { names, ids: BTreeMap::new(), accept: Vec::new() };
-        checked.add(entries, file, diagnostics);
-        checked.accept
+    pub(super) fn new(names: Names<'a>) -> Self {
+        Self { names, ids: BTreeMap::new(), accept: Vec::new(), baselines: Vec::new() }
     }
 
     /// Checks the entries of one file.
-    fn add(
+    pub(super) fn add(
         &mut self,
         entries: &[Located<AcceptEntry>],
         file: &Text,
@@ -205,7 +259,7 @@ impl<'a> Checked<'a> {
     ) {
         for entry in entries.iter().filter(|entry| entry.whole) {
             let before = diagnostics.len();
-            let acceptance = self.one(entry, &file.file, diagnostics);
+            let acceptance = self.one(entry, file, diagnostics);
             let applies = entry.value.environments.as_ref().is_none_or(|environments| {
                 let own = self.names.environment.unwrap_or(BASE);
                 environments.value.0.iter().any(|name| name == own)
@@ -219,7 +273,7 @@ impl<'a> Checked<'a> {
     fn one(
         &mut self,
         entry: &Located<AcceptEntry>,
-        file: &Arc<str>,
+        file: &Text,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Acceptance> {
         let AcceptEntry { id, reason, owner, expires, .. } = &entry.value;
@@ -239,7 +293,7 @@ impl<'a> Checked<'a> {
             diagnostics.push(Diagnostic::at(mark, format!("acceptance `{name}` has no {what}")));
         }
         if let Some(id) = id {
-            self.check_id(id, file, diagnostics);
+            self.check_id(id, &file.file, diagnostics);
         }
         if let (Some(from), Some(expires)) = (&entry.value.from, expires)
             && from.value.0 > expires.value.0
@@ -251,7 +305,7 @@ impl<'a> Checked<'a> {
             diagnostics.push(Diagnostic::at(from.mark, message));
         }
         self.check_names(name, &entry.value, diagnostics);
-        let forgives = self.forgives(name, entry, diagnostics);
+        let forgives = self.forgives(name, entry, file, diagnostics);
         Some(Acceptance {
             grounds: Grounds {
                 id: name.to_owned(),
@@ -261,7 +315,7 @@ impl<'a> Checked<'a> {
                 ticket: entry.value.ticket.as_ref().map(|line| line.0.clone()),
                 from: entry.value.from.as_ref().map(|day| day.value.0),
                 expires: expires.as_ref()?.value.0,
-                place: entry.mark.in_file(file),
+                place: entry.mark.in_file(&file.file),
             },
             gates: entry.value.gates.as_ref().map_or_else(Vec::new, |gates| gates.value.0.clone()),
             forgives: forgives?,
@@ -329,14 +383,16 @@ impl<'a> Checked<'a> {
     }
 
     fn forgives(
-        &self,
+        &mut self,
         name: &str,
         entry: &Located<AcceptEntry>,
+        file: &Text,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Forgives> {
-        let AcceptEntry { matching, cause, gate_off, upstream, .. } = &entry.value;
+        let AcceptEntry { matching, baseline, cause, gate_off, upstream, .. } = &entry.value;
         let given = [
             matching.as_ref().map(|m| m.mark),
+            baseline.as_ref().map(|b| b.mark),
             cause.as_ref().map(|c| c.mark),
             gate_off.as_ref().map(|g| g.mark),
             upstream.as_ref().map(|u| u.mark),
@@ -363,6 +419,9 @@ impl<'a> Checked<'a> {
         let entry = &entry.value;
         if let Some(matching) = matching {
             return self.matching(name, matching, entry.max_findings.as_ref(), diagnostics);
+        }
+        if let Some(path) = baseline {
+            return self.known_findings(name, path, file, diagnostics).map(Forgives::Baseline);
         }
         if let Some(cause) = cause {
             return self.excuse(name, cause, entry, diagnostics);
@@ -401,6 +460,54 @@ impl<'a> Checked<'a> {
                 diagnostics.push(Diagnostic::at(mark, message));
             }
         }
+    }
+
+    /// Reads a baseline. It is not judged in an environment that it is not of.
+    fn known_findings(
+        &mut self,
+        name: &str,
+        path: &Located<String>,
+        file: &Text,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Known> {
+        let known = |baseline, applies| Known {
+            path: path.value.clone(),
+            file: Text::place_named(&file.folder, &path.value).unwrap_or_default(),
+            baseline,
+            applies,
+        };
+        let read = match self.names.baselines.read(&file.folder, &path.value) {
+            Ok(Some(read)) => read,
+            Ok(None) => return Some(known(None, false)),
+            Err(why) => {
+                let message = format!("acceptance `{name}` has no baseline: {why}");
+                diagnostics.push(Diagnostic::at(path.mark, message));
+                return None;
+            }
+        };
+        let baseline = match read.baseline {
+            Ok(baseline) => baseline,
+            Err(Fault { line, message }) => {
+                let diagnostic = Diagnostic::at(Mark { line, column: 1 }, message);
+                diagnostics.push(diagnostic.in_file(&read.file));
+                return None;
+            }
+        };
+        let applies = baseline.header.environment.as_deref() == self.names.environment;
+        for (source, origin) in baseline.header.sources.iter().filter(|_| applies) {
+            let configured = self.names.sources.get(source).and_then(Option::as_ref);
+            let own =
+                configured.map(|own| own.value.connection().url.origin().ascii_serialization());
+            if let Some(own) = own.filter(|own| own != origin) {
+                let message = format!(
+                    "acceptance `{name}`: the baseline is of {source} at {origin}, and the policy \
+                     asks {own}; write a baseline of this platform"
+                );
+                diagnostics.push(Diagnostic::at(path.mark, message));
+            }
+        }
+        self.baselines.push(read.file);
+        Some(known(Some(baseline), applies))
     }
 
     fn excuse(

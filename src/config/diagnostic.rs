@@ -14,18 +14,25 @@ const MOST: usize = 50;
 /// One thing that is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Diagnostic {
+    /// The file, where it is not the policy file.
+    file: Option<Arc<Source>>,
     mark: Option<Mark>,
     message: String,
 }
 
 impl Diagnostic {
     pub(super) fn at(mark: Mark, message: impl Into<String>) -> Self {
-        Self { mark: Some(mark), message: message.into() }
+        Self { file: None, mark: Some(mark), message: message.into() }
     }
 
     /// Wrong with the file as a whole.
     pub(super) fn somewhere(message: impl Into<String>) -> Self {
-        Self { mark: None, message: message.into() }
+        Self { file: None, mark: None, message: message.into() }
+    }
+
+    /// Wrong with a file that the policy file names, unless it names another one already.
+    pub(super) fn in_file(self, file: &Arc<Source>) -> Self {
+        Self { file: self.file.or_else(|| Some(Arc::clone(file))), ..self }
     }
 
     /// What is only wrong in some environments.
@@ -39,21 +46,28 @@ impl Diagnostic {
     }
 }
 
-/// All that is wrong with a file.
+/// All that is wrong with a policy file and the files that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// As it was named.
+pub struct ConfigError(Vec<Shown>);
+
+/// A diagnostic as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    /// As the file was named.
     path: Arc<str>,
-    /// With the line each of them is about.
-    diagnostics: Vec<(Diagnostic, Option<String>)>,
+    diagnostic: Diagnostic,
+    /// The line that it is about.
+    snippet: Option<String>,
 }
 
 impl ConfigError {
     /// In the order of the file, one for each place: a second one there follows from the first.
     pub(super) fn new(source: &Source, mut diagnostics: Vec<Diagnostic>) -> Self {
-        diagnostics.sort_by_key(|diagnostic| diagnostic.mark);
+        // The policy file comes first.
+        let file = |diagnostic: &Diagnostic| diagnostic.file.as_ref().map(|f| Arc::clone(&f.named));
+        diagnostics.sort_by_key(|diagnostic| (file(diagnostic), diagnostic.mark));
         diagnostics.dedup_by(|next, first| match first.mark {
-            Some(_) => first.mark == next.mark,
+            Some(_) => (file(first), first.mark) == (file(next), next.mark),
             None => first == next,
         });
         let more = diagnostics.len().saturating_sub(MOST);
@@ -62,29 +76,30 @@ impl ConfigError {
             let more = text::count(more as u64, "more error");
             diagnostics.push(Diagnostic::somewhere(format!("{more} not shown")));
         }
-        let diagnostics = diagnostics.into_iter().map(|diagnostic| {
-            let text = source.shown_text();
-            let snippet = diagnostic.mark.and_then(|mark| snippet(text?, mark));
-            (diagnostic, snippet)
+        let shown = diagnostics.into_iter().map(|diagnostic| {
+            let file = diagnostic.file.as_deref().unwrap_or(source);
+            let snippet = diagnostic.mark.and_then(|mark| snippet(file.shown_text()?, mark));
+            Shown { path: Arc::clone(&file.named), diagnostic, snippet }
         });
-        Self { path: Arc::clone(&source.named), diagnostics: diagnostics.collect() }
+        Self(shown.collect())
     }
 
     /// A file that could not be read.
     pub(super) fn unreadable(path: &str, message: String) -> Self {
-        Self { path: path.into(), diagnostics: vec![(Diagnostic::somewhere(message), None)] }
+        let diagnostic = Diagnostic::somewhere(message);
+        Self(vec![Shown { path: path.into(), diagnostic, snippet: None }])
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (diagnostic, snippet)) in self.diagnostics.iter().enumerate() {
+        for (index, Shown { path, diagnostic, snippet }) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             match diagnostic.mark {
-                Some(Mark { line, column }) => write!(f, "{}:{line}:{column}: ", self.path)?,
-                None => write!(f, "{}: ", self.path)?,
+                Some(Mark { line, column }) => write!(f, "{path}:{line}:{column}: ")?,
+                None => write!(f, "{path}: ")?,
             }
             f.write_str(&text::one_line(&diagnostic.message, 1000))?;
             if let Some(snippet) = snippet {

@@ -99,6 +99,10 @@ pub(super) struct File {
     /// Everything that is forgiven: findings, causes and gates.
     #[serde(default)]
     pub accept: Vec<Located<AcceptEntry>>,
+    /// Files of `version: 1` and `accept:`, whose entries follow those of this file. Paths begin at
+    /// the folder of this file.
+    #[serde(default)]
+    accept_files: Vec<Located<String>>,
     /// Whom to ask, shown beside each finding: the first that matches.
     #[serde(default)]
     pub owners: Vec<OwnerEntry>,

@@ -16,7 +16,7 @@ const DEFAULT_PATHS: [&str; 3] =
 const MOST_BYTES: u64 = 256 << 10;
 
 /// The text of a file, and its names.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     /// As the user named it.
     pub named: Arc<str>,
@@ -68,9 +68,62 @@ impl Source {
         }
     }
 
+    /// Where a file is that another file names: inside the workspace, whether it exists or not.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(super) fn place_named(folder: &Path, written: &str) -> Result<PathBuf, String> {
+        let place = absolute(&folder.join(written));
+        let in_git = |part: std::path::Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
+        match () {
+            () if written.is_empty() => Err("an empty path; name a file".to_owned()),
+            () if place.components().any(in_git) => {
+                Err(format!("`{written}`: this is a file of git; name another one"))
+            }
+            () if !resolved(&place).starts_with(workspace()) => {
+                Err(format!("`{written}`: this leaves the workspace; name a file inside it"))
+            }
+            () => Ok(place),
+        }
+    }
+
     /// The text as far as errors may show it: a file outside the workspace can be anything.
     pub(super) fn shown_text(&self) -> Option<&str> {
         self.inside.then_some(&self.text)
+    }
+}
+
+/// The files that a policy file names.
+#[derive(Debug)]
+pub(super) enum Files {
+    OnDisk,
+    /// As they were read once.
+    Recorded(Vec<Source>),
+}
+
+impl Files {
+    /// A file that a file in a folder names: inside the workspace, and of at most so many bytes.
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(super) fn read(&self, folder: &Path, written: &str, most: u64) -> Result<Source, String> {
+        let place = Source::place_named(folder, written)?;
+        let here = absolute(Path::new("."));
+        let shown = place.strip_prefix(here).unwrap_or(&place);
+        let named = shown.display().to_string().replace('\\', "/");
+        match self {
+            Self::OnDisk => Ok(Source {
+                file: in_repository(&named).into(),
+                named: named.into(),
+                folder: place.parent().map(Path::to_owned).unwrap_or_default(),
+                text: text_of(&place, most).map_err(|why| format!("`{written}`: {why}"))?,
+                inside: true,
+            }),
+            Self::Recorded(files) => {
+                let file = files.iter().find(|file| *file.file == *named);
+                file.cloned().ok_or_else(|| format!("`{written}` was not recorded"))
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::Ruling;
 use crate::acceptance::{Acceptance, Forgives, Standing};
 use crate::evidence::{Evidence, Outcome, Part};
 use crate::finding::Finding;
-use crate::policy::{Gate, Level, Policy};
+use crate::policy::Policy;
 use crate::text;
 
 /// An entry that lapses within so many days is a warning.
@@ -47,7 +47,7 @@ pub(super) fn usage<'a>(
         let mut gates = Vec::new();
         for ruling in rulings {
             let is_own = |other: &&Acceptance| std::ptr::eq(*other, entry);
-            let belonging = ruling.accepted.iter().chain(&ruling.formerly);
+            let belonging = ruling.accepted.iter().chain(&ruling.known).chain(&ruling.formerly);
             let own: Vec<_> = belonging.filter(|(_, by)| is_own(by)).collect();
             findings.extend(own.iter().map(|(finding, _)| std::ptr::from_ref(*finding)));
             let others = ruling.forgiven.iter().chain(&ruling.off);
@@ -114,24 +114,4 @@ fn is_complete(policy: &Policy, evidence: &Evidence) -> bool {
     let whole = |outcome: &Outcome| outcome.problems.is_empty() && outcome.parts.iter().all(whole);
     let mut used = policy.gates.iter().flat_map(|gate| &gate.sources);
     used.all(|name| evidence.outcomes.iter().any(|o| o.source == *name && whole(o)))
-}
-
-/// A sentence, if entries keep every gate that could block from blocking.
-pub(super) fn all_off(gates: &[Gate], accept: &[Acceptance], today: NaiveDate) -> Option<String> {
-    let off = |gate: &&Gate| {
-        accept.iter().find(|entry| {
-            entry.grounds.in_force(today)
-                && matches!(&entry.forgives, Forgives::GateOff(id) if *id == gate.id)
-        })
-    };
-    let blocking = || gates.iter().filter(|gate| gate.level == Level::Block);
-    let entries: Vec<_> = blocking().filter_map(|gate| off(&gate)).collect();
-    let is_all = !entries.is_empty() && entries.len() == blocking().count();
-    is_all.then(|| {
-        let ids = entries.iter().map(|entry| format!("`{}`", entry.grounds.id));
-        format!(
-            "no gate is left that can block: acceptance {} turns every blocking gate off; keep one",
-            text::listed(ids, ", ", 5)
-        )
-    })
 }

@@ -1,9 +1,12 @@
 //! What the entries of `accept` make of the findings and of the problems of one gate.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::acceptance::{Acceptance, Forgives, Standing, Upstream};
-use crate::finding::{Finding, Problem, Rerating, Severity};
+use crate::baseline::{Baseline, Line, Remaining};
+use crate::finding::{Finding, Fingerprint, Problem, Rerating, Severity};
 use crate::policy::Gate;
 use crate::selection::{Field, Selection};
 
@@ -26,6 +29,10 @@ pub(super) struct Divided<'a> {
     /// Those that count, with the severity by which they do.
     pub counted: Vec<(&'a Finding, Severity)>,
     pub accepted: Belonging<'a>,
+    /// Those that a baseline has.
+    pub known: Belonging<'a>,
+    /// How many of the baselines' findings are gone, where a baseline applies.
+    pub fixed: Option<u64>,
     /// Those of the counted ones that an entry covered until it lapsed.
     pub formerly: Belonging<'a>,
 }
@@ -85,10 +92,21 @@ impl<'a> Accepting<'a> {
     /// Divides findings between what counts and what the entries cover. Each belongs to the first
     /// entry that covers it.
     pub(super) fn divide(&self, findings: impl Iterator<Item = &'a Finding>) -> Divided<'a> {
-        let mut rest: Vec<_> = findings.filter_map(|finding| self.candidate(finding)).collect();
+        let mut found = BTreeMap::new();
+        let has_baseline = self.baselines().next().is_some();
+        let mut rest = Vec::new();
+        for finding in findings {
+            if has_baseline {
+                *found.entry(finding.fingerprint).or_default() += 1;
+            }
+            rest.extend(self.candidate(finding));
+        }
         let mut divided = Divided::default();
         let covered = take(&self.in_force, &mut rest, |entry, one| self.covers(entry, one));
-        divided.accepted = covered;
+        let is_known =
+            |(_, entry): &(&Finding, &Acceptance)| matches!(entry.forgives, Forgives::Baseline(_));
+        (divided.known, divided.accepted) = covered.into_iter().partition(is_known);
+        divided.fixed = self.fixed(&found);
         divided.counted = rest.iter().map(|one| (one.finding, one.severity)).collect();
         divided.formerly = take(&self.lapsed, &mut rest, |entry, one| self.covers(entry, one));
         divided
@@ -108,8 +126,35 @@ impl<'a> Accepting<'a> {
                 changed_there(entry, one.finding)
                     && would_be.is_some_and(|severity| !selection.matches_severity(severity))
             }
-            Forgives::Cause(_) | Forgives::GateOff(_) => false,
+            Forgives::Baseline(_) | Forgives::Cause(_) | Forgives::GateOff(_) => false,
         }
+    }
+
+    /// The baselines in force.
+    fn baselines(&self) -> impl Iterator<Item = &'a Baseline> {
+        self.in_force.iter().filter_map(|entry| baseline(entry))
+    }
+
+    /// How many findings of the baselines are gone, as far as a line states what the gate selects
+    /// by. `found`: how often each fingerprint is there.
+    fn fixed(&self, found: &BTreeMap<Fingerprint, u64>) -> Option<u64> {
+        self.baselines().next()?;
+        let selection = &self.gate.selection;
+        let selects = |line: &Line| {
+            self.gate.uses(&line.source)
+                && selection.matches_severity(line.severity)
+                && selection.matches_line(&line.rule, &line.resource)
+        };
+        let mut lines: BTreeMap<Fingerprint, u64> = BTreeMap::new();
+        for (print, line) in self.baselines().flat_map(Baseline::lines) {
+            if selects(line) {
+                *lines.entry(print).or_default() += line.count;
+            }
+        }
+        let gone = lines.iter().map(|(print, count)| {
+            count.saturating_sub(found.get(print).copied().unwrap_or_default())
+        });
+        Some(gone.sum())
     }
 
     /// The entry that forgives a problem of a source, and one that did until it lapsed.
@@ -143,6 +188,14 @@ fn changed_there(entry: &Acceptance, finding: &Finding) -> bool {
         && matches!(entry.forgives, Forgives::Upstream(Upstream::Severity(own)) if Some(own) == system)
 }
 
+/// The baseline of an entry, if it applies.
+fn baseline(entry: &Acceptance) -> Option<&Baseline> {
+    match &entry.forgives {
+        Forgives::Baseline(known) if known.applies => known.baseline.as_deref(),
+        _ => None,
+    }
+}
+
 /// Takes out of the candidates what the entries cover, the least severe first.
 fn take<'a>(
     entries: &[&'a Acceptance],
@@ -157,6 +210,21 @@ fn take<'a>(
         });
     }
     for entry in entries.iter().filter(|entry| entry.forgives.is_of_findings()) {
+        if let Some(baseline) = baseline(entry) {
+            let mut remaining = Remaining::of(baseline);
+            // Of findings that cannot be told apart, the most severe one is the hardest to know.
+            let known = rest.iter().rev().map(|one| remaining.takes(one.finding, one.severity));
+            let known: Vec<_> = known.collect();
+            let mut known = known.into_iter().rev();
+            rest.retain(|one| {
+                let is_known = known.next().unwrap_or_default();
+                if is_known {
+                    taken.push((one.finding, *entry));
+                }
+                !is_known
+            });
+            continue;
+        }
         let mut left = match &entry.forgives {
             Forgives::Match(matching) => matching.max_findings.unwrap_or(u64::MAX),
             _ => u64::MAX,

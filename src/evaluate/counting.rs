@@ -205,7 +205,7 @@ impl<'a> Counting<'a> {
     /// What follows from the sums.
     pub(super) fn rule(mut self) -> Ruling<'a> {
         let limits = self.gate.limits;
-        let Divided { counted, accepted, formerly } = self.count_listed();
+        let Divided { counted, accepted, known, fixed, formerly } = self.count_listed();
         let mut notes = self.gate.notes.clone();
         notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));
         if self.problems.is_empty() {
@@ -216,6 +216,7 @@ impl<'a> Counting<'a> {
         }
         let of_groups = self.groups.take().map(|mut groups| {
             counted.iter().for_each(|(finding, _)| groups.add_failed(finding));
+            known.iter().for_each(|(finding, _)| groups.add_known(finding));
             accepted.iter().for_each(|(finding, _)| groups.add_accepted(finding));
             groups.rule(self.problems.is_empty())
         });
@@ -233,6 +234,7 @@ impl<'a> Counting<'a> {
         };
         if limits.min_pass_rate.is_some()
             && passed.is_some_and(|passed| passed + self.failed == 0)
+            && known.is_empty()
             && !accepted.is_empty()
         {
             notes.push("nothing passed, and all that failed is accepted".to_owned());
@@ -240,7 +242,7 @@ impl<'a> Counting<'a> {
         let (groups, breaches) = match of_groups {
             Some((groups, breaches, _)) => (groups, breaches),
             None => {
-                let missed = Missed::by(limits, self.failed, passed);
+                let missed = Missed::by(limits, self.failed, known.len() as u64, passed);
                 let breaches = missed.into_iter().map(|missed| Breach { group: None, missed });
                 (Vec::new(), breaches.collect())
             }
@@ -277,9 +279,11 @@ impl<'a> Counting<'a> {
             forgiven,
             off,
             announced: self.gate.blocks_from.filter(|day| self.now.date_naive() < *day),
-            problems: self.problems,
             findings,
             accepted,
+            known,
+            fixed: fixed.filter(|_| self.problems.is_empty() && !self.only_counted),
+            problems: self.problems,
             formerly,
             only_counted: self.only_counted,
             summed: self.summed,

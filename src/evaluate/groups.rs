@@ -25,7 +25,8 @@ pub(super) struct Groups<'a> {
     field: Field,
     passes: Selection,
     counts: BTreeMap<String, Count>,
-    /// Failed checks that are accepted: they were evaluated all the same.
+    /// Failures of a baseline, and accepted ones, which were evaluated as well.
+    known: BTreeMap<String, u64>,
     accepted: BTreeMap<String, u64>,
     problems: Vec<Problem>,
 }
@@ -34,9 +35,15 @@ impl<'a> Groups<'a> {
     /// `None` for a gate without `each`.
     pub(super) fn of(gate: &'a Gate) -> Option<Self> {
         let field = gate.each?;
-        let (counts, accepted) = (BTreeMap::new(), BTreeMap::new());
-        let passes = gate.of_passes();
-        Some(Self { gate, field, passes, counts, accepted, problems: Vec::new() })
+        Some(Self {
+            gate,
+            field,
+            passes: gate.of_passes(),
+            counts: BTreeMap::new(),
+            known: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            problems: Vec::new(),
+        })
     }
 
     /// Adds a part: its passed checks, where the gate needs them.
@@ -84,6 +91,14 @@ impl<'a> Groups<'a> {
         self.count(&finding.subject, Count { passed: Some(0), failed: 1 });
     }
 
+    /// Adds a failed check that a baseline has.
+    pub(super) fn add_known(&mut self, finding: &Finding) {
+        self.count(&finding.subject, Count::ZERO);
+        for name in self.names(&finding.subject) {
+            *self.known.entry(name).or_default() += 1;
+        }
+    }
+
     /// Adds a failed check that is accepted.
     pub(super) fn add_accepted(&mut self, finding: &Finding) {
         self.count(&finding.subject, Count::ZERO);
@@ -127,9 +142,11 @@ impl<'a> Groups<'a> {
         let mut groups = Vec::new();
         for (name, count) in &self.counts {
             let passed = count.passed.unwrap_or(0);
-            let accepted = self.accepted.get(name).copied().unwrap_or(0);
-            let evaluated = passed + count.failed + accepted;
-            let missed = Missed::by(limits, count.failed, Some(passed).filter(|_| is_whole));
+            let known = self.known.get(name).copied().unwrap_or_default();
+            let accepted = self.accepted.get(name).copied().unwrap_or_default();
+            let evaluated = passed + count.failed + known + accepted;
+            let rated = Some(passed).filter(|_| is_whole);
+            let missed = Missed::by(limits, count.failed, known, rated);
             let is_breached = !missed.is_empty();
             let group = Some(text::one_line(name, 200));
             breaches

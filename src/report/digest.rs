@@ -132,7 +132,7 @@ pub(crate) fn limits(ruling: &Ruling<'_>) -> String {
             let max =
                 limits.max.map(|max| format!("{failed} where max is {}", text::thousands(max)));
             let rate = limits.min_pass_rate.zip(ruling.passed).map(|(least, passed)| {
-                let rate = evaluate::rate(passed, passed + ruling.failed);
+                let rate = evaluate::rate(passed, passed + ruling.rated_failures());
                 format!("pass rate {rate} where min_pass_rate is {least}")
             });
             let least = limits.min_evaluated.filter(|least| *least > 0);
@@ -208,6 +208,18 @@ pub(super) fn accepted(ruling: &Ruling<'_>) -> Option<String> {
     })
 }
 
+/// What is new since a baseline, known by it, and gone, where one applies.
+pub(super) fn since_baseline(ruling: &Ruling<'_>) -> Option<String> {
+    let (new, known) = (ruling.findings.len() as u64, ruling.known.len() as u64);
+    let applies = known > 0 || ruling.fixed.is_some();
+    let fixed = ruling.fixed.map_or_else(
+        || "how many are fixed is not known".to_owned(),
+        |fixed| format!("{} fixed", text::thousands(fixed)),
+    );
+    let (new, known) = (text::thousands(new), text::thousands(known));
+    applies.then(|| format!("since the baseline: {new} new, {known} known, {fixed}"))
+}
+
 /// What an acceptance is about.
 pub(super) fn forgiven(forgives: &Forgives) -> String {
     let words = match forgives {
@@ -225,6 +237,7 @@ pub(super) fn forgiven(forgives: &Forgives) -> String {
             let all = [Some(selection), severity, sources, most];
             all.into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
+        Forgives::Baseline(known) => format!("findings of {}", known.path),
         Forgives::Cause(excuse) => {
             let age = excuse.up_to.map_or_else(String::new, |age| {
                 format!(" up to {}", humantime::format_duration(age))
@@ -242,13 +255,12 @@ pub(super) fn effect(usage: &Usage<'_>) -> String {
     let findings = text::count(usage.covers, "finding");
     match (usage.standing, &usage.entry.forgives) {
         (Standing::NotYet, _) => "not in force yet".to_owned(),
-        (Standing::Lapsed, Forgives::Match(_) | Forgives::Upstream(_)) => {
+        (_, Forgives::Baseline(known)) if !known.applies => "of another environment".to_owned(),
+        (Standing::Lapsed, forgives) if forgives.is_of_findings() => {
             format!("covers nothing; covered {findings}")
         }
         (Standing::Lapsed, _) => "covers nothing".to_owned(),
-        (Standing::InForce, Forgives::Match(_) | Forgives::Upstream(_)) => {
-            format!("covers {findings}")
-        }
+        (Standing::InForce, forgives) if forgives.is_of_findings() => format!("covers {findings}"),
         (Standing::InForce, _) if usage.gates.is_empty() => "not needed".to_owned(),
         (Standing::InForce, _) => {
             text::one_line(&format!("used by {}", text::listed(&usage.gates, ", ", 5)), 300)

@@ -274,6 +274,7 @@ impl<'a> GateView<'a> {
             notes: off
                 .into_iter()
                 .chain(forgiven)
+                .chain(digest::since_baseline(ruling))
                 .chain(digest::accepted(ruling))
                 .chain(only_counted)
                 .chain(digest::announced(ruling))
@@ -325,7 +326,7 @@ fn entries<'a>(
 ) -> Vec<Entry<'a>> {
     let rulings = report.decision.rulings.iter();
     let mut accepted: Vec<_> = rulings
-        .flat_map(|ruling| ruling.accepted.iter())
+        .flat_map(|ruling| ruling.accepted.iter().chain(&ruling.known))
         .map(|(finding, entry)| (std::ptr::from_ref(*finding), *entry))
         .collect();
     // By address; of a finding that several gates accept, the first one's entry is kept.

@@ -142,3 +142,173 @@ fn every_report_shows_what_is_accepted() {
     assert!(folder.read("gate.md").contains("| `wide` |"));
     assert!(folder.read("gate.html").contains("<code>wide</code>"));
 }
+
+/// A folder with a policy over a platform and evidence that it decided.
+fn with_evidence(platform: &Platform, gates: &str, rest: &str) -> Folder {
+    let folder = Folder::new();
+    let policy = format!("{}{rest}", opencomply(&platform.origin, gates));
+    folder.write("compliance-gate.yaml", &policy);
+    let _ = folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]);
+    folder
+}
+
+const CRITICAL: &str =
+    "  - {id: no-critical, source: opencomply, severity: \">= high\", rule: aws_*, max: 0}\n";
+
+fn debt(expires: NaiveDate) -> String {
+    format!(
+        "accept:\n  - {{id: debt, baseline: .compliance-gate/baseline.jsonl, reason: Debt, owner: \
+         \"#cloud\", expires: {expires}}}\n"
+    )
+}
+
+#[test]
+fn a_baseline_is_written_known_and_ratcheted() {
+    let platform = Platform::start("healthy");
+    let folder = with_evidence(&platform, CRITICAL, &debt(in_days(60)));
+    // The policy names a baseline that is not there yet.
+    folder.run(&["run"]).exits(2).says("`compliance-gate baseline write` makes a baseline");
+    folder.write("compliance-gate.yaml", &opencomply(&platform.origin, CRITICAL));
+    let _ = folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]).exits(1);
+    folder.write(
+        "compliance-gate.yaml",
+        &format!("{}{}", opencomply(&platform.origin, CRITICAL), debt(in_days(60))),
+    );
+    folder
+        .run(&["baseline", "write", "evidence.jsonl"])
+        .exits(0)
+        .says(".compliance-gate/baseline.jsonl: ");
+    let first = folder.read(".compliance-gate/baseline.jsonl");
+    let mut sorted: Vec<_> = first.lines().skip(1).collect();
+    sorted.sort_unstable();
+    assert_eq!(sorted, first.lines().skip(1).collect::<Vec<_>>());
+    let known = sorted.len();
+    assert!(known > 10);
+    folder
+        .run(&["run", "--json", "gate.json"])
+        .exits(0)
+        .says(&format!("since the baseline: 0 new, {known} known, 0 fixed"));
+    let report = folder.json("gate.json");
+    assert_eq!(report["gates"][0]["baseline"]["known"], known);
+    assert_eq!(report["acceptances"][0]["covers"], known);
+
+    // A wider gate counts more, and the baseline does not grow by itself.
+    let wider = format!("{}{}", opencomply(&platform.origin, NONE), debt(in_days(60)));
+    folder.write("compliance-gate.yaml", &wider);
+    let new = 119 - known;
+    folder
+        .run(&["run", "-q"])
+        .exits(1)
+        .says(&format!("since the baseline: {new} new, {known} known"));
+    folder
+        .run(&["baseline", "write", "evidence.jsonl"])
+        .exits(1)
+        .says(&format!("{new} findings refused, which the baseline did not have"));
+    assert_eq!(folder.read(".compliance-gate/baseline.jsonl"), first);
+    folder
+        .run(&["baseline", "write", "evidence.jsonl", "--allow-growth"])
+        .exits(0)
+        .says(&format!("{new} findings added"));
+    folder.run(&["run", "-q"]).exits(0).says("since the baseline: 0 new, 119 known, 0 fixed");
+
+    // A line that is gone from the estate is fixed, and taken out.
+    let gone = "{\"fingerprint\":\"F\",\"source\":\"opencomply\",\"rule\":\"aws_ebs_volume_encrypted\",\
+                \"resource\":\"arn:aws:ec2:eu-central-1:122814690049:volume/gone\",\"severity\":\
+                \"high\",\"count\":1}";
+    let print = compliance_gate::finding::Fingerprint::of_place(
+        "opencomply",
+        "aws_ebs_volume_encrypted",
+        "arn:aws:ec2:eu-central-1:122814690049:volume/gone",
+        "",
+        "",
+    );
+    let whole = folder.read(".compliance-gate/baseline.jsonl");
+    let with_gone = format!("{whole}{}\n", gone.replace("\"F\"", &format!("\"{print}\"")));
+    folder.write(".compliance-gate/baseline.jsonl", &with_gone);
+    folder.run(&["run", "-q"]).exits(0).says("since the baseline: 0 new, 119 known, 1 fixed");
+    folder.run(&["baseline", "write", "evidence.jsonl"]).exits(0).says("1 fixed and taken out");
+    assert_eq!(folder.read(".compliance-gate/baseline.jsonl"), whole);
+
+    // Another rule was not evaluated, so its line stays.
+    let print = compliance_gate::finding::Fingerprint::of_place(
+        "opencomply",
+        "aws_no_such_rule",
+        "arn:aws:x:eu:122814690049:y",
+        "",
+        "",
+    );
+    let other = format!(
+        "{{\"fingerprint\":\"{print}\",\"source\":\"opencomply\",\"rule\":\"aws_no_such_rule\",\"resource\":\
+         \"arn:aws:x:eu:122814690049:y\",\"severity\":\"high\",\"count\":1}}\n"
+    );
+    folder.write(".compliance-gate/baseline.jsonl", &format!("{whole}{other}"));
+    folder
+        .run(&["baseline", "write", "evidence.jsonl"])
+        .exits(0)
+        .says("1 kept that no gate counts");
+    assert!(folder.read(".compliance-gate/baseline.jsonl").contains("aws_no_such_rule"));
+}
+
+#[test]
+fn a_baseline_that_is_not_as_it_was_written_is_refused() {
+    let platform = Platform::start("healthy");
+    let folder = with_evidence(&platform, CRITICAL, "");
+    folder.run(&["baseline", "write", "evidence.jsonl"]).exits(0);
+    let good = folder.read(".compliance-gate/baseline.jsonl");
+    let policy = format!("{}{}", opencomply(&platform.origin, CRITICAL), debt(in_days(60)));
+    folder.write("compliance-gate.yaml", &policy);
+    folder.run(&["policy", "check"]).exits(0);
+    for (from, to, words) in [
+        (
+            "\"rule\":\"aws_",
+            "\"rule\":\"AWS_",
+            "baseline.jsonl:2:1: the fingerprint is not that of",
+        ),
+        (
+            "urn:compliance-gate:baseline:1",
+            "urn:other:1",
+            "baseline.jsonl:1:1: this is not a baseline",
+        ),
+        (
+            platform.origin.as_str(),
+            "https://other.example.com",
+            "the baseline is of opencomply at https://other.example.com, and the policy asks http://127",
+        ),
+        ("\"count\":1", "\"count\":0", "a line with a count of 0 is not a finding"),
+    ] {
+        assert!(good.contains(from));
+        folder.write(".compliance-gate/baseline.jsonl", &good.replacen(from, to, 1));
+        folder.run(&["policy", "check"]).exits(2).says(words);
+    }
+    // It is not judged in an environment that it is not of.
+    let other = good.replace("\"environment\":null", "\"environment\":\"staging\"");
+    folder.write(".compliance-gate/baseline.jsonl", &other);
+    folder.run(&["run", "-q"]).exits(1).says("of another environment");
+    folder.run(&["run", "-q", "--environment", "staging"]).exits(0);
+}
+
+#[test]
+fn evidence_is_decided_as_recorded_with_its_acceptances_and_baseline() {
+    let platform = Platform::start("healthy");
+    let folder = with_evidence(&platform, CRITICAL, "");
+    folder.run(&["baseline", "write", "evidence.jsonl"]).exits(0);
+    let accept = format!(
+        "version: 1\naccept:\n  - {{id: slow, cause: deadline, source: opencomply, reason: Slow, owner: \
+         \"#cloud\", expires: {}}}\n",
+        in_days(20)
+    );
+    folder.write("security/accept.yaml", &accept);
+    let rest = format!("accept_files: [security/accept.yaml]\n{}", debt(in_days(60)));
+    let policy = format!("{}{rest}", opencomply(&platform.origin, CRITICAL));
+    folder.write("compliance-gate.yaml", &policy);
+    folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]).exits(0);
+    for name in ["compliance-gate.yaml", "security/accept.yaml", ".compliance-gate/baseline.jsonl"]
+    {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    folder
+        .run(&["evaluate", "evidence.jsonl", "--as-recorded"])
+        .exits(0)
+        .says("debt covers")
+        .says("slow not needed");
+}

@@ -13,7 +13,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("stop", &[]),
     ("place", &[]),
     ("selection", &["finding"]),
-    ("acceptance", &["finding", "place", "selection"]),
+    ("baseline", &["finding"]),
+    ("acceptance", &["baseline", "finding", "place", "selection"]),
     ("evidence", &["finding", "selection", "text"]),
     ("secret", &["text", "workspace"]),
     ("progress", &["secret", "text"]),
@@ -52,8 +53,20 @@ const MODULES: &[(&str, &[&str])] = &[
             "workspace",
         ],
     ),
-    ("policy", &["acceptance", "finding", "place", "selection"]),
-    ("evaluate", &["acceptance", "evidence", "finding", "policy", "selection", "text", "verdict"]),
+    ("policy", &["acceptance", "finding", "place", "selection", "text"]),
+    (
+        "evaluate",
+        &[
+            "acceptance",
+            "baseline",
+            "evidence",
+            "finding",
+            "policy",
+            "selection",
+            "text",
+            "verdict",
+        ],
+    ),
     ("saved", &["evidence", "finding", "json", "policy", "selection", "text", "verdict"]),
     (
         "report",
@@ -74,6 +87,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "config",
         &[
             "acceptance",
+            "baseline",
             "export",
             "finding",
             "place",
@@ -98,6 +112,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "command",
         &[
             "acceptance",
+            "baseline",
             "cli",
             "config",
             "evaluate",
@@ -118,6 +133,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "stop",
             "text",
             "verdict",
+            "workspace",
         ],
     ),
 ];

@@ -128,9 +128,25 @@ pub(super) struct Gate<'a> {
     /// Fingerprints of the findings that it counts, worst first.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub findings: Fingerprints<'a>,
+    /// What changed since a baseline, where one applies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<SinceBaseline>,
     /// The findings that it would count if they were not accepted, worst first.
     #[cfg_attr(test, schemars(with = "Vec<Belonging<'_>>"))]
     pub accepted: Accepted<'a>,
+}
+
+/// What changed at a gate since a baseline.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SinceBaseline {
+    /// Findings that count.
+    pub new: u64,
+    /// Findings that the baseline has.
+    pub known: u64,
+    /// Findings of the baseline that are gone; absent where the evidence is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<u64>,
 }
 
 /// An accepted finding, and the entry that it belongs to.
@@ -463,13 +479,13 @@ impl Serialize for Findings<'_> {
 }
 
 /// Accepted findings, written one at a time while they are serialized.
-pub(super) struct Accepted<'a>(
-    pub &'a [(&'a crate::finding::Finding, &'a crate::acceptance::Acceptance)],
-);
+pub(super) struct Accepted<'a>(pub &'a crate::evaluate::Ruling<'a>);
 
 impl Serialize for Accepted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|(finding, entry)| Belonging {
+        let Self(ruling) = self;
+        let accepted = ruling.accepted.iter().chain(&ruling.known);
+        serializer.collect_seq(accepted.map(|(finding, entry)| Belonging {
             fingerprint: finding.fingerprint.to_string(),
             by: crate::text::safe(&entry.grounds.id),
         }))
