@@ -97,11 +97,13 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
         evidence: all_safe(&ruling.summed),
         findings_listed: !ruling.only_counted,
         findings: v1::Fingerprints(&ruling.findings),
-        baseline: (!ruling.known.is_empty() || ruling.fixed.is_some()).then(|| v1::SinceBaseline {
-            new: ruling.findings.len() as u64,
-            known: ruling.known.len() as u64,
-            fixed: ruling.fixed,
-        }),
+        baseline: (!ruling.known.is_empty() || ruling.fixed.is_some()).then_some(
+            v1::SinceBaseline {
+                new: ruling.findings.len() as u64,
+                known: ruling.known.len() as u64,
+                fixed: ruling.fixed,
+            },
+        ),
         accepted: v1::Accepted(ruling),
     }
 }
