@@ -143,6 +143,9 @@ pub struct Part {
     pub proof: Proof,
     /// When the platform evaluated it; `None` where the platform does not say.
     pub as_of: Option<DateTime<Utc>>,
+    /// When it was read, where the platform states no time by itself: then its age is that of the
+    /// reading.
+    pub read_at: Option<DateTime<Utc>>,
     pub findings: Findings,
     /// Counts that the findings do not give: passes, and failures that are not listed.
     pub counts: Counts,
@@ -429,6 +432,11 @@ impl Part {
             as_of: Some(window.to),
             ..Self::default()
         }
+    }
+
+    /// The time that its age counts from: the platform's, else that of the reading.
+    pub fn aged_from(&self) -> Option<DateTime<Utc>> {
+        self.as_of.or(self.read_at)
     }
 
     /// Checks or entries that were looked at.

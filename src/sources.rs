@@ -151,8 +151,6 @@ pub struct System {
     pub token_prefixes: &'static [&'static str],
     /// The selectors that a gate can use, unless the settings say otherwise.
     pub selectors: &'static [Field],
-    /// Whether it says when it evaluated, so that `max_age` can be asked for.
-    pub states_time: bool,
     /// How to have newer evidence, where there is a way.
     pub renew: Option<&'static str>,
 }

@@ -14,7 +14,7 @@ use super::{Config, Export};
 use crate::acceptance::Acceptance;
 use crate::export;
 use crate::policy::{Demands, Document, Gate, Policy};
-use crate::sources::{Source, bigid};
+use crate::sources::bigid;
 
 mod gate;
 
@@ -40,7 +40,7 @@ pub(super) fn config(
     let gates = gates.collect();
     let owners = gate::owners(&file.owners, diagnostics);
     let policy = Policy { mode: file.mode, gates, accept, owners, evidence: Demands::default() };
-    let evidence = evidence(&file.evidence, layer, diagnostics);
+    let evidence = evidence(&file.evidence);
     let export = file.export.as_ref().filter(|export| export.whole);
     let is_used = |name: &String| !layer.unused.iter().any(|(unused, _)| unused == name);
     let sources = layer.sources.iter().filter(|(name, _)| is_used(name));
@@ -65,11 +65,7 @@ fn notes(layer: &Layer, gates: &[Gate], evidence: &Demands) -> Vec<String> {
     let unused = layer.unused.iter().map(|(name, mark)| {
         format!("line {}: no gate uses source `{name}`, so it is not read", mark.line)
     });
-    let states_time = |source: &Option<Located<Rc<Source>>>| {
-        source.as_ref().is_some_and(|source| source.value.system().states_time)
-    };
-    let has_no_age = evidence.max_age.is_none() && layer.sources.values().any(states_time);
-    let age = has_no_age
+    let age = (evidence.max_age.is_none() && !layer.sources.is_empty())
         .then(|| "`evidence.max_age` is not set, so evidence of any age is relied on".to_owned());
     let hidden = gates.iter().flat_map(|gate| {
         let line = gate.place.line;
@@ -168,24 +164,7 @@ fn exported(
     })
 }
 
-fn evidence(entry: &EvidenceEntry, layer: &Layer, diagnostics: &mut Vec<Diagnostic>) -> Demands {
-    let used = layer
-        .sources
-        .iter()
-        .filter(|(name, _)| !layer.unused.iter().any(|(unused, _)| unused == *name));
-    for (name, source) in used {
-        let Some(system) = source.as_ref().map(|source| source.value.system()) else { continue };
-        if let Some(max_age) = entry.max_age.as_ref().filter(|_| !system.states_time) {
-            diagnostics.push(Diagnostic::at(
-                max_age.mark,
-                format!(
-                    "{} does not state when it evaluated, so `max_age` cannot be checked for \
-                     source `{name}`; leave it out",
-                    system.title
-                ),
-            ));
-        }
-    }
+fn evidence(entry: &EvidenceEntry) -> Demands {
     Demands {
         min_evaluated: entry.min_evaluated.unwrap_or(1),
         max_age: entry.max_age.as_ref().map(|age| age.value.0),

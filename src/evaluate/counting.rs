@@ -36,6 +36,7 @@ pub(super) struct Counting<'a> {
     /// How many of the findings do not state a field that the gate selects by.
     unstated: BTreeMap<Field, u64>,
     problems: Vec<Problem>,
+    notes: Vec<String>,
     /// The acceptances of problems, one for each that is forgiven.
     excuses: Vec<&'a Acceptance>,
     /// The acceptances that forgave problems until they lapsed.
@@ -75,6 +76,7 @@ impl<'a> Counting<'a> {
             groups: Groups::of(gate),
             unstated: BTreeMap::new(),
             problems: Vec::new(),
+            notes: gate.notes.clone(),
             excuses: Vec::new(),
             lapsed_excuses: Vec::new(),
             summed: Vec::new(),
@@ -123,10 +125,16 @@ impl<'a> Counting<'a> {
             {
                 self.stale_failed = Some(self.stale_failed.unwrap_or(0) + failed);
             }
-            problems.into_iter().for_each(|problem| self.doubt(problem, source, part.as_of));
+            problems.into_iter().for_each(|problem| self.doubt(problem, source, part.aged_from()));
             return;
         }
         self.problems.extend(self.out_of_scope.look(source, part));
+        if demands.max_age.is_some() && part.as_of.is_none() && part.read_at.is_some() {
+            self.notes.push(format!(
+                "{name}: the platform states no time of evaluation, so `max_age` counts from the \
+                 time of reading"
+            ));
+        }
         self.summed.push(name);
         self.count_failed(part);
         self.count_passed(part);
@@ -206,7 +214,7 @@ impl<'a> Counting<'a> {
     pub(super) fn rule(mut self) -> Ruling<'a> {
         let limits = self.gate.limits;
         let Divided { counted, accepted, known, fixed, formerly } = self.count_listed();
-        let mut notes = self.gate.notes.clone();
+        let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));
         if self.problems.is_empty() {
             let meant = self.meaning.finish();

@@ -55,7 +55,7 @@ pub(super) fn shortcomings(
         }));
     }
     if let Some(max_age) = demands.max_age.filter(|_| part.problems.is_empty()) {
-        problems.extend(staleness(name, part.as_of, max_age, renew, now));
+        problems.extend(staleness(name, part.aged_from(), max_age, renew, now));
     }
     problems
 }

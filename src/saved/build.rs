@@ -141,6 +141,7 @@ impl Builder {
                 },
             },
             as_of: line.as_of,
+            read_at: line.read_at,
             findings: match line.incomplete.map(problem) {
                 None => Findings::Listed(listed),
                 Some(why) => Findings::Incomplete { listed, why },

@@ -168,6 +168,9 @@ pub(super) struct Part<'a> {
     /// When the platform evaluated it, where it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<DateTime<Utc>>,
+    /// When it was read, where the platform states no time by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<DateTime<Utc>>,
     /// Why not every failure is listed, if it is not.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<Problem<'a>>,

@@ -181,6 +181,7 @@ fn part<'a>(part: &'a Part, known: &mut Known<'a>, lines: &mut Lines<'_>) -> io:
             },
         },
         as_of: part.as_of,
+        read_at: part.read_at,
         incomplete: match &part.findings {
             Findings::Listed(_) => None,
             Findings::Incomplete { why, .. } => Some(problem(why)),

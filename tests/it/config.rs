@@ -186,12 +186,27 @@ fn a_policy_is_checked_as_a_whole() {
             .exits(2)
             .says("the policy has no gate, so it would let everything pass");
     }
-    let aged = with(
-        "gates:",
-        &format!("{}\nevidence: {{max_age: 1h}}\ngates:", gravityzone.trim_end_matches("\ngates:")),
-    )
-    .replace("max: 160}", "max: 160}\n  - {id: cspm, source: gravityzone, max: 1}");
-    refused(&aged, ":12:21", &["does not state when it evaluated"]);
+}
+
+#[test]
+fn evidence_without_a_time_of_its_own_is_as_old_as_its_reading() {
+    let platform = Platform::start("estate");
+    let folder = Folder::new();
+    let policy = crate::common::gravityzone(
+        &platform.origin,
+        "",
+        "  - {id: cspm, source: gravityzone, max: 100000}\nevidence: {max_age: 1h}\n",
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    folder.run(&["policy", "check"]).exits(0);
+    folder.run(&["run", "--save-evidence", "e.jsonl"]).exits(0).says(
+        "gravityzone: the platform states no time of evaluation, so `max_age` counts from the time \
+         of reading",
+    );
+    folder.run(&["evaluate", "e.jsonl"]).exits(0);
+    let tomorrow = chrono::Utc::now() + chrono::TimeDelta::hours(2);
+    let at = tomorrow.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    folder.run(&["evaluate", "e.jsonl", "--at", &at]).exits(3).says("old; max_age is 1h");
 }
 
 #[test]

@@ -19,7 +19,6 @@ pub(crate) const SYSTEM: System = System {
     token_variables: &["JIRA_API_TOKEN"],
     token_prefixes: &["JIRA_"],
     selectors: &[],
-    states_time: false,
     renew: None,
 };
 

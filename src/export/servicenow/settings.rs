@@ -20,7 +20,6 @@ pub(crate) const SYSTEM: System = System {
     token_variables: &["SERVICENOW_TOKEN", PASSWORD],
     token_prefixes: &["SERVICENOW_"],
     selectors: &[],
-    states_time: false,
     renew: None,
 };
 

@@ -62,7 +62,6 @@ pub const SYSTEM: System = System {
         Field::OlderThan,
     ],
     // Cases are read as they are now.
-    states_time: true,
     renew: None,
 };
 

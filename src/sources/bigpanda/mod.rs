@@ -50,7 +50,6 @@ pub const SYSTEM: System = System {
     token_prefixes: &["BIGPANDA_"],
     selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
     // The end of the window.
-    states_time: true,
     renew: None,
 };
 

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::Utc;
+
 use super::demand;
 use super::findings::Findings;
 use super::query::Query;
@@ -72,6 +74,7 @@ impl<'a> Collection<'a> {
         }
         self.part.notes.extend(notes);
         self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
+        self.part.read_at = Some(Utc::now());
         self.part.problems.extend(stopped);
         self.session.outcome(vec![self.part], self.missing, Vec::new())
     }

@@ -63,7 +63,6 @@ pub const SYSTEM: System = System {
     ],
     // `created_at` is the first appearance of a finding. No field states when a check last ran
     // (docs/platforms/gravityzone.md#age).
-    states_time: false,
     renew: None,
 };
 

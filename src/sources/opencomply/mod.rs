@@ -64,7 +64,6 @@ pub const SYSTEM: System = System {
         Field::ResourceType,
         Field::Account,
     ],
-    states_time: true,
     renew: Some("let the run evaluate again (`run: {when: always}`)"),
 };
 

@@ -50,7 +50,6 @@ pub const SYSTEM: System = System {
     token_variables: &["SYSDIG_API_TOKEN", "IBMCLOUD_API_KEY"],
     token_prefixes: &["SYSDIG_", IBM],
     selectors: posture::SELECTORS,
-    states_time: true,
     renew: Some("wait until the platform has evaluated again, or start it there"),
 };
 
