@@ -60,6 +60,8 @@ pub enum Command {
     Run(RunArguments),
     /// Decide saved evidence again, with the policy as it is now: a what-if that nothing acts on.
     Evaluate(EvaluateArguments),
+    /// Say why two decisions differ, from their saved evidence.
+    Compare(CompareArguments),
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
@@ -115,6 +117,11 @@ pub struct RunArguments {
         help_heading = "Reports"
     )]
     pub save_evidence: Option<PathBuf>,
+
+    /// Evidence of an earlier run: the day on which each finding was first seen is carried from it,
+    /// and the result says what changed since.
+    #[arg(long, value_name = "EVIDENCE", env = "COMPLIANCE_GATE_PREVIOUS")]
+    pub previous: Option<PathBuf>,
 }
 
 /// What a gate takes, whether it collects its evidence or is given it.
@@ -169,6 +176,23 @@ pub struct EvaluateArguments {
 
     #[command(flatten)]
     pub gate: GateArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Evidence of the earlier decision.
+    pub old: PathBuf,
+
+    /// Evidence of the later decision.
+    pub new: PathBuf,
+
+    /// Write the comparison as Markdown (`-` is stdout).
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_MARKDOWN")]
+    pub markdown: Option<PathBuf>,
+
+    /// Write the comparison as JSON (`-` is stdout).
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_JSON")]
+    pub json: Option<PathBuf>,
 }
 
 /// A flag per report format, from the table of formats.

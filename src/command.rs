@@ -21,6 +21,7 @@ use crate::verdict::Verdict;
 
 mod accept;
 mod baseline;
+mod compare;
 #[cfg(feature = "simulator")]
 mod demo;
 mod doctor;
@@ -28,6 +29,7 @@ mod evaluate;
 mod export;
 mod list;
 mod policy;
+mod previous;
 mod run;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -83,6 +85,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
             baseline::write(&arguments, &context)
         }
         Command::Accept(arguments) => accept::accept(&arguments, &context),
+        Command::Compare(arguments) => compare::compare(&arguments, &context),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),
@@ -133,6 +136,23 @@ fn manual(folder: Option<&Path>) -> Result<u8, Usage> {
         .map_err(|error| format!("failed to write the manual page: {}", text::reason(&error)))?;
     print(&String::from_utf8_lossy(&page))?;
     Ok(Verdict::Passed.exit_code())
+}
+
+/// Writes a file whole or not at all, or prints it where the path is `-`.
+fn write_whole(path: &Path, text: &str) -> Result<(), String> {
+    if path == Path::new("-") {
+        return print(text);
+    }
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let written =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    let failed = |error: io::Error| {
+        format!("failed to write {}: {}", path.display(), crate::text::reason(&error))
+    };
+    written.map(|_| ()).map_err(failed)
 }
 
 /// Prints to stdout, as far as it is read.

@@ -18,6 +18,7 @@
 //! | [`command`] | one file per subcommand |
 //! | `pipeline` | the product on one screen: collect, decide, deliver |
 //! | `setup` | gives each source of a configuration its token and its client |
+//! | `compare` | why two decisions differ |
 //! | `config` | YAML → valid values with their places; the only module that knows YAML |
 //! | [`policy`] | gates, limits, and which evidence the gates need |
 //! | [`acceptance`] | what is forgiven, by whom, why and until when |
@@ -52,6 +53,7 @@
 //! cli, config
 //! export, host
 //! report, sources
+//! compare
 //! evaluate, http, saved
 //! evidence, json, policy, progress
 //! acceptance, page, poll, secret, verdict
@@ -69,6 +71,7 @@ pub mod acceptance;
 pub mod baseline;
 pub mod cli;
 pub mod command;
+mod compare;
 mod config;
 pub mod evaluate;
 pub mod evidence;

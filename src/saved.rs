@@ -35,6 +35,8 @@ pub(crate) struct Saved {
     /// The files that the policy was read from; the policy file comes first.
     pub documents: Vec<Document>,
     pub decided: Decided,
+    /// Whether the ages of findings were known from an earlier run.
+    pub has_ages: bool,
     /// The SHA-256 of the file's bytes, in hexadecimal digits.
     pub sha256: String,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Decided {
     pub at_least: Option<Verdict>,
     pub now: DateTime<Utc>,
     pub environment: Option<String>,
+    /// What had changed since an earlier run, in a sentence.
+    pub changes: Option<String>,
     pub warn_exit_code: Option<u8>,
     pub run: CiRun,
 }
@@ -95,16 +99,41 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Reads a file of evidence.
+/// Reads a file of evidence as it was decided.
 ///
 /// # Errors
 /// Why it cannot be decided.
 pub(crate) fn read(path: &Path) -> Result<Saved, Fault> {
+    read_with_days(path).map(|mut saved| {
+        saved.forget_unused_days();
+        saved
+    })
+}
+
+/// Reads a file of evidence with the time at which each finding was first seen, for the next run.
+///
+/// # Errors
+/// As for `read`.
+pub(crate) fn read_with_days(path: &Path) -> Result<Saved, Fault> {
     let unreadable = |error: std::io::Error| Fault::Unreadable(text::reason(&error));
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Fault::Unreadable("it is not a regular file".to_owned()));
     }
     read::read(File::open(path).map_err(unreadable)?)
+}
+
+impl Saved {
+    /// Leaves the findings as they were decided. The time at which each was first seen is always
+    /// saved, for the next run, but it is an age only if it was carried from an earlier run.
+    pub(crate) fn forget_unused_days(&mut self) {
+        if self.has_ages {
+            return;
+        }
+        let parts = self.evidence.outcomes.iter_mut().flat_map(|outcome| &mut outcome.parts);
+        for finding in parts.flat_map(|part| part.findings.listed_mut()) {
+            finding.first_seen = None;
+        }
+    }
 }
 
 fn hexadecimal(digest: &[u8]) -> String {

@@ -57,7 +57,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         tokens.map(|name| ((*name).to_owned(), "demo-token".to_owned())).collect();
     let context = Context { variables, ..*context };
     let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
-    let code = run::collected(&config, sinks, &context, ci, listen()?, None).await;
+    let code = run::collected(&config, None, sinks, &context, ci, listen()?, None).await;
     let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
     print(&format!("\nReports: {}\n", written.join(", ")))?;
     Ok(code)

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::cli::{EvaluateArguments, GateArguments};
 use crate::command::{Context, Usage, print, read, run};
 use crate::config::{self, Config, Written};
+use crate::evidence::Evidence;
 use crate::finding::{Cause, Problem};
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
@@ -62,6 +63,7 @@ fn what_if(
         now,
         run: &saved.decided.run,
         at_least: collected.at_least,
+        changes: None,
         warn_exit_code: arguments.warn_exit_code,
     };
     let decision = pipeline::decide(&config.policy, &collected, now);
@@ -89,6 +91,7 @@ fn replay(
         now: decided.now,
         run: &decided.run,
         at_least: collected.at_least,
+        changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
     };
     let decision = pipeline::decide(&config.policy, &collected, decided.now);
@@ -112,7 +115,7 @@ fn as_gate(
         Err(code) => return Ok(code),
     };
     let warn = arguments.warn_exit_code;
-    Ok(run::gate(&config, &collected, sinks, now, ci, warn, &context.progress()))
+    Ok(run::gate(&config, &collected, None, sinks, now, ci, warn, &context.progress()))
 }
 
 /// Everything that a gate needs, or the exit code where the evidence cannot be decided.
@@ -168,11 +171,31 @@ fn begin_gate(
 /// If it is of another environment, or of another platform.
 pub(super) fn collected(
     config: &Config,
-    mut evidence: crate::evidence::Evidence,
+    mut evidence: Evidence,
     at_least: Option<Verdict>,
     path: &Path,
     now: DateTime<Utc>,
 ) -> Result<Collected, String> {
+    check_origins(config, &evidence, path)?;
+    evidence.outcomes.retain_mut(|outcome| match config.sources.get(&outcome.source) {
+        Some(source) => {
+            outcome.narrow(&source.filters(), now);
+            true
+        }
+        None => false,
+    });
+    // What an interrupt cut short is in the evidence; nothing interrupts this command.
+    let at_least = at_least.filter(|verdict| *verdict == Verdict::Invalid);
+    Ok(Collected { evidence, at_least })
+}
+
+/// # Errors
+/// If the evidence is of another platform than the policy asks.
+pub(super) fn check_origins(
+    config: &Config,
+    evidence: &Evidence,
+    path: &Path,
+) -> Result<(), String> {
     for (name, source) in &config.sources {
         let origin = source.connection().url.origin().ascii_serialization();
         let outcome = evidence.outcomes.iter().find(|outcome| outcome.source == *name);
@@ -184,16 +207,7 @@ pub(super) fn collected(
             ));
         }
     }
-    evidence.outcomes.retain_mut(|outcome| match config.sources.get(&outcome.source) {
-        Some(source) => {
-            outcome.narrow(&source.filters(), now);
-            true
-        }
-        None => false,
-    });
-    // What an interrupt cut short is in the evidence; nothing interrupts this command.
-    let at_least = at_least.filter(|verdict| *verdict == Verdict::Invalid);
-    Ok(Collected { evidence, at_least })
+    Ok(())
 }
 
 /// The policy as it is now, for the environment of the evidence.
@@ -225,7 +239,7 @@ pub(super) fn check_environment(config: &Config, saved: &Saved) -> Result<(), St
 ///
 /// # Errors
 /// If it is no longer a valid policy, or if the evidence has none.
-fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
+pub(super) fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
     Ok(Written::recorded(&saved.documents)?.resolve(saved.decided.environment.as_deref())?)
 }
 

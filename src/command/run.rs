@@ -8,30 +8,51 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::cli::{GateArguments, RunArguments};
+use crate::command::previous::Previous;
 use crate::command::{Context, Usage, listen, load};
+use crate::compare::Side;
 use crate::config::{self, Config};
 use crate::host::Ci;
 use crate::pipeline::{self, Collected};
 use crate::progress::Progress;
 use crate::report::{self, Facts, Format, Purpose, Sinks};
+use crate::saved::Fault;
 use crate::stop::Signal;
 
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
-    let RunArguments { gate, save_evidence } = arguments;
+    let RunArguments { gate, save_evidence, previous } = arguments;
     let ci = Ci::new(gate.ci, &context.variables);
     let warn_exit_code = gate.warn_exit_code;
     let uses_stdout = uses_stdout(&gate) || save_evidence.as_deref() == Some(Path::new("-"));
-    match begin(&gate, save_evidence) {
-        Ok((config, sinks, signal)) => {
-            Ok(collected(&config, sinks, context, ci, signal, warn_exit_code).await)
+    match begin(&gate, save_evidence, previous.as_deref()) {
+        Ok(Begun { config, previous: Ok(previous), sinks, signal }) => {
+            let previous = previous.as_ref();
+            Ok(collected(&config, previous, sinks, context, ci, signal, warn_exit_code).await)
+        }
+        Ok(Begun { previous: Err(fault), .. }) => {
+            let path = previous.unwrap_or_default();
+            let sentence = format!("--previous {} {fault}", path.display());
+            context.progress().error(&sentence);
+            refuse(Usage::from(sentence), ci, uses_stdout, context);
+            Ok(fault.verdict().exit_code())
         }
         Err(usage) => Err(refuse(usage, ci, uses_stdout, context)),
     }
 }
 
+/// What is there before anything is asked.
+struct Begun {
+    config: Config,
+    /// The earlier run, if one is given, or why it cannot be read.
+    previous: Result<Option<Previous>, Fault>,
+    sinks: Sinks,
+    signal: watch::Receiver<Option<Signal>>,
+}
+
 /// The whole run, from a valid configuration to written reports. Returns the exit code.
 pub(super) async fn collected(
     config: &Config,
+    previous: Option<&Previous>,
     sinks: Sinks,
     context: &Context,
     ci: Ci<'_>,
@@ -39,7 +60,7 @@ pub(super) async fn collected(
     warn_exit_code: Option<u8>,
 ) -> u8 {
     let progress = context.progress();
-    let collected = pipeline::collect(
+    let mut collected = pipeline::collect(
         config,
         &context.variables,
         &progress,
@@ -48,13 +69,17 @@ pub(super) async fn collected(
     )
     .await;
     let now = collected.evidence.finished;
-    gate(config, &collected, sinks, now, ci, warn_exit_code, &progress)
+    if let Some(previous) = previous {
+        previous.carry(&mut collected.evidence, now);
+    }
+    gate(config, &collected, previous, sinks, now, ci, warn_exit_code, &progress)
 }
 
 /// Decides and delivers as a gate. Returns the exit code.
 pub(super) fn gate(
     config: &Config,
     collected: &Collected,
+    previous: Option<&Previous>,
     sinks: Sinks,
     now: DateTime<Utc>,
     ci: Ci<'_>,
@@ -62,6 +87,14 @@ pub(super) fn gate(
     progress: &Progress,
 ) -> u8 {
     let decision = pipeline::decide(&config.policy, collected, now);
+    let side = Side {
+        policy: &config.policy,
+        evidence: &collected.evidence,
+        at_least: collected.at_least,
+        decision: &decision,
+        now,
+    };
+    let changes = previous.map(|previous| previous.changes(side));
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
@@ -71,6 +104,7 @@ pub(super) fn gate(
         now,
         run: &ci.facts(),
         at_least: collected.at_least,
+        changes: changes.as_deref(),
         warn_exit_code,
     };
     pipeline::deliver(&facts, decision, sinks, ci, progress)
@@ -98,13 +132,17 @@ pub(super) fn uses_stdout(arguments: &GateArguments) -> bool {
 fn begin(
     arguments: &GateArguments,
     save_evidence: Option<PathBuf>,
-) -> Result<(Config, Sinks, watch::Receiver<Option<Signal>>), Usage> {
+    previous: Option<&Path>,
+) -> Result<Begun, Usage> {
     let policy = config::find(arguments.config.config.as_deref())?;
     let config = load(&arguments.config)?;
     let mut targets = targets(&arguments.reports.paths, &config.reports);
     targets.extend(save_evidence.map(|path| (&report::EVIDENCE, path)));
-    let sinks = open(&targets, &[("policy", &policy)])?;
-    Ok((config, sinks, listen()?))
+    let inputs = previous.map(|path| ("earlier evidence", path));
+    let inputs: Vec<_> = inputs.into_iter().chain([("policy", policy.as_path())]).collect();
+    let sinks = open(&targets, &inputs)?;
+    let previous = previous.map(|path| Previous::read(path, &config)).transpose()?.transpose();
+    Ok(Begun { config, previous, sinks, signal: listen()? })
 }
 
 /// Opens the places of reports, none of which may be that of a file that is read.

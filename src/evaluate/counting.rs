@@ -35,6 +35,8 @@ pub(super) struct Counting<'a> {
     groups: Option<Groups<'a>>,
     /// How many of the findings do not state a field that the gate selects by.
     unstated: BTreeMap<Field, u64>,
+    /// Whether the age of some findings is that since they were first seen.
+    has_carried_ages: bool,
     problems: Vec<Problem>,
     notes: Vec<String>,
     /// The acceptances of problems, one for each that is forgiven.
@@ -75,6 +77,7 @@ impl<'a> Counting<'a> {
             out_of_scope: OutOfScope::of(gate, now),
             groups: Groups::of(gate),
             unstated: BTreeMap::new(),
+            has_carried_ages: false,
             problems: Vec::new(),
             notes: gate.notes.clone(),
             excuses: Vec::new(),
@@ -135,6 +138,9 @@ impl<'a> Counting<'a> {
                  time of reading"
             ));
         }
+        let is_carried = |f: &Finding| f.created_at.is_none() && f.first_seen.is_some();
+        self.has_carried_ages |= self.gate.selection.older_than.is_some()
+            && part.findings.listed().iter().any(is_carried);
         self.summed.push(name);
         self.count_failed(part);
         self.count_passed(part);
@@ -216,6 +222,7 @@ impl<'a> Counting<'a> {
         let Divided { counted, accepted, known, fixed, formerly } = self.count_listed();
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.unstated.iter().map(|note| unstated(note, self.unit())));
+        notes.extend(self.has_carried_ages.then(|| CARRIED.to_owned()));
         if self.problems.is_empty() {
             let meant = self.meaning.finish();
             self.problems.extend(meant.problems);
@@ -385,8 +392,19 @@ impl<'a> Counting<'a> {
     }
 }
 
+/// How the ages of findings come to be known whose platform states none.
+const CARRIED: &str =
+    "ages are counted from when a finding was first seen, where the platform states no date";
+
 /// How many findings do not state a field. They count, because they could be any.
 fn unstated((field, count): (&Field, &u64), unit: Option<Unit>) -> String {
     let noun = unit.map_or("finding", Unit::failed);
-    format!("{} without a stated {field}; they match every `{field}`", text::count(*count, noun))
+    let count = text::count(*count, noun);
+    match field {
+        Field::OlderThan => format!(
+            "{count} of unknown age; they match every `older_than`, unless `run --previous` carries \
+             the days on which findings were first seen"
+        ),
+        field => format!("{count} without a stated {field}; they match every `{field}`"),
+    }
 }

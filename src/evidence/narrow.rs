@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{Count, Filter, Findings, Outcome, Part, Proof};
-use crate::finding::{Cause, Problem, Severity};
+use crate::finding::{Cause, Finding, Problem, Severity};
 use crate::selection::{Field, Pattern, Selection};
 
 impl Outcome {
@@ -104,6 +104,16 @@ fn differs(source: &str, key: &str, had: Option<&Filter>, wants: Option<&Filter>
         words(wants)
     );
     Problem::new(Cause::Incomplete, message).help(AGAIN)
+}
+
+impl Filter {
+    /// Whether it keeps a finding out, where that can be determined.
+    pub fn excludes(&self, finding: &Finding) -> bool {
+        let by_field = |field| selection(field, &self.words);
+        let age_does_not_matter = DateTime::<Utc>::MIN_UTC;
+        self.field
+            .is_some_and(|field| !by_field(field).matches_finding(finding, age_does_not_matter))
+    }
 }
 
 /// The selection of what a filter lets through.

@@ -16,6 +16,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         at_least: view.at_least,
         now: view.now,
         environment: view.environment.map(str::to_owned),
+        changes: view.changes.map(str::to_owned),
         warn_exit_code: view.warn_exit_code,
         run: view.run.clone(),
     };

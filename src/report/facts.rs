@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub run: &'a CiRun,
     /// A verdict that the gates cannot improve.
     pub at_least: Option<Verdict>,
+    /// What changed since an earlier run, in a sentence.
+    pub changes: Option<&'a str>,
     /// The exit code that the caller wants for a pass with warnings.
     pub warn_exit_code: Option<u8>,
 }

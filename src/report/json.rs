@@ -48,6 +48,7 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         environment: report.environment.map(safe),
         started: digest::time(report.evidence.started),
         finished: digest::time(report.evidence.finished),
+        changes: report.changes.map(safe),
         evidence_complete: decision.evidence_complete(),
         warnings: all_safe(&decision.warnings),
         gates: decision.rulings.iter().map(gate).collect(),

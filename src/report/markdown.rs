@@ -15,7 +15,8 @@ use crate::verdict::Verdict;
 mod escape;
 mod page;
 
-use escape::{code, prose};
+use escape::code;
+pub(crate) use escape::prose;
 use page::Page;
 
 pub const FORMAT: Format = Format { name: "markdown", title: "Markdown", extension: "md", render };

@@ -82,6 +82,7 @@ fn headline(view: &View<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
         format!(", environment {}", text::one_line(environment, 80))
     });
     screen.item(0, PLAIN, "Policy", &format!("{policy}{environment}"))?;
+    screen.item(0, PLAIN, "", view.changes.unwrap_or_default())?;
     if view.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
         let words = "this evidence comes from the embedded simulator. It says nothing about real \
                      systems.";

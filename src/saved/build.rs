@@ -32,6 +32,7 @@ type Result<T> = std::result::Result<T, &'static str>;
 pub(super) struct Builder {
     /// When the collection began and when it ended.
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    has_ages: bool,
     outcomes: Vec<Outcome>,
     rules: Vec<Arc<Rule>>,
     subjects: Vec<Subject>,
@@ -107,6 +108,7 @@ impl Builder {
             evidence: Evidence { started, finished, outcomes: self.outcomes },
             documents: documents.ok_or("a document does not have the digest that it should")?,
             decided,
+            has_ages: self.has_ages,
             sha256,
         })
     }
@@ -116,6 +118,7 @@ impl Builder {
             return Err("this is another format");
         }
         self.times = Some((header.started, header.finished));
+        self.has_ages = header.ages;
         Ok(())
     }
 
@@ -348,6 +351,7 @@ fn decided(line: line::Decision<'_>) -> Decided {
         at_least: line.at_least,
         now: line.now,
         environment: line.environment.map(String::from),
+        changes: line.changes.map(String::from),
         warn_exit_code: line.warn_exit_code,
         run: CiRun {
             host: run.host.into_owned(),

@@ -82,6 +82,10 @@ pub(super) struct Header<'a> {
     pub started: DateTime<Utc>,
     /// When it ended.
     pub finished: DateTime<Utc>,
+    /// Whether the time at which each finding was first seen was carried from an earlier run, so that
+    /// it is an age in the decision.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ages: bool,
 }
 
 /// A source, before its parts.
@@ -426,6 +430,9 @@ pub(super) struct Decision<'a> {
     pub now: DateTime<Utc>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Text<'a>>,
+    /// What had changed since an earlier run, in a sentence.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Text<'a>>,
     /// The exit code that was asked for instead of a pass with warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_exit_code: Option<u8>,

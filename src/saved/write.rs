@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::line::{self, Line};
@@ -32,12 +33,13 @@ pub(crate) fn write(
         tool: env!("CARGO_PKG_VERSION").into(),
         started: evidence.started,
         finished: evidence.finished,
+        ages: has_ages(evidence),
     }))?;
     let mut known = Known::default();
     for outcome in &evidence.outcomes {
         lines.line(&Line::Source(source(outcome)))?;
         for one in &outcome.parts {
-            part(one, &mut known, &mut lines)?;
+            part(one, decided.now, &mut known, &mut lines)?;
         }
     }
     for document in documents {
@@ -155,7 +157,18 @@ fn source(outcome: &Outcome) -> line::Source<'_> {
     }
 }
 
-fn part<'a>(part: &'a Part, known: &mut Known<'a>, lines: &mut Lines<'_>) -> io::Result<()> {
+/// Whether findings were given the time at which they were first seen.
+fn has_ages(evidence: &Evidence) -> bool {
+    let mut parts = evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    parts.any(|part| part.findings.listed().iter().any(|finding| finding.first_seen.is_some()))
+}
+
+fn part<'a>(
+    part: &'a Part,
+    now: DateTime<Utc>,
+    known: &mut Known<'a>,
+    lines: &mut Lines<'_>,
+) -> io::Result<()> {
     let findings = part.findings.listed();
     lines.line(&Line::Part(line::Part {
         framework: part.framework.as_deref().map(Into::into),
@@ -190,7 +203,7 @@ fn part<'a>(part: &'a Part, known: &mut Known<'a>, lines: &mut Lines<'_>) -> io:
     }))?;
     for finding in findings {
         let subject = known.subject(&finding.subject, lines)?;
-        lines.line(&Line::Finding(self::finding(finding, subject)))?;
+        lines.line(&Line::Finding(self::finding(finding, subject, now)))?;
     }
     if let Some(table) = &part.counts.table {
         lines.line(&Line::Table(line::Table { by: table.by.clone() }))?;
@@ -210,7 +223,7 @@ fn part<'a>(part: &'a Part, known: &mut Known<'a>, lines: &mut Lines<'_>) -> io:
     Ok(())
 }
 
-fn finding(finding: &Finding, subject: usize) -> line::Finding<'_> {
+fn finding(finding: &Finding, subject: usize, now: DateTime<Utc>) -> line::Finding<'_> {
     let facets = finding.facets.iter().map(|(key, texts)| {
         let texts = texts.iter().map(|text| line::Text::from(&**text));
         (line::Text::from(*key), texts.collect())
@@ -227,7 +240,7 @@ fn finding(finding: &Finding, subject: usize) -> line::Finding<'_> {
         assignee: finding.assignee.as_deref().map(Into::into),
         facets: facets.collect(),
         created_at: finding.created_at,
-        first_seen: finding.first_seen,
+        first_seen: Some(finding.first_seen.unwrap_or(now)),
         image: match &finding.identity {
             Identity::Image(part) => Some(line::ImagePart {
                 repository: (&*part.repository).into(),
@@ -277,6 +290,7 @@ fn decision(decided: &Decided) -> line::Decision<'_> {
         at_least: decided.at_least,
         now: decided.now,
         environment: decided.environment.as_deref().map(Into::into),
+        changes: decided.changes.as_deref().map(Into::into),
         warn_exit_code: decided.warn_exit_code,
         run: line::Run {
             host: (&**host).into(),

@@ -67,6 +67,19 @@ const MODULES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
+    (
+        "compare",
+        &[
+            "acceptance",
+            "evaluate",
+            "evidence",
+            "finding",
+            "policy",
+            "selection",
+            "text",
+            "verdict",
+        ],
+    ),
     ("saved", &["evidence", "finding", "json", "policy", "selection", "text", "verdict"]),
     (
         "report",
@@ -114,6 +127,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "acceptance",
             "baseline",
             "cli",
+            "compare",
             "config",
             "evaluate",
             "evidence",

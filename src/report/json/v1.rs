@@ -51,6 +51,9 @@ pub(super) struct Report<'a> {
     pub started: String,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub finished: String,
+    /// What changed since the earlier run that was given with `--previous`, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Cow<'a, str>>,
     /// Whether all evidence that any gate asked for is there and can be relied on.
     pub evidence_complete: bool,
     /// Warnings that belong to no gate.

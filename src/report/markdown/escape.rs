@@ -12,7 +12,7 @@ pub(super) fn code(text: &str, most: usize) -> String {
 }
 
 /// A sentence: as it is, unless a host would make more of it.
-pub(super) fn prose(text: &str, most: usize) -> String {
+pub(crate) fn prose(text: &str, most: usize) -> String {
     let line = text::one_line(text, most);
     if means_more(&line) { code_of(&line) } else { entities(&line) }
 }

@@ -63,6 +63,7 @@ pub const SYSTEM: System = System {
         Field::Resource,
         Field::ResourceType,
         Field::Account,
+        Field::OlderThan,
     ],
     renew: Some("let the run evaluate again (`run: {when: always}`)"),
 };

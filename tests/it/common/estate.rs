@@ -81,6 +81,7 @@ impl Scene {
                 now: now(),
                 run: &CiRun::default(),
                 at_least: self.at_least,
+                changes: None,
                 warn_exit_code: None,
             },
             exit_code: decision.exit_code(),

@@ -1,5 +1,7 @@
 //! Saved evidence, and what is made of it later.
 
+mod compare;
+mod previous;
 mod replay;
 mod saved;
 
@@ -29,4 +31,14 @@ impl Kept {
     pub fn evaluate(&self, arguments: &[&str]) -> Ended {
         self.folder.run(&[&["evaluate", "evidence.jsonl"], arguments].concat())
     }
+}
+
+/// Lines of evidence with a last line that fits them. What was in the way of a change is the digest,
+/// which anyone can compute.
+pub fn closed(lines: impl Iterator<Item = String>) -> String {
+    use sha2::{Digest, Sha256};
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with("{\"end\"")).collect();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let sha256: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{text}{{\"end\":{{\"lines\":{},\"sha256\":\"{sha256}\"}}}}\n", lines.len())
 }

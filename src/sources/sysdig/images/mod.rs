@@ -31,6 +31,7 @@ pub(super) const SELECTORS: &[Field] = &[
     Field::Resource,
     Field::ResourceType,
     Field::Image,
+    Field::OlderThan,
 ];
 
 /// With vulnerabilities.
@@ -42,6 +43,7 @@ pub(super) const SELECTORS_OF_VULNERABILITIES: &[Field] = &[
     Field::ResourceType,
     Field::Image,
     Field::Fixable,
+    Field::OlderThan,
 ];
 
 /// The severities of a policy's rules (docs/platforms/sysdig.md#severities).

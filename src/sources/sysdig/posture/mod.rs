@@ -38,6 +38,7 @@ pub(super) const SELECTORS: &[Field] = &[
     Field::ResourceType,
     Field::Account,
     Field::Region,
+    Field::OlderThan,
 ];
 
 /// Reads all requirements, which are a few pages and show what the filters match.

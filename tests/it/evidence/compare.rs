@@ -1,0 +1,239 @@
+//! Why two decisions differ: constructed pairs, at least one for each class and direction.
+
+use super::Kept;
+use crate::common::Folder;
+
+/// Two policies and two moments over evidence of one platform.
+struct Pair {
+    folder: Folder,
+}
+
+impl Pair {
+    /// Evidence of two policies, the second one decided by the platform as `then` left it.
+    fn of(old: &str, new: &str) -> Self {
+        let kept = Kept::of("blocked");
+        for (name, policy) in [("old", old), ("new", new)] {
+            let policy = policy.replace("ORIGIN", &kept.platform.origin);
+            kept.folder.write(&format!("{name}.yaml"), &policy);
+            let (policy, file) = (format!("{name}.yaml"), format!("{name}.jsonl"));
+            let ended = kept.folder.run(&["run", "-c", &policy, "--save-evidence", &file]);
+            assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
+        }
+        Self { folder: kept.folder }
+    }
+
+    /// Changes a file of evidence line by line, and closes it again.
+    fn edit(&self, name: &str, change: impl Fn(&str) -> Option<String>) -> &Self {
+        let file = format!("{name}.jsonl");
+        let text = self.folder.read(&file);
+        self.folder.write(&file, &super::closed(text.lines().filter_map(change)));
+        self
+    }
+
+    fn compare(&self) -> serde_json::Value {
+        self.folder.run(&["compare", "old.jsonl", "new.jsonl", "--json", "c.json"]).exits(0);
+        self.folder.json("c.json")
+    }
+}
+
+const GATE: &str = "  - {id: critical, source: opencomply, severity: critical, max: 0}\n";
+
+fn policy(gates: &str, more: &str) -> String {
+    format!("{more}{}", crate::common::opencomply("ORIGIN", gates))
+}
+
+fn accept(expires: &str) -> String {
+    format!(
+        "accept:\n  - {{id: buckets, match: {{account: \"*\", severity: \"<= critical\"}}, \
+         max_findings: 500, reason: r, owner: team@example.com, expires: {expires}}}\n"
+    )
+}
+
+/// The classes of the differences, and whether causes overlap.
+fn classes(comparison: &serde_json::Value) -> (Vec<String>, bool) {
+    let differences = comparison["differences"].as_array().unwrap();
+    let mut classes: Vec<_> =
+        differences.iter().map(|one| one["class"].as_str().unwrap().to_owned()).collect();
+    classes.dedup();
+    (classes, comparison["causes_overlap"].as_bool().unwrap())
+}
+
+fn is_critical(line: &str, subjects: &[usize]) -> bool {
+    subjects.iter().any(|n| line.contains(&format!("\"subject\":{n},")))
+        && line.starts_with("{\"finding\"")
+}
+
+/// The numbers of the subjects with a severity.
+fn subjects_of(text: &str, severity: &str) -> Vec<usize> {
+    let subjects = text.lines().filter(|line| line.starts_with("{\"subject\""));
+    let severe = |(_, line): &(usize, &str)| line.contains(&format!("\"severity\":\"{severity}\""));
+    subjects.enumerate().filter(severe).map(|(number, _)| number).collect()
+}
+
+/// Takes the findings of some subjects out of a file, as if they were fixed.
+fn fix(pair: &Pair, name: &str, severity: &str) {
+    let text = pair.folder.read(&format!("{name}.jsonl"));
+    let subjects = subjects_of(&text, severity);
+    let fixed = text.lines().filter(|line| is_critical(line, &subjects)).count();
+    pair.edit(name, |line| {
+        if is_critical(line, &subjects) {
+            return None;
+        }
+        Some(match line.strip_prefix("{\"part\":") {
+            Some(_) => {
+                let mut part: serde_json::Value = serde_json::from_str(line).unwrap();
+                let count = part["part"]["findings"].as_u64().unwrap();
+                part["part"]["findings"] = (count - fixed as u64).into();
+                part.to_string()
+            }
+            None => line.to_owned(),
+        })
+    });
+}
+
+fn replaced(pair: &Pair, name: &str, from: &str, to: &str) {
+    pair.edit(name, |line| Some(line.replace(from, to)));
+}
+
+#[test]
+fn nothing_differs() {
+    let same = policy(GATE, "");
+    let comparison = Pair::of(&same, &same).compare();
+    assert_eq!(classes(&comparison), (Vec::new(), false));
+    assert_eq!(comparison["verdict_changed"], false);
+}
+
+#[test]
+fn fixed_and_new_findings_are_of_the_estate() {
+    let same = policy(GATE, "");
+    for (side, what) in [("new", "fixed"), ("old", "new")] {
+        let pair = Pair::of(&same, &same);
+        fix(&pair, side, "critical");
+        let comparison = pair.compare();
+        assert_eq!(classes(&comparison).0, ["estate"], "{comparison:#}");
+        assert_eq!(comparison["differences"][0]["message"], format!("3 findings {what}"));
+        let examples = comparison["differences"][0]["examples"].as_array().unwrap();
+        assert!(examples[0].as_str().unwrap().starts_with("critical "), "{examples:?}");
+    }
+}
+
+#[test]
+fn gates_and_limits_are_of_the_policy() {
+    let pair = Pair::of(&policy(GATE, ""), &policy(&GATE.replace("max: 0", "max: 9"), ""));
+    let comparison = pair.compare();
+    assert_eq!(classes(&comparison), (vec!["policy".to_owned()], false));
+    assert!(comparison["summary"].as_str().unwrap().contains("the policy alone explains it"));
+    let two = format!("{GATE}  - {{id: more, source: opencomply, max: 900}}\n");
+    let comparison = Pair::of(&policy(GATE, ""), &policy(&two, "")).compare();
+    assert_eq!(classes(&comparison), (vec!["policy".to_owned()], false));
+    assert_eq!(comparison["differences"][0]["message"], "gate `more` is new");
+}
+
+#[test]
+fn what_is_accepted_has_a_class_of_its_own() {
+    let plain = policy(GATE, "");
+    let accepted = policy(GATE, &accept("2099-01-01"));
+    for (old, new, what) in [(&plain, &accepted, "is new"), (&accepted, &plain, "is gone")] {
+        let comparison = Pair::of(old, new).compare();
+        assert_eq!(classes(&comparison), (vec!["acceptance".to_owned()], false));
+        let message = comparison["differences"][0]["message"].as_str().unwrap();
+        assert!(message.ends_with(what), "{message}");
+    }
+}
+
+#[test]
+fn what_is_no_longer_asked_for_is_scope() {
+    let all = policy(GATE, "");
+    let azure = "      - {integration_type: azure_subscription, provider_id: \
+                 f8b4c7a2-d9e3-4b1a-9f50-2c8d17e65a3b}\n";
+    let one = all.replace(azure, "");
+    assert_ne!(all, one);
+    for (old, new) in [(&all, &one), (&one, &all)] {
+        let (classes, _) = classes(&Pair::of(old, new).compare());
+        assert_eq!(classes, ["scope"]);
+    }
+}
+
+#[test]
+fn a_changed_severity_or_a_missing_rule_is_of_the_platform() {
+    let same = policy(GATE, "");
+    let pair = Pair::of(&same, &same);
+    replaced(&pair, "new", "\"severity\":\"critical\"", "\"severity\":\"low\"");
+    assert_eq!(classes(&pair.compare()).0, ["platform"]);
+
+    let pair = Pair::of(&same, &same);
+    let text = pair.folder.read("new.jsonl");
+    let subject = subjects_of(&text, "critical")[0];
+    let line = text.lines().filter(|line| line.starts_with("{\"subject\"")).nth(subject).unwrap();
+    let subject: serde_json::Value = serde_json::from_str(line).unwrap();
+    let number = subject["subject"]["rule"].as_u64().unwrap();
+    let rules = text.lines().filter(|line| line.starts_with("{\"rule\""));
+    let rule = rules.clone().nth(usize::try_from(number).unwrap()).unwrap();
+    let rule: serde_json::Value = serde_json::from_str(rule).unwrap();
+    let id = rule["rule"]["id"].as_str().unwrap();
+    let subjects: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("{\"subject\""))
+        .enumerate()
+        .filter(|(_, line)| line.contains(&format!("\"rule\":{number},")))
+        .map(|(number, _)| number)
+        .collect();
+    let of_rule = |line: &str| {
+        (line.starts_with("{\"finding\"") || line.starts_with("{\"count\""))
+            && subjects.iter().any(|n| line.contains(&format!("\"subject\":{n},")))
+    };
+    let findings = text.lines().filter(|l| l.starts_with("{\"finding\"") && of_rule(l)).count();
+    pair.edit("new", |line| {
+        if of_rule(line) {
+            return None;
+        }
+        if !line.starts_with("{\"part\"") {
+            return Some(line.to_owned());
+        }
+        let mut part: serde_json::Value = serde_json::from_str(line).unwrap();
+        let count = part["part"]["findings"].as_u64().unwrap();
+        part["part"]["findings"] = (count - findings as u64).into();
+        Some(part.to_string())
+    });
+    let comparison = pair.compare();
+    assert_eq!(classes(&comparison).0, ["platform"], "{id}: {comparison:#}");
+}
+
+#[test]
+fn incomplete_or_stale_evidence_is_of_the_evidence() {
+    let same = policy(GATE, "");
+    let problem = "\"proof\":{\"checks\"";
+    let incomplete = "\"problems\":[{\"cause\":\"incomplete\",\"message\":\"a page is missing\"}],\
+                      \"proof\":{\"checks\"";
+    for side in ["old", "new"] {
+        let pair = Pair::of(&same, &same);
+        replaced(&pair, side, problem, incomplete);
+        let (classes, _) = classes(&pair.compare());
+        assert_eq!(classes, ["evidence"], "{side}");
+    }
+}
+
+#[test]
+fn two_causes_that_overlap_are_said_to() {
+    let blocked = policy(GATE, "");
+    let loose = policy(&GATE.replace("max: 0", "max: 9"), "");
+    let pair = Pair::of(&blocked, &loose);
+    fix(&pair, "new", "critical");
+    let comparison = pair.compare();
+    let (classes, overlap) = classes(&comparison);
+    assert_eq!(classes, ["estate", "policy"]);
+    assert!(overlap, "{comparison:#}");
+    let summary = comparison["summary"].as_str().unwrap();
+    assert!(summary.contains("the evidence and the policy would each have done it"), "{summary}");
+}
+
+#[test]
+fn it_is_written_as_text_and_as_markdown() {
+    let pair = Pair::of(&policy(GATE, ""), &policy(&GATE.replace("max: 0", "max: 9"), ""));
+    let ended =
+        pair.folder.run(&["compare", "old.jsonl", "new.jsonl", "--markdown", "c.md"]).exits(0);
+    ended.says("The verdict was blocked and is passed").says("gate `critical`: max 9, before 0");
+    assert!(pair.folder.read("c.md").contains("| policy | "));
+    pair.folder.write("new.jsonl", "{}\n");
+    pair.folder.run(&["compare", "old.jsonl", "new.jsonl"]).exits(2);
+}
