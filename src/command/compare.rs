@@ -162,13 +162,13 @@ struct Document<'a> {
     verdict_changed: bool,
     /// Whether several causes overlap.
     causes_overlap: bool,
-    old: Of<'a>,
-    new: Of<'a>,
+    old: SideOf<'a>,
+    new: SideOf<'a>,
     differences: &'a [Difference],
 }
 
 #[derive(Serialize)]
-struct Of<'a> {
+struct SideOf<'a> {
     verdict: Verdict,
     decided: DateTime<Utc>,
     environment: Option<&'a str>,
@@ -176,7 +176,7 @@ struct Of<'a> {
     policy_sha256: Option<&'a str>,
 }
 
-impl<'a> Of<'a> {
+impl<'a> SideOf<'a> {
     fn of(recorded: &'a Recorded) -> Self {
         let policy = recorded.config.documents.first();
         Self {
@@ -197,8 +197,8 @@ fn json(old: &Recorded, new: &Recorded, comparison: &Comparison) -> String {
         verdict_changed: comparison.cause.is_some(),
         causes_overlap: comparison.cause.as_ref().is_some_and(|cause| cause.overlaps())
             || comparison.differences.iter().any(|difference| !difference.overlaps.is_empty()),
-        old: Of::of(old),
-        new: Of::of(new),
+        old: SideOf::of(old),
+        new: SideOf::of(new),
         differences: &comparison.differences,
     };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"

@@ -114,8 +114,13 @@ fn as_gate(
         Ok(begun) => begun,
         Err(code) => return Ok(code),
     };
-    let warn = arguments.warn_exit_code;
-    Ok(run::gate(&config, &collected, None, sinks, now, ci, warn, &context.progress()))
+    let delivery = run::Delivery {
+        sinks,
+        ci,
+        warn_exit_code: arguments.warn_exit_code,
+        progress: &context.progress(),
+    };
+    Ok(run::gate(&config, &collected, None, now, delivery))
 }
 
 /// Everything that a gate needs, or the exit code where the evidence cannot be decided.

@@ -72,7 +72,16 @@ pub(super) async fn collected(
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);
     }
-    gate(config, &collected, previous, sinks, now, ci, warn_exit_code, &progress)
+    let delivery = Delivery { sinks, ci, warn_exit_code, progress: &progress };
+    gate(config, &collected, previous, now, delivery)
+}
+
+/// Where the result of a gate goes, and what it exits with.
+pub(super) struct Delivery<'a> {
+    pub sinks: Sinks,
+    pub ci: Ci<'a>,
+    pub warn_exit_code: Option<u8>,
+    pub progress: &'a Progress,
 }
 
 /// Decides and delivers as a gate. Returns the exit code.
@@ -80,12 +89,10 @@ pub(super) fn gate(
     config: &Config,
     collected: &Collected,
     previous: Option<&Previous>,
-    sinks: Sinks,
     now: DateTime<Utc>,
-    ci: Ci<'_>,
-    warn_exit_code: Option<u8>,
-    progress: &Progress,
+    delivery: Delivery<'_>,
 ) -> u8 {
+    let Delivery { sinks, ci, warn_exit_code, progress } = delivery;
     let decision = pipeline::decide(&config.policy, collected, now);
     let side = Side {
         policy: &config.policy,
