@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::rc::Rc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
@@ -28,6 +28,21 @@ use crate::verdict::Verdict;
 pub(crate) struct Collected {
     pub evidence: Evidence,
     pub at_least: Option<Verdict>,
+    /// How far the clock of a platform is ahead of ours.
+    pub ahead: TimeDelta,
+}
+
+impl Collected {
+    /// Evidence that is decided by our clock.
+    pub(crate) const fn of_saved(evidence: Evidence, at_least: Option<Verdict>) -> Self {
+        Self { evidence, at_least, ahead: TimeDelta::zero() }
+    }
+
+    /// The time of the decision: the later of our clock and those of the platforms, so that a clock
+    /// that is behind keeps nothing in force.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.evidence.finished + self.ahead
+    }
 }
 
 /// What a source found before anything was started.
@@ -43,7 +58,7 @@ pub(crate) async fn collect(
     is_saved: bool,
 ) -> Collected {
     let started = Utc::now();
-    let (mut outcomes, at_least) = match setup::open(config, variables, progress, signal) {
+    let (mut outcomes, at_least, ahead) = match setup::open(config, variables, progress, signal) {
         Ok(mut open) => {
             for source in &mut open.sources {
                 source.session.wanted.split |= is_saved;
@@ -51,15 +66,17 @@ pub(crate) async fn collect(
             let mut outcomes = ask(&open).await;
             outcomes.extend(open.unopened.iter().map(|error| unopened(config, error)));
             outcomes.sort_by(|a, b| a.source.cmp(&b.source));
-            (outcomes, open.stop.reason().and_then(interrupt))
+            let clocks = open.sources.iter().filter_map(|s| s.session.http.clock_offset());
+            let ahead = clocks.chain([TimeDelta::zero()]).max().unwrap_or_default();
+            (outcomes, open.stop.reason().and_then(interrupt), ahead)
         }
-        Err(errors) => (not_set_up(config, &errors), Some(Verdict::Invalid)),
+        Err(errors) => (not_set_up(config, &errors), Some(Verdict::Invalid), TimeDelta::zero()),
     };
     for (outcome, source) in outcomes.iter_mut().zip(config.sources.values()) {
         outcome.filters = source.filters();
     }
     progress.clear();
-    Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least }
+    Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least, ahead }
 }
 
 /// Decides one policy, at one moment. Pure.

@@ -81,7 +81,7 @@ fn replay(
 ) -> Result<u8, Usage> {
     let config = recorded_policy(&saved)?;
     let Saved { evidence, decided, .. } = saved;
-    let collected = Collected { evidence, at_least: decided.at_least };
+    let collected = Collected::of_saved(evidence, decided.at_least);
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
@@ -191,7 +191,7 @@ pub(super) fn collected(
     });
     // What an interrupt cut short is in the evidence; nothing interrupts this command.
     let at_least = at_least.filter(|verdict| *verdict == Verdict::Invalid);
-    Ok(Collected { evidence, at_least })
+    Ok(Collected::of_saved(evidence, at_least))
 }
 
 /// # Errors

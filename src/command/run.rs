@@ -68,7 +68,7 @@ pub(super) async fn collected(
         sinks.has(&report::EVIDENCE),
     )
     .await;
-    let now = collected.evidence.finished;
+    let now = collected.now();
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);
     }

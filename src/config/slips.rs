@@ -72,6 +72,10 @@ fn instead(given: &str, known: &[&'static str]) -> Option<&'static str> {
             "write an entry of `accept`, at the top of the file, with `cause`, `source`, `reason`, \
              `owner` and `expires`",
         ),
+        "accepted" => (
+            "zones",
+            "write an entry of `accept`, at the top of the file, with `upstream: sysdig.acceptance`",
+        ),
         "older_than" => (
             "rule",
             "an age cannot be used here, since it changes by itself; only gates select by it",

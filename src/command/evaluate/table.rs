@@ -64,8 +64,7 @@ fn row(
     let (config, collected, now) = match as_recorded {
         true => {
             let config = recorded_policy(&saved)?;
-            let collected =
-                Collected { evidence: saved.evidence, at_least: saved.decided.at_least };
+            let collected = Collected::of_saved(saved.evidence, saved.decided.at_least);
             (config, collected, saved.decided.now)
         }
         false => {

@@ -76,9 +76,7 @@ fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
     let now = case.at.unwrap_or_else(Utc::now);
     let collected = match &case.given {
         Given::Evidence(path) => of_evidence(path, config, now)?,
-        Given::Checks(checks) => {
-            Collected { evidence: given::evidence(checks, config, now)?, at_least: None }
-        }
+        Given::Checks(checks) => Collected::of_saved(given::evidence(checks, config, now)?, None),
     };
     let decision = pipeline::decide(&config.policy, &collected, now);
     Ok(mismatch::all(&case.expected, &decision))

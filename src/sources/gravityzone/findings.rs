@@ -9,7 +9,7 @@ use super::query::Fault;
 use super::shared::{Key, Pool, Shared};
 use super::wire::Row;
 use super::words::Status;
-use crate::finding::{Facets, Finding, Identity, Severity};
+use crate::finding::{Facets, Finding, Identity, Rerating, Severity, Waiver};
 use crate::selection::{Field, Selection};
 use crate::text::{self, Undocumented};
 
@@ -58,9 +58,16 @@ impl Findings {
             .original_severity
             .filter(|original| row.severity < *original && *original != Severity::Unknown);
         self.lowered += u64::from(lowered.is_some());
+        let rerating = row
+            .original_severity
+            .map(|original| Rerating { original, current: row.severity })
+            .filter(|rerating| rerating.original != rerating.current);
+        let documented = row.status.and_then(Status::from_platform);
         self.found.push(Found {
             finding: Finding {
-                open: row.status.and_then(Status::from_platform).is_none_or(Status::is_open),
+                open: documented.is_none_or(Status::is_open),
+                waiver: documented.and_then(Status::waiver).map(|kind| Waiver::new(kind).into()),
+                rerating,
                 status,
                 resource_id: row.resource_id.map(Box::from),
                 resource_name: row.resource_name.map(Box::from),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer};
 
-use crate::finding::Severity;
+use crate::finding::{Severity, WaiverKind};
 use crate::text;
 
 /// The severities of a check, in the order of the documentation.
@@ -39,6 +39,15 @@ impl Status {
     /// Reads the platform's word, whatever its case.
     pub fn from_platform(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word().eq_ignore_ascii_case(word))
+    }
+
+    /// How the platform accepts a check with this status. Its end is not in the list of checks.
+    pub const fn waiver(self) -> Option<WaiverKind> {
+        match self {
+            Self::RiskAccepted => Some(WaiverKind::GravityZoneRiskAccepted),
+            Self::FalsePositive => Some(WaiverKind::GravityZoneFalsePositive),
+            Self::Open | Self::Remediated | Self::NeedsReview => None,
+        }
     }
 
     /// Whether `status: open` matches it. A user may mark a failed check as remediated, but only a

@@ -71,6 +71,11 @@ fn a_policy_requirement_or_control_without_a_name_leaves_no_gate() {
 
 #[test]
 fn an_acceptance_counts_only_if_it_states_that_it_holds() {
+    let expires = Utc::now().date_naive() + TimeDelta::days(60);
+    // The line of the gate ends, and a second list follows.
+    let gate = format!(
+        "max: 0}}\naccept:\n  - {{id: a, upstream: sysdig.acceptance, reason: r, owner: o, expires: {expires}"
+    );
     let with = |acceptance: Value, counted: Value| {
         let counts = json!({"pass": true, "objectsCount": 0, "acceptedCount": counted});
         let rows = failing(|row| row["acceptance"] = acceptance);
@@ -78,10 +83,11 @@ fn an_acceptance_counts_only_if_it_states_that_it_holds() {
     };
     let until = (Utc::now() + TimeDelta::days(30)).timestamp_millis().to_string();
     let held = json!({"justification": "known", "expirationDate": until});
-    run(POSTURE, "max: 0", &with(held.clone(), json!(1))).exits(0);
-    run(POSTURE, "max: 0", &with(held.clone(), Value::Null)).exits(0);
+    run(POSTURE, &gate, &with(held.clone(), json!(1))).exits(0);
+    run(POSTURE, "max: 0", &with(held.clone(), json!(1))).exits(1);
+    run(POSTURE, &gate, &with(held.clone(), Value::Null)).exits(0);
     let endless = json!({"reason": "Risk Owned", "expiresAt": "0"});
-    run(POSTURE, "max: 0", &with(endless, json!(1))).exits(0).says("1 without an end");
+    run(POSTURE, &gate, &with(endless, json!(1))).exits(0).says("1 without an end");
     for acceptance in [
         json!({"justification": "known", "expirationDate": until, "isRevoked": true}),
         json!({"justification": "known", "expirationDate": until, "status": "pending"}),
@@ -90,7 +96,7 @@ fn an_acceptance_counts_only_if_it_states_that_it_holds() {
         json!({"expirationDate": "0"}),
         json!({}),
     ] {
-        run(POSTURE, "max: 0", &with(acceptance.clone(), json!(1))).exits(1);
+        run(POSTURE, &gate, &with(acceptance.clone(), json!(1))).exits(1);
     }
     // The control counts no accepted row.
     let failed = json!({"pass": false, "objectsCount": 1, "acceptedCount": 0});
@@ -99,7 +105,7 @@ fn an_acceptance_counts_only_if_it_states_that_it_holds() {
         ("/cloud/resources", 200, failing(|row| row["acceptance"] = held)),
     ];
     let says = "counts 0 resources with an accepted risk, but 1 are listed";
-    run(POSTURE, "max: 0", &answers).exits(3).says(says);
+    run(POSTURE, "max: 1", &answers).exits(3).says(says);
 }
 
 fn feed(event: Value) -> [(&'static str, u16, Value); 1] {

@@ -111,13 +111,13 @@ fn estate(posture: Value) -> Value {
 
 #[test]
 fn every_check_counts_once_however_many_policies_and_zones_have_it() {
-    let ran = run(&estate(json!({})), POSTURE, &["max: 19", "severity: \">= high\", max: 0"]);
+    let ran = run(&estate(json!({})), POSTURE, &["max: 21", "severity: \">= high\", max: 0"]);
     let ran = ran
         .exits(0)
         .says("2 failed checks accepted on the platform")
         .says("1 manual control, not evaluated");
-    assert_eq!(ran.failed(), 19);
-    assert_eq!(ran.part()["failed_by_severity"], json!({"low": 12, "medium": 7}));
+    assert_eq!(ran.failed(), 21);
+    assert_eq!(ran.part()["failed_by_severity"], json!({"low": 12, "medium": 9}));
     // Nine controls that are not manual; the rest is what the platform counts as passing.
     assert!(ran.part()["evaluated"].as_u64().unwrap() <= 9 * 24);
     assert!(ran.part()["evaluated"].as_u64().unwrap() > 9 * 12);
@@ -168,12 +168,12 @@ fn pass_rates_are_counted_over_distinct_resources() {
         "resource: \"s3-bucket-*\", rule: \"S3 - Enabled*\", min_pass_rate: \"50%\"",
     ];
     let ran = run(&estate(json!({})), POSTURE, &gates).exits(0);
-    // 216 checks, of which 19 fail and two are accepted.
-    assert_eq!((ran.passed(), ran.failed()), (216 - 19 - 2, 19));
+    // 216 checks, of which 21 fail, two of them with an accepted risk.
+    assert_eq!((ran.passed(), ran.failed()), (216 - 21, 21));
     assert_eq!(ran.part()["evaluated"], json!(216));
     let observed = |at: usize| ran.report["gates"][at]["observed"].clone();
-    // Three medium controls share seven failures and two accepted risks.
-    assert_eq!((&observed(1)["passed"], &observed(1)["failed"]), (&json!(24 - 3 - 1), &json!(3)));
+    // Three medium controls share nine failures.
+    assert_eq!((&observed(1)["passed"], &observed(1)["failed"]), (&json!(24 - 4), &json!(4)));
     assert_eq!((&observed(3)["passed"], &observed(3)["failed"]), (&json!(18), &json!(6)));
 }
 
@@ -256,20 +256,51 @@ fn pages_may_be_shorter_than_asked_and_totals_may_move_once() {
         json!({"largest_page": 5, "moving_totals": 1}),
         json!({"totals_as_texts": false}),
     ] {
-        let ran = run(&estate(posture.clone()), POSTURE, &["max: 19"]).exits(0);
-        assert_eq!(ran.failed(), 19, "{posture}");
+        let ran = run(&estate(posture.clone()), POSTURE, &["max: 21"]).exits(0);
+        assert_eq!(ran.failed(), 21, "{posture}");
     }
 }
 
 #[test]
-fn an_acceptance_holds_until_it_expires() {
+fn an_acceptance_counts_while_the_policy_takes_it_and_until_it_expires() {
     let posture = json!({"fails": {"medium": 1}, "accepted": 5, "expired": 3});
-    let ran = run(&estate(posture.clone()), POSTURE, &["max: 4"]).exits(0);
-    let ran = ran.says("5 failed checks accepted on the platform, not counted");
-    assert_eq!(ran.failed(), 4);
-    assert!(ran.report.to_string().contains("its acceptance on the platform expired on"));
-    let ran = run(&estate(posture), "posture: {accepted: failed}", &["max: 4"]).exits(1);
+    let ran = run(&estate(posture.clone()), POSTURE, &["max: 4"]).exits(1);
+    let ran = ran.says("5 failed checks accepted on the platform");
     assert_eq!(ran.failed(), 9);
+    assert!(ran.report.to_string().contains("its acceptance on the platform expired on"));
+    let expires = chrono::Utc::now().date_naive() + chrono::Days::new(60);
+    let more = |upstream: &str| {
+        format!(
+            "accept:\n  - {{id: upstream, upstream: {upstream}, reason: Owned there, owner: \"#sec\", expires: {expires}}}\n"
+        )
+    };
+    let ran = run_with(
+        &estate(posture.clone()),
+        POSTURE,
+        &["max: 4"],
+        &more("sysdig.acceptance"),
+        |_| (),
+    );
+    let ran = ran.exits(0).says("5 failed checks accepted: 5 by `upstream` (#sec, until ");
+    assert_eq!(ran.failed(), 4);
+    let waived = |finding: &&Value| finding["accepted_by"] == "upstream";
+    assert_eq!(ran.findings().iter().filter(waived).count(), 5);
+    assert_eq!(ran.findings()[0]["platform_acceptance"]["kind"], "sysdig.acceptance");
+    // Another kind of acceptance is not this one, and covers nothing.
+    let other = run_with(
+        &estate(posture.clone()),
+        POSTURE,
+        &["max: 4"],
+        &more("sysdig.false_positive"),
+        |_| (),
+    );
+    other
+        .exits(1)
+        .says("acceptance `upstream` covers no finding that an earlier entry does not cover");
+    run(&estate(posture), "posture: {accepted: failed}", &["max: 4"]).exits(2).says(
+        "unknown key `accepted`; write an entry of `accept`, at the top of the file, with `upstream: \
+         sysdig.acceptance`",
+    );
 }
 
 #[test]
@@ -316,12 +347,12 @@ fn with_key(command: &mut Command) {
 #[test]
 fn an_api_key_is_exchanged_once_and_renewed_when_it_must() {
     let settings = "instance_id: 11111111-2222-3333-4444-555555555555\nposture: {}";
-    let ran = run_with(&json!({}), settings, &["max: 19"], "", with_key).exits(0);
+    let ran = run_with(&json!({}), settings, &["max: 21"], "", with_key).exits(0);
     assert_eq!(ran.count("POST /identity/token"), 1);
 
     // The platform takes the token back now and then.
     let short = json!({"access": {"lease_requests": 7}});
-    let ran = run_with(&short, settings, &["max: 19"], "", with_key).exits(0);
+    let ran = run_with(&short, settings, &["max: 21"], "", with_key).exits(0);
     assert!(ran.count("POST /identity/token") > 2);
 
     // A key that IAM does not know.
@@ -329,11 +360,11 @@ fn an_api_key_is_exchanged_once_and_renewed_when_it_must() {
         with_key(command);
         command.env("IBMCLOUD_API_KEY", "revoked");
     };
-    let ran = run_with(&json!({}), settings, &["max: 19"], "", revoked).exits(4);
+    let ran = run_with(&json!({}), settings, &["max: 21"], "", revoked).exits(4);
     let ran = ran.says("Provided API key could not be");
     assert_eq!(ran.count("/api/"), 0);
 
-    run_with(&json!({}), POSTURE, &["max: 19"], "", with_key).exits(2).says("set `instance_id`");
+    run_with(&json!({}), POSTURE, &["max: 21"], "", with_key).exits(2).says("set `instance_id`");
 }
 
 #[test]
@@ -341,7 +372,7 @@ fn the_key_goes_only_where_the_pipeline_allows() {
     let platform = Platform::start("healthy");
     let settings = "instance_id: guid\nposture: {}";
     let run = |allowed: &str, with: fn(&mut Command)| {
-        run_at(&platform.origin, settings, &["max: 19"], "", |command| {
+        run_at(&platform.origin, settings, &["max: 21"], "", |command| {
             with(command);
             command.env("COMPLIANCE_GATE_ALLOWED_ORIGINS", allowed);
         })
@@ -356,7 +387,7 @@ fn the_key_goes_only_where_the_pipeline_allows() {
     let policy = |iam: &str| {
         format!(
             "version: 1\nsources:\n  sysdig:\n    url: {}\n    iam_url: {iam}\n    instance_id: a\n    \
-             posture: {{}}\ngates:\n  - {{id: g, source: sysdig, max: 19}}\n",
+             posture: {{}}\ngates:\n  - {{id: g, source: sysdig, max: 21}}\n",
             platform.origin
         )
     };
@@ -376,7 +407,7 @@ fn a_refusal_with_the_type_plain_text_is_read() {
     let revoked = |command: &mut Command| {
         command.env("SYSDIG_API_TOKEN", "revoked");
     };
-    let ran = run_with(&json!({}), POSTURE, &["max: 19"], "", revoked).exits(4);
+    let ran = run_with(&json!({}), POSTURE, &["max: 21"], "", revoked).exits(4);
     let ran = ran.says("401: cannot verify credentials").says("belongs in SYSDIG_API_TOKEN");
     assert_eq!(ran.requests.len(), 1);
 }
@@ -386,15 +417,15 @@ fn a_token_may_be_copied_with_its_scheme() {
     let with_scheme = |command: &mut Command| {
         command.env("SYSDIG_API_TOKEN", "Bearer a-token");
     };
-    run_with(&json!({}), POSTURE, &["max: 19"], "", with_scheme).exits(0);
+    run_with(&json!({}), POSTURE, &["max: 21"], "", with_scheme).exits(0);
 }
 
 #[test]
 fn a_limit_of_requests_is_waited_for() {
     let limited = json!({"access": {"rate_limit": {"requests": 20, "seconds": 2}}});
-    let ran = run(&limited, POSTURE, &["max: 19"]).exits(0);
+    let ran = run(&limited, POSTURE, &["max: 21"]).exits(0);
     assert!(ran.requests.iter().any(|line| line.ends_with("429")));
-    assert_eq!(ran.failed(), 19);
+    assert_eq!(ran.failed(), 21);
 }
 
 #[test]
@@ -408,7 +439,7 @@ fn pages_that_are_not_json_are_named() {
         );
         let rule = Rule { path: "/requirements", skip: 0, times: 99, fault: Fault::Answer(answer) };
         let proxy = Proxy::start(&platform.origin, vec![rule]);
-        run_at(&proxy.origin, POSTURE, &["max: 19"], "", |_| ()).0.exits(code).says(says);
+        run_at(&proxy.origin, POSTURE, &["max: 21"], "", |_| ()).0.exits(code).says(says);
     }
 }
 

@@ -16,7 +16,7 @@ use super::wire::{Event, Page};
 use crate::evidence::{Part, Window};
 use crate::finding::{
     Account, Cause, Control, Facets, Finding, Fingerprint, Identity, NOT_APPLICABLE, Problem, Rule,
-    Severity, Subject,
+    Severity, Subject, Waiver, WaiverKind,
 };
 use crate::http::Call;
 use crate::page::{self, At, By, List, Next, ReadError, Walk};
@@ -215,14 +215,15 @@ impl Feed<'_> {
         span.arrived += 1;
         let number = row.number();
         self.check_filter(row, number)?;
-        if row.content.as_ref().is_some_and(|content| content.false_positive == Some(true)) {
-            self.false_positives += 1;
-        }
+        let is_false = row.content.as_ref().is_some_and(|c| c.false_positive == Some(true));
+        self.false_positives += u64::from(is_false);
+        let waiver = is_false.then(|| Waiver::new(WaiverKind::SysdigFalsePositive).into());
         let severity = self.settings.severity_table.severity(number);
         if severity == Severity::Unknown {
             self.severities.add(row.severity());
         }
-        part.findings.push(Finding { created_at: Some(at), ..finding(row, id, severity) });
+        let finding = finding(row, id, severity);
+        part.findings.push(Finding { created_at: Some(at), waiver, ..finding });
         Ok(false)
     }
 

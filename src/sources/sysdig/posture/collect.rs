@@ -11,7 +11,7 @@ use super::plan::{Plan, Planned};
 use super::read::{self, Check, Depth, Reading, State, Terms};
 use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Finding, Identity, Problem, Subject};
+use crate::finding::{Cause, Finding, Identity, Problem, Subject, Waiver};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
@@ -19,8 +19,7 @@ use crate::text;
 /// Lists read at once (docs/platforms/sysdig.md#errors-and-limits).
 const AT_ONCE: usize = 3;
 
-/// Accepted risks, manual controls and resources that are named; all of them are counted.
-const NAMED: usize = 20;
+/// Manual controls and resources that are named; all of them are counted.
 const MANUAL_NAMED: usize = 5;
 const NOT_EVALUATED_NAMED: usize = 3;
 
@@ -31,7 +30,8 @@ pub(super) struct Collection<'a> {
     plan: Plan,
     demands: Vec<Counted<'a>>,
     tally: Tally,
-    accepted: Vec<String>,
+    /// How many failures were accepted on the platform.
+    accepted: u64,
     /// How many of the accepted risks have no end.
     endless: u64,
     not_evaluated: Vec<String>,
@@ -49,7 +49,7 @@ impl<'a> Collection<'a> {
             plan,
             demands: Counted::all(&session.wanted.demands),
             tally: Tally::new(&session.wanted),
-            accepted: Vec::new(),
+            accepted: 0,
             endless: 0,
             not_evaluated: Vec::new(),
             part: Part::default(),
@@ -101,7 +101,7 @@ impl<'a> Collection<'a> {
         within: Option<&HashSet<String>>,
     ) -> Result<(), Problem> {
         let (session, total) = (self.session, self.plan.controls.len());
-        let terms = Terms { depth, within, accepted: self.settings.accepted, now: Utc::now() };
+        let terms = Terms { depth, within, now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
         let readings = controls
             .values()
@@ -161,44 +161,40 @@ impl<'a> Collection<'a> {
                 counted.matches(&check.subject, check.id.as_deref(), check.name.as_deref());
             match &check.state {
                 State::Passed if matches => counted.add(true),
-                State::Failed(_) if matches => counted.add(false),
-                // An accepted risk exists, but neither passed nor failed.
-                State::Accepted { .. } if matches && counted.is_open() => counted.add(false),
+                State::Failed(_) | State::Accepted(_) if matches => counted.add(false),
                 _ => {}
             }
         }
         match check.state {
             State::Passed => self.tally.add(&check.subject, true),
-            State::Failed(_) => self.tally.add(&check.subject, false),
-            State::Accepted { .. } | State::NotEvaluated(_) => {}
+            State::Failed(_) | State::Accepted(_) => self.tally.add(&check.subject, false),
+            State::NotEvaluated(_) => {}
         }
         match check.state.clone() {
             State::Passed => {}
             // No list states when a failure was first seen, so `created_at` stays empty.
-            State::Failed(why) => self.part.findings.push(Finding {
-                resource_id: check.id,
-                resource_name: check.name,
-                reason: why.map(Box::from),
-                ..Finding::new(check.subject, Identity::Check)
-            }),
-            State::Accepted { until, why } => {
-                let until = match until {
-                    Some(until) => format!("until {}", until.date_naive()),
-                    None => {
-                        self.endless += 1;
-                        "without an end".to_owned()
-                    }
-                };
-                let why =
-                    if why.is_empty() { why } else { format!(" ({})", text::one_line(&why, 60)) };
-                let named = format!("{} {until}{why}", named(planned, &check));
-                self.accepted.push(named);
+            State::Failed(waiver) => self.failed(check, waiver),
+            State::Accepted(waiver) => {
+                self.accepted += 1;
+                self.endless += u64::from(waiver.until.is_none());
+                self.failed(check, Some(waiver));
             }
             State::NotEvaluated(error) => {
                 let named = format!("{}: {}", named(planned, &check), text::one_line(&error, 80));
                 self.not_evaluated.push(named);
             }
         }
+    }
+
+    /// No list states when a failure was first seen, so `created_at` stays empty.
+    fn failed(&mut self, check: Check, waiver: Option<Waiver>) {
+        self.part.findings.push(Finding {
+            resource_id: check.id,
+            resource_name: check.name,
+            reason: waiver.as_ref().map(|waiver| reason(waiver).into()),
+            waiver: waiver.map(Box::new),
+            ..Finding::new(check.subject, Identity::Check)
+        });
     }
 
     /// Where the identity selectors of a gate match nothing that failed, either all passed or there
@@ -241,15 +237,15 @@ impl<'a> Collection<'a> {
     fn add_notes(&mut self) {
         let name = &self.session.name;
         let part = &mut self.part;
-        if !self.accepted.is_empty() {
-            let count = text::count(self.accepted.len() as u64, "failed check");
+        if self.accepted > 0 {
+            let count = text::count(self.accepted, "failed check");
             let endless = match self.endless {
                 0 => String::new(),
                 endless => format!(", {} without an end", text::thousands(endless)),
             };
             part.notes.push(format!(
-                "{count} accepted on the platform, not counted{endless}: {}",
-                some(&self.accepted, NAMED)
+                "{count} accepted on the platform{endless}; an entry of `accept` with `upstream: \
+                 sysdig.acceptance` decides whether that holds"
             ));
         }
         if !self.plan.manual.is_empty() {
@@ -291,6 +287,20 @@ impl<'a> Collection<'a> {
             ));
         }
     }
+}
+
+/// That a failure was accepted on the platform, or why that does not hold.
+fn reason(waiver: &Waiver) -> String {
+    if let Some(fault) = &waiver.fault {
+        return fault.to_string();
+    }
+    let until = waiver.until.map_or_else(
+        || "without an end".to_owned(),
+        |until| format!("until {}", until.date_naive()),
+    );
+    let why = waiver.reason.as_deref().unwrap_or_default();
+    let why = if why.is_empty() { "" } else { &format!(" ({})", text::one_line(why, 60)) };
+    format!("accepted on the platform {until}{why}")
 }
 
 /// The control and the resource, for a note.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::super::settings::Accepted;
 use super::super::units::given;
 use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource};
-use crate::finding::{Account, Cause, Control, NOT_APPLICABLE, Problem, Subject};
+use crate::finding::{
+    Account, Cause, Control, NOT_APPLICABLE, Problem, Subject, Waiver, WaiverKind,
+};
 use crate::sources::Session;
 use crate::text;
 
@@ -37,13 +38,11 @@ pub(super) struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Passed,
-    Accepted {
-        until: Option<DateTime<Utc>>,
-        why: String,
-    },
+    /// It fails, and its risk was accepted on the platform. Only a policy lets that count.
+    Accepted(Waiver),
     NotEvaluated(String),
-    /// With the reason why an acceptance does not hold, if there is one.
-    Failed(Option<String>),
+    /// With an acceptance that does not hold, if there is one.
+    Failed(Option<Waiver>),
 }
 
 impl State {
@@ -51,7 +50,7 @@ impl State {
     fn rank(&self) -> u8 {
         match self {
             Self::Passed => 0,
-            Self::Accepted { .. } => 1,
+            Self::Accepted(_) => 1,
             Self::NotEvaluated(_) => 2,
             Self::Failed(_) => 3,
         }
@@ -64,7 +63,6 @@ pub(super) struct Terms<'a> {
     pub(super) depth: Depth,
     /// The hashes of the resources that are read, if not all are.
     pub(super) within: Option<&'a HashSet<String>>,
-    pub(super) accepted: Accepted,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -87,7 +85,7 @@ pub(super) async fn read(
     planned: &Planned,
     terms: Terms<'_>,
 ) -> Result<Reading, Problem> {
-    let Terms { depth, within, accepted, now } = terms;
+    let Terms { depth, within, now } = terms;
     let mut merged = Merged::new();
     let mut doubts = Vec::new();
     let mut evaluated = 0;
@@ -102,7 +100,6 @@ pub(super) async fn read(
         for row in rows {
             let Some(key) = row.key() else { continue };
             let state = match state(&row, now) {
-                Ok(State::Accepted { .. }) if accepted == Accepted::Failed => State::Failed(None),
                 Ok(state) => state,
                 Err(what) => return Err(unusable(session, planned, &row, &what)),
             };
@@ -195,10 +192,16 @@ fn state(row: &Resource, now: DateTime<Utc>) -> Result<State, String> {
     let Some(acceptance) = &row.acceptance else {
         return Ok(if passed { State::Passed } else { State::Failed(None) });
     };
+    let waiver = |until, fault: Option<String>| Waiver {
+        until,
+        reason: Some(acceptance.why()).filter(|why| !why.is_empty()).map(Box::from),
+        fault: fault.map(Box::from),
+        ..Waiver::new(WaiverKind::SysdigAcceptance)
+    };
     Ok(match acceptance.holds(now) {
-        Ok(until) => State::Accepted { until, why: acceptance.why().to_owned() },
+        Ok(until) => State::Accepted(waiver(until, None)),
         Err(_) if passed => State::Passed,
-        Err(why_not) => State::Failed(Some(why_not)),
+        Err(why_not) => State::Failed(Some(waiver(None, Some(why_not)))),
     })
 }
 
@@ -297,8 +300,12 @@ mod tests {
     #[test]
     fn the_worst_result_counts_under_all_policies_that_have_it() {
         let control = |framework: &str| Control { framework: framework.into(), id: "c".into() };
-        let accepted = |why: &str| State::Accepted { until: None, why: why.to_owned() };
-        let expired = State::Failed(Some("expired".to_owned()));
+        let waiver = |why: &str| Waiver {
+            reason: Some(why.into()),
+            ..Waiver::new(WaiverKind::SysdigAcceptance)
+        };
+        let accepted = |why: &str| State::Accepted(waiver(why));
+        let expired = State::Failed(Some(waiver("expired")));
         let states = [
             ("a", accepted("x")),
             ("b", State::Failed(None)),
@@ -331,7 +338,7 @@ mod tests {
         let accepted = |acceptance: Value| {
             state_of(json!({"passed": false, "acceptance": acceptance})).unwrap()
         };
-        let holds = |acceptance: Value| matches!(accepted(acceptance), State::Accepted { .. });
+        let holds = |acceptance: Value| matches!(accepted(acceptance), State::Accepted(_));
         assert!(holds(json!({"justification": "known"})));
         assert!(holds(json!({"expirationDate": "1700000001000"})));
         assert!(holds(json!({"expirationDate": 1_700_000_001_000_u64, "isExpired": false})));
@@ -364,7 +371,7 @@ mod tests {
         for (row, expected) in cases {
             let word = match state_of(row.clone()).unwrap() {
                 State::Passed => "passed",
-                State::Accepted { .. } => "accepted",
+                State::Accepted(_) => "accepted",
                 State::NotEvaluated(_) => "not evaluated",
                 State::Failed(_) => "failed",
             };

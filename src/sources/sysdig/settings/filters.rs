@@ -26,7 +26,6 @@ impl Asked {
 impl Posture {
     fn filters(&self) -> Vec<Filter> {
         let inventory = self.inventory.clone().unwrap_or_default();
-        let accepted = format!("{:?}", self.accepted);
         let lists = [
             words("posture.policies", Some(Field::Framework), self.policies.as_ref()),
             words("posture.zones", None, self.zones.as_ref()),
@@ -41,7 +40,6 @@ impl Posture {
             words("inventory.name", None, inventory.name.as_ref()),
             // Of requirements, whose controls may be of other severities.
             severities("posture.severities", None, self.severities.as_ref()),
-            Some(Filter::setting("posture.accepted", [accepted])),
         ];
         lists.into_iter().flatten().collect()
     }

@@ -20,7 +20,7 @@ mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
 pub(crate) use images::{By, Image};
-pub(crate) use posture::{Accepted, Inventory, Posture};
+pub(crate) use posture::{Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
 
 /// Where IBM Cloud exchanges API keys (docs/platforms/sysdig.md#access).

@@ -20,8 +20,6 @@ pub(crate) struct Posture {
     pub platforms: Option<OneOrMore<Value>>,
     /// Only requirements of these severities.
     pub severities: Option<OneOrMore<SeverityWord>>,
-    /// Whether a risk that was accepted on the platform counts.
-    pub accepted: Accepted,
     /// Only resources that the platform's inventory finds with these filters.
     pub inventory: Option<Inventory>,
 }
@@ -59,19 +57,6 @@ impl Posture {
             })
             .collect()
     }
-}
-
-/// Whether a risk that was accepted on the platform counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "SysdigAccepted"))]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Accepted {
-    /// It does not count until the acceptance expires. Reports name it.
-    #[default]
-    Waived,
-    /// It counts as failed.
-    Failed,
 }
 
 /// Which resources are read. Every filter takes one value or a list.
