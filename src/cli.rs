@@ -247,11 +247,8 @@ pub enum PolicyCommand {
     Test(TestArguments),
     /// Print the JSON Schema of the policy file, for editors.
     Schema,
-    /// Write a starter policy.
-    Init {
-        #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
-        path: PathBuf,
-    },
+    /// Write a starter policy, or one that begins where the estate is.
+    Init(InitArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -307,6 +304,16 @@ pub struct ExplainArguments {
 
     #[command(flatten)]
     pub config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    #[arg(value_name = "FILE", default_value = "compliance-gate.yaml")]
+    pub path: PathBuf,
+
+    /// Evidence to propose gates from: a file that `run --save-evidence` wrote.
+    #[arg(long, value_name = "EVIDENCE", env = "COMPLIANCE_GATE_FROM")]
+    pub from: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,6 @@ pub(super) fn policy(command: PolicyCommand, context: &Context) -> Result<u8, Us
         PolicyCommand::Explain(arguments) => explain::explain(&arguments, context),
         PolicyCommand::Test(arguments) => test::test(&arguments),
         PolicyCommand::Schema => schema::schema(),
-        PolicyCommand::Init { path } => init::init(&path),
+        PolicyCommand::Init(arguments) => init::init(&arguments, context),
     }
 }

@@ -1,6 +1,6 @@
 //! `policy explain`, `policy test` and `policy init --from`.
 
-use crate::common::{Folder, opencomply};
+use crate::common::{Folder, Platform, opencomply};
 use crate::evidence::Kept;
 
 const URL: &str = "http://127.0.0.1:9";
@@ -214,4 +214,68 @@ fn what_is_wrong_with_cases_is_said_at_its_line() {
     );
     errors("evidence: e.jsonl\n    expect: {exit_code: 0}", "tests/e.jsonl cannot be read");
     errors("environment: {}\n    expect: {exit_code: 0}", "one value is expected here");
+}
+
+#[test]
+fn a_policy_begins_where_the_estate_is() {
+    let kept = Kept::of("blocked");
+    let init = ["policy", "init", "--from", "evidence.jsonl", "new.yaml"];
+    kept.folder.run(&init).exits(0).says(
+        "Next: fill in `owner` and `expires` of the acceptance `first-day`, which is for 122 severe \
+         findings. Then write its baseline: `compliance-gate baseline write evidence.jsonl -c new.yaml`",
+    );
+    let new = kept.folder.read("new.yaml");
+    let gates = "gates:
+  - id: opencomply-severe
+    source: opencomply
+    severity: \">= high\"
+    max: 0   # new ones; those of today are in the baseline
+  - id: opencomply-total
+    source: opencomply
+    max: 155   # where it is today; next: 140
+  - id: opencomply-pass-rate
+    source: opencomply
+    min_pass_rate: 72.51%   # where it is today; next: 73%
+";
+    assert!(new.contains(gates), "{new}");
+    assert!(new.contains("    gates: [opencomply-severe]\n"), "{new}");
+    kept.folder
+        .run(&["policy", "check", "-c", "new.yaml"])
+        .exits(2)
+        .says("a value is missing here");
+    let filled = new
+        .replace("    owner:\n", "    owner: \"#cloud-platform\"\n")
+        .replace("    expires:\n", "    expires: 2999-06-30\n");
+    kept.folder.write("new.yaml", &filled);
+    kept.folder.run(&["baseline", "write", "evidence.jsonl", "-c", "new.yaml"]).exits(0);
+    kept.folder.run(&["evaluate", "evidence.jsonl", "-c", "new.yaml"]).exits(0);
+    kept.folder.run(&init).exits(2).says("new.yaml exists already");
+    assert!(kept.folder.read("policy.schema.json").starts_with('{'));
+}
+
+#[test]
+fn nothing_is_proposed_from_evidence_that_is_not_complete() {
+    let kept = Kept::of("inconclusive");
+    kept.folder
+        .run(&["policy", "init", "--from", "evidence.jsonl", "new.yaml"])
+        .exits(3)
+        .says("no policy is proposed: the evidence is not complete");
+    assert!(!kept.folder.path().join("new.yaml").exists());
+}
+
+#[test]
+fn limits_are_proposed_where_no_finding_is_severe() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    let policy = "version: 1\nx-owner: &owner \"#sec\"\nsources:\n  bigpanda:\n    url: URL\n    \
+                  window: 24h\ngates:\n  - {id: a, source: bigpanda, max: 0, owner: *owner}\n";
+    folder.write("compliance-gate.yaml", &policy.replace("URL", &platform.origin));
+    folder.run(&["run", "--save-evidence", "e.jsonl"]);
+    folder
+        .run(&["policy", "init", "--from", "e.jsonl", "new.yaml"])
+        .exits(0)
+        .says("Next: `compliance-gate evaluate");
+    let new = folder.read("new.yaml");
+    assert!(new.contains("x-owner: &owner") && !new.contains("accept:"), "{new}");
+    folder.run(&["evaluate", "e.jsonl", "-c", "new.yaml"]).exits(0);
 }

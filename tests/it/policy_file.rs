@@ -198,7 +198,7 @@ fn all_errors_of_a_file_are_found_at_once() {
         errors(check(policy)),
         [
             "4:5: unknown key `utl`; did you mean `url`? (known: url, allow_http, \
-             request_timeout, ca_file, client_cert, client_key, token_env, frameworks, integrations, run, poll, cancel)",
+             request_timeout, ca_file, client_cert, client_key, token_env, headers, frameworks, integrations, run, poll, cancel)",
             "5:17: a list is expected here; write `[x]`",
             "7:22: `soon` is not a length of time (expected number at 0); write a number with its \
              unit, such as `30s`, `45m` or `2h`",
