@@ -61,8 +61,10 @@ fn every_link_leads_somewhere() {
 fn every_complete_policy_of_the_documentation_is_valid() {
     let mut checked = 0;
     for page in pages() {
-        for policy in blocks(&read(&page), "yaml").filter(|block| block.starts_with("version: 1\n"))
-        {
+        // The cookbook's own test makes the baseline that a policy needs.
+        let is_whole =
+            |block: &String| block.starts_with("version: 1\n") && !block.contains("    baseline: ");
+        for policy in blocks(&read(&page), "yaml").filter(is_whole) {
             let folder = Folder::new();
             folder.write("compliance-gate.yaml", &policy);
             let ended = folder.run(&["policy", "check"]);

@@ -9,6 +9,7 @@ mod bigpanda;
 mod cli;
 mod common;
 mod config;
+mod cookbook;
 mod decisions;
 mod documentation;
 mod evidence;
