@@ -62,6 +62,8 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Say why two decisions differ, from their saved evidence.
     Compare(CompareArguments),
+    /// Say what turns red by itself, when, and whose it is.
+    Forecast(ForecastArguments),
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
@@ -176,6 +178,20 @@ pub struct EvaluateArguments {
 
     #[command(flatten)]
     pub gate: GateArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct ForecastArguments {
+    /// File that `run --save-evidence` wrote.
+    pub evidence: PathBuf,
+
+    /// How far to look: a time such as `30d`, or a date.
+    #[arg(long, value_name = "WHEN", default_value = "30d", env = "COMPLIANCE_GATE_UNTIL")]
+    pub until: String,
+
+    /// Write the forecast as JSON (`-` is stdout).
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_JSON")]
+    pub json: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod export;
+mod forecast;
 mod list;
 mod policy;
 mod previous;
@@ -86,6 +87,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         }
         Command::Accept(arguments) => accept::accept(&arguments, &context),
         Command::Compare(arguments) => compare::compare(&arguments, &context),
+        Command::Forecast(arguments) => forecast::forecast(&arguments, &context),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),

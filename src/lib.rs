@@ -19,6 +19,7 @@
 //! | `pipeline` | the product on one screen: collect, decide, deliver |
 //! | `setup` | gives each source of a configuration its token and its client |
 //! | `compare` | why two decisions differ |
+//! | `forecast` | what turns red by itself |
 //! | `config` | YAML → valid values with their places; the only module that knows YAML |
 //! | [`policy`] | gates, limits, and which evidence the gates need |
 //! | [`acceptance`] | what is forgiven, by whom, why and until when |
@@ -53,7 +54,7 @@
 //! cli, config
 //! export, host
 //! report, sources
-//! compare
+//! compare, forecast
 //! evaluate, http, saved
 //! evidence, json, policy, progress
 //! acceptance, page, poll, secret, verdict
@@ -77,6 +78,7 @@ pub mod evaluate;
 pub mod evidence;
 mod export;
 pub mod finding;
+mod forecast;
 pub mod host;
 pub mod http;
 mod json;

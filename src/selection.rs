@@ -345,6 +345,7 @@ impl Selection {
                 self.word(*field, &texts, Unstated::Matches)
             })
             && self.matches_age(finding.since(), now)
+            && !self.excludes(finding)
     }
 
     /// Whether a finding proves that the selection means something: it states all that the

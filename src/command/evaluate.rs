@@ -16,6 +16,8 @@ use crate::saved::{self, Saved};
 use crate::verdict::Verdict;
 
 mod table;
+#[cfg(test)]
+mod vectors;
 
 /// Reports that a pipeline acts on: none is made of a decision that is not a gate's.
 const ACTED_ON: [&str; 1] = ["dotenv"];

@@ -80,6 +80,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
+    ("forecast", &["acceptance", "evaluate", "evidence", "policy", "selection", "text", "verdict"]),
     ("saved", &["evidence", "finding", "json", "policy", "selection", "text", "verdict"]),
     (
         "report",
@@ -133,6 +134,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "evidence",
             "export",
             "finding",
+            "forecast",
             "host",
             "http",
             "pipeline",

@@ -1,6 +1,7 @@
 //! Saved evidence, and what is made of it later.
 
 mod compare;
+mod forecast;
 mod previous;
 mod replay;
 mod saved;

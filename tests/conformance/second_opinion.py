@@ -1,0 +1,400 @@
+#!/usr/bin/env python3
+"""A second opinion: decides the evidence in FOLDER/*.jsonl again, from docs/verification.md alone, and compares
+with the decision in each file and with FOLDER/expected.json. Exit code 1 if any differs. Policies are in JSON."""
+import hashlib
+import json
+import re
+import sys
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import Path
+SEVERITIES = ["none", "informational", "low", "medium", "high", "critical", "unknown"]
+VERDICTS = ["passed", "warned", "unreachable", "inconclusive", "denied", "blocked", "invalid", "interrupted",
+            "terminated", "hung-up", "quit"]
+CODES = dict(zip(VERDICTS, [0, 0, 5, 3, 4, 1, 2, 130, 143, 129, 131]))
+IDENTITY = ["framework", "control", "rule", "resource", "resource_type", "account", "region", "scan_group"]
+OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "cluster", "namespace", "image", "container",
+               "label"]
+SELECTORS = IDENTITY + OF_FAILURES + ["severity"]
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+def instant(text):
+    text = text.replace("Z", "+00:00")
+    whole, fraction, zone = re.fullmatch(r"([^.+]*?)(?:\.(\d+))?([+-]\d\d:\d\d)", text).groups()
+    return datetime.fromisoformat(whole + zone) + timedelta(microseconds=int(((fraction or "0") + "0" * 6)[:6]))
+
+def period(text):
+    return timedelta(seconds=sum(int(n) * UNITS[unit[0]] for n, unit in re.findall(r"(\d+)\s*([a-z]+)", text)))
+
+def listed(value):
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+def like(word, text, fold):
+    if text == "(none)":
+        return word in ("(none)", "*")
+    pattern = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in word)
+    return re.fullmatch(pattern, text, re.S | (re.I if fold else 0)) is not None
+
+def severities(value):
+    found = set()
+    for word in listed(value):
+        sign, word = word[:2], word.lstrip("<>= ")
+        at = SEVERITIES.index(word)
+        found |= set(SEVERITIES[at:-1] if sign == ">=" else SEVERITIES[:at + 1] if sign == "<=" else [word])
+    return found
+
+class Part:
+    def __init__(self, line):
+        self.line, self.findings, self.answers, self.table = line, [], [], None
+        self.checks = line["proof"].get("checks")
+
+def read(path):
+    """The lines of a file, checked as far as the document says."""
+    data = path.read_bytes()
+    lines = data.decode().split("\n")
+    assert lines.pop() == "", "the last line has no line break"
+    before = "".join(line + "\n" for line in lines[:-1]).encode()
+    digest = hashlib.sha256(before).hexdigest()
+    assert lines[-1] == '{"end":{"lines":%d,"sha256":"%s"}}' % (len(lines) - 1, digest), "the digest differs"
+    sources, rules, subjects, documents, decision, header = {}, [], [], [], None, None
+    part = None
+    for text in lines[:-1]:
+        (kind, line), = json.loads(text).items()
+        if kind == "header":
+            header = line
+        elif kind == "source":
+            name = line["name"]
+            source = sources[name] = {"problems": line.get("problems", []), "parts": []}
+        elif kind == "part":
+            part = Part(line)
+            source["parts"].append(part)
+        elif kind == "rule":
+            rules.append(line["id"])
+        elif kind == "subject":
+            subjects.append(dict(line, rule=rules[line["rule"]] if "rule" in line else None))
+        elif kind == "finding":
+            seen = line.get("first_seen") if header.get("ages") else None
+            part.findings.append({**subjects[line["subject"]], **line, "source": name, "first_seen": seen})
+        elif kind == "table":
+            part.table = (set(line["by"]), [])
+        elif kind == "count":
+            part.table[1].append((subjects[line["subject"]], line["passed"], line["failed"]))
+        elif kind == "answer":
+            part.answers.append(line)
+        elif kind == "document":
+            documents.append([line, ""])
+        elif kind == "text":
+            documents[-1][1] += line
+        elif kind == "decision":
+            decision = line
+    for line, text in documents:
+        assert hashlib.sha256(text.encode()).hexdigest() == line["sha256"], "a document differs"
+    return sources, json.loads(documents[0][1]), decision
+
+def texts(check, field):
+    """What a check states of a selector; of a row of counts only what subjects have."""
+    facets = check.get("facets", {}).get(field, [])
+    if field == "resource":
+        words = [check.get("resource"), check.get("name")] + facets
+    elif field == "account":
+        account = check.get("account") or {}
+        words = [account.get("id"), account.get("name")]
+    elif field == "status":
+        words = [check.get("status"), "open" if check.get("status") and not check.get("closed") else None]
+    else:
+        words = facets or [check.get(field)]
+    return [word for word in words if word]
+
+def controls_match(words, check, meets, empty):
+    wanted = {field: words[field] for field in ("framework", "control") if field in words}
+    if not wanted:
+        return True
+    pairs = [{"framework": c["framework"], "control": c["id"]} for c in check.get("controls", [])]
+    if not pairs:
+        return empty(wanted)
+    return any(all(meets(wanted[field], [pair[field]] if pair[field] else []) for field in wanted) for pair in pairs)
+
+def selects(words, check, now, unstated, fields=None):
+    """Whether a gate's selectors match. `unstated`: whether what is not stated matches."""
+    def meets(patterns, stated):
+        return unstated if not stated else any(like(p, t, True) for t in stated for p in listed(patterns))
+    for field, patterns in words.items():
+        if field in ("framework", "control") or (fields is not None and field not in fields):
+            continue
+        if field == "severity":
+            if check["severity"] != "unknown" and check["severity"] not in severities(patterns):
+                return False
+        elif field == "older_than":
+            since = check.get("created_at") or check.get("first_seen")
+            if since and not (now - instant(since) >= period(patterns)):
+                return False
+        elif not meets(patterns, texts(check, field)):
+            return False
+    return controls_match(words, check, meets, lambda _: False)
+
+def covered(words, check, fold, is_row=False):
+    """Whether a map of `except` or `match` covers a check: nothing stated matches only `unknown`."""
+    def meets(patterns, stated):
+        patterns = listed(patterns)
+        return "unknown" in patterns if not stated else any(like(p, t, fold) for t in stated for p in patterns)
+    for field, patterns in words.items():
+        if field in ("framework", "control"):
+            continue
+        if field == "severity":
+            if check["severity"] not in severities(patterns):
+                return False
+        elif is_row and field not in ("rule", "resource_type", "account", "region"):
+            return False
+        elif field == "source":
+            if check["source"] not in listed(patterns):
+                return False
+        elif not meets(patterns, texts(check, field)):
+            return False
+    return controls_match(words, check, meets, lambda w: all(meets(p, []) for p in w.values()))
+
+def excluded(excepts, check, is_row=False):
+    return any(covered(one, check, True, is_row) for one in excepts)
+
+def canonical(words, excepts):
+    plain = {f: listed(v) for f, v in words.items() if f not in ("severity", "older_than")}
+    severity = sorted(severities(words["severity"])) if "severity" in words else None
+    older = int(period(words["older_than"]).total_seconds()) if "older_than" in words else None
+    return json.dumps([plain, severity, older, [canonical(one, []) for one in excepts]], sort_keys=True)
+
+def of_answer(selection):
+    words = dict(selection.get("words", {}))
+    if "severity" in selection:
+        words["severity"] = list(selection["severity"])
+    if "older_than" in selection:
+        words["older_than"] = "%ds" % selection["older_than"]
+    excepts = [dict(e.get("words", {}), **({"severity": e["severity"]} if "severity" in e else {}))
+               for e in selection.get("except", [])]
+    return canonical(words, excepts)
+
+def count(part, words, excepts, now):
+    """Passed and failed, or None where it is not known."""
+    for answer in part.answers:
+        if of_answer(answer["selection"]) == canonical(words, excepts):
+            return answer["passed"], answer["failed"]
+    fields = set(words) | {field for one in excepts for field in one}
+    if part.table is None or not fields <= part.table[0]:
+        return None
+    passed, failed = [], 0
+    for row, ok, bad in part.table[1]:
+        if not excluded(excepts, row, True) and selects(words, row, now, True):
+            passed.append(0 if ok is not None and not selects(words, row, now, False) else ok)
+            failed += bad
+    return None if None in passed else sum(passed), failed
+
+def shown(part, words, excepts, now):
+    """3 something, 2 not known, 1 nothing."""
+    proven = (f for f in part.findings if selects(words, f, now, False) and not excluded(excepts, f))
+    if next(proven, None) is not None:
+        return 3
+    counted = count(part, words, excepts, now)
+    if counted is not None and counted[0] is not None:
+        return 3 if counted[0] + counted[1] else 1
+    return 2 if part.checks is not None else 1
+
+class Gate:
+    def __init__(self, gate, sources, policy, decision):
+        self.gate, self.problems, self.failures, self.counted_only = gate, [], [], 0
+        self.warnings, self.forgiven = 0, False
+        now = self.now = instant(decision["now"])
+        evidence = policy.get("evidence", {})
+        words = {field: gate[field] for field in SELECTORS if field in gate}
+        excepts = listed(gate.get("except"))
+        least = gate.get("min_evaluated")
+        nothing_allowed = evidence.get("min_evaluated", 1) == 0 or least == 0
+        of_passes = {field: words[field] for field in words if field not in OF_FAILURES}
+        passes_except = [one for one in excepts if not set(one) & set(OF_FAILURES)]
+        needs_passes = "min_pass_rate" in gate or (least or 0) > 0
+        passed, evaluated, parts, excuses, out_of_scope = 0, 0, [], [], {}
+        entries = [entry for entry in policy.get("accept", []) if in_force(entry, gate, decision)]
+        names = list(policy["sources"]) if gate["source"] == "all" else listed(gate["source"])
+
+        def doubt(problem, source, known_at):
+            self.problems.append(problem["cause"])
+            for entry in entries:
+                if entry.get("cause") == problem["cause"] and source in listed(entry.get("source")):
+                    age = None if known_at is None else now - known_at
+                    if "up_to" not in entry or (age is not None and timedelta(0) <= age <= period(entry["up_to"])):
+                        excuses.append(entry)
+                        break
+
+        for name in names:
+            self.problems += [] if name in sources else ["incomplete"]
+            source = sources.get(name, {"problems": [], "parts": []})
+            for problem in source["problems"]:
+                doubt(problem, name, None)
+            for part in source["parts"]:
+                line, framework = part.line, part.line.get("framework")
+                if framework and not any(like(w, framework, True) for w in listed(words.get("framework", "*"))):
+                    continue
+                own = [p for p in line.get("problems", []) if not (p["cause"] == "empty" and nothing_allowed)]
+                too_few = part.checks is not None and part.checks < evidence.get("min_evaluated", 1)
+                own += [{"cause": "empty"}] if too_few and not own and not nothing_allowed else []
+                for account in [] if nothing_allowed else line.get("accounts_without_results", []):
+                    row = {"severity": "unknown", "account": account}
+                    only = [one for one in excepts if set(one) == {"account"}]
+                    if ("account" in words or gate.get("each") == "account") and not excluded(only, row, True) \
+                            and selects(words, row, now, True, ["account"]):
+                        own.append({"cause": "empty"})
+                at = line.get("as_of") or line.get("read_at")
+                if "max_age" in evidence and not line.get("problems"):
+                    age = None if at is None else now - instant(at)
+                    if age is None or age < timedelta(hours=-14) or age > period(evidence["max_age"]):
+                        own.append({"cause": "stale"})
+                for problem in own:
+                    doubt(problem, name, at and instant(at))
+                if own:
+                    continue
+                parts.append((name, part))
+                incomplete = line.get("incomplete")
+                whole = count(part, words, [], now) if excepts and incomplete else (0, 0)
+                if whole is None or whole[1] > 0:
+                    self.problems.append(incomplete["cause"])
+                elif excepts:
+                    seen = [3 for f in part.findings if excluded(excepts, f)]
+                    out_of_scope[name] = max(seen + [self.rows_excluded(one, part) for one in excepts]
+                                             + [out_of_scope.get(name, 1)])
+                if not incomplete:
+                    self.failures += [f for f in part.findings if self.matches(words, excepts, f)]
+                else:
+                    counted = count(part, words, excepts, now)
+                    self.problems += [] if counted else [incomplete["cause"]]
+                    self.counted_only += counted[1] if counted else 0
+                if needs_passes:
+                    counted = count(part, of_passes, passes_except, now)
+                    found = sum(self.matches(of_passes, passes_except, f) for f in part.findings)
+                    ok, bad = counted or (None, 0)
+                    passed = None if ok is None or passed is None else passed + ok
+                    evaluated += (ok or 0) + (bad if incomplete else found)
+        self.warnings += sum(1 for sight in out_of_scope.values() if sight == 1)
+        self.covered = self.accept(entries)
+        failed = self.failed = len(self.failures) + self.counted_only
+        if not self.problems:
+            self.words(words, excepts, parts)
+            if needs_passes and passed is None:
+                self.problems.append("incomplete")
+            elif needs_passes and evaluated < (least if least is not None else 1):
+                self.problems.append("empty")
+        if not self.problems and not parts and least != 0:
+            self.problems.append("incomplete")
+        missed = "max" in gate and failed > gate["max"]
+        if "min_pass_rate" in gate and not self.problems and passed + failed > 0:
+            rate = Fraction(gate["min_pass_rate"].strip().rstrip("%").strip()) / 100
+            missed |= Fraction(passed, passed + failed) < rate
+        self.state = "breached" if missed else "inconclusive" if self.problems else "held"
+        self.forgiven = bool(self.problems) and len(excuses) >= len(self.problems)
+        self.by_level = gate.get("level", "block") == "block" and gate.get("blocks_from", "") <= today(decision)
+        self.is_off = any(entry.get("gate_off") == gate["id"] for entry in entries)
+        self.may_block = self.by_level and not self.is_off
+        self.blocks = self.may_block and self.state != "held" and (self.state == "breached" or not self.forgiven)
+
+    def matches(self, words, excepts, finding):
+        return selects(words, finding, self.now, True) and not excluded(excepts, finding)
+
+    @staticmethod
+    def rows_excluded(one, part):
+        if part.table and set(one) <= part.table[0]:
+            return 3 if any(covered(one, row, True, True) for row, _, _ in part.table[1]) else 1
+        return 2 if part.checks is not None else 1
+
+    def accept(self, entries):
+        used = {}
+        order = sorted(self.failures, key=lambda f: (SEVERITIES.index(f["severity"]), f["id"]))
+        for entry in (entry for entry in entries if "match" in entry):
+            most, rest = entry.get("max_findings", len(order)), []
+            for finding in order:
+                known = finding["severity"] != "unknown" or "severity" in entry["match"]
+                if most > 0 and known and covered(entry["match"], finding, False):
+                    most -= 1
+                    used[entry["id"]] = True
+                else:
+                    rest.append(finding)
+            order = rest
+        self.failures = order
+        return used
+
+    def words(self, words, excepts, parts):
+        lists = {field: words[field] for field in IDENTITY if field in words}
+        tried = [dict(lists, **{field: [word]}) for field in lists for word in listed(lists[field])]
+        of_checks = {name for name, part in parts if part.checks is not None}
+        answered = any(part.checks is None for _, part in parts)
+        if self.gate.get("min_evaluated") == 0 or not of_checks:
+            return
+        if tried:
+            seen = [max(shown(part, one, [], self.now) for _, part in parts) for one in tried]
+            self.problems += ["empty"] if not answered and 1 in seen else []
+            for name in of_checks if answered or set(seen) != {1} else []:
+                own = [part for source, part in parts if source == name and part.checks is not None]
+                sight = max(shown(part, one, [], self.now) for part in own for one in tried)
+                self.problems += ["empty"] if sight == 1 else []
+            self.problems += ["incomplete"] if 2 in seen else []
+        left = [one for one in excepts if set(one) <= set(IDENTITY) | {"severity"}]
+        if left and not self.problems:
+            sight = max(shown(part, lists, left, self.now) for _, part in parts)
+            self.problems += {1: ["empty"], 2: ["incomplete"], 3: []}[sight]
+
+    def verdict(self):
+        of_cause = {"invalid": "invalid", "setup": "invalid", "denied": "denied", "unreachable": "unreachable"}
+        own = [of_cause.get(cause, "inconclusive") for cause in self.problems]
+        worst = max(own + ["blocked"] * (self.state == "breached") + ["passed"], key=VERDICTS.index)
+        if worst != "passed" and not self.may_block or (self.forgiven and self.state != "breached"):
+            return "warned"
+        return "blocked" if self.forgiven and worst != "passed" else worst
+
+def today(decision):
+    return instant(decision["now"]).astimezone(timezone.utc).date().isoformat()
+
+def in_force(entry, gate, decision):
+    return entry.get("from", "") <= today(decision) <= entry["expires"] \
+        and (not entry.get("gates") or gate is None or gate["id"] in entry["gates"]) \
+        and (not entry.get("environments") or decision.get("environment") in entry["environments"])
+
+def decide(path):
+    sources, policy, decision = read(path)
+    gates = [Gate(gate, sources, policy, decision) for gate in policy["gates"]]
+    names = {name for gate in policy["gates"]
+             for name in (policy["sources"] if gate["source"] == "all" else listed(gate["source"]))}
+    used = [sources[name] for name in names if name in sources]
+    warned = any(p.line.get("accounts_without_results") and not p.line.get("problems") for s in used for p in s["parts"])
+    warned |= any(gate.warnings for gate in gates)
+    whole = len(used) == len(names) and all(not s["problems"] and all(
+        not p.line.get("problems") and "incomplete" not in p.line for p in s["parts"]) for s in used)
+    days = datetime.fromisoformat
+    for entry in policy.get("accept", []):
+        if in_force(entry, None, decision):
+            life = days(entry["expires"]) - days(entry.get("from", today(decision)))
+            warned |= (days(entry["expires"]) - days(today(decision))).days <= 14
+            warned |= life.days > (31 if "cause" in entry else 366)
+            warned |= whole and "match" in entry and not any(entry["id"] in gate.covered for gate in gates)
+    verdicts = [gate.verdict() for gate in gates] + ["warned"] * bool(warned)
+    verdicts += [decision["at_least"]] if decision.get("at_least") else []
+    blocking = [gate for gate in gates if gate.by_level]
+    verdicts += ["invalid"] * bool(blocking and all(gate.is_off for gate in blocking))
+    verdict = max(verdicts, key=VERDICTS.index)
+    observed = policy.get("mode") == "observe" and verdict not in ("interrupted", "terminated")
+    found = {gate.gate["id"]: {"state": gate.state, "blocks": gate.blocks, "failed": gate.failed} for gate in gates}
+    return {"verdict": verdict, "exit_code": 0 if observed else CODES[verdict], "gates": found}, decision
+
+def main(folder):
+    files = sorted(Path(folder).glob("*.jsonl"))
+    expected = Path(folder, "expected.json")
+    expected = json.loads(expected.read_text()) if expected.exists() else {}
+    wrong = 0
+    for path in files:
+        try:
+            found, decision = decide(path)
+        except Exception as error:  # a file that cannot be read is a disagreement too
+            found, decision = {"error": repr(error)}, {}
+        wanted = expected.get(path.stem) or {**found, **{key: decision.get(key) for key in ("verdict", "exit_code")}}
+        if found != wanted:
+            wrong += 1
+            print(f"{path.stem}:\n  found  {json.dumps(found)}\n  wanted {json.dumps(wanted)}")
+    print(f"{len(files) - wrong} of {len(files)} agree")
+    return 1 if wrong or not files else 0
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
