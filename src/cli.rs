@@ -364,6 +364,11 @@ pub struct ListArguments {
 pub enum Listed {
     Frameworks,
     Integrations,
+    Accounts,
+    Rules,
+    Statuses,
+    Severities,
+    Policies,
 }
 
 #[derive(Debug, Args)]

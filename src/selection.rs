@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::finding::{Account, Control, Finding, NOT_APPLICABLE, Severity, Subject};
+use crate::finding::{Account, Control, Facets, Finding, NOT_APPLICABLE, Severity, Subject};
 
 mod exact;
 mod except;
@@ -122,8 +122,16 @@ impl Field {
 
     /// Whether checks that passed have it too. A pass has no status and no age.
     pub fn is_of_passes(self) -> bool {
-        !matches!(self, Self::Status | Self::OlderThan | Self::Actor | Self::Assignee)
-            && (self == Self::ScanGroup || !Self::FACETS.contains(&self))
+        !matches!(
+            self,
+            Self::Status
+                | Self::OlderThan
+                | Self::Actor
+                | Self::Assignee
+                | Self::Fixable
+                | Self::Image
+                | Self::Container
+        )
     }
 }
 
@@ -261,6 +269,16 @@ impl Selection {
         self.except.iter().any(|except| except.covers_check(subject, Some(resource), scan_group))
     }
 
+    /// Whether a check with further texts is out of scope. `resource`: id and name.
+    pub fn excludes_facets(
+        &self,
+        subject: &Subject,
+        resource: [Option<&str>; 2],
+        facets: &Facets,
+    ) -> bool {
+        self.except.iter().any(|except| except.covers_facets(subject, resource, facets))
+    }
+
     fn excludes_subject(&self, subject: &Subject) -> bool {
         self.except.iter().any(|except| except.covers_subject(subject))
     }
@@ -327,6 +345,15 @@ impl Selection {
         self.word(Field::ScanGroup, &[id, name], Unstated::DoesNotMatch)
     }
 
+    /// Whether further texts are within the selection, of the fields that passed checks have too.
+    pub fn matches_facets(&self, facets: &Facets) -> bool {
+        Field::FACETS.iter().filter(|field| field.is_of_passes()).all(|field| {
+            let texts = facets.get(field.word()).into_iter().flatten();
+            let texts: Vec<_> = texts.map(|text| Some(&**text)).collect();
+            self.word(*field, &texts, Unstated::DoesNotMatch)
+        })
+    }
+
     /// Whether a gate counts a finding: all that it states is within the selection. What the
     /// platform should state and did not takes no finding out of a gate.
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
@@ -352,10 +379,9 @@ impl Selection {
     /// selection asks for, of the fields that passed checks have too.
     pub fn is_proven_by(&self, finding: &Finding) -> bool {
         let resource = [finding.resource_id.as_deref(), finding.resource_name.as_deref()];
-        let group: Vec<_> = facet(finding, Field::ScanGroup).map(Some).collect();
         self.matches(&finding.subject)
             && self.word(Field::Resource, &resource, Unstated::DoesNotMatch)
-            && self.word(Field::ScanGroup, &group, Unstated::DoesNotMatch)
+            && self.matches_facets(&finding.facets)
             && !self.excludes(finding)
     }
 

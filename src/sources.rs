@@ -2,6 +2,7 @@
 //!
 //! A new system is a folder below `sources/` and a row in the table below.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,12 +12,13 @@ use serde::de::{self, Deserializer};
 use url::Url;
 
 use crate::evidence::{Filter, Outcome, Part};
-use crate::finding::{Cause, Problem};
+use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Auth, Credentials, Http};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::{Field, Wanted};
 use crate::stop::Stop;
+use crate::text;
 
 pub mod bigid;
 pub mod bigpanda;
@@ -89,8 +91,19 @@ macro_rules! systems {
             ///
             /// # Errors
             /// If the platform has no such list, or cannot be asked.
-            pub async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
-                match self { $(Self::$variant(settings) => settings.list(http, what).await),+ }
+            pub async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+                if let Some(table) = stated(&**self, what) {
+                    return Ok(table);
+                }
+                if !self.lists().contains(&what) {
+                    return Err(no_list(session, what));
+                }
+                match self { $(Self::$variant(settings) => settings.list(session, what).await),+ }
+            }
+
+            /// Whether there is such a list.
+            pub fn has_list(&self, what: Listing) -> bool {
+                stated(&**self, what).is_some() || self.lists().contains(&what)
             }
         }
 
@@ -218,9 +231,9 @@ pub trait Describe {
         None
     }
 
-    /// Whether there is something to list.
-    fn has_lists(&self) -> bool {
-        false
+    /// What the platform can be asked to list. Words that the settings state are listed anyway.
+    fn lists(&self) -> &'static [Listing] {
+        &[]
     }
 }
 
@@ -246,8 +259,8 @@ trait Platform: Describe {
     async fn preflight<'a>(&'a self, session: &'a Session)
     -> Result<Self::Ready<'a>, Vec<Problem>>;
 
-    /// See [`Source::list`].
-    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem>;
+    /// See [`Source::list`]. Asked only for what [`Describe::lists`] has.
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem>;
 }
 
 /// What can be done after a preflight.
@@ -264,9 +277,34 @@ trait Prepared {
     async fn collect(self) -> Outcome;
 }
 
-/// The problem of a system without a list.
-fn no_list(system: &System, what: Listing) -> Problem {
-    Problem::new(Cause::Invalid, format!("{} has no list of {}", system.title, what.word()))
+/// The problem of a list that a system does not have.
+fn no_list(session: &Session, what: Listing) -> Problem {
+    Problem::new(Cause::Invalid, format!("{}: there is no list of {}", session.name, what.word()))
+}
+
+/// Words that a gate can use and the settings state by themselves.
+fn stated(settings: &dyn Describe, what: Listing) -> Option<Table> {
+    let field = match what {
+        Listing::Rules => Field::Rule,
+        Listing::Statuses => Field::Status,
+        Listing::Severities => Field::Severity,
+        _ => return None,
+    };
+    if !settings.selectors().contains(&field) {
+        return None;
+    }
+    let words = match (settings.reads(field), settings.vocabulary(field)) {
+        (Some(reads), _) => reads.words,
+        (None, Some(words)) => words,
+        (None, None) if field == Field::Severity => {
+            Severity::NAMED.map(|severity| severity.word().to_owned()).to_vec()
+        }
+        (None, None) => return None,
+    };
+    Some(Table {
+        header: vec![what.title()],
+        rows: words.into_iter().map(|word| vec![word]).collect(),
+    })
 }
 
 /// What can be listed.
@@ -274,6 +312,11 @@ fn no_list(system: &System, what: Listing) -> Problem {
 pub enum Listing {
     Frameworks,
     Integrations,
+    Accounts,
+    Rules,
+    Statuses,
+    Severities,
+    Policies,
 }
 
 impl Listing {
@@ -281,8 +324,33 @@ impl Listing {
         match self {
             Self::Frameworks => "frameworks",
             Self::Integrations => "integrations",
+            Self::Accounts => "accounts",
+            Self::Rules => "rules",
+            Self::Statuses => "statuses",
+            Self::Severities => "severities",
+            Self::Policies => "policies",
         }
     }
+
+    /// The header of a list of words.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Frameworks => "FRAMEWORK",
+            Self::Integrations => "INTEGRATION",
+            Self::Accounts => "ACCOUNT",
+            Self::Rules => "RULE",
+            Self::Statuses => "STATUS",
+            Self::Severities => "SEVERITY",
+            Self::Policies => "POLICY",
+        }
+    }
+}
+
+/// Words, the name of each, and the number of rows that have it.
+fn counted(what: Listing, unit: &'static str, counts: BTreeMap<(String, String), u64>) -> Table {
+    let rows =
+        counts.into_iter().map(|((word, name), count)| vec![word, name, text::thousands(count)]);
+    Table { header: vec![what.title(), "NAME", unit], rows: rows.collect() }
 }
 
 /// A table for people.

@@ -13,13 +13,18 @@ pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<
     let what = match arguments.what {
         Listed::Frameworks => Listing::Frameworks,
         Listed::Integrations => Listing::Integrations,
+        Listed::Accounts => Listing::Accounts,
+        Listed::Rules => Listing::Rules,
+        Listed::Statuses => Listing::Statuses,
+        Listed::Severities => Listing::Severities,
+        Listed::Policies => Listing::Policies,
     };
-    let asked = lister(&config, arguments.source.as_deref())?;
+    let asked = lister(&config, what, arguments.source.as_deref())?;
     config.sources.retain(|name, _| *name == asked);
     let progress = context.progress();
     let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     for asked in &open.sources {
-        match asked.source.list(&asked.session.http, what).await {
+        match asked.source.list(&asked.session, what).await {
             Ok(table) => print(&aligned(&table))?,
             Err(problem) => {
                 progress.error(&problem.message);
@@ -30,21 +35,25 @@ pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<
     Ok(Verdict::Passed.exit_code())
 }
 
-/// The source to ask: the one that was named, else the only one that has lists.
-fn lister(config: &Config, named: Option<&str>) -> Result<String, String> {
+/// The source to ask: the one that was named, else the only one that has such a list.
+fn lister(config: &Config, what: Listing, named: Option<&str>) -> Result<String, String> {
     if let Some(name) = named {
         return config.sources.contains_key(name).then(|| name.to_owned()).ok_or_else(|| {
             let known = config.sources.keys().map(String::as_str);
             format!("source `{name}` is not configured{}", text::did_you_mean(name, known))
         });
     }
-    let listers = config.sources.iter().filter(|(_, source)| source.has_lists());
+    let listers = config.sources.iter().filter(|(_, source)| source.has_list(what));
     let names: Vec<_> = listers.map(|(name, _)| name.clone()).collect();
     match names.as_slice() {
         [only] => Ok(only.clone()),
         [] => {
             let names: Vec<_> = config.sources.keys().map(String::as_str).collect();
-            Err(format!("none of the configured sources has lists: {}", names.join(", ")))
+            let word = what.word();
+            Err(format!(
+                "none of the configured sources has a list of {word}: {}",
+                names.join(", ")
+            ))
         }
         several => Err(format!("say which with --source: {}", several.join(", "))),
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::stated::{is_met, of_finding, of_subject, stated};
 use super::{Field, Pattern};
-use crate::finding::{Control, Finding, Severity, Subject};
+use crate::finding::{Control, Facets, Finding, Severity, Subject};
 
 /// Checks that are out of scope: all fields must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,11 +48,35 @@ impl Exclusion {
         resource: Option<[Option<&str>; 2]>,
         scan_group: Option<[Option<&str>; 2]>,
     ) -> bool {
-        let texts = |field: &Field| match field {
+        self.covers_texts(subject, |field| match field {
             Field::Resource => resource.map(stated),
             Field::ScanGroup => scan_group.map(stated),
             field => of_subject(subject, *field),
-        };
+        })
+    }
+
+    /// Whether a check of a subject is out of scope. `resource`: id and name.
+    pub fn covers_facets(
+        &self,
+        subject: &Subject,
+        resource: [Option<&str>; 2],
+        facets: &Facets,
+    ) -> bool {
+        self.covers_texts(subject, |field| match field {
+            Field::Resource => Some(stated(resource)),
+            field => of_subject(subject, *field).or_else(|| {
+                let texts = facets.get(field.word()).into_iter().flatten();
+                Some(texts.map(|text| &**text).collect())
+            }),
+        })
+    }
+
+    /// `texts`: what the check states of a field, `None` where checks do not have it.
+    fn covers_texts<'t>(
+        &self,
+        subject: &Subject,
+        texts: impl Fn(&Field) -> Option<Vec<&'t str>>,
+    ) -> bool {
         let is_decided =
             self.words.keys().all(|field| is_of_control(*field) || texts(field).is_some());
         is_decided

@@ -299,6 +299,43 @@ fn hosts_find_the_policy_however_it_was_named() {
 }
 
 #[test]
+fn every_system_lists_the_words_of_a_policy() {
+    let platform = Platform::start("healthy");
+    let origin = &platform.origin;
+    let folder = Folder::new();
+    let policy = format!(
+        "version: 1
+sources:
+  bigid: {{url: {origin}/api/v1}}
+  bigpanda: {{url: {origin}, window: 24h}}
+  gravityzone: {{url: {origin}/v1}}
+  sysdig: {{url: {origin}, posture: {{}}}}
+gates:
+  - {{id: a, source: all, max: 0}}
+"
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    for (source, what, says) in [
+        ("bigid", "policies", "CASES"),
+        ("bigid", "statuses", "acknowledged"),
+        ("bigpanda", "rules", "maintenance_plan.create"),
+        ("gravityzone", "rules", "cloud_scan/"),
+        ("gravityzone", "accounts", "CHECKS"),
+        ("gravityzone", "frameworks", "nist-sp-800-53-r5"),
+        ("gravityzone", "statuses", "risk_accepted"),
+        ("sysdig", "policies", "CIS Example Cloud Benchmark v2"),
+        ("sysdig", "rules", "S3 - Blocked Public Access"),
+        ("sysdig", "accounts", "400000000037"),
+        ("sysdig", "severities", "medium"),
+    ] {
+        let mut command = folder.command(&["list", what, "--source", source]);
+        command.env("BIGID_TOKEN", "token").env("BIGPANDA_API_KEY", "token");
+        command.env("GRAVITYZONE_API_KEY", "token").env("SYSDIG_API_TOKEN", "token");
+        Ended::wait(command).exits(0).says(says);
+    }
+}
+
+#[test]
 fn doctor_and_lists_start_nothing() {
     let platform = Platform::start("healthy");
     let folder = Folder::new();
@@ -306,6 +343,9 @@ fn doctor_and_lists_start_nothing() {
     folder.run(&["doctor"]).exits(0).says("nothing was started");
     folder.run(&["list", "frameworks"]).exits(0).says("baseline_security").says("cis_aws");
     folder.run(&["list", "integrations"]).exits(0).says("122814690049");
+    folder.run(&["list", "accounts"]).exits(0).says("122814690049");
+    folder.run(&["list", "severities"]).exits(0).says("critical");
+    folder.run(&["list", "statuses"]).exits(2).says("has a list of statuses");
     assert_eq!(platform.count("/run "), 0);
     let typo =
         opencomply(&platform.origin, HIGH_119).replace("[baseline_security]", "[baseline_securty]");

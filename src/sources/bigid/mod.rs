@@ -15,6 +15,7 @@
 //! A filter that the platform ignores or understands differently could hide the worst cases. A filter
 //! is used only where the totals prove it, and all cases are filtered here again.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, counted,
 };
 use crate::stop::Stop;
 use crate::text;
@@ -116,6 +117,10 @@ impl Describe for Settings {
         Duration::from_millis(50)
     }
 
+    fn lists(&self) -> &'static [Listing] {
+        &[Listing::Rules, Listing::Policies]
+    }
+
     fn passes_unknown(&self) -> Option<String> {
         Some("BigID reports cases, and nothing about checks that passed".to_owned())
     }
@@ -134,8 +139,13 @@ impl Platform for Settings {
         }
     }
 
-    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
-        Err(no_list(&SYSTEM, what))
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+        let mut policies = BTreeMap::new();
+        for case in cases(self, session).await? {
+            let policy = if case.has_policy { case.policy.to_string() } else { String::new() };
+            *policies.entry((policy, String::new())).or_default() += 1;
+        }
+        Ok(counted(what, "CASES", policies))
     }
 }
 

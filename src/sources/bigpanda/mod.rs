@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
-use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{
     Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
@@ -117,8 +116,8 @@ impl Platform for Settings {
         }
     }
 
-    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
-        Err(no_list(&SYSTEM, what))
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+        Err(no_list(session, what))
     }
 }
 

@@ -13,16 +13,18 @@
 //! states. Rows of passed checks are read only for selectors that the platform cannot apply, and
 //! are only counted.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
-use crate::http::{Credentials, Http};
+use crate::http::Credentials;
+use crate::page::ReadError;
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, counted,
 };
 use crate::stop::Stop;
 use crate::text;
@@ -41,6 +43,7 @@ mod wire;
 mod words;
 
 pub use settings::Settings;
+use wire::Row;
 use words::Status;
 
 pub const SYSTEM: System = System {
@@ -93,6 +96,10 @@ impl Describe for Settings {
     }
 
     /// A word that no check can have would match nothing, and the gate would always pass.
+    fn lists(&self) -> &'static [Listing] {
+        &[Listing::Frameworks, Listing::Accounts, Listing::Rules]
+    }
+
     fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
         let statuses = Status::ALL.map(|status| status.word().to_owned());
         (field == Field::Status).then(|| statuses.into())
@@ -126,8 +133,23 @@ impl Platform for Settings {
         }
     }
 
-    async fn list(&self, _http: &Http, what: Listing) -> Result<Table, Problem> {
-        Err(no_list(&SYSTEM, what))
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+        let mut words = BTreeMap::new();
+        let mut add = |word: &str, name: &str| {
+            *words.entry((word.to_owned(), name.to_owned())).or_default() += 1;
+        };
+        let visit = |row: &Row<'_>| {
+            match what {
+                Listing::Accounts => add(row.scan_id, row.scan_name.unwrap_or_default()),
+                Listing::Rules => add(row.rule, row.title.unwrap_or_default()),
+                _ => row.controls()?.iter().for_each(|control| add(&control.framework, "")),
+            }
+            Ok(())
+        };
+        let query = self.filters.scope();
+        let read = walk::rows(session, &query, self.page_limit(), "reading checks", visit).await;
+        read.map_err(ReadError::problem)?;
+        Ok(counted(what, "CHECKS", words))
     }
 }
 

@@ -135,7 +135,8 @@ pub(super) async fn table(http: &Http, what: Listing) -> Result<Table, HttpError
             header: vec!["FRAMEWORK", "CONTROLS", "INTEGRATION TYPES", "TITLE"],
             rows: frameworks(http).await?.into_iter().map(framework_row).collect(),
         },
-        Listing::Integrations => Table {
+        // The account of a check is the provider id of its integration.
+        _ => Table {
             header: vec!["INTEGRATION TYPE", "PROVIDER ID", "NAME", "STATE", "INTEGRATION ID"],
             rows: integrations(http).await?.into_iter().map(integration_row).collect(),
         },

@@ -24,7 +24,6 @@ use futures_util::future::join_all;
 
 use crate::evidence::{Filter, Outcome};
 use crate::finding::Problem;
-use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Connection, Describe, Listing, Platform, Prepared, Session, System, Table};
 
@@ -86,8 +85,8 @@ impl Describe for Settings {
         SYSTEM.selectors
     }
 
-    fn has_lists(&self) -> bool {
-        true
+    fn lists(&self) -> &'static [Listing] {
+        &[Listing::Frameworks, Listing::Integrations, Listing::Accounts]
     }
 }
 
@@ -102,8 +101,8 @@ impl Platform for Settings {
         Ok(Planned { settings: self, session, plan })
     }
 
-    async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
-        inventory::table(http, what).await.map_err(|error| api::problem(&error))
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+        inventory::table(&session.http, what).await.map_err(|error| api::problem(&error))
     }
 }
 

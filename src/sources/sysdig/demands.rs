@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::evidence::{Count, SelectionCount, SubjectCount, Table};
-use crate::finding::Subject;
+use crate::finding::{Facets, Subject};
 use crate::selection::{Demand, Field, Need, Wanted};
 
 /// What one gate needs to know, and the count so far.
@@ -32,11 +32,17 @@ impl<'a> Counted<'a> {
     }
 
     /// Whether it is about this check.
-    pub(super) fn matches(&self, subject: &Subject, id: Option<&str>, name: Option<&str>) -> bool {
+    pub(super) fn matches(
+        &self,
+        subject: &Subject,
+        [id, name]: [Option<&str>; 2],
+        facets: &Facets,
+    ) -> bool {
         let selection = &self.demand.selection;
         selection.matches(subject)
             && selection.matches_resource(id, name)
-            && !selection.excludes_check(subject, [id, name], None)
+            && selection.matches_facets(facets)
+            && !selection.excludes_facets(subject, [id, name], facets)
     }
 
     pub(super) fn add(&mut self, passed: bool) {

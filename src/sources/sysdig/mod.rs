@@ -17,12 +17,12 @@ use url::Url;
 
 use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, NOT_APPLICABLE, Problem, Severity};
-use crate::http::{Auth, Credentials, Http};
+use crate::http::{Auth, Credentials};
 use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table,
 };
 use crate::stop::Stop;
 
@@ -144,8 +144,13 @@ impl Describe for Settings {
         }
     }
 
-    fn has_lists(&self) -> bool {
-        matches!(self.asked, Asked::Posture(_))
+    fn lists(&self) -> &'static [Listing] {
+        match self.asked {
+            Asked::Posture(_) => {
+                &[Listing::Frameworks, Listing::Policies, Listing::Rules, Listing::Accounts]
+            }
+            Asked::Images(..) | Asked::Events(_) => &[],
+        }
     }
 }
 
@@ -182,10 +187,11 @@ impl Platform for Settings {
         .map_err(|problems| problems.into_iter().map(advised).collect())
     }
 
-    async fn list(&self, http: &Http, what: Listing) -> Result<Table, Problem> {
-        match what {
-            Listing::Frameworks => posture::list(http).await,
-            Listing::Integrations => Err(no_list(&SYSTEM, what)),
+    async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
+        match (&self.asked, what) {
+            (Asked::Posture(posture), Listing::Rules) => posture::rules(posture, session).await,
+            (Asked::Posture(_), Listing::Accounts) => posture::accounts(session).await,
+            _ => posture::policies(&session.http).await,
         }
     }
 }

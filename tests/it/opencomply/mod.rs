@@ -233,13 +233,13 @@ async fn hostile_text_is_carried_and_trips_nothing() {
 async fn what_the_platform_has_can_be_listed() {
     let platform = Platform::quick().await;
     let (settings, run) = Gate::documented().run(&platform);
-    let frameworks = settings.list(&run.http, Listing::Frameworks).await.unwrap();
+    let frameworks = settings.list(&run, Listing::Frameworks).await.unwrap();
     let row = frameworks.rows.iter().find(|row| row[0] == "baseline_security").unwrap();
     assert_eq!(row[2], "aws_cloud_account,azure_subscription");
-    let integrations = settings.list(&run.http, Listing::Integrations).await.unwrap();
+    let integrations = settings.list(&run, Listing::Integrations).await.unwrap();
     let row = integrations.rows.iter().find(|row| row[1] == AWS).unwrap();
     assert_eq!((&*row[0], &*row[3]), ("aws_cloud_account", "ACTIVE"));
-    assert!(settings.has_lists());
+    assert!(settings.has_list(Listing::Accounts) && !settings.has_list(Listing::Statuses));
 }
 
 #[tokio::test]

@@ -340,6 +340,40 @@ fn an_inventory_filter_narrows_what_counts() {
     run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("`account in (\"nobody\")`");
 }
 
+#[test]
+fn an_account_that_is_not_evaluated_is_named() {
+    let settings = "posture: {inventory: {account: \"400000000037\"}}";
+    for (state, says) in [
+        (json!({"disconnected": ["400000000037"]}), "400000000037 is not connected"),
+        (json!({"posture_off": ["400000000037"]}), "with posture switched off"),
+        (json!({"posture_off": ["122814690049"]}), ""),
+    ] {
+        let code = if says.is_empty() { 0 } else { 3 };
+        run(&estate(state), settings, &["max: 100"]).exits(code).says(says);
+    }
+}
+
+#[test]
+fn gates_select_by_cluster_namespace_and_label() {
+    let all = estate(json!({}));
+    let failed = |gate: &str| run(&all, POSTURE, &[gate]).exits(0).failed();
+    let (shop, system) = (failed("namespace: shop, max: 99"), failed("namespace: kube*, max: 99"));
+    let clusters = failed("cluster: production, max: 99");
+    assert!(shop > 0 && shop + system <= clusters, "{shop} {system} {clusters}");
+    let of_team = failed("label: \"team=shop\", max: 99");
+    assert!(of_team > 0 && of_team < 19, "{of_team}");
+    let all_labels = failed("label: \"team=*\", max: 99");
+    assert_eq!(
+        failed("label: \"team=*\", except: {label: \"team=shop\"}, max: 99"),
+        all_labels - of_team
+    );
+    run(&all, POSTURE, &["label: \"team=shop\", min_pass_rate: \"50%\""]).exits(0);
+    // Words that nothing evaluated has are not a pass.
+    for gate in ["cluster: prodution, max: 0", "label: \"team=shopp\", max: 0"] {
+        run(&all, POSTURE, &[gate]).exits(3);
+    }
+}
+
 fn with_key(command: &mut Command) {
     command.env_remove("SYSDIG_API_TOKEN").env("IBMCLOUD_API_KEY", "test-key-of-ibm");
 }

@@ -16,7 +16,7 @@ pub(crate) struct Table {
     pub(crate) policies: Vec<Policy>,
     pub(crate) zones: Vec<Zone>,
     regions: Vec<String>,
-    accounts: Vec<String>,
+    pub(crate) accounts: Vec<String>,
     /// The rules that events are made by.
     pub(crate) event_rules: Vec<String>,
 }

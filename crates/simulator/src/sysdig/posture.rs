@@ -200,6 +200,24 @@ pub(super) async fn inventory(
     platform.page(&pairs, rows, total, 20, false)
 }
 
+/// `GET /cloudauth/v1/accounts`: the fields are those of the Terraform provider.
+pub(super) async fn accounts(State(platform): State<Arc<Platform>>) -> Answer {
+    let posture = &platform.settings.posture;
+    let connected = TABLE.accounts.iter().filter(|id| !posture.disconnected.contains(id));
+    let accounts: Vec<_> = connected
+        .map(|id| {
+            json!({
+                "id": id, "providerId": id, "provider": "PROVIDER_AWS", "enabled": true,
+                "feature": {"secureConfigPosture": {
+                    "type": "FEATURE_SECURE_CONFIG_POSTURE",
+                    "enabled": !posture.posture_off.contains(id),
+                }},
+            })
+        })
+        .collect();
+    Ok(reply::json(&json!({"accounts": accounts})))
+}
+
 fn no_such_control() -> Answer {
     Err(Refusal::not_found("control not found"))
 }

@@ -77,6 +77,10 @@ pub(crate) struct Posture {
     pub hidden_controls: u64,
     /// What replaces `/api/cspm/v1/` in the endpoints of resources.
     pub endpoint_prefix: String,
+    /// Cloud accounts that are not connected any more.
+    pub disconnected: Vec<String>,
+    /// Cloud accounts whose posture is not evaluated.
+    pub posture_off: Vec<String>,
     /// The severity of the first control: an undocumented one.
     pub unknown_severity: Option<String>,
 }
@@ -106,6 +110,8 @@ impl Default for Posture {
             moving_totals: 0,
             hidden_controls: 0,
             endpoint_prefix: "/api/cspm/v1/".to_owned(),
+            disconnected: Vec::new(),
+            posture_off: Vec::new(),
             unknown_severity: None,
         }
     }

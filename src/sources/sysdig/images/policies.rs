@@ -7,7 +7,7 @@ use super::super::units::given;
 use super::find::Found;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{Cause, Control, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
+use crate::finding::{Cause, Control, Facets, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -184,9 +184,9 @@ impl Reading<'_> {
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
         self.tally.add(subject, passed);
-        let found = self.found;
+        let (found, none) = (self.found, Facets::new());
         for counted in &mut self.demands {
-            if found.names().any(|(id, name)| counted.matches(subject, id, name)) {
+            if found.names().any(|(id, name)| counted.matches(subject, [id, name], &none)) {
                 counted.add(passed);
             }
         }

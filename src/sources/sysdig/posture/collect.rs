@@ -157,8 +157,8 @@ impl<'a> Collection<'a> {
 
     fn check(&mut self, planned: &Planned, check: Check) {
         for counted in &mut self.demands {
-            let matches =
-                counted.matches(&check.subject, check.id.as_deref(), check.name.as_deref());
+            let resource = [check.id.as_deref(), check.name.as_deref()];
+            let matches = counted.matches(&check.subject, resource, &check.facets);
             match &check.state {
                 State::Passed if matches => counted.add(true),
                 State::Failed(_) | State::Accepted(_) if matches => counted.add(false),
@@ -193,6 +193,7 @@ impl<'a> Collection<'a> {
             resource_name: check.name,
             reason: waiver.as_ref().map(|waiver| reason(waiver).into()),
             waiver: waiver.map(Box::new),
+            facets: check.facets,
             ..Finding::new(check.subject, Identity::Check)
         });
     }
@@ -219,9 +220,9 @@ impl<'a> Collection<'a> {
                 );
                 let demands = &mut self.demands;
                 read::look(session, planned, target, |check| {
-                    let (id, name) = (check.id.as_deref(), check.name.as_deref());
+                    let resource = [check.id.as_deref(), check.name.as_deref()];
                     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
-                        if counted.matches(&check.subject, id, name) {
+                        if counted.matches(&check.subject, resource, &check.facets) {
                             counted.add(true);
                         }
                     }

@@ -5,18 +5,19 @@
 //! endpoint.rs  where resources are listed          read.rs       the resources of one control
 //! collect.rs   the order of requests               freshness.rs  when it was evaluated
 //! rows.rs      whether a list is complete          inventory.rs  which resources are read
-//! titles.rs    names of controls that have none
+//! titles.rs    names of controls that have none    accounts.rs   which accounts are connected
 //! ```
 
-use super::settings::Posture;
+use super::settings::{Posture, values};
 use super::units::given;
 use crate::evidence::Outcome;
-use crate::finding::Problem;
+use crate::finding::{Cause, Problem};
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Prepared, Session, Table};
 use crate::text;
 
+mod accounts;
 mod collect;
 mod endpoint;
 mod freshness;
@@ -39,6 +40,9 @@ pub(super) const SELECTORS: &[Field] = &[
     Field::Account,
     Field::Region,
     Field::OlderThan,
+    Field::Cluster,
+    Field::Namespace,
+    Field::Label,
 ];
 
 /// Reads all requirements, which are a few pages and show what the filters match.
@@ -47,9 +51,12 @@ pub(super) async fn preflight<'a>(
     session: &'a Session,
 ) -> Result<Planned<'a>, Vec<Problem>> {
     session.progress.status(&session.name, "reading requirements", "");
-    let plan = plan::plan(settings, session).await?;
+    let mut plan = plan::plan(settings, session).await?;
     if let Some(inventory) = &settings.inventory {
         inventory::check(session, inventory).await.map_err(|problem| vec![problem])?;
+        let asked: Vec<_> = values(inventory.account.as_ref()).collect();
+        let unwatched = accounts::unwatched(session, &asked).await;
+        plan.problems.extend(unwatched.map_err(|problem| vec![problem])?);
     }
     Ok(Planned { settings, session, plan })
 }
@@ -84,8 +91,32 @@ impl Prepared for Planned<'_> {
     }
 }
 
+/// The controls of the requirements: what `rule` and `control` select.
+pub(super) async fn rules(settings: &Posture, session: &Session) -> Result<Table, Problem> {
+    let plan = plan::plan(settings, session).await;
+    let plan = plan.map_err(|mut problems| problems.swap_remove(0))?;
+    let rows = plan.controls.into_values().map(|planned| {
+        vec![planned.name.unwrap_or_default(), planned.id, planned.severity.to_string()]
+    });
+    Ok(Table { header: vec!["RULE", "CONTROL", "SEVERITY"], rows: rows.collect() })
+}
+
+/// The connected cloud accounts.
+pub(super) async fn accounts(session: &Session) -> Result<Table, Problem> {
+    let connected = accounts::connected(session).await?.ok_or_else(|| {
+        let message = format!("{}: the platform does not list its accounts", session.name);
+        Problem::new(Cause::Incomplete, message)
+    })?;
+    let row = |account: accounts::Connected| {
+        let posture = if account.evaluates() { "on" } else { "off" };
+        vec![account.id, account.provider.unwrap_or_default(), posture.to_owned()]
+    };
+    let rows = connected.into_iter().map(row).collect();
+    Ok(Table { header: vec!["ACCOUNT", "PROVIDER", "POSTURE"], rows })
+}
+
 /// The policies by zone: what `framework` selects, and what `policies` and `zones` filter by.
-pub(super) async fn list(http: &Http) -> Result<Table, Problem> {
+pub(super) async fn policies(http: &Http) -> Result<Table, Problem> {
     let views = freshness::views(http).await.map_err(|error| error.problem())?;
     let mut rows = Vec::new();
     for view in views.data.iter().flatten() {

@@ -11,8 +11,9 @@ use super::plan::{Planned, Target};
 use super::rows::{self, Rows};
 use super::wire::{Acceptance, Resource};
 use crate::finding::{
-    Account, Cause, Control, NOT_APPLICABLE, Problem, Subject, Waiver, WaiverKind,
+    Account, Cause, Control, Facets, NOT_APPLICABLE, Problem, Subject, Waiver, WaiverKind,
 };
+use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
 
@@ -31,6 +32,8 @@ pub(super) struct Check {
     pub(super) subject: Subject,
     pub(super) id: Option<Box<str>>,
     pub(super) name: Option<Box<str>>,
+    /// Cluster, namespace and labels.
+    pub(super) facets: Facets,
     pub(super) state: State,
 }
 
@@ -269,8 +272,35 @@ fn check(planned: &Planned, row: &Resource, state: State, controls: Arc<[Control
         },
         id: given(&row.global_id).or(given(&row.hash)).and_then(boxed),
         name: given(&row.name).and_then(boxed),
+        facets: facets(row),
         state,
     }
+}
+
+/// Where a resource is in a cluster, and its labels. What the platform does not state is left out,
+/// which every selector matches.
+fn facets(row: &Resource) -> Facets {
+    let cluster = given(&row.cluster_name);
+    let in_cloud = row.account.is_some() || row.location.is_some();
+    let is_host = row.platform_account_id.is_some() || row.cloud_region.is_some();
+    let lacks = |rightly: bool| rightly.then_some(NOT_APPLICABLE);
+    let has_none = in_cloud || is_host || row.namespace.is_some();
+    let mut facets = Facets::new();
+    for (field, text) in [
+        (Field::Cluster, cluster.or(lacks(in_cloud))),
+        (Field::Namespace, given(&row.namespace).or(lacks(has_none))),
+    ] {
+        facets.extend(text.map(|text| (field.word(), vec![Arc::from(text)])));
+    }
+    if let Some(labels) = &row.label_values {
+        // The platform writes `key:value`, a policy `key=value`.
+        let pair = |label: &String| label.split_once([':', '=']).map(|(k, v)| format!("{k}={v}"));
+        let written = labels.iter().map(|label| Arc::from(label.as_str()));
+        let texts: Vec<_> = labels.iter().filter_map(pair).map(Arc::from).chain(written).collect();
+        let none = || vec![Arc::from(NOT_APPLICABLE)];
+        facets.insert(Field::Label.word(), if texts.is_empty() { none() } else { texts });
+    }
+    facets
 }
 
 fn unusable(session: &Session, planned: &Planned, row: &Resource, what: &str) -> Problem {

@@ -71,6 +71,7 @@ pub(super) struct Resource {
     pub(super) platform_account_id: Option<String>,
     pub(super) cluster_name: Option<String>,
     pub(super) namespace: Option<String>,
+    pub(super) label_values: Option<Vec<String>>,
     pub(super) location: Option<String>,
     pub(super) cloud_region: Option<String>,
     pub(super) acceptance: Option<Acceptance>,
