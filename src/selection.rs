@@ -117,6 +117,9 @@ impl Field {
                 | Self::Account
                 | Self::Region
                 | Self::ScanGroup
+                | Self::Cluster
+                | Self::Namespace
+                | Self::Label
         )
     }
 
