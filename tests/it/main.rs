@@ -29,3 +29,4 @@ mod simulator;
 mod sysdig;
 mod transport;
 mod troubleshooting;
+mod walkthrough;

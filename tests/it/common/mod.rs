@@ -177,8 +177,13 @@ pub struct Platform {
 impl Platform {
     /// A scenario by name.
     pub fn start(scenario: &str) -> Self {
+        Self::start_at(scenario, "127.0.0.1:0")
+    }
+
+    /// A scenario by name, at an address.
+    pub fn start_at(scenario: &str, listen: &str) -> Self {
         let mut child = Command::new(BINARY)
-            .args(["simulate", "--listen", "127.0.0.1:0", "--scenario", scenario])
+            .args(["simulate", "--listen", listen, "--scenario", scenario])
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
