@@ -104,6 +104,10 @@ pub struct ConfigArguments {
     /// Environment of the policy file.
     #[arg(short, long, value_name = "NAME", env = "COMPLIANCE_GATE_ENVIRONMENT")]
     pub environment: Option<String>,
+
+    /// Policy of the organisation, decided by itself; the worse verdict counts.
+    #[arg(long, value_name = "FILE", env = "COMPLIANCE_GATE_ORG_POLICY")]
+    pub org_policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

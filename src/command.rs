@@ -1,15 +1,16 @@
 //! One file for each subcommand, and what they share.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use tokio::sync::watch;
 
 use crate::cli::{BaselineCommand, Cli, Command, ConfigArguments};
-use crate::config::{self, Config, ConfigError, Written};
+use crate::config::{self, ConfigError, Written};
 use crate::export::{jira, servicenow};
 use crate::host;
+use crate::policy::Whose;
 use crate::progress::{Progress, Verbosity};
 use crate::report;
 use crate::secret::{Mask, Variables, mask_tokens};
@@ -29,6 +30,7 @@ mod evaluate;
 mod export;
 mod forecast;
 mod list;
+mod policies;
 mod policy;
 mod previous;
 mod run;
@@ -56,6 +58,12 @@ impl Usage {
     /// Without the tokens that it may quote from a file.
     fn masked(self) -> Self {
         Self::Sentence(Mask::for_errors().apply(&self.to_string()).into_owned())
+    }
+}
+
+impl From<config::NotFound> for Usage {
+    fn from(error: config::NotFound) -> Self {
+        Self::Sentence(error.to_string())
     }
 }
 
@@ -175,14 +183,10 @@ impl Context {
     }
 }
 
-/// Reads the configuration that the arguments mean.
-fn load(arguments: &ConfigArguments) -> Result<Config, Usage> {
-    Ok(read(arguments)?.resolve(arguments.environment.as_deref())?)
-}
-
+/// Reads the policy of the repository alone.
 fn read(arguments: &ConfigArguments) -> Result<Written, Usage> {
-    let path: PathBuf = config::find(arguments.config.as_deref())?;
-    Ok(Written::read(&path)?)
+    let path = config::find(arguments.config.as_deref())?;
+    Ok(Written::read(&path, Whose::Repository)?)
 }
 
 /// Listens for Ctrl-C and for what CI hosts send. The first one asks everything to stop and clean

@@ -5,6 +5,7 @@
 //! yaml      its text as a tree (node)           file       what is written, as raw types (values)
 //! reader    reads values, goes on after errors  validate   the whole, as a valid Config
 //! slips     what to write instead               diagnostic an error with its place and line
+//! organisation  another policy beside it
 //! ```
 //!
 //! Only this module knows YAML. What leaves it is valid: every gate has a limit and only selectors
@@ -18,7 +19,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::export;
-use crate::policy::{Document, Policy};
+use crate::policy::{Document, Organisation, Policy, Whose};
 use crate::sources::Source;
 use crate::text;
 
@@ -29,6 +30,7 @@ mod diagnostic;
 mod file;
 mod layer;
 mod node;
+mod organisation;
 mod reader;
 mod requires;
 #[cfg(test)]
@@ -49,7 +51,7 @@ use node::{Key, Node};
 use reader::Reader;
 use slips::Wanted;
 use source::Files;
-pub(crate) use source::find;
+pub(crate) use source::{NotFound, find};
 
 /// How open cases become tickets.
 #[derive(Clone, Debug)]
@@ -67,11 +69,13 @@ pub(crate) struct Config {
     /// The files that it was read from, as they were written; the policy file comes first.
     pub documents: Vec<Document>,
     pub environment: Option<String>,
-    /// For everything together.
-    pub deadline: Duration,
+    /// For everything together, where a policy limits it.
+    pub deadline: Option<Duration>,
     /// Those that a gate or the export uses.
     pub sources: BTreeMap<String, Rc<Source>>,
+    /// The policy of the repository.
     pub policy: Policy,
+    pub organisation: Option<Organisation>,
     /// Report paths by format name.
     pub reports: BTreeMap<String, PathBuf>,
     pub export: Option<Export>,
@@ -82,6 +86,7 @@ pub(crate) struct Config {
 /// A configuration file as written: its text and its tree, with nothing checked but the syntax.
 #[derive(Debug)]
 pub(crate) struct Written {
+    whose: Whose,
     source: source::Source,
     root: Node,
     /// The file without its environments.
@@ -97,11 +102,16 @@ pub(crate) struct Written {
 impl Written {
     /// # Errors
     /// A file that cannot be read, that needs a newer program, or that is not YAML.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn read(path: &Path, whose: Whose) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let source = source::Source::read(path)
             .map_err(|message| ConfigError::unreadable(&name, message))?;
-        Self::parse(source, Files::OnDisk)
+        Self::parse(source, Files::OnDisk, whose)
+    }
+
+    /// The file as it was written.
+    pub(crate) fn document(&self) -> Document {
+        Document::new(&*self.source.file, &*self.source.text)
     }
 
     /// Files that were recorded with the evidence that they were decided from; the policy file comes
@@ -109,16 +119,17 @@ impl Written {
     ///
     /// # Errors
     /// As for `read`, apart from what only a file system can get wrong.
-    pub(crate) fn recorded(documents: &[Document]) -> Result<Self, ConfigError> {
-        let Some((policy, others)) = documents.split_first() else {
+    pub(crate) fn recorded(documents: &[Document], whose: Whose) -> Result<Self, ConfigError> {
+        let mut own = documents.iter().filter(|document| document.whose == whose);
+        let Some(policy) = own.next() else {
             let message = "the evidence does not contain its policy".to_owned();
             return Err(ConfigError::unreadable("policy", message));
         };
-        let others = others.iter().map(source::Source::recorded).collect();
-        Self::parse(source::Source::recorded(policy), Files::Recorded(others))
+        let others = own.map(source::Source::recorded).collect();
+        Self::parse(source::Source::recorded(policy), Files::Recorded(others), whose)
     }
 
-    fn parse(source: source::Source, files: Files) -> Result<Self, ConfigError> {
+    fn parse(source: source::Source, files: Files, whose: Whose) -> Result<Self, ConfigError> {
         if let Some(message) = requires::newer(&source.text) {
             return Err(ConfigError::new(&source, vec![Diagnostic::somewhere(message)]));
         }
@@ -128,7 +139,7 @@ impl Written {
                 let base = layer::base(&root);
                 let accept_files = accept_files::read(&base, &source, &files, &mut slips);
                 let baselines = Baselines::of(files);
-                Ok(Self { base, root, source, accept_files, baselines, slips })
+                Ok(Self { whose, base, root, source, accept_files, baselines, slips })
             }
             None => Err(ConfigError::new(&source, slips)),
         }
@@ -204,6 +215,24 @@ impl Written {
         Err(ConfigError::new(&self.source, diagnostics.collect()))
     }
 
+    /// The configuration of one environment beside the policy of an organisation, which may be all
+    /// that there is.
+    ///
+    /// # Errors
+    /// What is wrong with either file.
+    pub(crate) fn beside(
+        own: Option<&Self>,
+        organisation: &Self,
+        environment: Option<&str>,
+    ) -> Result<Config, ConfigError> {
+        let wrong = |written: &Self, found| ConfigError::new(&written.source, found);
+        let own = match own {
+            Some(own) => own.read_over(environment).map_err(|found| wrong(own, found))?,
+            None => Config::absent(environment.filter(|name| *name != layer::BASE)),
+        };
+        Ok(own.beside(organisation.resolve(environment)?))
+    }
+
     fn read_over(&self, environment: Option<&str>) -> Result<Config, Vec<Diagnostic>> {
         let mut diagnostics = self.slips.clone();
         let layered = match self.layered(environment) {
@@ -213,6 +242,9 @@ impl Written {
                 return Err(diagnostics);
             }
         };
+        if self.whose == Whose::Organisation {
+            organisation::check_keys(&self.root, &mut diagnostics);
+        }
         let reader = Reader::new(&self.source.text, true);
         let unused = Reader::new(&self.source.text, false);
         let layer = Layer::read(&layered, &reader, &unused);

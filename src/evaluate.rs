@@ -29,17 +29,25 @@ pub use ratchet::{Ratcheted, gaps, policy_for_baselines, ratchet};
 /// What came out, and why.
 #[derive(Clone, Debug)]
 pub struct Decision<'a> {
-    /// The verdict by the policy, regardless of the mode.
+    /// The verdict by the policy, regardless of the mode. Of several policies, the worst.
     pub verdict: Verdict,
+    /// The mode of the policy with that verdict.
     pub mode: Mode,
-    /// Whom to ask about findings.
-    pub policy: &'a Policy,
+    /// The policies that were decided, each by itself.
+    pub policies: Vec<OfPolicy<'a>>,
     /// One for each gate, in the policy's order.
     pub rulings: Vec<Ruling<'a>>,
     /// Every entry of `accept`, in the policy's order.
     pub acceptances: Vec<Usage<'a>>,
     /// Warnings that belong to no gate.
     pub warnings: Vec<String>,
+}
+
+/// A policy, and its own verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct OfPolicy<'a> {
+    pub policy: &'a Policy,
+    pub verdict: Verdict,
 }
 
 impl Decision<'_> {
@@ -54,10 +62,40 @@ impl Decision<'_> {
         }
     }
 
+    /// Whom to ask about a finding: the first policy that says it.
+    pub fn owner_of(&self, finding: &Finding) -> Option<&str> {
+        self.policies.iter().find_map(|one| one.policy.owner_of(finding))
+    }
+
+    /// Together with the decision on another policy over the same evidence. The worse verdict counts.
+    #[must_use]
+    pub fn and(mut self, mut other: Self) -> Self {
+        if other.rank() > self.rank() {
+            (self.verdict, self.mode) = (other.verdict, other.mode);
+        }
+        self.policies.append(&mut other.policies);
+        self.rulings.append(&mut other.rulings);
+        self.acceptances.append(&mut other.acceptances);
+        let said = std::mem::take(&mut self.warnings);
+        other.warnings.retain(|warning| !said.contains(warning));
+        self.warnings = [said, other.warnings].concat();
+        self
+    }
+
+    /// Orders decisions by what they do to the pipeline: what a policy only observes is a warning.
+    fn rank(&self) -> (Verdict, bool, Verdict) {
+        let counts = match self.exit_code() {
+            0 => self.verdict.min(Verdict::Warned),
+            _ => self.verdict,
+        };
+        (counts, self.mode == Mode::Enforce, self.verdict)
+    }
+
     /// Records reports that could not be written. A pass without its reports is inconclusive.
     pub fn report_failed(&mut self, failures: &[String]) {
-        if self.mode == Mode::Enforce && self.verdict.is_pass() {
-            self.verdict = Verdict::Inconclusive;
+        let enforced = self.policies.iter().any(|one| one.policy.mode == Mode::Enforce);
+        if enforced && self.exit_code() == 0 {
+            (self.verdict, self.mode) = (Verdict::Inconclusive, Mode::Enforce);
         }
         self.warnings.extend_from_slice(failures);
     }
@@ -72,6 +110,8 @@ impl Decision<'_> {
 #[derive(Clone, Debug)]
 pub struct Ruling<'a> {
     pub gate: &'a Gate,
+    /// The mode of its policy.
+    pub mode: Mode,
     pub state: State,
     /// Failed checks that match, over all valid evidence.
     pub failed: u64,
@@ -245,7 +285,8 @@ pub fn decide<'a>(
         .iter()
         .map(|gate| {
             let accepting = Accepting::of(&policy.accept, gate, now);
-            Counting::over(&evidence.outcomes, gate, &policy.evidence, accepting, now).rule()
+            Counting::over(&evidence.outcomes, gate, &policy.evidence, accepting, now)
+                .rule(policy.mode)
         })
         .collect();
     let acceptances = acceptances::usage(&policy.accept, &rulings, now.date_naive());
@@ -258,7 +299,8 @@ pub fn decide<'a>(
     warnings.extend(all_off.map(|(_, sentence)| sentence));
     let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
-    Decision { verdict, mode: policy.mode, policy, acceptances, warnings, rulings }
+    let policies = vec![OfPolicy { policy, verdict }];
+    Decision { verdict, mode: policy.mode, policies, acceptances, warnings, rulings }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {

@@ -14,7 +14,6 @@ use crate::evaluate::{self, Decision};
 use crate::evidence::{Evidence, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::host::Ci;
-use crate::policy::Policy;
 use crate::progress::Progress;
 use crate::report::{self, Facts, Sinks};
 use crate::secret::Variables;
@@ -79,13 +78,15 @@ pub(crate) async fn collect(
     Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least, ahead }
 }
 
-/// Decides one policy, at one moment. Pure.
+/// Decides every policy by itself, at one moment; the worse verdict counts. Pure.
 pub(crate) fn decide<'a>(
-    policy: &'a Policy,
+    config: &'a Config,
     collected: &'a Collected,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
-    evaluate::decide(policy, &collected.evidence, collected.at_least, now)
+    let one = |policy| evaluate::decide(policy, &collected.evidence, collected.at_least, now);
+    let decisions = config.policies().map(one).reduce(Decision::and);
+    decisions.unwrap_or_else(|| one(&config.policy))
 }
 
 /// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. A

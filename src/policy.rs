@@ -15,8 +15,9 @@ use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wante
 use crate::text;
 
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
+    pub whose: Whose,
     pub mode: Mode,
     pub gates: Vec<Gate>,
     /// Everything that is forgiven, in the order of the file. Entries for other environments are
@@ -26,6 +27,37 @@ pub struct Policy {
     pub owners: Vec<Owner>,
     pub evidence: Demands,
 }
+
+/// Whose policy it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    #[default]
+    Repository,
+    Organisation,
+}
+
+impl Whose {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Organisation => "organisation",
+        }
+    }
+}
+
+/// The policy of an organisation, which is decided by itself, beside that of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organisation {
+    pub policy: Policy,
+    /// The file, from the root of its repository.
+    pub path: String,
+    pub environment: Option<String>,
+}
+
+/// What begins the ids of gates of an organisation, which no id that is written can.
+pub const ORGANISATION: &str = "org/";
 
 /// Whether the verdict sets the exit code, or is only reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +120,8 @@ pub struct Limits {
 /// A file that a policy was read from, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
+    /// Whose policy it belongs to.
+    pub whose: Whose,
     /// From the root of its repository.
     pub path: String,
     pub text: String,
@@ -100,7 +134,7 @@ impl Document {
         let text = text.into();
         let digest = Sha256::digest(&text);
         let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { path: path.into(), text, sha256 }
+        Self { whose: Whose::Repository, path: path.into(), text, sha256 }
     }
 }
 
@@ -177,6 +211,14 @@ impl Policy {
 }
 
 impl Gate {
+    /// Whose policy it is of.
+    pub fn whose(&self) -> Whose {
+        match self.id.starts_with(ORGANISATION) {
+            true => Whose::Organisation,
+            false => Whose::Repository,
+        }
+    }
+
     /// Whether it can stop a pipeline on this day.
     pub fn may_block(&self, today: NaiveDate) -> bool {
         self.level == Level::Block && self.blocks_from.is_none_or(|day| day <= today)

@@ -522,6 +522,19 @@ pub struct Wanted {
     pub split: bool,
 }
 
+impl Wanted {
+    /// What both need.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for demand in other.demands {
+            if !self.demands.contains(&demand) {
+                self.demands.push(demand);
+            }
+        }
+        Self { split: self.split || other.split, ..self }
+    }
+}
+
 /// What one gate needs to know about checks that did not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {

@@ -1,6 +1,7 @@
 //! Opens the sources of a configuration: each gets its token and its client. Nothing is sent.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -13,6 +14,9 @@ use crate::stop::{Signal, Stop};
 
 /// Limits the origins that a token may be sent to; set by the pipeline, not by the repository.
 pub(crate) const ALLOWED_ORIGINS: &str = "COMPLIANCE_GATE_ALLOWED_ORIGINS";
+
+/// Below the hour at which most CI hosts end a job.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
 
 /// The sources of a configuration, in its order, ready to be asked.
 pub(crate) struct OpenSources {
@@ -55,20 +59,20 @@ pub(crate) fn open(
     progress: &Rc<Progress>,
     signal: watch::Receiver<Option<Signal>>,
 ) -> Result<OpenSources, SetupErrors> {
-    let stop = Stop::new(config.deadline, signal);
+    let stop = Stop::new(config.deadline.unwrap_or(DEFAULT_DEADLINE), signal);
     let today = chrono::Utc::now().date_naive();
     let mut errors = Vec::new();
     let mut unopened = Vec::new();
     let mut sources = Vec::new();
     for (name, source) in &config.sources {
-        let needed = config.policy.blocks_on(name, today);
+        let needed = config.blocks_on(name, today);
         match http(name, source, variables, &stop, progress) {
             Ok(http) => sources.push(OpenSource {
                 source: Rc::clone(source),
                 session: Session {
                     name: name.clone(),
                     http,
-                    wanted: config.policy.wanted(name),
+                    wanted: config.wanted(name),
                     stop: stop.clone(),
                     progress: Rc::clone(progress),
                 },

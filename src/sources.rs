@@ -40,7 +40,7 @@ macro_rules! systems {
         pub const SYSTEMS: &[&System] = &[$(&$module::SYSTEM),+];
 
         /// The validated settings of one source; no secrets, nothing of the policy.
-        #[derive(Debug)]
+        #[derive(Debug, PartialEq)]
         pub enum Source {
             $($variant($module::Settings)),+
         }

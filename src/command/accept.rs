@@ -28,7 +28,7 @@ pub(super) fn accept(arguments: &AcceptArguments, context: &Context) -> Result<u
     let at_least = saved.decided.at_least;
     let evidence = &arguments.evidence;
     let collected = evaluate::collected(&config, saved.evidence, at_least, evidence, now)?;
-    let decision = pipeline::decide(&config.policy, &collected, now);
+    let decision = pipeline::decide(&config, &collected, now);
     let mut findings: Vec<&Finding> = match (&arguments.fingerprint, &arguments.gate) {
         (Some(print), _) => {
             let wanted = Fingerprint::parse(&print.to_lowercase())

@@ -8,6 +8,7 @@ use crate::cli::DemoArguments;
 use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
 use crate::host::{Choice, Ci, Host};
+use crate::policy::Whose;
 use crate::report::{self, Sinks};
 use crate::secret::Variables;
 use crate::sources::SYSTEMS;
@@ -39,7 +40,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         .into());
     }
     write(folder, &path, &policy)?;
-    let config = Written::read(&path)?.resolve(None)?;
+    let config = Written::read(&path, Whose::Repository)?.resolve(None)?;
     let targets: Vec<_> = report::FORMATS
         .iter()
         .map(|format| (format, folder.join(format!("report.{}", format.extension))))

@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use crate::cli::ConfigArguments;
-use crate::command::{Context, Usage, listen, load, print};
+use crate::command::policies::Policies;
+use crate::command::{Context, Usage, listen, print};
 use crate::text;
 use crate::verdict::Verdict;
 use crate::{pipeline, setup};
 
 pub(super) async fn doctor(arguments: ConfigArguments, context: &Context) -> Result<u8, Usage> {
-    let config = load(&arguments)?;
+    let config = Policies::read(&arguments, &context.variables)?
+        .resolve(arguments.environment.as_deref())?;
     let progress = context.progress();
     let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     let mut said = String::new();

@@ -5,12 +5,14 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cli::{EvaluateArguments, GateArguments};
-use crate::command::{Context, Usage, print, read, run};
-use crate::config::{self, Config, Written};
+use crate::command::policies::Policies;
+use crate::command::{Context, Usage, print, run};
+use crate::config::{Config, Written};
 use crate::evidence::Evidence;
 use crate::finding::{Cause, Problem};
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
+use crate::policy::Whose;
 use crate::report::{Facts, Purpose, Sinks};
 use crate::saved::{self, Saved};
 use crate::verdict::Verdict;
@@ -54,12 +56,14 @@ fn what_if(
     context: &Context,
 ) -> Result<u8, Usage> {
     let now = at.unwrap_or_else(Utc::now);
-    let config = policy_for(&saved, arguments)?;
+    let policies = Policies::read(&arguments.config, &context.variables)?;
+    let config = policy_for(&saved, &policies, arguments)?;
     let collected = collected(&config, saved.evidence, saved.decided.at_least, path, now)?;
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
         documents: &config.documents,
+        organisation: config.organisation.as_ref(),
         environment: config.environment.as_deref(),
         purpose: Purpose::WhatIf,
         now,
@@ -68,9 +72,9 @@ fn what_if(
         changes: None,
         warn_exit_code: arguments.warn_exit_code,
     };
-    let decision = pipeline::decide(&config.policy, &collected, now);
-    let policy = config::find(arguments.config.config.as_deref())?;
-    let sinks = sinks(arguments, &[("evidence", path), ("policy", &policy)])?;
+    let decision = pipeline::decide(&config, &collected, now);
+    let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
+    let sinks = sinks(arguments, &inputs)?;
     Ok(pipeline::deliver(&facts, decision, sinks, no_host(context), &context.progress()))
 }
 
@@ -88,6 +92,7 @@ fn replay(
         evidence: &collected.evidence,
         policy: &config.path,
         documents: &config.documents,
+        organisation: config.organisation.as_ref(),
         environment: config.environment.as_deref(),
         purpose: Purpose::Replay,
         now: decided.now,
@@ -96,7 +101,7 @@ fn replay(
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
     };
-    let decision = pipeline::decide(&config.policy, &collected, decided.now);
+    let decision = pipeline::decide(&config, &collected, decided.now);
     let sinks = sinks(arguments, &[("evidence", path)])?;
     Ok(pipeline::deliver(&facts, decision, sinks, no_host(context), &context.progress()))
 }
@@ -134,15 +139,16 @@ fn begin_gate(
     arguments: &GateArguments,
     context: &Context,
 ) -> Result<Begun, Usage> {
-    let policy = config::find(arguments.config.config.as_deref())?;
-    let config = read(&arguments.config)?.resolve(arguments.config.environment.as_deref())?;
-    if config.policy.evidence.max_age.is_none() {
+    let policies = Policies::read(&arguments.config, &context.variables)?;
+    let config = policies.resolve(arguments.config.environment.as_deref())?;
+    if config.policies().any(|policy| policy.evidence.max_age.is_none()) {
         let why = "evidence that is not collected now is only relied on if the policy says how old \
                    it may be; set `evidence.max_age`";
         return Err(why.to_owned().into());
     }
     let targets = run::targets(&arguments.reports.paths, &config.reports);
-    let sinks = run::open(&targets, &[("evidence", path), ("policy", &policy)])?;
+    let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
+    let sinks = run::open(&targets, &inputs)?;
     let saved = match load(path, context) {
         Ok(saved) => saved,
         Err(code) => return Ok(Err(code)),
@@ -221,10 +227,14 @@ pub(super) fn check_origins(
 ///
 /// # Errors
 /// What is wrong with the policy, and another environment.
-fn policy_for(saved: &Saved, arguments: &GateArguments) -> Result<Config, Usage> {
+fn policy_for(
+    saved: &Saved,
+    policies: &Policies,
+    arguments: &GateArguments,
+) -> Result<Config, Usage> {
     let asked = arguments.config.environment.as_deref();
     let collected_for = saved.decided.environment.as_deref();
-    let config = read(&arguments.config)?.resolve(asked.or(collected_for))?;
+    let config = policies.resolve(asked.or(collected_for))?;
     check_environment(&config, saved)?;
     Ok(config)
 }
@@ -247,7 +257,13 @@ pub(super) fn check_environment(config: &Config, saved: &Saved) -> Result<(), St
 /// # Errors
 /// If it is no longer a valid policy, or if the evidence has none.
 pub(super) fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
-    Ok(Written::recorded(&saved.documents)?.resolve(saved.decided.environment.as_deref())?)
+    let read = |whose: Whose| {
+        let is_given = saved.documents.iter().any(|document| document.whose == whose);
+        is_given.then(|| Written::recorded(&saved.documents, whose)).transpose()
+    };
+    let (own, organisation) = (read(Whose::Repository)?, read(Whose::Organisation)?);
+    let policies = Policies { own, organisation, paths: Vec::new() };
+    policies.resolve(saved.decided.environment.as_deref())
 }
 
 /// Reads evidence; else prints why not, and returns the exit code.

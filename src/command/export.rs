@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::{Destination, ExportArguments};
-use crate::command::{Context, Usage, listen, load, print};
+use crate::command::{Context, Usage, listen, print, read};
 use crate::config::Export;
 use crate::export::{self, Action, Cases, Job, Ledger, LedgerError, Mode, Outcome, Target};
 use crate::finding::{Cause, Problem};
@@ -26,7 +26,7 @@ use targets::Targets;
 const LOCK_RETRY: Duration = Duration::from_millis(500);
 
 pub(super) async fn export(arguments: ExportArguments, context: &Context) -> Result<u8, Usage> {
-    let mut config = load(&arguments.config)?;
+    let mut config = read(&arguments.config)?.resolve(arguments.config.environment.as_deref())?;
     let Some(settings) = config.export.take() else {
         return Err("the configuration has no `export`, which says where tickets go"
             .to_owned()

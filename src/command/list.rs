@@ -1,7 +1,7 @@
 //! `compliance-gate list`: what a platform offers, to write a policy from.
 
 use crate::cli::{ListArguments, Listed};
-use crate::command::{Context, Usage, listen, load, print};
+use crate::command::{Context, Usage, listen, print, read};
 use crate::config::Config;
 use crate::setup;
 use crate::sources::{Listing, Table};
@@ -9,7 +9,7 @@ use crate::text;
 use crate::verdict::Verdict;
 
 pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<u8, Usage> {
-    let mut config = load(&arguments.config)?;
+    let mut config = read(&arguments.config)?.resolve(arguments.config.environment.as_deref())?;
     let what = match arguments.what {
         Listed::Frameworks => Listing::Frameworks,
         Listed::Integrations => Listing::Integrations,

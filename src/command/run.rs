@@ -8,15 +8,17 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::cli::{GateArguments, RunArguments};
+use crate::command::policies::Policies;
 use crate::command::previous::Previous;
-use crate::command::{Context, Usage, listen, load};
+use crate::command::{Context, Usage, listen};
 use crate::compare::Side;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::host::Ci;
 use crate::pipeline::{self, Collected};
 use crate::progress::Progress;
 use crate::report::{self, Facts, Format, Purpose, Sinks};
 use crate::saved::Fault;
+use crate::secret::Variables;
 use crate::stop::Signal;
 
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
@@ -24,7 +26,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8
     let ci = Ci::new(gate.ci, &context.variables);
     let warn_exit_code = gate.warn_exit_code;
     let uses_stdout = uses_stdout(&gate) || save_evidence.as_deref() == Some(Path::new("-"));
-    match begin(&gate, save_evidence, previous.as_deref()) {
+    match begin(&gate, save_evidence, previous.as_deref(), &context.variables) {
         Ok(Begun { config, previous: Ok(previous), sinks, signal }) => {
             let previous = previous.as_ref();
             Ok(collected(&config, previous, sinks, context, ci, signal, warn_exit_code).await)
@@ -93,7 +95,7 @@ pub(super) fn gate(
     delivery: Delivery<'_>,
 ) -> u8 {
     let Delivery { sinks, ci, warn_exit_code, progress } = delivery;
-    let decision = pipeline::decide(&config.policy, collected, now);
+    let decision = pipeline::decide(config, collected, now);
     let side = Side {
         policy: &config.policy,
         evidence: &collected.evidence,
@@ -106,6 +108,7 @@ pub(super) fn gate(
         evidence: &collected.evidence,
         policy: &config.path,
         documents: &config.documents,
+        organisation: config.organisation.as_ref(),
         environment: config.environment.as_deref(),
         purpose: Purpose::Gate,
         now,
@@ -140,13 +143,14 @@ fn begin(
     arguments: &GateArguments,
     save_evidence: Option<PathBuf>,
     previous: Option<&Path>,
+    variables: &Variables,
 ) -> Result<Begun, Usage> {
-    let policy = config::find(arguments.config.config.as_deref())?;
-    let config = load(&arguments.config)?;
+    let policies = Policies::read(&arguments.config, variables)?;
+    let config = policies.resolve(arguments.config.environment.as_deref())?;
     let mut targets = targets(&arguments.reports.paths, &config.reports);
     targets.extend(save_evidence.map(|path| (&report::EVIDENCE, path)));
     let inputs = previous.map(|path| ("earlier evidence", path));
-    let inputs: Vec<_> = inputs.into_iter().chain([("policy", policy.as_path())]).collect();
+    let inputs: Vec<_> = inputs.into_iter().chain(policies.inputs()).collect();
     let sinks = open(&targets, &inputs)?;
     let previous = previous.map(|path| Previous::read(path, &config)).transpose()?.transpose();
     Ok(Begun { config, previous, sinks, signal: listen()? })

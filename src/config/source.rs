@@ -147,11 +147,20 @@ fn text_of(path: &Path, most: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "the file is not text in UTF-8".to_owned())
 }
 
+/// Why there is no one file to read, in a sentence.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotFound {
+    #[error("{0}")]
+    None(String),
+    #[error("{0}")]
+    Several(String),
+}
+
 /// The file to read: the one that was named, else the only default that exists.
 ///
 /// # Errors
 /// A sentence, if none exists, or more than one: a new file must not shadow a guarded one.
-pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, String> {
+pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, NotFound> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
@@ -168,18 +177,18 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, String> {
             let similar = similar.map_or_else(String::new, |path| {
                 format!(" ({path} does; only the ending `.yaml` is looked for)")
             });
-            Err(format!(
+            Err(NotFound::None(format!(
                 "there is no configuration: none of {} exists{similar}; name one with --config, or \
                  write one with `compliance-gate policy init`",
                 DEFAULT_PATHS.join(", ")
-            ))
+            )))
         }
         several => {
             let names: Vec<_> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(format!(
+            Err(NotFound::Several(format!(
                 "{} exist side by side; remove one, or name the one that counts with --config",
                 names.join(" and ")
-            ))
+            )))
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::diagnostic::Diagnostic;
 use super::file::{EvidenceEntry, ExportEntry, File, Layer, Sources};
@@ -13,13 +12,10 @@ use super::values::{Reports, Words};
 use super::{Config, Export};
 use crate::acceptance::Acceptance;
 use crate::export;
-use crate::policy::{Demands, Document, Gate, Policy};
+use crate::policy::{Demands, Document, Gate, Policy, Whose};
 use crate::sources::bigid;
 
 mod gate;
-
-/// Below the hour at which most CI hosts end a job.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(45 * 60);
 
 /// So many tickets at once can still be looked through, and taken back, by hand.
 const DEFAULT_MAX_CREATES: u64 = 20;
@@ -39,7 +35,14 @@ pub(super) fn config(
     let gates = gates.map(|entry| gate::checked(entry, &layer.sources, &source.file, diagnostics));
     let gates = gates.collect();
     let owners = gate::owners(&file.owners, diagnostics);
-    let policy = Policy { mode: file.mode, gates, accept, owners, evidence: Demands::default() };
+    let policy = Policy {
+        whose: Whose::Repository,
+        mode: file.mode,
+        gates,
+        accept,
+        owners,
+        evidence: Demands::default(),
+    };
     let evidence = evidence(&file.evidence);
     let export = file.export.as_ref().filter(|export| export.whole);
     let is_used = |name: &String| !layer.unused.iter().any(|(unused, _)| unused == name);
@@ -48,7 +51,8 @@ pub(super) fn config(
         path: source.file.to_string(),
         documents: vec![Document::new(&*source.file, &*source.text)],
         environment: environment.map(str::to_owned),
-        deadline: file.deadline.map_or(DEFAULT_DEADLINE, |period| period.0),
+        deadline: file.deadline.map(|period| period.0),
+        organisation: None,
         sources: sources
             .filter_map(|(name, source)| Some((name.clone(), Rc::clone(&source.as_ref()?.value))))
             .collect(),

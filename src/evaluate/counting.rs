@@ -13,7 +13,7 @@ use super::{Breach, Missed, Ruling, State};
 use crate::acceptance::{Acceptance, Grounds};
 use crate::evidence::{Count, Findings, Outcome, Part, Unit};
 use crate::finding::{Cause, Finding, Problem, Severity};
-use crate::policy::{Demands, Gate};
+use crate::policy::{Demands, Gate, Mode};
 use crate::selection::{Field, Selection};
 use crate::text;
 
@@ -217,7 +217,7 @@ impl<'a> Counting<'a> {
     }
 
     /// What follows from the sums.
-    pub(super) fn rule(mut self) -> Ruling<'a> {
+    pub(super) fn rule(mut self, mode: Mode) -> Ruling<'a> {
         let limits = self.gate.limits;
         let Divided { counted, accepted, known, fixed, formerly } = self.count_listed();
         let mut notes = std::mem::take(&mut self.notes);
@@ -281,6 +281,7 @@ impl<'a> Counting<'a> {
         let unit = self.unit();
         Ruling {
             gate: self.gate,
+            mode,
             state,
             failed: self.failed,
             by_severity: self.by_severity,

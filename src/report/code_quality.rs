@@ -100,7 +100,7 @@ fn issue<'p>(view: &View<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
         severity: grade(finding.subject.severity),
         location: located(
             path,
-            &breached.map(|ruling| ruling.gate.place.clone()).unwrap_or_default(),
+            &breached.map(|ruling| view.place(ruling.gate)).unwrap_or_default(),
         ),
     }
 }
@@ -109,7 +109,7 @@ fn issue<'p>(view: &View<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
 fn inconclusive<'p>(view: &View<'_>, path: &'p str) -> Option<Issue<'p>> {
     let decision = view.decision;
     let undecided = || decision.rulings.iter().filter(|ruling| ruling.state == State::Undecided);
-    let stops = undecided().any(|ruling| Weight::of(ruling, decision.mode) == Weight::Blocks)
+    let stops = undecided().any(|ruling| Weight::of(ruling) == Weight::Blocks)
         || !(decision.verdict.is_pass() || decision.verdict == Verdict::Blocked);
     let first = undecided().next();
     if first.is_none() && !stops {
@@ -129,7 +129,7 @@ fn inconclusive<'p>(view: &View<'_>, path: &'p str) -> Option<Issue<'p>> {
         check_name: "compliance-gate/inconclusive".to_owned(),
         fingerprint: fingerprint(&[&view.scope(), "inconclusive"]),
         severity: if stops { Grade::Blocker } else { Grade::Major },
-        location: located(path, &first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()),
+        location: located(path, &first.map(|ruling| view.place(ruling.gate)).unwrap_or_default()),
     })
 }
 

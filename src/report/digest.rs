@@ -90,8 +90,8 @@ pub fn capital(word: &str) -> String {
 }
 
 /// A word for the state of a gate, by its level and the mode.
-pub(crate) fn standing(ruling: &Ruling<'_>, mode: Mode) -> &'static str {
-    match (ruling.state, Weight::of(ruling, mode), mode) {
+pub(crate) fn standing(ruling: &Ruling<'_>) -> &'static str {
+    match (ruling.state, Weight::of(ruling), ruling.mode) {
         (State::Held, ..) => "holds",
         (State::Breached, ..) if ruling.off.is_some() => "breached, but off",
         (State::Undecided, ..) if ruling.off.is_some() => "inconclusive, but off",

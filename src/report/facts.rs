@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::View;
 use crate::evaluate::Decision;
 use crate::evidence::{CiRun, Evidence};
-use crate::policy::{Document, Mode};
+use crate::policy::{Document, Gate, Mode, Organisation, Place, Whose};
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub policy: &'a str,
     /// The files that the policy was read from, as they were written; the policy file comes first.
     pub documents: &'a [Document],
+    /// The policy of the organisation, if one was decided.
+    pub organisation: Option<&'a Organisation>,
     pub environment: Option<&'a str>,
     pub purpose: Purpose,
     /// The time at which it was decided.
@@ -70,9 +72,18 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The SHA-256 of the policy file's bytes, in hexadecimal digits.
-    pub fn policy_sha256(&self) -> Option<&'a str> {
-        self.documents.first().map(|document| document.sha256.as_str())
+    /// A policy file, from the root of its repository.
+    pub fn policy_file(&self, whose: Whose) -> &'a str {
+        match self.organisation {
+            Some(organisation) if whose == Whose::Organisation => &organisation.path,
+            _ => self.policy,
+        }
+    }
+
+    /// The SHA-256 of the bytes of a policy file, in hexadecimal digits.
+    pub fn sha256(&self, whose: Whose) -> Option<&'a str> {
+        let document = self.documents.iter().find(|document| document.whose == whose);
+        document.map(|document| document.sha256.as_str())
     }
 }
 
@@ -95,6 +106,14 @@ impl<'a> Deref for Report<'a> {
 }
 
 impl Report<'_> {
+    /// Where a gate is shown in the repository. One of the organisation has no place of its own there.
+    pub(super) fn place(&self, gate: &Gate) -> Place {
+        match gate.whose() {
+            Whose::Repository => gate.place.clone(),
+            Whose::Organisation => Place { file: self.policy.into(), line: 1, column: 1 },
+        }
+    }
+
     /// What distinguishes this report from others of the same pipeline: the policy file and the
     /// environment.
     pub(super) fn scope(&self) -> String {

@@ -46,11 +46,12 @@ pub fn of(view: &View<'_>) -> Vec<Issue> {
             }
             lines.extend(ruling.problems.iter().take(PROBLEMS).map(in_words));
             let id = text::one_line(&ruling.gate.id, 80);
+            let own = view.place(ruling.gate);
             Issue {
                 blocks: gate.weight == Weight::Blocks,
                 title: format!("{id}: {}", gate.standing),
                 message: joined(lines),
-                place: place(&ruling.gate.place.file, ruling.gate.place.line.max(1)),
+                place: place(&own.file, own.line.max(1)),
             }
         })
         .collect();

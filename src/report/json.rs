@@ -11,10 +11,10 @@ use super::digest;
 use super::view::{AcceptanceView, Entry, View};
 use super::{Format, Report, TOOL};
 use crate::acceptance::{Acceptance, Forgives, Standing};
-use crate::evaluate::{Breach, Group, Missed, Ruling, State};
+use crate::evaluate::{Breach, Group, Missed, OfPolicy, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
-use crate::policy::Mode;
+use crate::policy::{Mode, Whose};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::text::safe;
 
@@ -44,7 +44,8 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         purpose: report.purpose,
         decided: digest::time(report.now),
         policy: safe(report.policy),
-        policy_sha256: report.policy_sha256(),
+        policy_sha256: report.sha256(Whose::Repository),
+        policies: decision.policies.iter().map(|one| of_policy(report, one)).collect(),
         environment: report.environment.map(safe),
         started: digest::time(report.evidence.started),
         finished: digest::time(report.evidence.finished),
@@ -55,6 +56,17 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         acceptances: view.acceptances.iter().map(acceptance).collect(),
         sources: report.evidence.outcomes.iter().map(source).collect(),
         findings: v1::Findings(view),
+    }
+}
+
+fn of_policy<'a>(report: &Report<'a>, one: &OfPolicy<'a>) -> v1::Policy<'a> {
+    let whose = one.policy.whose;
+    v1::Policy {
+        whose,
+        file: safe(report.policy_file(whose)),
+        sha256: report.sha256(whose),
+        mode: one.policy.mode,
+        verdict: one.verdict,
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Context<'_, 'a> {
         let rulings = &self.view.decision.rulings;
         let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source));
         let first = self.view.gates_of(entry).next().or_else(of_source);
-        first.map(|ruling| ruling.gate.place.clone()).unwrap_or_default()
+        first.map(|ruling| self.view.place(ruling.gate)).unwrap_or_default()
     }
 
     fn uri_of(&self, file: &str) -> Cow<'_, str> {

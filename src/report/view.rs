@@ -26,8 +26,8 @@ pub enum Weight {
 }
 
 impl Weight {
-    pub fn of(ruling: &Ruling<'_>, mode: Mode) -> Self {
-        match (ruling.state, ruling.blocks(), mode) {
+    pub fn of(ruling: &Ruling<'_>) -> Self {
+        match (ruling.state, ruling.blocks(), ruling.mode) {
             (State::Held, ..) => Self::Within,
             (_, true, Mode::Enforce) => Self::Blocks,
             _ => Self::Warns,
@@ -169,7 +169,6 @@ impl<'a> Deref for View<'a> {
 impl<'a> View<'a> {
     pub fn of(report: Report<'a>) -> Self {
         let decision = report.decision;
-        let mode = decision.mode;
         let rulings = decision.rulings.iter().enumerate();
         let mut counted: Vec<_> = rulings
             .flat_map(|(at, ruling)| {
@@ -179,7 +178,7 @@ impl<'a> View<'a> {
         counted.sort_unstable();
         let weight = |ruling: &Ruling<'_>| match ruling.state {
             State::Undecided => Weight::Warns,
-            _ => Weight::of(ruling, mode),
+            _ => Weight::of(ruling),
         };
         let weights: Vec<_> = decision.rulings.iter().map(weight).collect();
         let entries = entries(&report, &counted, &weights);
@@ -255,7 +254,6 @@ impl<'a> View<'a> {
 
 impl<'a> GateView<'a> {
     fn of(report: &Report<'_>, ruling: &'a Ruling<'a>) -> Self {
-        let mode = report.decision.mode;
         let forgiven = ruling
             .forgiven
             .iter()
@@ -267,8 +265,8 @@ impl<'a> GateView<'a> {
             .then(|| digest::only_counted(report, ruling));
         Self {
             ruling,
-            weight: Weight::of(ruling, mode),
-            standing: digest::standing(ruling, mode),
+            weight: Weight::of(ruling),
+            standing: digest::standing(ruling),
             limits: digest::limits(ruling),
             scope: digest::scope(ruling),
             notes: off
@@ -344,7 +342,7 @@ fn entries<'a>(
             entries.push(Entry {
                 source: &outcome.source,
                 finding,
-                owner: report.decision.policy.owner_of(finding),
+                owner: report.decision.owner_of(finding),
                 weight,
                 gates,
                 accepted,

@@ -17,7 +17,7 @@ use crate::finding::{
     Subject, Waiver, WaiverKind,
 };
 use crate::json::MOST_COUNTED;
-use crate::policy::Document;
+use crate::policy::{Document, Whose};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 
 /// Room for this many findings at most is made before they are read: the line of a part says how
@@ -41,7 +41,7 @@ pub(super) struct Builder {
     /// How many findings of the last part are still to come.
     missing: u64,
     /// Documents, and the digest that each should have.
-    documents: Vec<(String, String, String)>,
+    documents: Vec<(Whose, String, String, String)>,
     decided: Option<Decided>,
 }
 
@@ -84,11 +84,15 @@ impl Builder {
             }),
             Line::Document(line) => {
                 let (path, sha256) = (line.path.into_owned(), line.sha256.into_owned());
-                self.documents.push((path, String::new(), sha256));
+                let whose = match line.organisation {
+                    true => Whose::Organisation,
+                    false => Whose::Repository,
+                };
+                self.documents.push((whose, path, String::new(), sha256));
             }
             Line::Text(piece) => {
                 let document = self.documents.last_mut().ok_or("this text has no document")?;
-                document.1.push_str(&piece);
+                document.2.push_str(&piece);
             }
             Line::Decision(line) => self.decided = Some(decided(line)),
             Line::End(_) => return Err("the last line is not as it was written"),
@@ -100,8 +104,9 @@ impl Builder {
     pub(super) fn finish(self, sha256: String) -> Result<Saved> {
         let (started, finished) = self.times.ok_or("the header is missing")?;
         let decided = self.decided.ok_or("the decision is missing")?;
-        let documents = self.documents.into_iter().map(|(path, text, sha256)| {
-            Some(Document::new(path, text)).filter(|document| document.sha256 == sha256)
+        let documents = self.documents.into_iter().map(|(whose, path, text, sha256)| {
+            let document = Document { whose, ..Document::new(path, text) };
+            Some(document).filter(|document| document.sha256 == sha256)
         });
         let documents: Option<Vec<_>> = documents.collect();
         Ok(Saved {

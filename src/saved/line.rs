@@ -414,6 +414,9 @@ pub(super) struct Document<'a> {
     /// The SHA-256 of its bytes, in hexadecimal digits.
     #[serde(borrow)]
     pub sha256: Text<'a>,
+    /// Whether it belongs to the policy of the organisation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub organisation: bool,
 }
 
 /// What was decided from this evidence.

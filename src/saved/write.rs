@@ -10,7 +10,7 @@ use super::line::{self, Line};
 use super::{Decided, hexadecimal};
 use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof};
 use crate::finding::{Account, Finding, Identity, Problem, Rule, Subject};
-use crate::policy::Document;
+use crate::policy::{Document, Whose};
 use crate::selection::{Field, Pattern, Selection};
 
 /// Pieces of documents are this long at most, so that no line is too long to be read.
@@ -46,6 +46,7 @@ pub(crate) fn write(
         lines.line(&Line::Document(line::Document {
             path: (&*document.path).into(),
             sha256: (&*document.sha256).into(),
+            organisation: document.whose == Whose::Organisation,
         }))?;
         for piece in pieces(&document.text) {
             lines.line(&Line::Text(piece.into()))?;

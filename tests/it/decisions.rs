@@ -12,7 +12,7 @@ use compliance_gate::evidence::{
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Fingerprint, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::verdict::Verdict;
 
@@ -122,7 +122,14 @@ fn severities(severities: &[Severity]) -> Selection {
 
 fn policy(gates: Vec<Gate>) -> Policy {
     let evidence = Demands { min_evaluated: 1, max_age: None };
-    Policy { mode: Mode::Enforce, gates, accept: Vec::new(), owners: Vec::new(), evidence }
+    Policy {
+        whose: Whose::Repository,
+        mode: Mode::Enforce,
+        gates,
+        accept: Vec::new(),
+        owners: Vec::new(),
+        evidence,
+    }
 }
 
 /// State, failed checks, verdict.

@@ -19,6 +19,7 @@ mod hosts;
 mod layering;
 mod network;
 mod opencomply;
+mod organisation;
 mod patterns;
 mod policy_commands;
 mod policy_file;

@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::{collected, policy_for, recorded_policy, refuse_what_is_acted_on, show};
 use crate::cli::GateArguments;
+use crate::command::policies::Policies;
 use crate::command::{Context, Usage};
 use crate::evaluate::State;
 use crate::pipeline::{self, Collected};
 use crate::saved::{self, Saved};
+use crate::secret::Variables;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -39,7 +41,7 @@ pub(super) fn table(
     let mut worst = Verdict::Passed;
     for path in paths {
         let row = match saved::read(path) {
-            Ok(saved) => row(path, saved, as_recorded, now, arguments)?,
+            Ok(saved) => row(path, saved, as_recorded, now, arguments, &context.variables)?,
             Err(fault) => {
                 progress.error(&format!("{} {fault}", path.display()));
                 worst = worst.max(fault.verdict());
@@ -58,6 +60,7 @@ fn row(
     as_recorded: bool,
     now: DateTime<Utc>,
     arguments: &GateArguments,
+    variables: &Variables,
 ) -> Result<Row, Usage> {
     let repository = saved.decided.run.repository.clone();
     let environment = saved.decided.environment.clone();
@@ -68,13 +71,14 @@ fn row(
             (config, collected, saved.decided.now)
         }
         false => {
-            let config = policy_for(&saved, arguments)?;
+            let policies = Policies::read(&arguments.config, variables)?;
+            let config = policy_for(&saved, &policies, arguments)?;
             let at_least = saved.decided.at_least;
             let collected = collected(&config, saved.evidence, at_least, path, now)?;
             (config, collected, now)
         }
     };
-    let decision = pipeline::decide(&config.policy, &collected, now);
+    let decision = pipeline::decide(&config, &collected, now);
     let gates = decision.rulings.iter().filter(|ruling| ruling.blocks());
     let gates = gates.map(|ruling| match ruling.state {
         State::Undecided => {

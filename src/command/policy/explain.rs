@@ -38,7 +38,7 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
     evaluate::check_environment(&config, &saved)?;
     let at_least = saved.decided.at_least;
     let collected = evaluate::collected(&config, saved.evidence, at_least, path, now)?;
-    let decision = pipeline::decide(&config.policy, &collected, now);
+    let decision = pipeline::decide(&config, &collected, now);
     let most = match (context.verbosity, &arguments.gate) {
         (Verbosity::Verbose, _) => usize::MAX,
         (_, Some(_)) => findings::MOST_OF_ONE,
@@ -47,7 +47,7 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
     for ruling in &decision.rulings {
         if gates.iter().any(|gate| gate.id == ruling.gate.id) {
             said.push_str(&words::gate(ruling.gate, &config, now.date_naive()));
-            said.push_str(&findings::of(ruling, &collected.evidence, decision.mode, now, most));
+            said.push_str(&findings::of(ruling, &collected.evidence, now, most));
         }
     }
     print(&said)?;

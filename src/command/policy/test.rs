@@ -55,7 +55,7 @@ impl TestResult {
 fn of_file(cases: &Cases, arguments: &ConfigArguments) -> Result<Tested, Usage> {
     // A flag wins over what the file names.
     let policy = arguments.config.clone().or_else(|| cases.policy.clone());
-    let of_policy = ConfigArguments { config: policy, environment: None };
+    let of_policy = ConfigArguments { config: policy, environment: None, org_policy: None };
     let written = read(&of_policy)?;
     let mut results = Vec::new();
     for case in &cases.cases {
@@ -78,7 +78,7 @@ fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
         Given::Evidence(path) => of_evidence(path, config, now)?,
         Given::Checks(checks) => Collected::of_saved(given::evidence(checks, config, now)?, None),
     };
-    let decision = pipeline::decide(&config.policy, &collected, now);
+    let decision = pipeline::decide(config, &collected, now);
     Ok(mismatch::all(&case.expected, &decision))
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::finding::{Cause, Severity};
-use crate::policy::{Level, Mode};
+use crate::policy::{Level, Mode, Whose};
 use crate::report::Purpose;
 use crate::report::view::View;
 use crate::verdict::Verdict;
@@ -45,6 +45,9 @@ pub(super) struct Report<'a> {
     /// The SHA-256 of the policy file's bytes, in hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_sha256: Option<&'a str>,
+    /// Each policy that was decided, with its own verdict: that of the repository, and that of the
+    /// organisation. The worse verdict counts.
+    pub policies: Vec<Policy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Cow<'a, str>>,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -73,6 +76,20 @@ pub(super) struct Report<'a> {
 pub(super) struct Tool {
     pub name: &'static str,
     pub version: &'static str,
+}
+
+/// A policy, decided by itself.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Policy<'a> {
+    pub whose: Whose,
+    pub file: Cow<'a, str>,
+    /// The SHA-256 of the file's bytes, in hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<&'a str>,
+    pub mode: Mode,
+    /// The verdict by this policy alone, regardless of its mode.
+    pub verdict: Verdict,
 }
 
 /// One demand of the policy, and what became of it.

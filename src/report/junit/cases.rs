@@ -8,6 +8,7 @@ use crate::acceptance::Acceptance;
 use crate::evaluate::State;
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Finding, Problem};
+use crate::policy::Whose;
 use crate::report::Report;
 use crate::report::digest;
 use crate::report::view::{Entry, GateView, Rule, View, Weight};
@@ -26,7 +27,14 @@ pub(super) fn gate(report: &Report<'_>, gate: &GateView<'_>) -> TestCaseStatus {
         State::Breached => (NonSuccessKind::Failure, gate.limits.clone()),
         State::Undecided => (NonSuccessKind::Error, causes(&ruling.problems)),
     };
-    let place = format!("at {}:{}", text::one_line(report.policy, 1000), ruling.gate.place.line);
+    let place = match ruling.gate.whose() {
+        Whose::Repository => {
+            format!("at {}:{}", text::one_line(report.policy, 1000), ruling.gate.place.line)
+        }
+        Whose::Organisation => {
+            format!("in the policy of the organisation, line {}", ruling.gate.place.line)
+        }
+    };
     let mut lines = vec![gate.standing.to_owned(), gate.limits.clone(), gate.scope.clone(), place];
     lines.extend(gate.notes.iter().cloned());
     lines.extend(ruling.problems.iter().map(in_words));
@@ -59,7 +67,7 @@ fn piece(report: &Report<'_>, problems: &[Problem]) -> TestCaseStatus {
 fn weight_of(report: &Report<'_>, problem: &Problem) -> Weight {
     let decision = report.decision;
     let concerned = decision.rulings.iter().filter(|ruling| ruling.problems.contains(problem));
-    concerned.map(|ruling| Weight::of(ruling, decision.mode)).max().unwrap_or(Weight::Warns)
+    concerned.map(|ruling| Weight::of(ruling)).max().unwrap_or(Weight::Warns)
 }
 
 /// A rule that failed somewhere: red if a breached blocking gate counts it.

@@ -44,7 +44,7 @@ settings! {
 }
 
 /// Where the cases come from, and how they are requested.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
     /// Its URL ends with the path of the API.
@@ -167,7 +167,7 @@ struct Each {
 }
 
 /// Settings for changing many cases with one request (docs/platforms/bigid.md#changing-cases).
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdBulk"))]
 #[serde(deny_unknown_fields)]
@@ -179,7 +179,7 @@ pub(crate) struct Bulk {
 }
 
 /// A word that needs no escaping in a path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ActionType(pub String);
 
 impl<'de> Deserialize<'de> for ActionType {

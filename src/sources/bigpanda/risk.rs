@@ -8,7 +8,7 @@ use super::kind::{Action, Kind};
 use crate::finding::Severity;
 
 /// The table: the default, and the cells that the settings replace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Risk {
     pub own: BTreeMap<(Kind, Action), Severity>,
     /// The severity of undocumented types and actions.

@@ -51,7 +51,7 @@ settings! {
 }
 
 /// Where the audit log is, and how it is weighed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
     pub(super) connection: Connection,

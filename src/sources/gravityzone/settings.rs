@@ -39,7 +39,7 @@ settings! {
 }
 
 /// Where the checks come from, and which of them are read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
     pub(super) connection: Connection,
@@ -108,7 +108,7 @@ impl Settings {
 }
 
 /// Filters that the platform applies; each takes one value or a list.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "GravityZoneFilters"))]
 #[serde(deny_unknown_fields, default)]

@@ -42,7 +42,7 @@ settings! {
 }
 
 /// Validated settings.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
     pub(super) connection: Connection,

@@ -14,7 +14,7 @@ use compliance_gate::evidence::{
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
 use compliance_gate::report::{FORMATS, Facts, Purpose, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
@@ -40,6 +40,7 @@ impl Scene {
         let evidence = Demands { min_evaluated: 1, max_age: None };
         Self {
             policy: Policy {
+                whose: Whose::Repository,
                 mode: Mode::Enforce,
                 gates,
                 accept: Vec::new(),
@@ -76,6 +77,7 @@ impl Scene {
                 evidence: &self.evidence,
                 policy: &self.path,
                 documents: &[],
+                organisation: None,
                 environment: self.environment.as_deref(),
                 purpose: Purpose::Gate,
                 now: now(),

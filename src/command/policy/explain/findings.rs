@@ -9,7 +9,6 @@ use crate::acceptance::Grounds;
 use crate::evaluate::Ruling;
 use crate::evidence::Evidence;
 use crate::finding::Finding;
-use crate::policy::Mode;
 use crate::report;
 use crate::selection::{Field, Selection};
 use crate::text;
@@ -24,13 +23,12 @@ pub(super) const MOST_OF_EACH: usize = 5;
 pub(super) fn of(
     ruling: &Ruling<'_>,
     evidence: &Evidence,
-    mode: Mode,
     now: DateTime<Utc>,
     most: usize,
 ) -> String {
     let limits = report::limits(ruling);
     let colon = if limits.is_empty() { "" } else { ": " };
-    let standing = report::standing(ruling, mode);
+    let standing = report::standing(ruling);
     let mut said = format!("  On this evidence: {standing}{colon}{limits}\n");
     for problem in &ruling.problems {
         let _ = writeln!(

@@ -13,7 +13,7 @@ use crate::sources::{OneOrMore, Period, Reads, SeverityWord, schema_of};
 pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// Which events are read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigEvents"))]
 #[serde(deny_unknown_fields)]

@@ -63,7 +63,7 @@ settings! {
 }
 
 /// The settings of a source, validated.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Keys")]
 pub struct Settings {
     pub(super) connection: Connection,
@@ -74,7 +74,7 @@ pub struct Settings {
 }
 
 /// What one source reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
     Posture(Box<Posture>),
     Images(Vec<Image>, Option<Detail>),

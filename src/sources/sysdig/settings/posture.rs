@@ -7,7 +7,7 @@ use crate::finding::Severity;
 use crate::sources::{OneOrMore, Reads, SeverityWord};
 
 /// Which compliance results are read. Every filter takes one value or a list.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigPosture"))]
 #[serde(deny_unknown_fields, default)]
@@ -60,7 +60,7 @@ impl Posture {
 }
 
 /// Which resources are read. Every filter takes one value or a list.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "SysdigInventory"))]
 #[serde(deny_unknown_fields, default)]

@@ -1,0 +1,124 @@
+//! An organisation's policy, decided by itself beside that of a repository.
+
+use crate::common::{DOCUMENTED, Ended, Folder, Platform, opencomply};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A gate that the estate of scenario `healthy` breaches, and one that holds there.
+const BREACHED: &str = "  - {id: no-failures, source: opencomply, max: 0}\n";
+const HOLDS: &str = "  - {id: some-failures, source: opencomply, max: 1000000}\n";
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Runs with both policies, and returns how it ended and the report.
+fn run(
+    folder: &Folder,
+    own: &str,
+    organisation: &str,
+    variables: &[(&str, &str)],
+) -> (Ended, Value) {
+    folder.write(".git/config", "").write("compliance-gate.yaml", own);
+    folder.write("pipeline/org.yaml", organisation);
+    let mut command = folder.command(&["run", "--json", "out.json"]);
+    command.env("COMPLIANCE_GATE_ORG_POLICY", "pipeline/org.yaml");
+    command.envs(variables.iter().copied());
+    let ended = Ended::wait(command);
+    let report = std::fs::read_to_string(folder.path().join("out.json"));
+    (ended, report.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()))
+}
+
+#[test]
+fn the_worse_of_two_verdicts_counts_and_equal_sources_are_read_once() {
+    let platform = Platform::start("healthy");
+    let policy = |gates| opencomply(&platform.origin, gates);
+    let observing = |gates| policy(gates).replace("version: 1\n", "version: 1\nmode: observe\n");
+    for (own, organisation, code, verdict) in [
+        (policy(HOLDS), policy(HOLDS), 0, "passed"),
+        (policy(HOLDS), policy(BREACHED), 1, "blocked"),
+        (policy(BREACHED), policy(HOLDS), 1, "blocked"),
+        (observing(HOLDS), policy(BREACHED), 1, "blocked"),
+        (observing(BREACHED), policy(HOLDS), 0, "blocked"),
+        (policy(HOLDS), observing(BREACHED), 0, "blocked"),
+    ] {
+        let before = platform.count("POST");
+        let (ended, report) = run(&Folder::new(), &own, &organisation, &[]);
+        let ended = ended.exits(code);
+        assert_eq!(report["verdict"], verdict, "{}", ended.stdout);
+        let ids: Vec<_> =
+            report["gates"].as_array().unwrap().iter().map(|gate| gate["id"].clone()).collect();
+        assert!(ids[1].as_str().unwrap().starts_with("org/"), "{ids:?}");
+        assert_eq!(report["sources"].as_array().unwrap().len(), 1);
+        assert_eq!(report["policies"][1]["sha256"], digest(&organisation));
+        assert_eq!(report["policies"][1]["whose"], "organisation");
+        assert!(platform.count("POST") > before);
+    }
+}
+
+#[test]
+fn the_policy_of_the_organisation_is_enough() {
+    let platform = Platform::start("healthy");
+    let organisation = opencomply(&platform.origin, BREACHED);
+    let folder = Folder::new();
+    folder.write("org.yaml", &organisation);
+    folder
+        .run(&["run", "--org-policy", "org.yaml", "--sarif", "-"])
+        .exits(1)
+        .says("org/no-failures");
+    folder.write("compliance-gate.yaml", "version: 1\n");
+    let arguments = ["run", "--org-policy", "org.yaml", "--json", "out.json"];
+    folder.run(&arguments).exits(1);
+    assert_eq!(folder.json("out.json")["gates"].as_array().unwrap().len(), 1);
+    folder.run(&["run"]).exits(2).says("the policy has no gate");
+}
+
+#[test]
+fn other_settings_are_another_source() {
+    let platform = Platform::start("healthy");
+    let organisation = opencomply(&platform.origin, HOLDS);
+    let own = organisation.replace("frameworks: [baseline_security]", "frameworks: [soc2]");
+    assert_ne!(own, organisation);
+    let (_, report) = run(&Folder::new(), &own, &organisation, &[]);
+    let names = |key: &Value| -> Vec<String> {
+        key.as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["source"].as_str().or(one["name"].as_str()).unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&report["sources"]), ["opencomply", "org/opencomply"]);
+    assert_eq!(report["gates"][1]["sources"][0], "org/opencomply");
+    assert_eq!(report["sources"][1]["system"], "opencomply");
+}
+
+#[test]
+fn only_the_file_that_the_pipeline_promises_is_taken() {
+    let platform = Platform::start("healthy");
+    let own = opencomply(&platform.origin, HOLDS);
+    let organisation =
+        opencomply(&platform.origin, "  - {id: other, source: opencomply, max: 9000000}\n");
+    let other = digest("another file");
+    let both = format!("{other}, {}", digest(&organisation));
+    let run = |sha256: &str| {
+        run(&Folder::new(), &own, &organisation, &[("COMPLIANCE_GATE_ORG_POLICY_SHA256", sha256)]).0
+    };
+    run(&digest(&organisation)).exits(0);
+    run(&both.to_uppercase()).exits(0);
+    run(&other).exits(2).says("promises").does_not_say("Traceback");
+    run("abc").exits(2).says("one or two SHA-256 digests");
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", &own).write("org.yaml", &organisation);
+    let mut command = folder.command(&["run"]);
+    command.env("COMPLIANCE_GATE_ORG_POLICY_SHA256", &both);
+    Ended::wait(command).exits(2).says("there is no policy of an organisation");
+    let mut command = folder.command(&["run", "--org-policy", "other.yaml"]);
+    command.env("COMPLIANCE_GATE_ORG_POLICY", "org.yaml");
+    Ended::wait(command).exits(2).says("is not what COMPLIANCE_GATE_ORG_POLICY says");
+    folder.run(&["run", "--org-policy", "missing.yaml"]).exits(2).says("missing.yaml");
+    for key in ["reports: {json: out.json}", "export: {jira: {}}"] {
+        folder.write("org.yaml", &format!("{organisation}{key}\n"));
+        folder.run(&["run", "--org-policy", "org.yaml"]).exits(2).says("belongs to the repository");
+    }
+    assert!(DOCUMENTED.contains("integrations"));
+}
