@@ -11,7 +11,7 @@
 //! Only this module knows YAML. What leaves it is valid: every gate has a limit and only selectors
 //! that its sources know, and every path of a report stays inside the workspace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -76,6 +76,8 @@ pub(crate) struct Config {
     /// The policy of the repository.
     pub policy: Policy,
     pub organisation: Option<Organisation>,
+    /// Of an organisation's policy: the exit codes that the pipeline may override.
+    pub break_glass: BTreeSet<u8>,
     /// Report paths by format name.
     pub reports: BTreeMap<String, PathBuf>,
     pub export: Option<Export>,
@@ -242,9 +244,7 @@ impl Written {
                 return Err(diagnostics);
             }
         };
-        if self.whose == Whose::Organisation {
-            organisation::check_keys(&self.root, &mut diagnostics);
-        }
+        organisation::check_keys(self.whose, &self.root, &mut diagnostics);
         let reader = Reader::new(&self.source.text, true);
         let unused = Reader::new(&self.source.text, false);
         let layer = Layer::read(&layered, &reader, &unused);

@@ -16,6 +16,7 @@ mod accepting;
 mod counting;
 mod groups;
 mod meaning;
+mod overriding;
 mod ratchet;
 mod reliance;
 mod scope;
@@ -24,6 +25,7 @@ pub use acceptances::Usage;
 use accepting::Accepting;
 use counting::Counting;
 pub use groups::Group;
+pub use overriding::{BREAK_GLASS, Override};
 pub use ratchet::{Ratcheted, gaps, policy_for_baselines, ratchet};
 
 /// What came out, and why.
@@ -33,6 +35,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// The mode of the policy with that verdict.
     pub mode: Mode,
+    /// Whether the pipeline overrides the verdict.
+    pub overridden: Option<Override>,
     /// The policies that were decided, each by itself.
     pub policies: Vec<OfPolicy<'a>>,
     /// One for each gate, in the policy's order.
@@ -55,6 +59,7 @@ impl Decision<'_> {
     /// every mode.
     pub fn exit_code(&self) -> u8 {
         match (self.mode, self.verdict) {
+            _ if self.overridden.is_some() => 0,
             (Mode::Observe, Verdict::Interrupted | Verdict::Terminated) | (Mode::Enforce, _) => {
                 self.verdict.exit_code()
             }
@@ -93,6 +98,10 @@ impl Decision<'_> {
 
     /// Records reports that could not be written. A pass without its reports is inconclusive.
     pub fn report_failed(&mut self, failures: &[String]) {
+        if self.overridden.is_some() {
+            self.warnings.extend_from_slice(failures);
+            return;
+        }
         let enforced = self.policies.iter().any(|one| one.policy.mode == Mode::Enforce);
         if enforced && self.exit_code() == 0 {
             (self.verdict, self.mode) = (Verdict::Inconclusive, Mode::Enforce);
@@ -300,7 +309,8 @@ pub fn decide<'a>(
     let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
     let policies = vec![OfPolicy { policy, verdict }];
-    Decision { verdict, mode: policy.mode, policies, acceptances, warnings, rulings }
+    let overridden = None;
+    Decision { verdict, mode: policy.mode, overridden, policies, acceptances, warnings, rulings }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {

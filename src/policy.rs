@@ -1,6 +1,7 @@
 //! What the organisation requires: gates, their limits, what is accepted, and requirements for
 //! evidence.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -54,10 +55,18 @@ pub struct Organisation {
     /// The file, from the root of its repository.
     pub path: String,
     pub environment: Option<String>,
+    /// The exit codes that the pipeline may override for some hours.
+    pub break_glass: BTreeSet<u8>,
 }
 
 /// What begins the ids of gates of an organisation, which no id that is written can.
 pub const ORGANISATION: &str = "org/";
+
+/// The system that a source is a tenant of, whoever's policy it is in.
+pub fn system_of(source: &str) -> &str {
+    let source = source.strip_prefix(ORGANISATION).unwrap_or(source);
+    source.split_once('/').map_or(source, |(system, _)| system)
+}
 
 /// Whether the verdict sets the exit code, or is only reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,8 @@ pub(crate) struct Decided {
     /// What had changed since an earlier run, in a sentence.
     pub changes: Option<String>,
     pub warn_exit_code: Option<u8>,
+    /// The override that the pipeline asked for.
+    pub break_glass: Option<String>,
     pub run: CiRun,
 }
 

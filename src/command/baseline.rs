@@ -41,7 +41,8 @@ pub(super) fn write(arguments: &BaselineArguments, context: &Context) -> Result<
     let evidence = &arguments.evidence;
     let collected = evaluate::collected(&config, saved.evidence, at_least, evidence, now)?;
     let policy = policy_for_baselines(&config.policy, now.date_naive());
-    let decision = pipeline::decide(&policy, &collected, now);
+    let without = Config { policy, ..config.clone() };
+    let decision = pipeline::decide(&without, &collected, now);
     let progress = context.progress();
     let gaps = gaps(&collected.evidence, &decision);
     if !gaps.is_empty() {

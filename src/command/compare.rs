@@ -58,7 +58,7 @@ impl Recorded {
     }
 
     pub(super) fn decision(&self) -> Decision<'_> {
-        pipeline::decide(&self.config.policy, &self.collected, self.decided.now)
+        pipeline::decide(&self.config, &self.collected, self.decided.now)
     }
 
     pub(super) fn side<'a>(&'a self, decision: &'a Decision<'a>) -> Side<'a> {

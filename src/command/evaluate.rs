@@ -71,6 +71,7 @@ fn what_if(
         at_least: collected.at_least,
         changes: None,
         warn_exit_code: arguments.warn_exit_code,
+        break_glass: None,
     };
     let decision = pipeline::decide(&config, &collected, now);
     let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
@@ -100,8 +101,12 @@ fn replay(
         at_least: collected.at_least,
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
+        break_glass: decided.break_glass.as_deref(),
     };
-    let decision = pipeline::decide(&config, &collected, decided.now);
+    let mut decision = pipeline::decide(&config, &collected, decided.now);
+    if let Some(asked) = &decided.break_glass {
+        decision.break_glass(asked, &config.overridable(), decided.now);
+    }
     let sinks = sinks(arguments, &[("evidence", path)])?;
     Ok(pipeline::deliver(&facts, decision, sinks, no_host(context), &context.progress()))
 }
@@ -125,6 +130,7 @@ fn as_gate(
         sinks,
         ci,
         warn_exit_code: arguments.warn_exit_code,
+        break_glass: run::break_glass(context),
         progress: &context.progress(),
     };
     Ok(run::gate(&config, &collected, None, now, delivery))

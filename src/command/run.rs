@@ -13,6 +13,7 @@ use crate::command::previous::Previous;
 use crate::command::{Context, Usage, listen};
 use crate::compare::Side;
 use crate::config::Config;
+use crate::evaluate::BREAK_GLASS;
 use crate::host::Ci;
 use crate::pipeline::{self, Collected};
 use crate::progress::Progress;
@@ -74,8 +75,15 @@ pub(super) async fn collected(
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);
     }
-    let delivery = Delivery { sinks, ci, warn_exit_code, progress: &progress };
+    let break_glass = break_glass(context);
+    let delivery = Delivery { sinks, ci, warn_exit_code, break_glass, progress: &progress };
     gate(config, &collected, previous, now, delivery)
+}
+
+/// The override that the pipeline asks for.
+pub(super) fn break_glass(context: &Context) -> Option<&str> {
+    let asked = context.variables.get(BREAK_GLASS).map(String::as_str);
+    asked.filter(|asked| !asked.trim().is_empty())
 }
 
 /// Where the result of a gate goes, and what it exits with.
@@ -83,6 +91,8 @@ pub(super) struct Delivery<'a> {
     pub sinks: Sinks,
     pub ci: Ci<'a>,
     pub warn_exit_code: Option<u8>,
+    /// The override that the pipeline asks for.
+    pub break_glass: Option<&'a str>,
     pub progress: &'a Progress,
 }
 
@@ -94,8 +104,11 @@ pub(super) fn gate(
     now: DateTime<Utc>,
     delivery: Delivery<'_>,
 ) -> u8 {
-    let Delivery { sinks, ci, warn_exit_code, progress } = delivery;
-    let decision = pipeline::decide(config, collected, now);
+    let Delivery { sinks, ci, warn_exit_code, break_glass, progress } = delivery;
+    let mut decision = pipeline::decide(config, collected, now);
+    if let Some(asked) = break_glass {
+        decision.break_glass(asked, &config.overridable(), now);
+    }
     let side = Side {
         policy: &config.policy,
         evidence: &collected.evidence,
@@ -116,6 +129,7 @@ pub(super) fn gate(
         at_least: collected.at_least,
         changes: changes.as_deref(),
         warn_exit_code,
+        break_glass,
     };
     pipeline::deliver(&facts, decision, sinks, ci, progress)
 }

@@ -17,7 +17,7 @@ use super::values::{
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::policy::{Level, Mode};
 use crate::selection::{Field, Pattern};
-use crate::sources::{self, OneOrMore, Period, Source, bigid};
+use crate::sources::{self, OneOrMore, Period, Source, bigid, written_as};
 use crate::text;
 
 /// A file with one environment applied.
@@ -109,6 +109,10 @@ pub(super) struct File {
     /// What evidence must be like for any gate to rely on it.
     #[serde(default)]
     pub evidence: EvidenceEntry,
+    /// Only in the policy of an organisation: exit codes (1, 3, 4, 5) that the pipeline may turn into 0
+    /// for at most a day, with COMPLIANCE_GATE_BREAK_GLASS.
+    #[serde(default)]
+    pub break_glass: Vec<Overridable>,
     /// Where reports are written, by format. Paths begin at the folder of this file.
     #[serde(default)]
     pub reports: Reports,
@@ -134,6 +138,22 @@ impl File {
         self.gates.iter().any(by_gate) || self.export.iter().any(by_export)
     }
 }
+
+/// An exit code that can be overridden.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overridable(pub u8);
+
+impl<'de> Deserialize<'de> for Overridable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u8::deserialize(deserializer)? {
+            code @ (1 | 3 | 4 | 5) => Ok(Self(code)),
+            code => Err(serde::de::Error::custom(format_args!(
+                "exit code {code} cannot be overridden; only 1, 3, 4 and 5 can"
+            ))),
+        }
+    }
+}
+written_as!(Overridable => u8);
 
 /// Sources, each of which its system reads.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! An organisation's policy beside that of a repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Config;
@@ -15,14 +15,21 @@ use crate::sources::Source;
 /// workspace of a pipeline.
 const NOT_KEYS: [&str; 2] = ["reports", "export"];
 
-/// What of an organisation's policy is not its own to say.
-pub(super) fn check_keys(root: &Node, diagnostics: &mut Vec<Diagnostic>) {
-    for (key, _) in root.entries().iter().filter(|(key, _)| NOT_KEYS.contains(&&*key.name)) {
-        let message = format!(
-            "`{}` belongs to the repository; the policy of an organisation has none",
-            key.name
-        );
-        diagnostics.push(Diagnostic::at(key.mark, message));
+/// Keys that only an organisation's policy has: a repository must not give itself what they allow.
+const ITS_KEYS: [&str; 1] = ["break_glass"];
+
+/// What is not for this policy to say.
+pub(super) fn check_keys(whose: Whose, root: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    let (keys, why): (&[&str], _) = match whose {
+        Whose::Organisation => {
+            (&NOT_KEYS, "belongs to the repository; the policy of an organisation has none")
+        }
+        Whose::Repository => {
+            (&ITS_KEYS, "belongs to the policy of an organisation, which the pipeline names")
+        }
+    };
+    for (key, _) in root.entries().iter().filter(|(key, _)| keys.contains(&&*key.name)) {
+        diagnostics.push(Diagnostic::at(key.mark, format!("`{}` {why}", key.name)));
     }
 }
 
@@ -43,6 +50,7 @@ impl Config {
             reports: BTreeMap::new(),
             export: None,
             notes: Vec::new(),
+            break_glass: BTreeSet::new(),
         }
     }
 
@@ -57,6 +65,7 @@ impl Config {
             policy: shown_as_organisation(organisation.policy, &names),
             path: organisation.path,
             environment: organisation.environment,
+            break_glass: organisation.break_glass,
         });
         self
     }
@@ -82,6 +91,12 @@ impl Config {
         // A repository's policy without gates decides nothing beside that of its organisation.
         let decides = organisation.is_none() || !self.policy.gates.is_empty();
         decides.then_some(&self.policy).into_iter().chain(organisation)
+    }
+
+    /// The exit codes that the pipeline may override.
+    pub(crate) fn overridable(&self) -> BTreeSet<u8> {
+        let organisation = self.organisation.as_ref();
+        organisation.map_or_else(BTreeSet::new, |one| one.break_glass.clone())
     }
 
     /// What the gates of all policies need from one source in addition to its failures.

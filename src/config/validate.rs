@@ -53,6 +53,7 @@ pub(super) fn config(
         environment: environment.map(str::to_owned),
         deadline: file.deadline.map(|period| period.0),
         organisation: None,
+        break_glass: file.break_glass.iter().map(|code| code.0).collect(),
         sources: sources
             .filter_map(|(name, source)| Some((name.clone(), Rc::clone(&source.as_ref()?.value))))
             .collect(),

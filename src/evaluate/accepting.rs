@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::acceptance::{Acceptance, Forgives, Standing, Upstream};
 use crate::baseline::{Baseline, Line, Remaining};
 use crate::finding::{Finding, Fingerprint, Problem, Rerating, Severity};
-use crate::policy::Gate;
+use crate::policy::{self, Gate};
 use crate::selection::{Field, Selection};
 
 /// The entries that are for a gate, in the order of the policy.
@@ -183,9 +183,9 @@ impl<'a> Accepting<'a> {
 /// Whether an entry takes the severities of the platform that a finding is of, and the finding has
 /// one that was changed there.
 fn changed_there(entry: &Acceptance, finding: &Finding) -> bool {
-    let system = finding.source.split('/').next();
+    let system = policy::system_of(&finding.source);
     finding.rerating.is_some()
-        && matches!(entry.forgives, Forgives::Upstream(Upstream::Severity(own)) if Some(own) == system)
+        && matches!(entry.forgives, Forgives::Upstream(Upstream::Severity(own)) if own == system)
 }
 
 /// The baseline of an entry, if it applies.

@@ -18,7 +18,7 @@ use super::digest;
 use super::view::{Entry, View, Weight};
 use crate::evaluate::State;
 use crate::finding::{Fingerprint, Severity};
-use crate::policy::Place;
+use crate::policy::{self, Place};
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -91,7 +91,7 @@ fn issue<'p>(view: &View<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
     let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
     let title = text::one_line(finding.title(), 200);
     let description = format!("{title}: {} ({verb} {gates})", digest::resource(finding));
-    let rule = format!("{}/{}", digest::system(entry.source), finding.rule_id());
+    let rule = format!("{}/{}", policy::system_of(entry.source), finding.rule_id());
     let breached = view.gates_of(entry).find(|ruling| ruling.state == State::Breached);
     Issue {
         description: text::disarmed(&description).into_owned(),

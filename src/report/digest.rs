@@ -25,17 +25,16 @@ pub(super) fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
     outcomes.filter_map(|outcome| outcome.after_fix.as_deref()).collect()
 }
 
-/// The system that a source is a tenant of.
-pub(super) fn system(source: &str) -> &str {
-    source.split_once('/').map_or(source, |(system, _)| system)
-}
-
 /// The verdict in a sentence, and in mode observe what it would have been.
 pub(super) fn headline(report: &Report<'_>) -> String {
     let decision = report.decision;
     let verdict = decision.verdict;
     let plain = format!("{}: {}", capital(verdict.word()), meaning(decision));
     let headline = match decision.mode {
+        _ if decision.overridden.is_some() => {
+            let by = overridden(decision).unwrap_or_default();
+            format!("{by}; would have been {verdict}: {}", meaning(decision))
+        }
         Mode::Observe if !verdict.is_pass() && decision.exit_code() == 0 => {
             format!("Observed only, would have been {verdict}: {}", meaning(decision))
         }
@@ -43,6 +42,13 @@ pub(super) fn headline(report: &Report<'_>) -> String {
         Mode::Enforce => plain,
     };
     format!("{}{headline}", report.purpose.mark())
+}
+
+/// That the pipeline overrides the verdict, until when and why.
+pub(super) fn overridden(decision: &Decision<'_>) -> Option<String> {
+    let by = decision.overridden.as_ref()?;
+    let until = by.until.format("%Y-%m-%d %H:%M UTC");
+    Some(format!("Overridden by break-glass until {until} ({})", by.reason))
 }
 
 fn meaning(decision: &Decision<'_>) -> String {

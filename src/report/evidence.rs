@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{Format, View};
 use crate::saved::{self, Decided};
+use crate::text;
 
 /// Not one of the formats for readers: only `run` can write it.
 pub const EVIDENCE: Format =
@@ -18,6 +19,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         environment: view.environment.map(str::to_owned),
         changes: view.changes.map(str::to_owned),
         warn_exit_code: view.warn_exit_code,
+        break_glass: view.break_glass.map(|asked| text::one_line(asked, 400)),
         run: view.run.clone(),
     };
     saved::write(view.evidence, view.documents, &decided, out)

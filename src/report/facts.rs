@@ -59,6 +59,8 @@ pub struct Facts<'a> {
     pub changes: Option<&'a str>,
     /// The exit code that the caller wants for a pass with warnings.
     pub warn_exit_code: Option<u8>,
+    /// The override that the pipeline asks for, whether it applies or not.
+    pub break_glass: Option<&'a str>,
 }
 
 impl<'a> Facts<'a> {

@@ -14,7 +14,7 @@ use crate::acceptance::{Acceptance, Forgives, Standing};
 use crate::evaluate::{Breach, Group, Missed, OfPolicy, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
-use crate::policy::{Mode, Whose};
+use crate::policy::{self, Mode, Whose};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::text::safe;
 
@@ -32,6 +32,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
 fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
     let report: &Report<'a> = view;
     let decision = report.decision;
+    let would_exit = decision.mode == Mode::Observe || decision.overridden.is_some();
     v1::Report {
         schema: v1::SCHEMA,
         version: 1,
@@ -39,7 +40,11 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         verdict: decision.verdict,
         exit_code: report.exit_code,
         mode: decision.mode,
-        would_exit: (decision.mode == Mode::Observe).then(|| decision.verdict.exit_code()),
+        would_exit: would_exit.then(|| decision.verdict.exit_code()),
+        overridden: decision
+            .overridden
+            .as_ref()
+            .map(|by| v1::Overridden { until: digest::time(by.until), reason: safe(&by.reason) }),
         summary: digest::headline(report),
         purpose: report.purpose,
         decided: digest::time(report.now),
@@ -214,7 +219,7 @@ fn exception(entry: &Acceptance) -> Option<v1::Exception<'_>> {
 fn source(outcome: &Outcome) -> v1::Source<'_> {
     v1::Source {
         name: safe(&outcome.source),
-        system: safe(digest::system(&outcome.source)),
+        system: safe(policy::system_of(&outcome.source)),
         origin: safe(&outcome.origin),
         simulated: outcome.simulated,
         requests: outcome.requests,

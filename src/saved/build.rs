@@ -358,6 +358,7 @@ fn decided(line: line::Decision<'_>) -> Decided {
         environment: line.environment.map(String::from),
         changes: line.changes.map(String::from),
         warn_exit_code: line.warn_exit_code,
+        break_glass: line.break_glass.map(String::from),
         run: CiRun {
             host: run.host.into_owned(),
             url: run.url.map(String::from),

@@ -439,6 +439,9 @@ pub(super) struct Decision<'a> {
     /// The exit code that was asked for instead of a pass with warnings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_exit_code: Option<u8>,
+    /// The override that the pipeline asked for, whether it applied or not.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<Text<'a>>,
     #[serde(borrow)]
     pub run: Run<'a>,
 }

@@ -293,6 +293,7 @@ fn decision(decided: &Decided) -> line::Decision<'_> {
         environment: decided.environment.as_deref().map(Into::into),
         changes: decided.changes.as_deref().map(Into::into),
         warn_exit_code: decided.warn_exit_code,
+        break_glass: decided.break_glass.as_deref().map(Into::into),
         run: line::Run {
             host: (&**host).into(),
             url: url.as_deref().map(Into::into),

@@ -12,7 +12,7 @@ use compliance_gate::evidence::{
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy};
+use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
 use compliance_gate::selection::{Exclusion, Field, Pattern, Selection};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -212,6 +212,7 @@ fn gate() -> impl Strategy<Value = Gate> {
 
 fn policy(gate: Gate) -> Policy {
     Policy {
+        whose: Whose::Repository,
         mode: Mode::Enforce,
         gates: vec![gate],
         accept: Vec::new(),

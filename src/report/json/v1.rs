@@ -30,9 +30,12 @@ pub(super) struct Report<'a> {
     /// The exit code of the process.
     pub exit_code: u8,
     pub mode: Mode,
-    /// In mode `observe`: the exit code that mode `enforce` would have had.
+    /// In mode `observe`, or where the verdict is overridden: the exit code of the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_exit: Option<u8>,
+    /// That the pipeline overrides the verdict by break-glass, so that the exit code is 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Overridden<'a>>,
     /// The verdict in a sentence.
     pub summary: String,
     /// What the decision is for. Only that of a gate may let anything through.
@@ -76,6 +79,15 @@ pub(super) struct Report<'a> {
 pub(super) struct Tool {
     pub name: &'static str,
     pub version: &'static str,
+}
+
+/// A verdict that the pipeline overrides.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Overridden<'a> {
+    #[cfg_attr(test, schemars(extend("format" = "date-time")))]
+    pub until: String,
+    pub reason: Cow<'a, str>,
 }
 
 /// A policy, decided by itself.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::wire::{Level, ReportingConfiguration, ReportingDescriptor, RuleProperties, Text};
 use crate::finding::{Finding, Severity};
-use crate::report::digest;
+use crate::policy;
 use crate::report::view::Entry;
 use crate::text;
 
@@ -61,7 +61,7 @@ impl<'a> Rules<'a> {
 
 /// The same for all tenants of a system, so that a rule is one rule.
 fn id(source: &str, finding: &Finding) -> String {
-    text::one_line(&format!("{}/{}", digest::system(source), finding.rule_id()), 255)
+    text::one_line(&format!("{}/{}", policy::system_of(source), finding.rule_id()), 255)
 }
 
 fn descriptor<'s>(id: &'s str, worst: &Finding) -> ReportingDescriptor<'s> {

@@ -85,6 +85,7 @@ impl Scene {
                 at_least: self.at_least,
                 changes: None,
                 warn_exit_code: None,
+                break_glass: None,
             },
             exit_code: decision.exit_code(),
         }))
