@@ -11,6 +11,7 @@ use super::schema::SCHEMA;
 use crate::cli::InitArguments;
 use crate::command::{Context, Usage, evaluate, print};
 use crate::config::Written;
+use crate::policy::Whose;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -44,7 +45,7 @@ fn from_evidence(path: &Path, evidence: &Path, context: &Context) -> Result<u8, 
         Err(code) => return Ok(code),
     };
     let environment = saved.decided.environment.as_deref();
-    let config = Written::recorded(&saved.documents)?.resolve(environment)?;
+    let config = Written::recorded(&saved.documents, Whose::Repository)?.resolve(environment)?;
     let problems = proposal::gaps(&saved.evidence);
     if !problems.is_empty() {
         let progress = context.progress();
