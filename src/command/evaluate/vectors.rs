@@ -176,7 +176,11 @@ impl Scene {
     /// The file, and what it decides. `None` if the policy is not valid.
     fn decided(&self) -> Option<(Vec<u8>, Value)> {
         let document = Document::new("compliance-gate.yaml", self.policy.to_string());
-        let config = Written::recorded(std::slice::from_ref(&document)).ok()?.resolve(None).ok()?;
+        let config =
+            Written::recorded(std::slice::from_ref(&document), crate::policy::Whose::Repository)
+                .ok()?
+                .resolve(None)
+                .ok()?;
         let decision = evaluate::decide(&config.policy, &self.evidence, self.at_least, now());
         let gates = decision.rulings.iter().map(|ruling| {
             let state = json!({
@@ -196,6 +200,7 @@ impl Scene {
             now: now(),
             environment: None,
             warn_exit_code: None,
+            break_glass: None,
             changes: None,
             run: CiRun { host: "none".to_owned(), ..CiRun::default() },
         };
