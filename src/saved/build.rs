@@ -34,6 +34,8 @@ pub(super) struct Builder {
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     has_ages: bool,
     outcomes: Vec<Outcome>,
+    /// The name of the last source.
+    source: Arc<str>,
     rules: Vec<Arc<Rule>>,
     subjects: Vec<Subject>,
     texts: HashSet<Arc<str>>,
@@ -59,7 +61,10 @@ impl Builder {
         }
         match line {
             Line::Header(header) => self.header(&header)?,
-            Line::Source(source) => self.outcomes.push(outcome(source)),
+            Line::Source(source) => {
+                self.source = source.name.as_ref().into();
+                self.outcomes.push(outcome(source));
+            }
             Line::Part(part) => self.part(part)?,
             Line::Rule(rule) => self.rules.push(Arc::new(Rule {
                 id: rule.id.into(),
@@ -205,8 +210,7 @@ impl Builder {
         }
         let wrong = "the id of this finding is not 32 hexadecimal digits";
         let id = Fingerprint::parse(&line.id).ok_or(wrong)?;
-        let source = self.outcomes.last().map(|outcome| outcome.source.clone());
-        let source = self.text(&source.unwrap_or_default());
+        let source = Arc::clone(&self.source);
         let mut finding = Finding {
             source: Arc::clone(&source),
             subject: self.known(line.subject)?,
