@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+mod closed;
 mod code_quality;
 mod digest;
 mod dotenv;

@@ -17,8 +17,9 @@ pub(super) const HOST: Host = Host {
     ..Host::NONE
 };
 
+/// The time is part of the name, since a job may run several gates, and a name is unique in its log.
 fn fold(title: &str, time: i64) -> (String, String) {
-    let name = format!("compliance_gate_{}", title.to_lowercase());
+    let name = format!("compliance_gate_{}_{time}", title.to_lowercase());
     (
         format!("section_start:{time}:{name}[collapsed=true]\r\u{1b}[0K{title}\n"),
         format!("section_end:{time}:{name}\r\u{1b}[0K\n"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
+use super::closed::{Closed, is_stdout_closed};
 use super::{Format, View, former};
 use crate::text;
 
@@ -51,6 +52,9 @@ impl Sinks {
         match self.use_stdout() {
             true => {
                 Output { people: Box::new(AutoStream::auto(stderr())), plain: Box::new(stderr()) }
+            }
+            false if is_stdout_closed() => {
+                Output { people: Box::new(Closed), plain: Box::new(Closed) }
             }
             false => {
                 Output { people: Box::new(AutoStream::auto(stdout())), plain: Box::new(stdout()) }
@@ -118,7 +122,10 @@ impl Sinks {
         }
         let stdout = self.0.iter().position(|sink| matches!(sink.to, Target::Stdout));
         if let Some(Sink { format, path, .. }) = stdout.map(|at| self.0.remove(at)) {
-            let written = unless_reader_left(render(format, view, io::stdout().lock()));
+            let written = match is_stdout_closed() {
+                true => render(format, view, Closed),
+                false => unless_reader_left(render(format, view, io::stdout().lock())),
+            };
             failures.extend(written.err().map(|error| failed(format, &path, &error)));
         }
         failures

@@ -275,6 +275,31 @@ fn a_pass_that_cannot_be_told_is_none_wherever_it_is_told() {
     }
 }
 
+/// Rust opens `/dev/null` where a stream was closed, which other programs do on purpose.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_stdout_is_a_report_that_is_lost() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    let budget = "  - {id: budget, source: opencomply, max: 160}\n";
+    folder.write("compliance-gate.yaml", &opencomply(&platform.origin, budget));
+    let run = |arguments: &str| {
+        let environment = folder.command(&[]);
+        let environment = environment.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &format!("exec {} run {arguments}", crate::common::BINARY)]);
+        command.current_dir(folder.path()).env_clear().envs(environment);
+        Ended::wait(command)
+    };
+    let closed = "standard output is closed";
+    run(">&-").exits(3).says("failed to print the result").says(closed);
+    run("--junit - >&-").exits(3).says("failed to write the JUnit report").says(closed);
+    run(">/dev/null").exits(0).does_not_say(closed);
+    run("<&- >/dev/null 2>&-").exits(0);
+    // All output is discarded on purpose, as daemons do.
+    run("<>/dev/null >&0 2>&0").exits(0);
+}
+
 #[test]
 fn hosts_find_the_policy_however_it_was_named() {
     let platform = Platform::start("healthy");

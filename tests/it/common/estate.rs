@@ -15,7 +15,7 @@ use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
 use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
-use compliance_gate::report::{FORMATS, Facts, Purpose, Report, View, terminal};
+use compliance_gate::report::{EVIDENCE, FORMATS, Facts, Purpose, Report, View, terminal};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
@@ -94,7 +94,8 @@ impl Scene {
     /// A report in a format, as its file would have it.
     pub fn render(&self, format: &str) -> String {
         let mut out = Vec::new();
-        let format = FORMATS.iter().find(|row| row.name == format).expect("a format");
+        let mut formats = FORMATS.iter().chain([&EVIDENCE]);
+        let format = formats.find(|row| row.name == format).expect("a format");
         self.report(|report| (format.render)(report, &mut out)).expect("memory does not fail");
         String::from_utf8(out).expect("reports are text")
     }

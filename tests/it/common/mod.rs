@@ -1,6 +1,7 @@
 //! Drives the real binary as a pipeline would: its own folder, no variables but those given.
 
 pub mod estate;
+pub mod mutation;
 pub mod proxy;
 pub mod tls;
 

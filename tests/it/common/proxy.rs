@@ -19,8 +19,18 @@ pub enum Fault {
     StallBody,
     /// Half the body under the whole length, and the connection is closed.
     CutBody,
+    /// Half the body under half the length.
+    ShortBody,
+    /// Ten bytes a second.
+    Drip,
+    /// A list that does not end.
+    Endless,
+    /// These lines come first in the head of the answer.
+    Headers(String),
     /// This answer instead, whole: head and body.
     Answer(String),
+    /// The same, where it is not text.
+    Bytes(Arc<[u8]>),
 }
 
 /// A fault for requests whose first line holds `path`: `times` of them after `skip`.
@@ -89,6 +99,13 @@ fn serve(
         Some(Fault::Reset) => return client.shutdown(Shutdown::Both),
         Some(Fault::Stall) => return stall(),
         Some(Fault::Answer(answer)) => return client.write_all(answer.as_bytes()),
+        Some(Fault::Bytes(answer)) => return client.write_all(answer),
+        Some(Fault::Endless) => {
+            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[")?;
+            loop {
+                client.write_all(&b"{},".repeat(4096))?;
+            }
+        }
         _ => {}
     }
     let mut server = TcpStream::connect(upstream)?;
@@ -106,6 +123,21 @@ fn serve(
             stall()
         }
         Some(Fault::CutBody) => client.write_all(&answer[..half]),
+        Some(Fault::ShortBody) => {
+            let length = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", half - start);
+            client.write_all(length.as_bytes())?;
+            client.write_all(&answer[start..half])
+        }
+        Some(Fault::Drip) => answer.iter().try_for_each(|byte| {
+            std::thread::sleep(Duration::from_millis(100));
+            client.write_all(&[*byte])
+        }),
+        Some(Fault::Headers(lines)) => {
+            let status = find(&answer, b"\r\n").map_or(answer.len(), |at| at + 2);
+            client.write_all(&answer[..status])?;
+            client.write_all(lines.as_bytes())?;
+            client.write_all(&answer[status..])
+        }
         _ => client.write_all(&answer),
     }
 }

@@ -1,7 +1,6 @@
 //! The OpenComply source against the embedded platform, over real HTTP: what it starts, shares,
 //! waits for, refuses to believe, and cleans up.
 
-mod mutations;
 mod real;
 mod setup;
 mod sharing;

@@ -137,11 +137,7 @@ impl Gate<'_> {
     }
 
     pub fn run(&self, platform: &Platform) -> (Source, Session) {
-        self.run_at(&platform.origin)
-    }
-
-    fn run_at(&self, url: &str) -> (Source, Session) {
-        let text = format!("url: {url}\n{}", self.settings);
+        let text = format!("url: {}\n{}", platform.origin, self.settings);
         let settings = Source::OpenComply(serde_yaml::from_str(&text).expect(&text));
         let stop = Stop::new(self.deadline, self.signal.subscribe());
         let progress = Rc::new(Progress::new(Verbosity::Quiet));
@@ -166,13 +162,6 @@ impl Gate<'_> {
         let (source, run) = self.run(platform);
         let ready = source.preflight(&run).await?;
         Ok(ready.collect().await)
-    }
-
-    /// The part of what answers at this URL, or what the preflight refused.
-    pub async fn part_at(&self, url: &str) -> Result<Part, Vec<Problem>> {
-        let (source, run) = self.run_at(url);
-        let ready = source.preflight(&run).await?;
-        Ok(ready.collect().await.parts.remove(0))
     }
 
     pub async fn part(&self, platform: &Platform) -> Part {

@@ -1,7 +1,7 @@
 //! What CI hosts read: their commands in the log, their files. The readers here are written from
 //! how the hosts' runners read, not from how we write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use compliance_gate::host::{Choice, Ci};
@@ -329,9 +329,39 @@ fn a_file_that_cannot_be_written_is_a_note() {
 fn gitlab_folds_what_was_looked_at() {
     let log = log(&estate::passed(), "gitlab");
     let time = estate::now().timestamp();
-    let start = format!("section_start:{time}:compliance_gate_evidence[collapsed=true]\r\u{1b}[0K");
-    let end = format!("section_end:{time}:compliance_gate_evidence\r\u{1b}[0K");
+    let name = format!("compliance_gate_evidence_{time}");
+    let start = format!("section_start:{time}:{name}[collapsed=true]\r\u{1b}[0K");
+    let end = format!("section_end:{time}:{name}\r\u{1b}[0K");
     assert!(log.find(&start).unwrap() < log.find(&end).unwrap(), "{log:?}");
+}
+
+/// A job may run several gates, and what one of them shows must not take the place of another's.
+#[test]
+fn two_gates_of_one_job_show_nothing_under_one_name() {
+    let (mut one, mut other) = (estate::blocked(), estate::blocked());
+    one.path = "gate.yaml".to_owned();
+    other.path = "deploy/gate.yaml".to_owned();
+    other.evidence.finished += chrono::TimeDelta::seconds(7);
+    let names = |scene: &Scene, host: &str| -> BTreeSet<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let set = [("AGENT_TEMPDIRECTORY", path)];
+        let log = on(host, &set, |ci| log_of(scene, ci));
+        let shown = match host {
+            "github" => "::error ",
+            "azure" => "##vso[task.logissue ",
+            _ => "section_start:",
+        };
+        let mut names: BTreeSet<String> =
+            lines(&log).filter(|line| line.starts_with(shown)).map(str::to_owned).collect();
+        let files = std::fs::read_dir(path).unwrap().map(Result::unwrap);
+        names.extend(files.map(|file| file.file_name().into_string().unwrap()));
+        names
+    };
+    for host in ["github", "azure", "gitlab"] {
+        let (one, other) = (names(&one, host), names(&other, host));
+        assert!(!one.is_empty() && one.is_disjoint(&other), "{host}: {one:?} {other:?}");
+    }
 }
 
 #[test]
