@@ -14,6 +14,7 @@ mod path;
 
 pub(crate) use number::{MOST_COUNTED, Number, Whole};
 
+use crate::secret::Mask;
 use guard::{Guarded, Limits};
 
 /// Why a text is not the JSON that was expected.
@@ -48,8 +49,19 @@ pub(crate) fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Js
                 Category::Data | Category::Io => Kind::NotAsPromised,
             },
             path: path::at(text, error.line(), error.column()),
-            message: error.to_string(),
+            // It may quote a text that no visitor has seen, and that is not masked therefore.
+            message: Mask::for_errors().apply(&error.to_string()).into_owned(),
         })
+}
+
+/// A part of an answer for an error, on one line of at most `most` characters.
+fn excerpt(text: &str, most: usize) -> String {
+    /// Bytes that may become shown characters, also where much is taken out.
+    const NEAR: usize = 4 << 10;
+    let end = (0..=text.len().min(NEAR)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    // Before it is cut to what is shown: half a token would not be recognised.
+    let masked = Mask::for_errors().apply(text.get(..end).unwrap_or_default());
+    crate::text::one_line(&masked, most)
 }
 
 /// Reads a part of an answer that was left unread.
@@ -149,6 +161,30 @@ mod tests {
         let text = format!("[{}0]", "0,".repeat(20_000_000));
         assert!(error::<serde_json::Value>(&text).contains("takes more than"));
         assert!(error::<serde_json::Value>(&"[".repeat(100_000)).contains("recursion limit"));
+    }
+
+    #[test]
+    fn no_error_quotes_a_token() {
+        const TOKEN: &str = "qX7-quoted-in-an-error-w2";
+        Mask::remember(TOKEN);
+        let percent: String = TOKEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for quoted in [TOKEN, &percent] {
+            for text in [
+                format!(r#"{{"rows": [{{"name": "a", "count": "{quoted}"}}]}}"#),
+                format!(r#"{{"rows": [{{"name": "a", "count": 1, "_room": "{quoted}"}}]}}"#),
+                format!(r#"{{"rows": "{quoted}"}}"#),
+                format!(r#"{{"rows": ["{quoted}"]}}"#),
+            ] {
+                let message = error::<Page<'_>>(&text);
+                assert!(!message.contains(&quoted[..12]), "{message}");
+            }
+            let message =
+                error::<BTreeMap<String, Whole>>(&format!(r#"{{"{quoted}": "{quoted}"}}"#));
+            assert!(!message.contains(&quoted[..12]), "{message}");
+            let message =
+                error::<BTreeMap<String, u8>>(&format!(r#"{{"{quoted}": 1, "{quoted}": 2}}"#));
+            assert!(!message.contains(&quoted[..12]), "{message}");
+        }
     }
 
     #[test]

@@ -339,10 +339,9 @@ impl<T> Key<'_, '_, T> {
         self.limits.charge(size_of::<String>())?;
         match self.keys.borrow_mut().insert(key.to_owned()) {
             true => Ok(()),
-            false => Err(E::custom(format_args!(
-                "the key `{}` is repeated",
-                crate::text::one_line(key, 60)
-            ))),
+            false => {
+                Err(E::custom(format_args!("the key `{}` is repeated", super::excerpt(key, 60))))
+            }
         }
     }
 }

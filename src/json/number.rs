@@ -20,7 +20,7 @@ impl<'de> Deserialize<'de> for Whole {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get().trim_matches('"').trim();
         let refused = |what: &str| {
-            let written = crate::text::one_line(raw.get(), 40);
+            let written = super::excerpt(raw.get(), 40);
             de::Error::custom(format_args!("`{written}` is {what}"))
         };
         let digits = whole(text).ok_or_else(|| refused("not a whole number"))?;
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Number {
         let refused = || {
             de::Error::custom(format_args!(
                 "`{}` is neither a text nor a whole number",
-                crate::text::one_line(raw.get(), 40)
+                super::excerpt(raw.get(), 40)
             ))
         };
         if raw.get().starts_with('"') {

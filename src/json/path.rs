@@ -30,7 +30,7 @@ pub(super) fn at(text: &str, line: usize, column: usize) -> Option<String> {
                 let colon = bytes.get(at..).unwrap_or_default().trim_ascii_start();
                 if let (Some(b':'), Some(Step::Key(key))) = (colon.first(), steps.last_mut()) {
                     let written = bytes.get(start..at.saturating_sub(1)).unwrap_or_default();
-                    *key = crate::text::one_line(&String::from_utf8_lossy(written), 60);
+                    *key = super::excerpt(&String::from_utf8_lossy(written), 60);
                 }
             }
             b'{' => steps.push(Step::Key(String::new())),

@@ -98,7 +98,7 @@ fn sysdig_posture() -> Red {
         scenario: json!({"sysdig": {"posture": {
             "resources": 3, "accepted": 1, "fails": {"high": 1, "medium": 1, "low": 0}}}}),
         path: "",
-        settings: json!({"posture": {}}),
+        settings: json!({"posture": {"zones": "Entire Infrastructure"}}),
         gate: Red::gate("sysdig", Severity::High),
         named: &[],
         entries: 2,
