@@ -338,9 +338,13 @@ fn gitlab_folds_what_was_looked_at() {
 /// A job may run several gates, and what one of them shows must not take the place of another's.
 #[test]
 fn two_gates_of_one_job_show_nothing_under_one_name() {
-    let (mut one, mut other) = (estate::blocked(), estate::blocked());
-    one.path = "gate.yaml".to_owned();
-    other.path = "deploy/gate.yaml".to_owned();
+    let at = |path: &str| {
+        let mut scene = estate::blocked();
+        path.clone_into(&mut scene.path);
+        scene.policy.gates.iter_mut().for_each(|gate| gate.place.file = path.into());
+        scene
+    };
+    let (one, mut other) = (at("gate.yaml"), at("deploy/gate.yaml"));
     other.evidence.finished += chrono::TimeDelta::seconds(7);
     let names = |scene: &Scene, host: &str| -> BTreeSet<String> {
         let folder = tempfile::tempdir().unwrap();
