@@ -509,6 +509,19 @@ fn images_are_found_by_tag_digest_and_id() {
 }
 
 #[test]
+fn all_images_of_a_repository_are_read() {
+    let mut scanned: Vec<_> =
+        (0..103).map(|n| json!({"tag": format!("r.example/a/i{n}:1")})).collect();
+    scanned.push(json!({"tag": "r.example/shop/web:2.0", "stops": 1}));
+    let all = json!({"images": {"scanned": scanned}});
+    let shop = "images: [{repository: \"r.example/shop/*\"}]";
+    let ran = run(&all, shop, &["severity: high, max: 0"]).exits(1);
+    assert_eq!((ran.failed(), ran.count("/results?"), ran.count("policyEvaluation")), (1, 2, 1));
+    let none = "images: [{repository: shop/web}]";
+    run(&all, none, &["max: 0"]).exits(3).says("no image of `shop/web` was scanned");
+}
+
+#[test]
 fn an_image_without_a_result_is_not_green_and_hides_no_other() {
     let two =
         format!("images: [{{tag: \"{API}\"}}, {{tag: \"registry.example.com/shop/web:2.0\"}}]");

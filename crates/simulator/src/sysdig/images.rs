@@ -35,6 +35,25 @@ pub(super) async fn by_tag(State(platform): State<Arc<Platform>>, Query(pairs): 
     Ok(reply::json(&found))
 }
 
+/// `GET /results`: all scans, by offset.
+pub(super) async fn results(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Answer {
+    platform.scanner()?;
+    let number = |name: &str| parameter(&pairs, name).and_then(|text| text.parse::<usize>().ok());
+    let images = &platform.settings.images.scanned;
+    let (offset, limit) = (number("offset").unwrap_or(0), number("limit").unwrap_or(usize::MAX));
+    let rows = images.iter().skip(offset).take(limit).map(|image| {
+        json!({
+            "imageDigest": digest(image), "imageId": id(image), "fullTag": image.tag,
+            "analysisStatus": if image.analysed { "analyzed" } else { "analyzing" },
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    Ok(reply::json(&json!({
+        "options": {"offset": offset, "canLoadMore": offset + rows.len() < images.len()},
+        "results": rows, "totalRows": images.len(),
+    })))
+}
+
 /// `GET /images/{digest}/policyEvaluation?tag=…`, also by id.
 pub(super) async fn evaluation(
     State(platform): State<Arc<Platform>>,

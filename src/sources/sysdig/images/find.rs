@@ -94,7 +94,7 @@ impl Found {
 }
 
 /// A reference without its tag and digest. A colon before a slash is that of a port.
-fn repository(tag: &str) -> &str {
+pub(super) fn repository(tag: &str) -> &str {
     let name = tag.split_once('@').map_or(tag, |(name, _)| name);
     match name.rsplit_once(':') {
         Some((repository, version)) if !version.contains('/') => repository,
@@ -106,7 +106,7 @@ fn repository(tag: &str) -> &str {
 pub(super) fn name(image: &Image) -> String {
     let own = match (&image.by, &image.tag) {
         (_, Some(tag)) => tag,
-        (By::Digest(text) | By::Id(text), None) => text,
+        (By::Digest(text) | By::Id(text) | By::Repository(text), None) => text,
         (By::Tag, None) => return String::new(),
     };
     text::one_line(own, 120)
@@ -121,6 +121,8 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<Found, Prob
     let address = match &image.by {
         By::Digest(digest) => Address::Digest(digest.clone()),
         By::Id(id) => Address::Id(id.clone()),
+        // Its images are found one by one.
+        By::Repository(_) => return Err(not_there(session, &name)),
         By::Tag => Address::Digest(digest_of(image, session, &name).await?),
     };
     let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");

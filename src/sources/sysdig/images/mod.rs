@@ -4,6 +4,7 @@
 //! ```text
 //! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
 //! policies.rs  the evaluation as a part          wire.rs             the JSON
+//! repository.rs  the images of a repository
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
@@ -15,10 +16,11 @@ use crate::selection::Field;
 use crate::sources::{Prepared, Session};
 use crate::text;
 
-use super::settings::{Detail, Image};
+use super::settings::{By, Detail, Image};
 
 mod find;
 mod policies;
+mod repository;
 mod vulnerabilities;
 mod wire;
 
@@ -60,7 +62,18 @@ pub(super) async fn preflight<'a>(
     session: &'a Session,
 ) -> Result<Images<'a>, Vec<Problem>> {
     let mut found = Vec::new();
+    let mut single = Vec::new();
     for image in images {
+        match &image.by {
+            By::Repository(pattern) => match repository::images(pattern, session).await {
+                Ok(images) => single.extend(images),
+                Err(problem) if problem.cause == Cause::Incomplete => found.push(Err(problem)),
+                Err(problem) => return Err(vec![problem]),
+            },
+            By::Tag | By::Digest(_) | By::Id(_) => single.push(image.clone()),
+        }
+    }
+    for image in &single {
         session.progress.status(&session.name, "reading evaluations", &find::name(image));
         let one = find::find(image, session).await;
         if let Err(problem) = &one

@@ -38,6 +38,10 @@ impl Posture {
             words("inventory.region", Some(Field::Region), inventory.region.as_ref()),
             words("inventory.type", Some(Field::ResourceType), inventory.kind.as_ref()),
             words("inventory.name", None, inventory.name.as_ref()),
+            words("inventory.labels", None, inventory.labels.as_ref()),
+            words("inventory.project", None, inventory.project.as_ref()),
+            words("inventory.subscription", None, inventory.subscription.as_ref()),
+            words("inventory.zone", None, inventory.zone.as_ref()),
             // Of requirements, whose controls may be of other severities.
             severities("posture.severities", None, self.severities.as_ref()),
         ];
@@ -51,6 +55,7 @@ impl Events {
         let lists = [
             Some(Filter::setting("events.window", [window])),
             Some(Filter::setting("events.detail", [format!("{:?}", self.detail)])),
+            Some(Filter::setting("events.quiet", [format!("{:?}", self.quiet)])),
             Some(Filter::setting("events.severity_table", self.severity_table.lines())),
             severities("events.severities", Some(Field::Severity), self.severities.as_ref()),
             words("events.rules", Some(Field::Rule), self.rules.as_ref()),
@@ -64,8 +69,7 @@ impl Events {
 fn written(image: &Image) -> String {
     let by = match &image.by {
         By::Tag => None,
-        By::Digest(digest) => Some(digest),
-        By::Id(id) => Some(id),
+        By::Digest(text) | By::Id(text) | By::Repository(text) => Some(text),
     };
     let words: Vec<_> = image.tag.iter().chain(by).map(String::as_str).collect();
     words.join(" ")

@@ -20,6 +20,8 @@ pub(crate) enum By {
     Tag,
     Digest(String),
     Id(String),
+    /// All scanned images of repositories that match this pattern.
+    Repository(String),
 }
 
 /// An image by its tag, its digest or its id.
@@ -37,6 +39,9 @@ pub(crate) struct ImageKeys {
     /// The image's own id.
     #[serde(default)]
     image_id: Option<Value>,
+    /// All scanned images of a repository, with its registry; `*` matches anything.
+    #[serde(default)]
+    repository: Option<Value>,
 }
 
 impl TryFrom<ImageKeys> for Image {
@@ -44,6 +49,14 @@ impl TryFrom<ImageKeys> for Image {
 
     fn try_from(keys: ImageKeys) -> Result<Self, String> {
         let tag = keys.tag.map(|tag| tag.0);
+        if let Some(repository) = keys.repository {
+            if tag.is_some() || keys.digest.is_some() || keys.image_id.is_some() {
+                return Err("`repository` stands for all of its images; name a single image by \
+                            `tag`, `digest` or `image_id` instead"
+                    .to_owned());
+            }
+            return Ok(Self { by: By::Repository(repository.0), tag: None });
+        }
         let by = match (keys.digest, keys.image_id, &tag) {
             (Some(_), Some(_), _) => {
                 return Err("an image is named by `digest` or by `image_id`, not both".to_owned());
@@ -58,7 +71,10 @@ impl TryFrom<ImageKeys> for Image {
             (None, Some(id), _) => By::Id(id.0),
             (None, None, Some(_)) => By::Tag,
             (None, None, None) => {
-                return Err("an image needs `tag`, `digest` or `image_id`".to_owned());
+                return Err(
+                    "an image needs `tag`, `digest` or `image_id`, or `repository` for all of one"
+                        .to_owned(),
+                );
             }
         };
         Ok(Self { by, tag })
