@@ -38,6 +38,19 @@ impl Policies {
         })
     }
 
+    /// The organisation's policy, whatever the repository has.
+    ///
+    /// # Errors
+    /// As for `read`.
+    pub(super) fn organisation_alone(
+        arguments: &ConfigArguments,
+        variables: &Variables,
+    ) -> Result<Self, Usage> {
+        let path = organisation_path(arguments, variables)?;
+        let organisation = path.as_deref().map(|path| organisation(path, variables)).transpose()?;
+        Ok(Self { own: None, organisation, paths: path.into_iter().collect() })
+    }
+
     /// Both as one configuration.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::command::{Context, Usage};
 
 pub(super) fn policy(command: PolicyCommand, context: &Context) -> Result<u8, Usage> {
     match command {
-        PolicyCommand::Check(arguments) => check::check(arguments),
+        PolicyCommand::Check(arguments) => check::check(&arguments, context),
         PolicyCommand::Explain(arguments) => explain::explain(&arguments, context),
         PolicyCommand::Test(arguments) => test::test(&arguments),
         PolicyCommand::Schema => schema::schema(),

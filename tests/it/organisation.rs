@@ -1,6 +1,6 @@
 //! An organisation's policy, decided by itself beside that of a repository.
 
-use crate::common::{Ended, Folder, Platform, opencomply};
+use crate::common::{Ended, Folder, Platform, at_once, gravityzone, opencomply};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -155,3 +155,95 @@ fn break_glass_makes_an_exit_code_0_and_leaves_the_verdict() {
     let (ended, _) = run(&Folder::new(), "version: 1\n", &holding.replace("[3]", "[2]"), &[]);
     ended.exits(2).says("exit code 2 cannot be overridden");
 }
+
+/// Each with the policy of a repository, and what it exits with.
+#[test]
+fn nothing_in_a_repository_gets_past_a_gate_of_the_organisation() {
+    let platform = Platform::start("healthy");
+    let gate = "  - {id: none, source: gravityzone, max: 0}\n";
+    let organisation = gravityzone(&platform.origin, "", gate);
+    let wide = "  - {id: wide, source: gravityzone, max: 1000000}\n";
+    let own = gravityzone(&platform.origin, "", wide);
+    let accept = |entry: &str| {
+        format!(
+            "{own}accept:\n  - {{id: one, reason: r, owner: o, expires: 2027-01-31, {entry}}}\n"
+        )
+    };
+    let cases = [
+        (format!("mode: observe\n{own}"), 1),
+        ("version: 1\n".to_owned(), 1),
+        (String::new(), 1),
+        (own.replace("id: wide", "id: none"), 1),
+        (own.replace("id: wide", "id: org/none"), 2),
+        (
+            own.replace("gravityzone:", "org/gravityzone:")
+                .replace("source: gravityzone", "source: org/gravityzone"),
+            2,
+        ),
+        (
+            gravityzone("http://127.0.0.1:1", "    request_timeout: 1s\n", wide) + "deadline: 3s\n",
+            1,
+        ),
+        (gravityzone(&platform.origin, "    filters: {severities: [informational]}\n", wide), 1),
+        (gravityzone(&platform.origin, "    token_env: GRAVITYZONE_OTHER\n", wide), 2),
+        (accept("gate_off: none"), 2),
+        (accept("gate_off: org/none"), 2),
+        (accept("match: {rule: \"*\"}, max_findings: 1000000, gates: [org/none]"), 2),
+        (accept("match: {rule: \"*\"}, max_findings: 1000000"), 1),
+        (accept("cause: unreachable, source: all"), 1),
+        (accept("upstream: gravityzone.risk_accepted"), 1),
+        (format!("{own}evidence: {{min_evaluated: 0}}\n"), 1),
+        (format!("{own}break_glass: [1, 3, 4, 5]\n"), 2),
+        (format!("{own}requires: \">= 99\"\n"), 2),
+        ("gates: [\n".to_owned(), 2),
+        (format!("{own}reports: {{json: pipeline/org.yaml}}\n"), 2),
+        (format!("{own}accept_files: [/etc/passwd]\n"), 2),
+        (format!("{own}environments: {{quiet: {{mode: observe}}}}\n"), 2),
+    ];
+    at_once(cases, |(own, code)| {
+        let folder = Folder::new();
+        if own.is_empty() {
+            folder.write("org.yaml", &organisation);
+            folder.run(&["run", "--org-policy", "org.yaml"]).exits(code);
+            return;
+        }
+        folder.write(".git/config", "").write("compliance-gate.yaml", &own);
+        folder.write("pipeline/org.yaml", &organisation);
+        let ended = folder.run(&["run", "--org-policy", "pipeline/org.yaml"]);
+        assert_eq!(ended.code, Some(code), "{own}\n{}{}", ended.stdout, ended.stderr);
+        assert_eq!(folder.read("pipeline/org.yaml"), organisation);
+    });
+    let folder = Folder::new();
+    folder.write(".git/config", "").write("compliance-gate.yaml", &own);
+    folder.write(".compliance-gate.yaml", &own).write("org.yaml", &organisation);
+    folder.run(&["run", "--org-policy", "org.yaml"]).exits(2).says("exist side by side");
+    let folder = Folder::new();
+    folder.write(".git/config", "").write("org.yaml", &organisation);
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("compliance-gate.yaml"))
+        .unwrap();
+    folder.run(&["run", "--org-policy", "org.yaml"]).exits(2).says("leaves the workspace");
+    let stuck = Platform::start("stuck");
+    let gate = opencomply(&stuck.origin, BREACHED);
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", "version: 1\ndeadline: 1s\n").write("org.yaml", &gate);
+    assert_ne!(folder.run(&["run", "--org-policy", "org.yaml"]).code, Some(0));
+}
+
+#[test]
+fn a_policy_of_an_organisation_is_checked_alone_or_with_another() {
+    let folder = Folder::new();
+    let organisation =
+        gravityzone("https://gz.example.com", "", BREACHED_GZ) + "break_glass: [3]\n";
+    folder.write("org.yaml", &organisation).write("own.yaml", "version: 1\n");
+    folder
+        .run(&["policy", "check", "--org-policy", "org.yaml"])
+        .exits(0)
+        .says("org.yaml: valid: 1 gate over 1 source");
+    folder
+        .run(&["policy", "check", "--org-policy", "org.yaml", "--config", "own.yaml"])
+        .exits(0)
+        .says("own.yaml: valid: 0 gates over 0 sources")
+        .does_not_say("refuses it");
+}
+
+const BREACHED_GZ: &str = "  - {id: none, source: gravityzone, max: 0}\n";

@@ -3,16 +3,39 @@
 use std::collections::BTreeSet;
 
 use crate::cli::ConfigArguments;
-use crate::command::{Usage, print, read};
+use crate::command::policies::Policies;
+use crate::command::{Context, Usage, print};
+use crate::config::Config;
 use crate::text;
 use crate::verdict::Verdict;
 
-/// Checks one environment, or the base and each environment.
-pub(super) fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
-    let configs = read(&arguments)?.check(arguments.environment.as_deref())?;
-    let has_several = configs.len() > 1;
+/// Checks one environment, or the base and each environment, of every policy that is named. That of an
+/// organisation can be checked alone.
+pub(super) fn check(arguments: &ConfigArguments, context: &Context) -> Result<u8, Usage> {
+    let policies = match (&arguments.config, &arguments.org_policy) {
+        (None, Some(_)) => Policies::organisation_alone(arguments, &context.variables)?,
+        _ => Policies::read(arguments, &context.variables)?,
+    };
     let mut said = String::new();
     let mut notes = BTreeSet::new();
+    for written in policies.own.iter().chain(&policies.organisation) {
+        let needs_gates = policies.organisation.is_none() || policies.own.is_none();
+        let configs = written.check(arguments.environment.as_deref())?;
+        describe(configs, needs_gates, &mut said, &mut notes);
+    }
+    said.extend(notes);
+    print(&said)?;
+    Ok(Verdict::Passed.exit_code())
+}
+
+/// Describes the environments of one file.
+fn describe(
+    configs: Vec<Config>,
+    needs_gates: bool,
+    said: &mut String,
+    notes: &mut BTreeSet<String>,
+) {
+    let has_several = configs.len() > 1;
     for config in configs {
         let gates = config.policy.gates.len();
         // A base may only be there to be changed.
@@ -33,11 +56,8 @@ pub(super) fn check(arguments: ConfigArguments) -> Result<u8, Usage> {
         notes.extend(
             config.notes.into_iter().map(|note| format!("note: {}: {note}\n", config.path)),
         );
-        if gates == 0 {
+        if gates == 0 && needs_gates {
             notes.insert(format!("note: {}: no gate{name}, so `run` refuses it\n", config.path));
         }
     }
-    said.extend(notes);
-    print(&said)?;
-    Ok(Verdict::Passed.exit_code())
 }
