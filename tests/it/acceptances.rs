@@ -312,3 +312,90 @@ fn evidence_is_decided_as_recorded_with_its_acceptances_and_baseline() {
         .says("debt covers")
         .says("slow not needed");
 }
+
+/// What `policy check` prints of a policy with these lines after its gates.
+fn refusal(rest: &str) -> String {
+    let folder = Folder::new();
+    let policy = format!("{}{rest}", opencomply("https://c.example.com", NONE));
+    folder.write("compliance-gate.yaml", &policy);
+    folder.run(&["policy", "check"]).exits(2).stderr
+}
+
+#[test]
+fn what_is_wrong_with_an_acceptance_is_said_with_what_to_write_instead() {
+    let grounds = "reason: r, owner: o, expires: 2027-01-31";
+    let narrow = "match: {rule: a, resource: b, severity: \"<= high\"}";
+    for (entry, says) in [
+        (
+            format!("id: a, {grounds}"),
+            "acceptance `a` forgives nothing; give each entry exactly one of `match`, `baseline`, `cause`, `gate_off`, `upstream`",
+        ),
+        (
+            format!("id: a, {grounds}, {narrow}, upstream: sysdig.acceptance"),
+            "acceptance `a` has `match` and `upstream`; give each entry exactly one of",
+        ),
+        (
+            format!("id: a, {narrow}, reason: r, expires: 2027-01-31"),
+            "acceptance `a` has no `owner`; name who answers for it",
+        ),
+        (
+            format!("id: a, {narrow}, reason: r, owner: o"),
+            "acceptance `a` has no `expires`; write the last day on which it holds, such as `expires: 2027-01-31`",
+        ),
+        (
+            format!("id: a, {narrow}, reason: r, owner: o, expires: 2027-02-30"),
+            "`2027-02-30` is not a date; write it like 2026-12-31",
+        ),
+        (
+            format!("id: a, {narrow}, {grounds}, from: 2027-02-01"),
+            "acceptance `a` begins on 2027-02-01, after its last day, 2027-01-31",
+        ),
+        (
+            format!("id: a, {narrow}, {grounds}, gates: [no-critical-or-hihg]"),
+            "acceptance `a` names gate `no-critical-or-hihg`, which does not exist; did you mean `no-critical-or-high`?",
+        ),
+        (
+            format!(
+                "id: a, match: {{rule: \"a*\", resource: b, severity: \"<= high\"}}, {grounds}"
+            ),
+            "acceptance `a` is wider than a `rule` or `control` and a `resource` without wildcards and a `severity` such as `\"<= high\"`",
+        ),
+        (
+            format!("id: a, match: {{rule: a, resource: b, severity: high}}, {grounds}"),
+            "`high` is not a limit; write the worst severity that is covered, such as `\"<= high\"`",
+        ),
+        (
+            format!("id: a, match: {{rule: a, older_than: 30d}}, {grounds}"),
+            "unknown key `older_than`; an age cannot be used here",
+        ),
+        (
+            format!("id: a, cause: stale, source: opencomply, {grounds}"),
+            "acceptance `a`: `cause: stale` needs `up_to`, the greatest age, such as `up_to: 72h`",
+        ),
+        (
+            format!("id: a, cause: unreachable, source: opencomplyy, {grounds}"),
+            "acceptance `a` names source `opencomplyy`, which does not exist; did you mean `opencomply`?",
+        ),
+        (
+            format!(
+                "id: a, gate_off: no-critical-or-high, reason: r, owner: o, expires: {}",
+                in_days(9)
+            ),
+            "no gate is left that can block: acceptance `a` turns every blocking gate off; keep one",
+        ),
+        (
+            format!("id: a, upstream: sysdig.acceptence, {grounds}"),
+            "unknown word `sysdig.acceptence`; did you mean `sysdig.acceptance`?",
+        ),
+    ] {
+        let printed = refusal(&format!("accept:\n  - {{{entry}}}\n"));
+        assert!(printed.contains(says), "{entry}\n{printed}");
+    }
+    let twice = refusal(&format!(
+        "accept:\n  - {{id: a, {narrow}, {grounds}}}\n  - {{id: a, {narrow}, {grounds}}}\n"
+    ));
+    assert!(
+        twice.contains("acceptance id `a` is used twice, first at compliance-gate.yaml:"),
+        "{twice}"
+    );
+}
