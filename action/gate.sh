@@ -87,6 +87,7 @@ export COMPLIANCE_GATE_SARIF=$reports/compliance-gate.sarif
 export COMPLIANCE_GATE_JSON=$reports/report.json
 export COMPLIANCE_GATE_MARKDOWN=$reports/report.md
 export COMPLIANCE_GATE_HTML=$reports/report.html
+[[ ${ATTESTATION:-false} != true ]] || export COMPLIANCE_GATE_ATTESTATION=$reports/attestation
 code=0
 "$BINARY" run || code=$?
 output exit-code "$code"

@@ -1,13 +1,14 @@
 //! The command line: flags become plain values, nothing more.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::host::Choice;
-use crate::report;
+use crate::report::{self, Subject};
 use crate::text;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
@@ -64,6 +65,9 @@ pub enum Command {
     Compare(CompareArguments),
     /// Say what turns red by itself, when, and whose it is.
     Forecast(ForecastArguments),
+    /// Check that a verified result lets an artefact through: its environment, organisation policy
+    /// and age. Checks no signature.
+    Admit(AdmitArguments),
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
@@ -139,6 +143,9 @@ pub struct GateArguments {
     #[command(flatten)]
     pub reports: ReportArguments,
 
+    #[command(flatten)]
+    pub proof: ProofArguments,
+
     /// Exit code for a pass with warnings.
     #[arg(
         long,
@@ -159,6 +166,55 @@ pub struct GateArguments {
             .try_map(|word| Choice::parse(&word)),
     )]
     pub ci: Choice,
+}
+
+/// What a gate leaves for others to verify.
+#[derive(Debug, Args)]
+pub struct ProofArguments {
+    /// Append one line of JSON about the decision to this file.
+    #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_RECORD", help_heading = "Reports")]
+    pub record: Option<PathBuf>,
+
+    /// Write what can be attested into this folder: the decision, and, where it lets the subjects
+    /// through, a Simple Verification Result of in-toto. Nothing is signed.
+    #[arg(long, value_name = "DIR", env = "COMPLIANCE_GATE_ATTESTATION", help_heading = "Reports")]
+    pub attestation: Option<PathBuf>,
+
+    /// Artefact to attest; repeatable.
+    #[arg(long, value_name = "NAME@sha256:HEX", env = "COMPLIANCE_GATE_SUBJECT",
+        value_delimiter = ',', value_parser = Subject::parse, help_heading = "Reports")]
+    pub subject: Vec<Subject>,
+
+    /// File with artefacts to attest, one a line: NAME@sha256:HEX, or a line of sha256sum.
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "COMPLIANCE_GATE_SUBJECT_FILE",
+        help_heading = "Reports"
+    )]
+    pub subject_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct AdmitArguments {
+    /// Files with what a verifier printed: a statement, `gh attestation verify --format json`, or
+    /// `cosign verify-attestation`.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Environment that the artefact is admitted to.
+    #[arg(short, long, value_name = "NAME", env = "COMPLIANCE_GATE_ENVIRONMENT")]
+    pub environment: String,
+
+    /// SHA-256 of the organisation policy; two for a change-over.
+    #[arg(long, value_name = "HEX", env = "COMPLIANCE_GATE_ORG_POLICY_SHA256", required = true,
+        value_delimiter = ',', value_parser = text::sha256)]
+    pub org_policy_sha256: Vec<String>,
+
+    /// The oldest that a result may be.
+    #[arg(long, value_name = "DURATION", env = "COMPLIANCE_GATE_MAX_AGE",
+        value_parser = humantime::parse_duration)]
+    pub max_age: Duration,
 }
 
 #[derive(Debug, Args)]

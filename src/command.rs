@@ -21,6 +21,7 @@ use crate::text;
 use crate::verdict::Verdict;
 
 mod accept;
+mod admit;
 mod baseline;
 mod compare;
 #[cfg(feature = "simulator")]
@@ -96,6 +97,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         Command::Accept(arguments) => accept::accept(&arguments, &context),
         Command::Compare(arguments) => compare::compare(&arguments, &context),
         Command::Forecast(arguments) => forecast::forecast(&arguments, &context),
+        Command::Admit(arguments) => admit::admit(&arguments),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),

@@ -31,6 +31,7 @@ mod file;
 mod layer;
 mod node;
 mod organisation;
+mod properties;
 mod reader;
 mod requires;
 #[cfg(test)]
@@ -164,9 +165,13 @@ impl Written {
 
     /// The ids of the gates of the base and of every environment.
     fn gate_ids(&self) -> impl Iterator<Item = &str> {
+        self.gates().filter_map(|gate| gate.get("id")?.text())
+    }
+
+    /// The gates of the base and of every environment, as they are written.
+    fn gates(&self) -> impl Iterator<Item = &Node> {
         let layers = self.all_environments().iter().map(|(_, node)| node).chain([&self.base]);
-        let gates = layers.filter_map(|layer| layer.get("gates")).flat_map(Node::items);
-        gates.filter_map(|gate| gate.get("id")?.text())
+        layers.filter_map(|layer| layer.get("gates")).flat_map(Node::items)
     }
 
     /// The configuration of one environment. Where the file has environments it must be one of
@@ -330,6 +335,12 @@ impl Written {
             let message = slips::wrong_shape("environments", Wanted::Map, &node.value);
             diagnostics.push(Diagnostic::at(node.mark, message));
         }
+        let environments = self.all_environments().iter();
+        let environments = environments.map(|(key, _)| (key.name.as_str(), key.mark));
+        properties::check("ENV", "environments", environments, diagnostics);
+        let ids = self.gates().filter_map(|gate| gate.get("id"));
+        let ids = ids.filter_map(|id| Some((id.text()?, id.mark)));
+        properties::check("GATE", "gates", ids, diagnostics);
         let mut layers = Vec::new();
         for (key, node) in self.all_environments() {
             if key.name == layer::BASE {

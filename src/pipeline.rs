@@ -99,21 +99,24 @@ pub(crate) fn deliver(
     progress: &Progress,
 ) -> u8 {
     let mut output = sinks.output();
-    let places = sinks.places();
+    let mut places = sinks.places();
     write_reports(&mut sinks, facts, &mut decision, progress);
     let printed = ci
         .print(&facts.report(&decision), &mut output.people, &mut output.plain)
         .and_then(|()| output.people.flush());
     if let Err(error) = report::unless_reader_left(printed) {
         let sentence = format!("failed to print the result: {error}");
-        progress.error(&sentence);
-        decision.report_failed(&[sentence]);
-        write_reports(&mut sinks, facts, &mut decision, progress);
+        give_up(sentence, &mut sinks, facts, &mut decision, progress);
     }
+    // The record comes last, since a line that was appended cannot be taken back.
+    if let Err(sentence) = sinks.append_record(&facts.report(&decision)) {
+        give_up(sentence, &mut sinks, facts, &mut decision, progress);
+    }
+    places.retain(|(_, path)| path.is_file());
     let report = facts.report(&decision);
-    for note in ci.publish(&report, &places, &mut output.plain) {
-        progress.note(&note);
-    }
+    let why_not = sinks.why_no_result(&report);
+    let notes = why_not.into_iter().chain(ci.publish(&report, &places, &mut output.plain));
+    notes.for_each(|note| progress.note(&note));
     report.exit_code
 }
 
@@ -177,6 +180,19 @@ fn failed(config: &Config, name: &str, problem: Problem) -> Outcome {
     let source = config.sources.get(name);
     let origin = source.map(|source| source.connection().url.origin().ascii_serialization());
     Outcome::of_failure(name.to_owned(), origin.unwrap_or_default(), problem)
+}
+
+/// What is left to do where a part of the result could not be written.
+fn give_up(
+    sentence: String,
+    sinks: &mut Sinks,
+    facts: &Facts<'_>,
+    decision: &mut Decision<'_>,
+    progress: &Progress,
+) {
+    progress.error(&sentence);
+    decision.report_failed(&[sentence]);
+    write_reports(sinks, facts, decision, progress);
 }
 
 /// Writes all reports, and again if one failed, so that no report shows another verdict than the final one.

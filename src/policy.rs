@@ -324,6 +324,12 @@ impl Percent {
         Ok(Self(value))
     }
 
+    /// For programs that compare numbers.
+    pub fn as_number(self) -> f64 {
+        // At most 10^8, which is exact.
+        f64::from(u32::try_from(self.0).unwrap_or(u32::MAX)) / 1_000_000.0
+    }
+
     /// Whether `passed` of `total` is at least this share, compared without rounding.
     pub fn is_met_by(self, passed: u64, total: u64) -> bool {
         let hundred = u128::from(100 * Self::ONE);

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+pub mod attestation;
 mod closed;
 mod code_quality;
 mod digest;
@@ -20,15 +21,17 @@ mod json;
 mod junit;
 pub mod markdown;
 pub mod outputs;
+mod record;
 mod sarif;
 mod sinks;
 pub mod terminal;
 mod view;
 
+pub use attestation::Subject;
 pub use digest::capital;
 pub(crate) use digest::{limits, resource, rule, standing};
 pub use evidence::EVIDENCE;
-pub use facts::{Facts, Purpose, Report};
+pub use facts::{EvidenceFile, Facts, Purpose, Report};
 pub use sinks::{Sinks, unless_reader_left};
 pub use view::View;
 
@@ -58,6 +61,11 @@ pub struct Format {
 }
 
 impl Format {
+    /// The flag that asks for it.
+    pub fn flag(&self) -> &'static str {
+        if attestation::is_part(self) { attestation::FLAG } else { self.name }
+    }
+
     /// The key below `reports:` in a configuration.
     pub fn key(&self) -> String {
         self.name.replace('-', "_")

@@ -13,6 +13,18 @@ mod undocumented;
 pub use moment::moment;
 pub use undocumented::Undocumented;
 
+/// Reads a SHA-256 in hexadecimal digits.
+///
+/// # Errors
+/// How to write it.
+pub fn sha256(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest
+        .then(|| text.to_ascii_lowercase())
+        .ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
+}
+
 /// The text without hidden characters (controls, bidirectional and invisible ones, and those that
 /// XML refuses) and without live workflow commands. Line breaks and tabs become `line_break`.
 pub fn clean(text: &str, line_break: &str) -> String {

@@ -9,7 +9,7 @@ use crate::command::{Context, Usage, listen, print, run, simulate};
 use crate::config::Written;
 use crate::host::{Choice, Ci, Host};
 use crate::policy::Whose;
-use crate::report::{self, Sinks};
+use crate::report::{self, EvidenceFile, Sinks};
 use crate::secret::Variables;
 use crate::sources::SYSTEMS;
 use crate::text;
@@ -58,7 +58,16 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         tokens.map(|name| ((*name).to_owned(), "demo-token".to_owned())).collect();
     let context = Context { variables, ..*context };
     let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
-    let code = run::collected(&config, None, sinks, &context, ci, listen()?, None).await;
+    let delivery = run::Delivery {
+        sinks,
+        ci,
+        subjects: &[],
+        evidence_file: EvidenceFile::None,
+        warn_exit_code: None,
+        break_glass: None,
+        progress: &context.progress(),
+    };
+    let code = run::collected(&config, None, &context, listen()?, delivery).await;
     let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
     print(&format!("\nReports: {}\n", written.join(", ")))?;
     Ok(code)

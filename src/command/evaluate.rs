@@ -13,7 +13,7 @@ use crate::finding::{Cause, Problem};
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
 use crate::policy::Whose;
-use crate::report::{Facts, Purpose, Sinks};
+use crate::report::{EvidenceFile, Facts, Purpose, Sinks, Subject};
 use crate::saved::{self, Saved};
 use crate::verdict::Verdict;
 
@@ -68,6 +68,8 @@ fn what_if(
         purpose: Purpose::WhatIf,
         now,
         run: &saved.decided.run,
+        evidence_file: EvidenceFile::Given(&saved.sha256),
+        subjects: &[],
         at_least: collected.at_least,
         changes: None,
         warn_exit_code: arguments.warn_exit_code,
@@ -87,7 +89,7 @@ fn replay(
     context: &Context,
 ) -> Result<u8, Usage> {
     let config = recorded_policy(&saved)?;
-    let Saved { evidence, decided, .. } = saved;
+    let Saved { evidence, decided, sha256, .. } = saved;
     let collected = Collected::of_saved(evidence, decided.at_least);
     let facts = Facts {
         evidence: &collected.evidence,
@@ -98,6 +100,8 @@ fn replay(
         purpose: Purpose::Replay,
         now: decided.now,
         run: &decided.run,
+        evidence_file: EvidenceFile::Given(&sha256),
+        subjects: &[],
         at_least: collected.at_least,
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
@@ -122,13 +126,15 @@ fn as_gate(
     let ci = Ci::new(arguments.ci, &context.variables);
     let begun = begin_gate(path, sha256, arguments, context);
     let refused = |usage| run::refuse(usage, ci, run::uses_stdout(arguments), context);
-    let (config, collected, sinks, now) = match begun.map_err(refused)? {
+    let (config, collected, sinks, subjects, now) = match begun.map_err(refused)? {
         Ok(begun) => begun,
         Err(code) => return Ok(code),
     };
     let delivery = run::Delivery {
         sinks,
         ci,
+        subjects: &subjects,
+        evidence_file: EvidenceFile::Given(&sha256.trim().to_ascii_lowercase()),
         warn_exit_code: arguments.warn_exit_code,
         break_glass: run::break_glass(context),
         progress: &context.progress(),
@@ -137,7 +143,7 @@ fn as_gate(
 }
 
 /// Everything that a gate needs, or the exit code where the evidence cannot be decided.
-type Begun = Result<(Config, Collected, Sinks, DateTime<Utc>), u8>;
+type Begun = Result<(Config, Collected, Sinks, Vec<Subject>, DateTime<Utc>), u8>;
 
 fn begin_gate(
     path: &Path,
@@ -152,9 +158,10 @@ fn begin_gate(
                    it may be; set `evidence.max_age`";
         return Err(why.to_owned().into());
     }
-    let targets = run::targets(&arguments.reports.paths, &config.reports);
+    let targets = run::targets(arguments, &config.reports);
     let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
-    let sinks = run::open(&targets, &inputs)?;
+    let sinks = run::open_all(&targets, &inputs, &arguments.proof)?;
+    let subjects = run::subjects(&arguments.proof)?;
     let saved = match load(path, context) {
         Ok(saved) => saved,
         Err(code) => return Ok(Err(code)),
@@ -181,7 +188,7 @@ fn begin_gate(
             outcome.problems.push(Problem::new(Cause::Contradictory, message).help(help));
         }
     }
-    Ok(Ok((config, collected, sinks, now)))
+    Ok(Ok((config, collected, sinks, subjects, now)))
 }
 
 /// The evidence as the policy would have asked for it.
@@ -282,7 +289,7 @@ pub(super) fn load(path: &Path, context: &Context) -> Result<Saved, u8> {
 
 /// The reports that flags ask for; those of the policy file are the gate's own.
 fn sinks(arguments: &GateArguments, inputs: &[(&str, &Path)]) -> Result<Sinks, String> {
-    run::open(&run::targets(&arguments.reports.paths, &Default::default()), inputs)
+    run::open(&run::targets(arguments, &Default::default()), inputs)
 }
 
 fn no_host(context: &Context) -> Ci<'_> {
@@ -290,11 +297,16 @@ fn no_host(context: &Context) -> Ci<'_> {
 }
 
 fn refuse_what_is_acted_on(arguments: &GateArguments) -> Result<(), String> {
-    match arguments.reports.paths.iter().find(|(name, _)| ACTED_ON.contains(name)) {
+    let reports = arguments.reports.paths.iter().map(|(name, _)| *name);
+    let proof = &arguments.proof;
+    let proof = [("record", &proof.record), ("attestation", &proof.attestation)];
+    let proof = proof.into_iter().filter_map(|(name, path)| path.as_ref().map(|_| name));
+    let acted_on = reports.filter(|name| ACTED_ON.contains(name)).chain(proof).next();
+    match acted_on {
         None => Ok(()),
-        Some((name, _)) => Err(format!(
-            "`--{name}` is for what a pipeline acts on, and this is a what-if; leave it out, or \
-             decide as a gate with `--evidence-sha256`"
+        Some(name) => Err(format!(
+            "`--{name}` is for what a pipeline or a cluster acts on, and this is a what-if; leave it \
+             out, or decide as a gate with `--evidence-sha256`"
         )),
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use crate::cli::{GateArguments, RunArguments};
+use crate::cli::{GateArguments, ProofArguments, RunArguments};
 use crate::command::policies::Policies;
 use crate::command::previous::Previous;
 use crate::command::{Context, Usage, listen};
@@ -17,7 +18,8 @@ use crate::evaluate::BREAK_GLASS;
 use crate::host::Ci;
 use crate::pipeline::{self, Collected};
 use crate::progress::Progress;
-use crate::report::{self, Facts, Format, Purpose, Sinks};
+use crate::report::attestation::{self, subject};
+use crate::report::{self, EvidenceFile, Facts, Format, Purpose, Sinks, Subject};
 use crate::saved::Fault;
 use crate::secret::Variables;
 use crate::stop::Signal;
@@ -25,12 +27,23 @@ use crate::stop::Signal;
 pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8, Usage> {
     let RunArguments { gate, save_evidence, previous } = arguments;
     let ci = Ci::new(gate.ci, &context.variables);
-    let warn_exit_code = gate.warn_exit_code;
     let uses_stdout = uses_stdout(&gate) || save_evidence.as_deref() == Some(Path::new("-"));
     match begin(&gate, save_evidence, previous.as_deref(), &context.variables) {
-        Ok(Begun { config, previous: Ok(previous), sinks, signal }) => {
-            let previous = previous.as_ref();
-            Ok(collected(&config, previous, sinks, context, ci, signal, warn_exit_code).await)
+        Ok(Begun { config, previous: Ok(previous), sinks, subjects, signal }) => {
+            let evidence_file = match sinks.has(&report::EVIDENCE) {
+                true => EvidenceFile::Saved,
+                false => EvidenceFile::None,
+            };
+            let delivery = Delivery {
+                sinks,
+                ci,
+                subjects: &subjects,
+                evidence_file,
+                warn_exit_code: gate.warn_exit_code,
+                break_glass: break_glass(context),
+                progress: &context.progress(),
+            };
+            Ok(collected(&config, previous.as_ref(), context, signal, delivery).await)
         }
         Ok(Begun { previous: Err(fault), .. }) => {
             let path = previous.unwrap_or_default();
@@ -49,6 +62,7 @@ struct Begun {
     /// The earlier run, if one is given, or why it cannot be read.
     previous: Result<Option<Previous>, Fault>,
     sinks: Sinks,
+    subjects: Vec<Subject>,
     signal: watch::Receiver<Option<Signal>>,
 }
 
@@ -56,27 +70,17 @@ struct Begun {
 pub(super) async fn collected(
     config: &Config,
     previous: Option<&Previous>,
-    sinks: Sinks,
     context: &Context,
-    ci: Ci<'_>,
     signal: watch::Receiver<Option<Signal>>,
-    warn_exit_code: Option<u8>,
+    delivery: Delivery<'_>,
 ) -> u8 {
-    let progress = context.progress();
-    let mut collected = pipeline::collect(
-        config,
-        &context.variables,
-        &progress,
-        signal,
-        sinks.has(&report::EVIDENCE),
-    )
-    .await;
+    let is_saved = delivery.evidence_file == EvidenceFile::Saved;
+    let mut collected =
+        pipeline::collect(config, &context.variables, delivery.progress, signal, is_saved).await;
     let now = collected.now();
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);
     }
-    let break_glass = break_glass(context);
-    let delivery = Delivery { sinks, ci, warn_exit_code, break_glass, progress: &progress };
     gate(config, &collected, previous, now, delivery)
 }
 
@@ -90,10 +94,13 @@ pub(super) fn break_glass(context: &Context) -> Option<&str> {
 pub(super) struct Delivery<'a> {
     pub sinks: Sinks,
     pub ci: Ci<'a>,
+    /// The artefacts that it is about.
+    pub subjects: &'a [Subject],
+    pub evidence_file: EvidenceFile<'a>,
     pub warn_exit_code: Option<u8>,
     /// The override that the pipeline asks for.
     pub break_glass: Option<&'a str>,
-    pub progress: &'a Progress,
+    pub progress: &'a Rc<Progress>,
 }
 
 /// Decides and delivers as a gate. Returns the exit code.
@@ -104,7 +111,8 @@ pub(super) fn gate(
     now: DateTime<Utc>,
     delivery: Delivery<'_>,
 ) -> u8 {
-    let Delivery { sinks, ci, warn_exit_code, break_glass, progress } = delivery;
+    let Delivery { sinks, ci, subjects, evidence_file, warn_exit_code, break_glass, progress } =
+        delivery;
     let mut decision = pipeline::decide(config, collected, now);
     if let Some(asked) = break_glass {
         decision.break_glass(asked, &config.overridable(), now);
@@ -126,6 +134,8 @@ pub(super) fn gate(
         purpose: Purpose::Gate,
         now,
         run: &ci.facts(),
+        evidence_file,
+        subjects,
         at_least: collected.at_least,
         changes: changes.as_deref(),
         warn_exit_code,
@@ -161,13 +171,32 @@ fn begin(
 ) -> Result<Begun, Usage> {
     let policies = Policies::read(&arguments.config, variables)?;
     let config = policies.resolve(arguments.config.environment.as_deref())?;
-    let mut targets = targets(&arguments.reports.paths, &config.reports);
+    let mut targets = targets(arguments, &config.reports);
     targets.extend(save_evidence.map(|path| (&report::EVIDENCE, path)));
     let inputs = previous.map(|path| ("earlier evidence", path));
     let inputs: Vec<_> = inputs.into_iter().chain(policies.inputs()).collect();
-    let sinks = open(&targets, &inputs)?;
+    let sinks = open_all(&targets, &inputs, &arguments.proof)?;
+    let subjects = subjects(&arguments.proof)?;
     let previous = previous.map(|path| Previous::read(path, &config)).transpose()?.transpose();
-    Ok(Begun { config, previous, sinks, signal: listen()? })
+    Ok(Begun { config, previous, sinks, subjects, signal: listen()? })
+}
+
+/// The artefacts that the caller names.
+pub(super) fn subjects(arguments: &ProofArguments) -> Result<Vec<Subject>, String> {
+    subject::all(&arguments.subject, arguments.subject_file.as_deref())
+}
+
+/// Opens the places of reports, and the file of records.
+pub(super) fn open_all(
+    targets: &[(&'static Format, PathBuf)],
+    inputs: &[(&str, &Path)],
+    proof: &ProofArguments,
+) -> Result<Sinks, String> {
+    let sinks = open(targets, inputs)?;
+    match &proof.record {
+        Some(path) => sinks.with_record(path),
+        None => Ok(sinks),
+    }
 }
 
 /// Opens the places of reports, none of which may be that of a file that is read.
@@ -191,15 +220,15 @@ pub(super) fn open(
 
 /// Where reports go: a flag wins over the configuration.
 pub(super) fn targets(
-    flags: &[(&str, PathBuf)],
+    arguments: &GateArguments,
     keys: &BTreeMap<String, PathBuf>,
 ) -> Vec<(&'static Format, PathBuf)> {
     let path = |format: &Format| {
-        let flag = flags.iter().find(|(name, _)| *name == format.name);
+        let flag = arguments.reports.paths.iter().find(|(name, _)| *name == format.name);
         flag.map(|(_, path)| path).or(keys.get(format.name))
     };
-    report::FORMATS
-        .iter()
-        .filter_map(|format| path(format).map(|path| (format, path.clone())))
-        .collect()
+    let reports =
+        report::FORMATS.iter().filter_map(|format| path(format).map(|path| (format, path.clone())));
+    let attestation = arguments.proof.attestation.as_deref().map(attestation::targets);
+    reports.chain(attestation.into_iter().flatten()).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::{Format, View};
+use sha2::{Digest, Sha256};
+
+use super::{Format, Report, View};
 use crate::saved::{self, Decided};
 use crate::text;
 
@@ -11,16 +13,41 @@ pub const EVIDENCE: Format =
     Format { name: "save-evidence", title: "evidence", extension: "jsonl", render };
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write(view, out)
+}
+
+fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let decided = Decided {
-        verdict: view.decision.verdict,
-        exit_code: view.exit_code,
-        at_least: view.at_least,
-        now: view.now,
-        environment: view.environment.map(str::to_owned),
-        changes: view.changes.map(str::to_owned),
-        warn_exit_code: view.warn_exit_code,
-        break_glass: view.break_glass.map(|asked| text::one_line(asked, 400)),
-        run: view.run.clone(),
+        verdict: report.decision.verdict,
+        exit_code: report.exit_code,
+        at_least: report.at_least,
+        now: report.now,
+        environment: report.environment.map(str::to_owned),
+        changes: report.changes.map(str::to_owned),
+        warn_exit_code: report.warn_exit_code,
+        break_glass: report.break_glass.map(|asked| text::one_line(asked, 400)),
+        run: report.run.clone(),
     };
-    saved::write(view.evidence, view.documents, &decided, out)
+    saved::write(report.evidence, report.documents, &decided, out)
+}
+
+/// The SHA-256 of the file, in hexadecimal digits.
+pub(super) fn sha256(report: &Report<'_>) -> Option<String> {
+    let mut hashed = Hashed(Sha256::new());
+    write(report, &mut hashed).ok()?;
+    Some(hashed.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Keeps only the digest of what is written.
+struct Hashed(Sha256);
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::View;
+use super::{Subject, View, evidence};
 use crate::evaluate::Decision;
 use crate::evidence::{CiRun, Evidence};
 use crate::policy::{Document, Gate, Mode, Organisation, Place, Whose};
@@ -38,6 +38,17 @@ impl Purpose {
     }
 }
 
+/// The file that contains the evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EvidenceFile<'a> {
+    #[default]
+    None,
+    /// This run saves it.
+    Saved,
+    /// It was given, and has this SHA-256.
+    Given(&'a str),
+}
+
 /// What is known about a run, in addition to its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -53,6 +64,9 @@ pub struct Facts<'a> {
     /// The time at which it was decided.
     pub now: DateTime<Utc>,
     pub run: &'a CiRun,
+    pub evidence_file: EvidenceFile<'a>,
+    /// The artefacts that the decision is about, sorted.
+    pub subjects: &'a [Subject],
     /// A verdict that the gates cannot improve.
     pub at_least: Option<Verdict>,
     /// What changed since an earlier run, in a sentence.
@@ -116,6 +130,28 @@ impl Report<'_> {
         }
     }
 
+    /// The SHA-256 of the file that contains the evidence, if there is one.
+    pub(super) fn evidence_sha256(&self) -> Option<String> {
+        match self.evidence_file {
+            EvidenceFile::None => None,
+            EvidenceFile::Saved => evidence::sha256(self),
+            EvidenceFile::Given(sha256) => Some(sha256.to_owned()),
+        }
+    }
+
+    /// Whether a pipeline may deploy on this decision.
+    pub(super) fn may_deploy(&self) -> bool {
+        let policies = self.decision.policies.iter();
+        let is_enforced = policies.map(|one| one.policy.mode).all(|mode| mode == Mode::Enforce);
+        let is_gate = self.purpose == Purpose::Gate && is_enforced;
+        is_gate && self.decision.verdict.is_pass() && !self.is_simulated()
+    }
+
+    /// Whether a simulator answered instead of a platform.
+    pub(super) fn is_simulated(&self) -> bool {
+        self.evidence.outcomes.iter().any(|outcome| outcome.simulated)
+    }
+
     /// What distinguishes this report from others of the same pipeline: the policy file and the
     /// environment.
     pub(super) fn scope(&self) -> String {
@@ -123,4 +159,20 @@ impl Report<'_> {
         let environment = self.environment.map(|name| text::one_line(name, 100));
         environment.map_or(policy.clone(), |name| format!("{policy}:{name}"))
     }
+}
+
+/// The digest of a commit, if it is one.
+pub(super) fn commit_digest(commit: &str) -> Option<&str> {
+    let is_digest = matches!(commit.len(), 40 | 64);
+    (is_digest && commit.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(commit)
+}
+
+/// The address of a file in its repository at the commit of a run, as in-toto writes it.
+pub(super) fn uri(run: &CiRun, path: &str) -> Option<String> {
+    let commit = run.commit.as_deref().and_then(commit_digest)?;
+    let url = run.url.as_deref().filter(|url| url.starts_with("http"))?;
+    let repository = format!("/{}", run.repository.as_deref()?);
+    let end = url.find(&repository)? + repository.len();
+    let uri = format!("git+{}@{commit}#{path}", &url[..end]);
+    Some(text::one_line(&uri, 500))
 }

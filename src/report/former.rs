@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{TOOL, json};
+use super::{TOOL, attestation, json};
 use crate::saved;
 
 /// Every format names itself before this.
@@ -22,9 +22,12 @@ fn is_head_of_report(head: &str) -> bool {
     let has = |text: &str| head.contains(text);
     match head.as_bytes().first() {
         None => true,
-        // JSON, evidence and SARIF.
+        // JSON, evidence, attestations and SARIF.
         Some(b'{') => {
-            has(json::SCHEMA) || has(saved::SCHEMA) || has(&format!("\"name\":\"{TOOL}\""))
+            has(json::SCHEMA)
+                || has(saved::SCHEMA)
+                || attestation::is_head(head)
+                || has(&format!("\"name\":\"{TOOL}\""))
         }
         // GitLab code quality; `[]` is its report of a pass.
         Some(b'[') => head == "[]" || (has("\"check_name\":") && has("\"fingerprint\":")),

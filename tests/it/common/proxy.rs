@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// The header by which the simulator says what it is.
+const MARK: &str = "x-simulated-by";
+
 /// What happens to a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
@@ -31,6 +34,8 @@ pub enum Fault {
     Answer(String),
     /// The same, where it is not text.
     Bytes(Arc<[u8]>),
+    /// The answer without the header by which the simulator says what it is.
+    Unmarked,
 }
 
 /// A fault for requests whose first line holds `path`: `times` of them after `skip`.
@@ -49,6 +54,12 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// A platform that is not known to be simulated.
+    pub fn unmarked(upstream: &str) -> Self {
+        let rule = Rule { path: "", skip: 0, times: usize::MAX, fault: Fault::Unmarked };
+        Self::start(upstream, vec![rule])
+    }
+
     pub fn start(upstream: &str, rules: Vec<Rule>) -> Self {
         let upstream = upstream.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -137,6 +148,12 @@ fn serve(
             client.write_all(&answer[..status])?;
             client.write_all(lines.as_bytes())?;
             client.write_all(&answer[status..])
+        }
+        Some(Fault::Unmarked) => {
+            let head = String::from_utf8_lossy(&answer[..start]).into_owned();
+            let head: Vec<_> = head.lines().filter(|line| !line.starts_with(MARK)).collect();
+            client.write_all((head.join("\r\n") + "\r\n").as_bytes())?;
+            client.write_all(&answer[start..])
         }
         _ => client.write_all(&answer),
     }

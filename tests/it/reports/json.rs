@@ -29,7 +29,9 @@ fn it_tells_the_decision_and_what_it_rests_on() {
         json!({"failed": 12, "failed_by_severity": {"critical": 2, "high": 10}, "out_of_scope": {}})
     );
     assert_eq!(gate["breaches"][0]["limit"], "max");
-    assert_eq!(report["gates"][2]["limits"], json!({"min_pass_rate": "72.5%"}));
+    let limits = json!({"min_pass_rate": "72.5%", "min_pass_percent": 72.5});
+    assert_eq!(report["gates"][2]["limits"], limits);
+    assert_eq!((&report["may_deploy"], &report["simulated"]), (&json!(false), &json!(false)));
     assert_eq!(report["gates"][2]["observed"]["passed"], 409);
     let part = &report["sources"][1]["parts"][0];
     assert_eq!(part["framework"], "baseline_security");

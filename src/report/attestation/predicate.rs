@@ -1,0 +1,438 @@
+//! The decision without its findings: the predicate of an attestation, and a line of records.
+//!
+//! Names are those of in-toto, in camel case. No number is greater than 2^53, and no text is an
+//! identity, since signers write numbers and keys anew.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::evaluate::{Group, OfPolicy, Ruling, State, Usage};
+use crate::evidence::Outcome;
+use crate::finding::Cause;
+use crate::policy::{Document, Level, Limits, Mode, Whose, system_of};
+use crate::report::{Purpose, Report, digest, facts};
+use crate::selection::{Field, Pattern};
+use crate::text::one_line;
+use crate::verdict::Verdict;
+
+/// Names this version in documents and in the schema.
+pub(crate) const SCHEMA: &str = "urn:compliance-gate:decision:1";
+
+/// What the policy of an organisation is called, wherever its file is.
+pub(crate) const ORGANISATION_POLICY: &str = "org-policy";
+
+/// The most characters of a name that is shown.
+const NAME: usize = 200;
+
+/// What was decided, and what it rests on.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(in crate::report) struct Predicate<'a> {
+    pub schema: &'static str,
+    /// The verdict, regardless of the mode.
+    pub verdict: Verdict,
+    pub exit_code: u8,
+    pub mode: Mode,
+    /// Only the decision of a gate may let anything through.
+    pub purpose: Purpose,
+    pub environment: Option<String>,
+    /// In whole seconds.
+    pub decided_at: String,
+    /// Whether a simulator answered instead of a platform.
+    pub simulated: bool,
+    /// Each policy with its own verdict. That of the organisation is called `org-policy`.
+    pub policies: Vec<DecidedPolicy<'a>>,
+    /// Files of the policy that contain acceptances.
+    pub accept_files: Vec<AcceptFile>,
+    pub evidence: Collected,
+    pub gates: Vec<Gate>,
+    /// Gates that held and were left out, since a record has a greatest length.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[cfg_attr(test, schemars(default))]
+    pub gates_omitted: u64,
+    /// The acceptances that made a difference.
+    pub accepted: Vec<Accepted>,
+    /// Acceptances that were left out, since a record has a greatest length.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[cfg_attr(test, schemars(default))]
+    pub accepted_omitted: u64,
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Overridden>,
+    pub run: Run,
+    pub tool: Tool,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct DecidedPolicy<'a> {
+    #[serde(flatten)]
+    file: PolicyFile<'a>,
+    mode: Mode,
+    verdict: Verdict,
+}
+
+/// That the exit code is 0 in spite of the verdict.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct Overridden {
+    until: String,
+    reason: String,
+    /// Who or what started the run.
+    actor: Option<String>,
+}
+
+/// A policy file, identified by its digest.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct PolicyFile<'a> {
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    pub digest: Sha256<'a>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct Sha256<'a> {
+    pub sha256: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct AcceptFile {
+    name: String,
+    digest: Sha256<'static>,
+}
+
+/// The evidence.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(in crate::report) struct Collected {
+    complete: bool,
+    /// When the platforms evaluated it, oldest first, as far as they state it.
+    as_of: Vec<String>,
+    /// Of the file, where the evidence was saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Sha256<'static>>,
+    sources: Vec<Source>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Source {
+    name: String,
+    system: String,
+    origin: String,
+    simulated: bool,
+    jobs: Vec<String>,
+    /// Causes, each with how often it was found.
+    problems: BTreeMap<Cause, u64>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(in crate::report) struct Gate {
+    id: String,
+    level: Level,
+    state: &'static str,
+    /// Whether it stops the pipeline.
+    pub blocks: bool,
+    limits: WrittenLimits,
+    /// What was counted; absent where it could not be decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Observed>,
+    /// The controls that it selects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    controls: Vec<String>,
+    /// Each framework or account, where it has `each`; breached ones first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    pub groups: Vec<GroupCount>,
+    /// Groups that were left out, since a record has a greatest length.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[cfg_attr(test, schemars(default))]
+    pub groups_omitted: u64,
+}
+
+impl Gate {
+    pub(in crate::report) fn is_held(&self) -> bool {
+        self.state == State::Held.word()
+    }
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct WrittenLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<u64>,
+    /// Such as `72.5%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_pass_rate: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_evaluated: Option<u64>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Observed {
+    failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed: Option<u64>,
+    /// Failures that are accepted and do not count.
+    accepted: u64,
+    /// Failures that a baseline has, and that do not count.
+    known: u64,
+    /// Failures that `except` takes out.
+    out_of_scope: u64,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct GroupCount {
+    name: String,
+    failed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passed: Option<u64>,
+    breached: bool,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(in crate::report) struct Accepted {
+    id: String,
+    kind: &'static str,
+    owner: String,
+    /// A claim of the file: nothing proves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    expires: String,
+    findings: u64,
+    gates: Vec<String>,
+}
+
+/// The run of the pipeline, as its CI host names it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct Run {
+    host: String,
+    pub url: Option<String>,
+    id: Option<String>,
+    pub repository: Option<String>,
+    commit: Option<String>,
+    actor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::report) struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+pub(in crate::report) fn of<'a>(report: &Report<'a>) -> Predicate<'a> {
+    let decision = report.decision;
+    let used = decision.acceptances.iter().filter(|usage| usage.is_used());
+    Predicate {
+        schema: SCHEMA,
+        verdict: decision.verdict,
+        exit_code: report.exit_code,
+        mode: decision.mode,
+        purpose: report.purpose,
+        environment: report.environment.map(|name| one_line(name, NAME)),
+        decided_at: digest::time(report.now),
+        simulated: report.is_simulated(),
+        policies: decision
+            .policies
+            .iter()
+            .filter_map(|OfPolicy { policy, verdict }| {
+                let file = policy_file(report, policy.whose)?;
+                Some(DecidedPolicy { file, mode: policy.mode, verdict: *verdict })
+            })
+            .collect(),
+        accept_files: accept_files(report),
+        evidence: evidence(report),
+        gates: decision.rulings.iter().map(gate).collect(),
+        gates_omitted: 0,
+        accepted: used.map(accepted).collect(),
+        accepted_omitted: 0,
+        overridden: decision.overridden.as_ref().map(|overridden| Overridden {
+            until: digest::time(overridden.until),
+            reason: one_line(&overridden.reason, NAME),
+            actor: report.run.actor.as_deref().map(|actor| one_line(actor, NAME)),
+        }),
+        run: run(report),
+        tool: Tool { name: crate::report::TOOL, version: env!("CARGO_PKG_VERSION") },
+    }
+}
+
+/// The policies that were decided, each by its file.
+pub(super) fn policy_files<'a>(report: &Report<'a>) -> Vec<PolicyFile<'a>> {
+    let policies = report.decision.policies.iter();
+    policies.filter_map(|one| policy_file(report, one.policy.whose)).collect()
+}
+
+fn policy_file<'a>(report: &Report<'a>, whose: Whose) -> Option<PolicyFile<'a>> {
+    let digest = Sha256 { sha256: report.sha256(whose)?.into() };
+    Some(match whose {
+        Whose::Organisation => {
+            PolicyFile { name: ORGANISATION_POLICY.to_owned(), uri: None, digest }
+        }
+        Whose::Repository => {
+            // A repository's file must not be taken for that of the organisation.
+            let path = one_line(report.policy, NAME);
+            let name = if path == ORGANISATION_POLICY { format!("./{path}") } else { path };
+            PolicyFile { name, uri: facts::uri(report.run, report.policy), digest }
+        }
+    })
+}
+
+/// The files beside those of the policies.
+fn accept_files(report: &Report<'_>) -> Vec<AcceptFile> {
+    let is_policy = |document: &&Document| {
+        report.sha256(document.whose) == Some(&document.sha256)
+            && report.policy_file(document.whose) == document.path
+    };
+    let others = report.documents.iter().filter(|document| !is_policy(document));
+    others
+        .map(|document| AcceptFile {
+            name: one_line(&document.path, NAME),
+            digest: Sha256 { sha256: document.sha256.clone().into() },
+        })
+        .collect()
+}
+
+fn evidence(report: &Report<'_>) -> Collected {
+    let outcomes = &report.evidence.outcomes;
+    let mut as_of: Vec<_> =
+        outcomes.iter().flat_map(|outcome| &outcome.parts).filter_map(|part| part.as_of).collect();
+    as_of.sort_unstable();
+    as_of.dedup();
+    Collected {
+        complete: report.decision.evidence_complete(),
+        as_of: as_of.into_iter().map(digest::time).collect(),
+        digest: report.evidence_sha256().map(|sha256| Sha256 { sha256: sha256.into() }),
+        sources: outcomes.iter().map(source).collect(),
+    }
+}
+
+fn source(outcome: &Outcome) -> Source {
+    let of_parts = outcome.parts.iter().flat_map(|part| &part.problems);
+    let mut problems: BTreeMap<Cause, u64> = BTreeMap::new();
+    for problem in outcome.problems.iter().chain(of_parts) {
+        *problems.entry(problem.cause).or_default() += 1;
+    }
+    let jobs = outcome.parts.iter().flat_map(|part| &part.jobs);
+    Source {
+        name: one_line(&outcome.source, NAME),
+        system: system_of(&outcome.source).to_owned(),
+        origin: one_line(&outcome.origin, NAME),
+        simulated: outcome.simulated,
+        jobs: jobs.map(|job| one_line(&job.id, NAME)).collect(),
+        problems,
+    }
+}
+
+fn gate(ruling: &Ruling<'_>) -> Gate {
+    let Limits { max, min_pass_rate, min_evaluated } = ruling.gate.limits;
+    let controls = ruling.gate.selection.words.get(&Field::Control);
+    let controls = controls.into_iter().flatten().map(Pattern::as_str);
+    Gate {
+        id: one_line(&ruling.gate.id, NAME),
+        level: ruling.gate.level,
+        state: ruling.state.word(),
+        blocks: ruling.blocks(),
+        limits: WrittenLimits {
+            max,
+            min_pass_rate: min_pass_rate.map(|rate| rate.to_string()),
+            min_evaluated,
+        },
+        observed: (ruling.state != State::Undecided).then(|| Observed {
+            failed: ruling.failed,
+            passed: ruling.passed,
+            accepted: ruling.accepted.len() as u64,
+            known: ruling.known.len() as u64,
+            out_of_scope: ruling.out_of_scope.values().sum(),
+        }),
+        controls: controls.map(|control| one_line(control, NAME)).collect(),
+        groups: ruling.groups.iter().map(group).collect(),
+        groups_omitted: 0,
+    }
+}
+
+fn group(group: &Group) -> GroupCount {
+    GroupCount {
+        name: one_line(&group.name, NAME),
+        failed: group.failed,
+        passed: group.passed,
+        breached: group.is_breached,
+    }
+}
+
+fn accepted(usage: &Usage<'_>) -> Accepted {
+    let grounds = &usage.entry.grounds;
+    let line = |text: &String| one_line(text, NAME);
+    Accepted {
+        id: line(&grounds.id),
+        kind: usage.entry.forgives.word(),
+        owner: line(&grounds.owner),
+        approved_by: grounds.approved_by.as_ref().map(line),
+        ticket: grounds.ticket.as_ref().map(line),
+        expires: grounds.expires.to_string(),
+        findings: usage.covers,
+        gates: usage.gates.iter().map(|id| one_line(id, NAME)).collect(),
+    }
+}
+
+fn run(report: &Report<'_>) -> Run {
+    let run = report.run;
+    let line = |text: &Option<String>| text.as_deref().map(|text| one_line(text, 500));
+    Run {
+        host: one_line(&run.host, NAME),
+        url: line(&run.url),
+        id: line(&run.id),
+        repository: line(&run.repository),
+        commit: line(&run.commit),
+        actor: line(&run.actor),
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `UPDATE_SCHEMAS=1 cargo test` writes it anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_predicate() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/decision.schema.json");
+        let mut schema = schemars::schema_for!(Predicate<'_>);
+        schema.insert("$id".to_owned(), SCHEMA.into());
+        schema.insert("title".to_owned(), "compliance-gate decision".into());
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap();
+        assert!(
+            published == schema,
+            "the decision has changed and {path} has not; run UPDATE_SCHEMAS=1 cargo test, and see \
+             whether the change asks for a new version"
+        );
+    }
+}
