@@ -48,6 +48,21 @@ fn a_gate_is_explained_in_plain_words() {
 }
 
 #[test]
+fn an_announced_gate_with_limits_for_each_account_is_explained() {
+    let gates = "  - {id: soon, source: opencomply, each: account, max: 3, blocks_from: 2999-01-01, \
+                 except: {account: \"sandbox*\"}}\n";
+    let folder = Folder::new();
+    folder.write("compliance-gate.yaml", &opencomply(URL, gates));
+    folder
+        .run(&["policy", "explain"])
+        .exits(0)
+        .says("Gate soon (line 11): only warns until it blocks from 2999-01-01\n")
+        .says("  Out of scope, passed or failed: account sandbox*.\n")
+        .says("  Its limits hold for every account by itself.\n")
+        .says("It is inconclusive, and then warns, if");
+}
+
+#[test]
 fn on_evidence_each_finding_has_its_reason() {
     let kept = Kept::of("healthy");
     let gates = "  - {id: high, source: opencomply, severity: \">= high\", max: 0}\n";

@@ -534,3 +534,58 @@ fn keys_that_only_speak_of_tokens_are_shown() {
     let text = text.replace("token_kind: usr", "{token: hunter2}");
     check(&text).exits(2).does_not_say("hunter2");
 }
+
+#[test]
+fn a_platforms_own_word_for_accepted_points_to_upstream() {
+    for (gate, is_said) in [
+        ("status: [open, risk_accepted]", true),
+        ("except: {status: RISK_ACCEPTED}", true),
+        ("status: open", false),
+    ] {
+        let gates = format!("  - {{id: a, source: gravityzone, max: 0, {gate}}}\n");
+        let ended = check(&gravityzone(&format!("{URL}/v1"), "", &gates)).exits(0);
+        let note = "`risk_accepted` is the platform's own word for what was accepted there, without an \
+                    owner and an end; an entry of `accept` with `upstream: gravityzone.risk_accepted` \
+                    has both";
+        assert_eq!(ended.stdout.contains(note), is_said, "{gate}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn typical_typos_get_the_right_suggestion() {
+    let gate = "- {id: budget, source: opencomply, max: 160}";
+    let in_gate = |keys: &str| (gate, format!("- {{id: budget, source: opencomply, {keys}}}"));
+    let below = |lines: &str| (GATES, format!("{GATES}{lines}\n"));
+    let typos = [
+        (in_gate("maxx: 0"), "did you mean `max`?"),
+        (in_gate("max: 0, sevrity: high"), "did you mean `severity`?"),
+        (in_gate("max: 0, severity: hihg"), "did you mean `high`?"),
+        (in_gate("max: 0, severity: \">= critcal\""), "did you mean `critical`?"),
+        (in_gate("max: 0, acount: x"), "did you mean `account`?"),
+        (in_gate("max: 0, resourcetype: x"), "did you mean `resource_type`?"),
+        (in_gate("max: 0, olderthan: 30d"), "did you mean `older_than`?"),
+        (in_gate("max: 0, excpet: {account: x}"), "did you mean `except`?"),
+        (in_gate("max: 0, level: blok"), "did you mean `block`?"),
+        (in_gate("max: 0, each: acount"), "did you mean `account`?"),
+        (in_gate("max: 0, block_from: 2027-01-01"), "did you mean `blocks_from`?"),
+        (in_gate("min_passrate: 95%"), "did you mean `min_pass_rate`?"),
+        (in_gate("min_evaluted: 3"), "did you mean `min_evaluated`?"),
+        (in_gate("max: 0, desciption: x"), "did you mean `description`?"),
+        (("source: opencomply", "source: opencompl".to_owned()), "did you mean `opencomply`?"),
+        (("    frameworks:", "    framework:".to_owned()), "did you mean `frameworks`?"),
+        (("    url:", "    utl:".to_owned()), "did you mean `url`?"),
+        (("gates:", "gate:".to_owned()), "did you mean `gates`?"),
+        (below("evidance: {max_age: 24h}"), "did you mean `evidence`?"),
+        (below("evidence: {maxage: 24h}"), "did you mean `max_age`?"),
+        (below("mode: observ"), "did you mean `observe`?"),
+        (below("owner: []"), "did you mean `owners`?"),
+        (below("reports: {juint: a.xml}"), "did you mean `junit`?"),
+        (below("enviroments: {staging: {}}"), "did you mean `environments`?"),
+    ];
+    for ((from, to), suggestion) in typos {
+        let policy = policy();
+        assert!(policy.contains(from), "`{from}` is not in the policy");
+        let errors = errors(check(&policy.replacen(from, &to, 1)));
+        assert!(errors.iter().any(|error| error.contains(suggestion)), "{to}: {errors:#?}");
+    }
+}

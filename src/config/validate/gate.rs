@@ -7,7 +7,8 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::file::{ALL, ExceptEntry, GateEntry, OwnerEntry, Sources};
 use crate::config::node::Mark;
 use crate::config::reader::Located;
-use crate::config::values::Words;
+use crate::config::values::{Word, Words};
+use crate::finding::WaiverKind;
 use crate::policy::{Gate, Limits, Owner};
 use crate::selection::{Exclusion, Field, Pattern, Selection};
 use crate::sources::{Reads, Source};
@@ -57,7 +58,8 @@ pub(super) fn checked(
         }
     }
     check_except(gate, diagnostics);
-    let notes = check_reads(gate, &named, sources, diagnostics);
+    let mut notes = check_reads(gate, &named, sources, diagnostics);
+    notes.extend(accepted_there(gate, &named));
     Gate {
         id: id.clone(),
         level: gate.level,
@@ -72,6 +74,32 @@ pub(super) fn checked(
         notes,
         place: entry.mark.in_file(file),
     }
+}
+
+/// Notes on a platform's own words for what was accepted there: they have no owner and no end.
+fn accepted_there(gate: &GateEntry, named: &[String]) -> Vec<String> {
+    let selectors = gate.exceptions().iter().map(ExceptEntry::selectors);
+    let all = selectors.chain([gate.selectors()]);
+    let statuses: Vec<_> = all
+        .flatten()
+        .filter(|(field, _)| *field == Field::Status)
+        .flat_map(|(_, words)| words.iter().flat_map(|words| &words.value.0))
+        .collect();
+    let is_written = |kind: &WaiverKind| {
+        let (system, word) = kind.word().split_once('.').unwrap_or_default();
+        let of_system = |name: &String| name.split('/').next() == Some(system);
+        let is_word = |text: &Word| text.0.as_str().eq_ignore_ascii_case(word);
+        named.iter().any(of_system) && statuses.iter().any(|text| is_word(text))
+    };
+    let note = |kind: WaiverKind| {
+        let word = kind.word().split_once('.').unwrap_or_default().1;
+        format!(
+            "`{word}` is the platform's own word for what was accepted there, without an owner and \
+             an end; an entry of `accept` with `upstream: {}` has both",
+            kind.word()
+        )
+    };
+    WaiverKind::ALL.into_iter().filter(is_written).map(note).collect()
 }
 
 /// The sources that a gate names: `all` is every one.

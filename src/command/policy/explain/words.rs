@@ -17,24 +17,32 @@ pub(super) fn gate(gate: &Gate, config: &Config, today: NaiveDate) -> String {
         out_of_scope(gate),
         unstated(&gate.selection.without_except()),
         breach(gate),
-        inconclusive(gate, config),
+        each(gate),
+        inconclusive(gate, config, today),
     ];
     lines.extend(accepted(gate, config, today));
     lines.extend(gate.notes.iter().map(|note| format!("Note: {note}.")));
     lines.extend(gate.owner.as_ref().map(|owner| format!("Questions go to {owner}.")));
     lines.extend(gate.link.as_ref().map(|link| format!("More about it: {link}")));
-    let mut said = format!("\nGate {} (line {}): {}\n", gate.id, gate.place.line, effect(gate));
+    let mut said =
+        format!("\nGate {} (line {}): {}\n", gate.id, gate.place.line, effect(gate, today));
     for line in lines.iter().filter(|line| !line.is_empty()) {
         said.push_str(&format!("  {}\n", text::one_line(line, 1000)));
     }
     said
 }
 
-fn effect(gate: &Gate) -> &'static str {
-    match gate.level {
-        Level::Block => "blocks",
-        Level::Warn => "only warns",
+fn effect(gate: &Gate, today: NaiveDate) -> String {
+    match (gate.level, gate.blocks_from.filter(|day| today < *day)) {
+        (Level::Block, None) => "blocks".to_owned(),
+        (Level::Block, Some(day)) => format!("only warns until it blocks from {day}"),
+        (Level::Warn, _) => "only warns".to_owned(),
     }
+}
+
+fn each(gate: &Gate) -> String {
+    gate.each
+        .map_or_else(String::new, |field| format!("Its limits hold for every {field} by itself."))
 }
 
 /// What it asks, and where that is.
@@ -113,15 +121,15 @@ fn breach(gate: &Gate) -> String {
 }
 
 /// When it cannot be decided, and what follows.
-fn inconclusive(gate: &Gate, config: &Config) -> String {
+fn inconclusive(gate: &Gate, config: &Config, today: NaiveDate) -> String {
     let demands = &config.policy.evidence;
     let of = match gate.sources.as_slice() {
         [one] => one.clone(),
         _ => "any of its sources".to_owned(),
     };
-    let then = match gate.level {
-        Level::Block => "then blocks as well",
-        Level::Warn => "then warns",
+    let then = match gate.may_block(today) {
+        true => "then blocks as well",
+        false => "then warns",
     };
     let mut reasons = vec![format!("if the evidence of {of} is not complete")];
     reasons.extend(demands.max_age.map(|age| {
