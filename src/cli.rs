@@ -68,6 +68,8 @@ pub enum Command {
     /// Check that a verified result lets an artefact through: its environment, organisation policy
     /// and age. Checks no signature.
     Admit(AdmitArguments),
+    /// Recompute a recorded decision and every digest from its evidence.
+    Verify(VerifyArguments),
     /// Check that a run would work: reachability, token, role, frameworks, integrations. Starts
     /// nothing.
     Doctor(ConfigArguments),
@@ -252,6 +254,16 @@ pub struct ForecastArguments {
     /// Write the forecast as JSON (`-` is stdout).
     #[arg(long, value_name = "PATH", env = "COMPLIANCE_GATE_JSON")]
     pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// File that `--record` wrote.
+    pub record: PathBuf,
+
+    /// File that `run --save-evidence` wrote.
+    #[arg(long, value_name = "EVIDENCE", env = "COMPLIANCE_GATE_EVIDENCE")]
+    pub evidence: PathBuf,
 }
 
 #[derive(Debug, Args)]

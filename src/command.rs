@@ -37,6 +37,7 @@ mod previous;
 mod run;
 #[cfg(feature = "simulator")]
 mod simulate;
+mod verify;
 
 /// What every command gets in addition to its own arguments.
 pub struct Context {
@@ -98,6 +99,7 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         Command::Compare(arguments) => compare::compare(&arguments, &context),
         Command::Forecast(arguments) => forecast::forecast(&arguments, &context),
         Command::Admit(arguments) => admit::admit(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments, &context),
         Command::Doctor(arguments) => block_on(doctor::doctor(arguments, &context)),
         Command::Export(arguments) => block_on(export::export(arguments, &context)),
         Command::List(arguments) => block_on(list::list(arguments, &context)),

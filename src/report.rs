@@ -32,6 +32,7 @@ pub use digest::capital;
 pub(crate) use digest::{limits, resource, rule, standing};
 pub use evidence::EVIDENCE;
 pub use facts::{EvidenceFile, Facts, Purpose, Report};
+pub use record::record_line;
 pub use sinks::{Sinks, unless_reader_left};
 pub use view::View;
 

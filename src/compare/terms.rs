@@ -81,6 +81,10 @@ fn changes(old: &Gate, new: &Gate) -> String {
             old.sources.join(" + ")
         ));
     }
+    if old.blocks_from != new.blocks_from {
+        let day = |gate: &Gate| gate.blocks_from.map_or("always".to_owned(), |d| d.to_string());
+        changes.push(format!("blocks from {}, before {}", day(new), day(old)));
+    }
     if changes.is_empty() {
         changes.push("is written differently".to_owned());
     }

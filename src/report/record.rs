@@ -103,6 +103,14 @@ fn ends_within_a_line(file: &mut File) -> io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
+/// The record of a decision, with its line break.
+///
+/// # Errors
+/// If it is too long, whatever is cut from it.
+pub fn record_line(view: &View<'_>) -> io::Result<String> {
+    String::from_utf8(line(view)?).map_err(io::Error::other)
+}
+
 /// The line, cut to the most bytes.
 fn line(view: &View<'_>) -> io::Result<Vec<u8>> {
     let decision = predicate::of(view);

@@ -5,6 +5,7 @@ mod forecast;
 mod previous;
 mod replay;
 mod saved;
+mod verify;
 
 use crate::common::{Ended, Folder, Platform, opencomply};
 

@@ -11,6 +11,7 @@ fn saved_evidence_is_decided_again_as_a_what_if() {
     for file in ["what-if.json", "w.html", "w.md", "w.xml", "w.sarif"] {
         assert!(kept.folder.read(file).contains("what if"), "{file}");
     }
+    assert!(!kept.folder.read("evidence.jsonl").contains("test-token"));
     let (mut run, mut again) = (kept.folder.json("run.json"), kept.folder.json("what-if.json"));
     assert_eq!(again["purpose"], "what-if");
     for report in [&mut run, &mut again] {
