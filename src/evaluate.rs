@@ -55,15 +55,17 @@ pub struct OfPolicy<'a> {
 }
 
 impl Decision<'_> {
-    /// The exit code: the verdict's, or 0 where the policy only observes. An interrupt is reported in
-    /// every mode.
+    /// The exit code: the verdict's, or 0 where the policy only observes. An invalid policy, a wrong
+    /// set-up and an interrupt are reported in every mode.
     pub fn exit_code(&self) -> u8 {
-        match (self.mode, self.verdict) {
+        let is_observed = matches!(
+            self.verdict,
+            Verdict::Blocked | Verdict::Inconclusive | Verdict::Denied | Verdict::Unreachable
+        );
+        match self.mode {
             _ if self.overridden.is_some() => 0,
-            (Mode::Observe, Verdict::Interrupted | Verdict::Terminated) | (Mode::Enforce, _) => {
-                self.verdict.exit_code()
-            }
-            (Mode::Observe, _) => 0,
+            Mode::Observe if is_observed => 0,
+            _ => self.verdict.exit_code(),
         }
     }
 

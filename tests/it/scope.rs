@@ -193,3 +193,13 @@ owners:
         .exits(2)
         .says("`match` has no key");
 }
+
+#[test]
+fn observing_forgives_no_wrong_set_up() {
+    let folder = Folder::new();
+    let gates = "  - {id: all, source: opencomply, max: 0}\nmode: observe\n";
+    folder.write("compliance-gate.yaml", &opencomply("http://127.0.0.1:9", gates));
+    let mut command = folder.command(&["run"]);
+    command.env("OPENCOMPLY_API_KEY", "");
+    Ended::wait(command).exits(2).says("OPENCOMPLY_API_KEY is not set");
+}
