@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::io;
 
 use compliance_gate::evaluate;
-use compliance_gate::report::{FORMATS, terminal};
+use compliance_gate::report::FORMATS;
+use compliance_gate::report::terminal::{self, Look};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn sizes(criterion: &mut Criterion) {
@@ -30,7 +31,9 @@ fn sizes(criterion: &mut Criterion) {
                 });
             }
             group.bench_function("terminal", |bencher| {
-                bencher.iter(|| terminal::render(report, &mut io::sink()).expect("a sink"));
+                bencher.iter(|| {
+                    terminal::render(report, Look::default(), &mut io::sink()).expect("a sink");
+                });
             });
         });
         group.finish();

@@ -21,7 +21,7 @@ pub struct Cli {
 
     /// Print more on stderr: every request and its status.
     #[arg(short, long, global = true, env = "COMPLIANCE_GATE_VERBOSE",
-        value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "quiet")]
+        value_parser = clap::builder::FalseyValueParser::new())]
     pub verbose: bool,
 
     /// Print only errors on stderr.

@@ -271,16 +271,17 @@ impl Missed {
     }
 }
 
-/// A share for people, cut rather than rounded so that 99.999 % never reads as 100 %.
+/// A share for people with the counts behind it.
 pub fn rate(passed: u64, total: u64) -> String {
+    let (passed, total, share) =
+        (text::thousands(passed), text::thousands(total), share(passed, total));
+    format!("{share} ({passed} of {total})")
+}
+
+/// A share for people, cut rather than rounded so that 99.999 % never reads as 100 %.
+pub fn share(passed: u64, total: u64) -> String {
     let hundredths = (u128::from(passed) * 10_000).checked_div(u128::from(total)).unwrap_or(0);
-    format!(
-        "{}.{:02}% ({} of {})",
-        hundredths / 100,
-        hundredths % 100,
-        text::thousands(passed),
-        text::thousands(total)
-    )
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }
 
 /// Decides. `at_least` is a verdict that the gates cannot improve: that of an interrupt, or of a set-up

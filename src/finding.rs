@@ -153,6 +153,8 @@ pub struct Finding {
     pub resource_name: Option<Box<str>>,
     /// Why it failed, in the platform's words.
     pub reason: Option<Box<str>>,
+    /// The address of its page on the platform.
+    pub link: Option<Box<str>>,
     /// Who did it, where a change is reported rather than a check; `None` where no actor is named.
     pub actor: Option<Arc<str>>,
     /// The assignee, where the platform assigns its findings.
@@ -186,6 +188,7 @@ impl Finding {
             resource_id: None,
             resource_name: None,
             reason: None,
+            link: None,
             actor: None,
             assignee: None,
             facets: Facets::new(),

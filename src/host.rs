@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use crate::evidence::CiRun;
 use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
-use crate::report::{Format, View, markdown, terminal};
+use crate::report::terminal::{self, Detail, Look};
+use crate::report::{Format, View, markdown};
 use crate::secret::Variables;
 use crate::text;
 
@@ -171,34 +172,38 @@ impl<'v> Ci<'v> {
     }
 
     /// Prints the result for people. `plain` writes to where `people` ends up, without the filter
-    /// that removes escape sequences: the marks of some hosts need them.
+    /// that removes escape sequences: the marks of some hosts need them. The variable `COLUMNS` replaces the width of the terminal.
     ///
     /// # Errors
     /// What a writer reports.
     pub fn print(
         &self,
         view: &View<'_>,
+        look: Look<'_>,
         people: &mut dyn Write,
         plain: &mut dyn Write,
     ) -> io::Result<()> {
-        terminal::result(view, people)?;
-        match self.host.fold {
+        let columns = value(self.variables, "COLUMNS").and_then(|width| width.parse().ok());
+        let look = Look { columns: columns.filter(|width| *width > 0).or(look.columns), ..look };
+        terminal::result(view, look, people)?;
+        match self.host.fold.filter(|_| look.detail > Detail::Line) {
             Some(fold) => {
                 let (open, close) = fold("Evidence", view.evidence.finished.timestamp());
                 people.flush()?;
                 write(plain, &open)?;
-                terminal::evidence(view, people)?;
+                terminal::evidence(view, Look { detail: Detail::Full, ..look }, people)?;
                 people.flush()?;
                 write(plain, &close)?;
             }
-            None => terminal::evidence(view, people)?,
+            None => terminal::evidence(view, look, people)?,
         }
         if let Some(annotate) = self.host.annotate {
             let commands: String = issues::of(view).iter().map(annotate).collect();
             people.flush()?;
             write(plain, &commands)?;
         }
-        terminal::last_line(view, people)
+        terminal::last_line(view, look, people)?;
+        people.flush()
     }
 
     /// Writes the summary and the outputs where the host looks for them, after the reports were

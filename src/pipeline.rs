@@ -2,7 +2,6 @@
 //!
 //! `run` is all three. `doctor` stops after the preflight.
 
-use std::io::Write;
 use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +13,8 @@ use crate::evaluate::{self, Decision};
 use crate::evidence::{Evidence, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::host::Ci;
-use crate::progress::Progress;
+use crate::progress::{Progress, Verbosity};
+use crate::report::terminal::{Detail, Look};
 use crate::report::{self, Facts, Sinks};
 use crate::secret::Variables;
 use crate::setup::{self, OpenSources, SetupErrors};
@@ -101,9 +101,13 @@ pub(crate) fn deliver(
     let mut output = sinks.output();
     let mut places = sinks.places();
     write_reports(&mut sinks, facts, &mut decision, progress);
-    let printed = ci
-        .print(&facts.report(&decision), &mut output.people, &mut output.plain)
-        .and_then(|()| output.people.flush());
+    let detail = match progress.verbosity() {
+        Verbosity::Quiet => Detail::Line,
+        Verbosity::Normal => Detail::Screen,
+        Verbosity::Verbose => Detail::Full,
+    };
+    let look = Look { columns: output.columns, detail, reports: &places };
+    let printed = ci.print(&facts.report(&decision), look, &mut output.people, &mut output.plain);
     if let Err(error) = report::unless_reader_left(printed) {
         let sentence = format!("failed to print the result: {error}");
         give_up(sentence, &mut sinks, facts, &mut decision, progress);

@@ -40,6 +40,10 @@ impl Progress {
         Self { verbosity, live, shown: RefCell::default() }
     }
 
+    pub const fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
     /// For CI hosts: some give a job a terminal, and keep the control codes of a live line in the
     /// log.
     pub fn without_live_line(self) -> Self {

@@ -46,16 +46,19 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         .map(|format| (format, folder.join(format!("report.{}", format.extension))))
         .collect();
     let sinks = Sinks::open(&targets)?;
-    print(&format!(
-        "Simulated platforms at {}, scenario `{}`. The policy is {}.\n\n",
+    context.progress().note(&format!(
+        "simulated platforms at {}, scenario `{}`; the policy is {}",
         simulator.origin(),
         arguments.scenario,
         path.display()
-    ))?;
+    ));
     // The demo's platforms take any token, and none of the caller's may reach them.
     let tokens = SYSTEMS.iter().filter_map(|system| system.token_variables.first());
-    let variables: Variables =
-        tokens.map(|name| ((*name).to_owned(), "demo-token".to_owned())).collect();
+    let columns = context.variables.get_key_value("COLUMNS");
+    let variables: Variables = tokens
+        .map(|name| ((*name).to_owned(), "demo-token".to_owned()))
+        .chain(columns.map(|(name, width)| (name.clone(), width.clone())))
+        .collect();
     let context = Context { variables, ..*context };
     let ci = Ci::new(Choice::Is(&Host::NONE), &context.variables);
     let delivery = run::Delivery {
@@ -68,8 +71,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         progress: &context.progress(),
     };
     let code = run::collected(&config, None, &context, listen()?, delivery).await;
-    let written: Vec<_> = targets.iter().map(|(_, path)| path.display().to_string()).collect();
-    print(&format!("\nReports: {}\n", written.join(", ")))?;
+    print(&format!("Open {}\n", folder.join("report.html").display()))?;
     Ok(code)
 }
 

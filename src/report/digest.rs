@@ -5,16 +5,33 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::acceptance::{Forgives, Grounds, Standing};
-use crate::evaluate::{self, Decision, Ruling, State, Usage};
+use crate::evaluate::{self, Decision, Missed, Ruling, State, Usage};
 use crate::evidence::{Job, Outcome, Part, Unit, Window};
 use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
-use crate::policy::{Level, Mode};
+use crate::policy::{Level, Mode, system_of};
 use crate::selection::{Field, Selection};
 use crate::text;
 use crate::verdict::Verdict;
 
 use super::Report;
-use super::view::Weight;
+use super::view::{NextSteps, View, Weight};
+
+/// What is said of evidence from the embedded simulator.
+pub(super) const SIMULATED: &str =
+    "this evidence comes from the embedded simulator. It says nothing about real systems.";
+
+/// What to fix.
+pub(super) fn fix(next: &NextSteps, view: &View<'_>) -> String {
+    let blocks = view.to_fix().is_some_and(|to_fix| to_fix.blocks);
+    let verb = match (blocks, next.findings) {
+        (true, 1) => "blocks",
+        (true, _) => "block",
+        (false, 1) => "is over a limit",
+        (false, _) => "are over a limit",
+    };
+    let findings = text::count(next.findings as u64, "finding");
+    format!("Fix the {findings} that {verb}, worst first.")
+}
 
 /// What a reader must know after a fix, once for each kind of platform.
 pub(super) fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
@@ -25,21 +42,20 @@ pub(super) fn after_fix<'a>(report: &Report<'a>) -> BTreeSet<&'a str> {
     outcomes.filter_map(|outcome| outcome.after_fix.as_deref()).collect()
 }
 
-/// The verdict in a sentence, and in mode observe what it would have been.
+/// The answer in a sentence, and in mode observe what it would have been.
 pub(super) fn headline(report: &Report<'_>) -> String {
     let decision = report.decision;
-    let verdict = decision.verdict;
-    let plain = format!("{}: {}", capital(verdict.word()), meaning(decision));
+    let answer = answer(report);
     let headline = match decision.mode {
         _ if decision.overridden.is_some() => {
             let by = overridden(decision).unwrap_or_default();
-            format!("{by}; would have been {verdict}: {}", meaning(decision))
+            format!("{by}; would be: {answer}")
         }
-        Mode::Observe if !verdict.is_pass() && decision.exit_code() == 0 => {
-            format!("Observed only, would have been {verdict}: {}", meaning(decision))
+        Mode::Observe if !decision.verdict.is_pass() && decision.exit_code() == 0 => {
+            format!("Observed only, would be: {answer}")
         }
-        Mode::Observe => format!("{plain} (observed only)"),
-        Mode::Enforce => plain,
+        Mode::Observe => format!("{answer} (observed only)"),
+        Mode::Enforce => answer,
     };
     format!("{}{headline}", report.purpose.mark())
 }
@@ -51,42 +67,72 @@ pub(super) fn overridden(decision: &Decision<'_>) -> Option<String> {
     Some(format!("Overridden by break-glass until {until} ({})", by.reason))
 }
 
-fn meaning(decision: &Decision<'_>) -> String {
+fn answer(report: &Report<'_>) -> String {
+    let decision = report.decision;
     let gates = text::count(decision.rulings.len() as u64, "gate");
-    let of = |count: usize, what: &str| {
-        let are = if count == 1 { "is" } else { "are" };
-        format!("{} of {gates} {are} {what}", text::thousands(count as u64))
-    };
+    let of = |count: usize| format!("{} of {gates}", text::thousands(count as u64));
     let blocking = decision.rulings.iter().filter(|ruling| ruling.blocks());
     let (breached, undecided): (Vec<_>, Vec<_>) =
         blocking.partition(|ruling| ruling.state == State::Breached);
     match decision.verdict {
-        Verdict::Passed if decision.rulings.len() == 1 => "the gate passes".to_owned(),
-        Verdict::Passed => format!("all {gates} pass"),
-        Verdict::Blocked if undecided.is_empty() => of(breached.len(), "breached"),
-        Verdict::Blocked => {
-            let more = text::thousands(undecided.len() as u64);
-            format!("{}, {more} could not be decided", of(breached.len(), "breached"))
-        }
+        Verdict::Passed if decision.rulings.len() == 1 => "Passed: the gate holds".to_owned(),
+        Verdict::Passed => format!("Passed: all {gates} hold"),
         Verdict::Warned => {
-            let warns =
-                |state| decision.rulings.iter().filter(|ruling| ruling.state == state).count();
-            let (breached, undecided) = (warns(State::Breached), warns(State::Undecided));
-            let breached = (breached > 0).then(|| of(breached, "breached"));
-            let undecided = (undecided > 0).then(|| of(undecided, "inconclusive"));
-            let warnings: Vec<_> = breached.into_iter().chain(undecided).collect();
-            match &*warnings {
-                [] => "nothing blocks, but there are warnings".to_owned(),
-                warnings => format!("nothing blocks, but {}", warnings.join(" and ")),
-            }
+            let red = decision.rulings.iter().filter(|ruling| ruling.state != State::Held).count();
+            let warnings = text::count((red + decision.warnings.len()) as u64, "warning");
+            let held = decision.rulings.len() - red;
+            format!("Passed with {warnings}: {} {}", of(held), verb(held, "holds", "hold"))
+        }
+        Verdict::Blocked => {
+            let more = match undecided.len() {
+                0 => String::new(),
+                more => format!("; {} could not be judged", text::thousands(more as u64)),
+            };
+            format!("Deploy blocked by {}{more}", of(breached.len()))
         }
         Verdict::Inconclusive if undecided.is_empty() => {
-            "nothing blocks, but a report could not be written".to_owned()
+            "Not decided: nothing blocks, but a report could not be written".to_owned()
         }
-        Verdict::Interrupted => "the run was stopped before it could decide".to_owned(),
-        Verdict::Terminated => "the CI host ended the run before it could decide".to_owned(),
-        verdict => verdict.meaning().to_owned(),
+        Verdict::Inconclusive => format!("Not decided: {}", cause(report, "")),
+        Verdict::Invalid => format!("Could not run: {}", cause(report, "")),
+        Verdict::Denied => format!("Access denied by {}", cause(report, ": ")),
+        Verdict::Unreachable => format!("Unreachable: {}", cause(report, "")),
+        Verdict::Interrupted => {
+            "Interrupted: the run was stopped before it could decide".to_owned()
+        }
+        Verdict::Terminated => {
+            "Terminated: the CI host ended the run before it could decide".to_owned()
+        }
+        verdict => format!("{}: {}", capital(verdict.word()), verdict.meaning()),
     }
+}
+
+/// The first problem that makes the verdict what it is, in the platform's or our words.
+fn cause(report: &Report<'_>, after_name: &str) -> String {
+    let verdict = report.decision.verdict;
+    let problems = problems(report);
+    let first = problems.iter().find(|problem| Verdict::of(problem.cause) == verdict);
+    let Some(problem) = first.or(problems.first()) else {
+        let warning = report.decision.warnings.last().map(String::as_str);
+        return text::one_line(warning.unwrap_or(verdict.meaning()), 200);
+    };
+    // The name of a source before the first colon is repeated only where the sentence needs it.
+    let message = &problem.message;
+    let named = report.evidence.outcomes.iter().find_map(|outcome| {
+        let rest = message.strip_prefix(outcome.source.as_str())?.strip_prefix(": ")?;
+        Some((outcome.source.as_str(), rest))
+    });
+    match named {
+        Some((source, rest)) if !after_name.is_empty() => {
+            text::one_line(&format!("{source}{after_name}{rest}"), 200)
+        }
+        Some((_, rest)) if problem.cause == Cause::Invalid => text::one_line(rest, 200),
+        _ => text::one_line(message, 200),
+    }
+}
+
+const fn verb(count: usize, one: &'static str, several: &'static str) -> &'static str {
+    if count == 1 { one } else { several }
 }
 
 /// The word with a capital letter.
@@ -111,6 +157,118 @@ pub(crate) fn standing(ruling: &Ruling<'_>) -> &'static str {
         (State::Undecided, ..) if ruling.gate.level == Level::Warn => "inconclusive, warns only",
         (State::Undecided, ..) => "inconclusive, let through",
     }
+}
+
+/// A word for a gate that is not green and does not block.
+pub(super) fn remark(ruling: &Ruling<'_>) -> &'static str {
+    match (ruling.state, Weight::of(ruling)) {
+        (State::Held, _) | (_, Weight::Blocks) => "",
+        _ if ruling.off.is_some() => "off",
+        _ if ruling.announced.is_some() => "announced",
+        _ if ruling.blocks() => "would block",
+        _ if ruling.gate.level == Level::Warn => "warns",
+        _ => "let through",
+    }
+}
+
+/// What was found against the first limit that is missed, or else the first there is.
+pub(super) fn found(ruling: &Ruling<'_>) -> String {
+    if ruling.state == State::Undecided {
+        return "could not be judged".to_owned();
+    }
+    if let Some(each) = ruling.gate.each.filter(|_| !ruling.groups.is_empty()) {
+        let over = ruling.groups.iter().filter(|group| group.is_breached).count();
+        let groups = text::count(ruling.groups.len() as u64, each.word());
+        return format!("{over} of {groups} over the limit");
+    }
+    let counted = || match ruling.by_severity.len() {
+        1 | 2 => severities(ruling.by_severity.iter().map(|(severity, count)| (*severity, *count))),
+        _ => text::count(ruling.failed, ruling.noun()),
+    };
+    match (ruling.breaches.first().map(|breach| breach.missed), ruling.passed) {
+        (Some(Missed::TooMany { .. }), _) => counted(),
+        (Some(Missed::TooFew { passed, total, .. }), _) => {
+            format!("{} passed", evaluate::share(passed, total))
+        }
+        (None, Some(passed)) if ruling.gate.limits.max.is_none() => {
+            format!("{} passed", evaluate::share(passed, passed + ruling.failed))
+        }
+        (None, _) => counted(),
+    }
+}
+
+/// What is allowed, of that which `found` shows. Of a gate that could not be judged, why.
+pub(super) fn allowed(ruling: &Ruling<'_>) -> String {
+    let limits = ruling.gate.limits;
+    let rate = limits.min_pass_rate.map(|least| format!("{least} needed"));
+    let max = limits.max.map(|max| match max {
+        0 => "none allowed".to_owned(),
+        max => format!("{} allowed", text::thousands(max)),
+    });
+    let missed_rate = ruling
+        .breaches
+        .first()
+        .is_some_and(|breach| matches!(breach.missed, Missed::TooFew { .. }));
+    match ruling.state {
+        State::Undecided => {
+            let causes: BTreeSet<_> =
+                ruling.problems.iter().map(|problem| problem.cause.word()).collect();
+            text::listed(causes, ", ", 3)
+        }
+        _ if missed_rate => rate.or(max).unwrap_or_default(),
+        _ => max.or(rate).unwrap_or_default(),
+    }
+}
+
+/// `3 over the limit`, of a limit that allows some.
+pub(super) fn over(ruling: &Ruling<'_>) -> String {
+    match ruling.breaches.first().map(|breach| breach.missed) {
+        Some(Missed::TooMany { failed, max }) if max > 0 && ruling.groups.is_empty() => {
+            format!("{} over the limit", text::thousands(failed - max))
+        }
+        _ => String::new(),
+    }
+}
+
+/// The sources that a gate counts in, and what is counted where `found` does not say it.
+pub(super) fn place(ruling: &Ruling<'_>) -> String {
+    let sources = &ruling.gate.sources;
+    let same =
+        |source: &String| sources.first().is_some_and(|one| system_of(one) == system_of(source));
+    let names = match &sources[..] {
+        [first, _, ..] if sources.iter().all(same) => {
+            format!("{} ({} sources)", system_of(first), sources.len())
+        }
+        _ => text::listed(sources, ", ", 2),
+    };
+    let shows_severities = matches!(ruling.by_severity.len(), 1 | 2);
+    let unit = ruling.unit.filter(|_| ruling.state == State::Breached && shows_severities);
+    let unit = unit.map_or_else(String::new, |unit| format!(" {}", text::plural(unit.word())));
+    text::one_line(&format!("{names}{unit}"), 120)
+}
+
+/// `compliance-gate.yaml:32, :51`: the lines of gates, the file once.
+pub(super) fn places(rulings: &[&Ruling<'_>]) -> String {
+    let mut file = "";
+    let places = rulings.iter().map(|ruling| {
+        let place = &ruling.gate.place;
+        let known = std::mem::replace(&mut file, &place.file) == &*place.file;
+        if known { format!(":{}", place.line) } else { place.to_string() }
+    });
+    text::one_line(&text::listed(places, ", ", 8), 400)
+}
+
+/// The pages about gates, each once.
+pub(super) fn links(rulings: &[&Ruling<'_>]) -> Vec<String> {
+    let links = rulings.iter().filter_map(|ruling| ruling.gate.link.as_deref());
+    let links: BTreeSet<_> = links.map(|link| text::one_line(link, 1_000)).collect();
+    links.into_iter().collect()
+}
+
+/// Whether a browser may be sent there: a web address without anything that could end it early.
+pub(super) fn is_web_address(link: &str) -> bool {
+    let is_web = link.starts_with("https://") || link.starts_with("http://");
+    is_web && !link.contains(|c: char| c.is_whitespace() || "<>\"'`\\^{|}".contains(c))
 }
 
 /// A sentence for each limit of a gate: observed, limit, and by how much it is missed. Of a gate

@@ -82,7 +82,7 @@ fn prose(text: &str, most: usize) -> String {
 
 fn head(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (style, script) = (hash(STYLE), hash(SCRIPT));
-    let title = escaped(&digest::headline(view), 200);
+    let title = escaped(&digest::headline(view), 500);
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -108,7 +108,7 @@ fn banner(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         _ if decision.exit_code() == 0 => "warn",
         _ => "bad",
     };
-    let headline = escaped(&digest::headline(view), 300);
+    let headline = escaped(&digest::headline(view), 500);
     let environment = view.environment.map_or_else(String::new, |environment| {
         format!(", environment <b>{}</b>", escaped(environment, 80))
     });
@@ -120,12 +120,8 @@ fn banner(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         view.exit_code,
         digest::time(view.evidence.finished)
     )?;
-    if view.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
-        writeln!(
-            out,
-            "<p><b>Simulated</b>: this evidence comes from the embedded simulator. It says nothing \
-             about real systems.</p>"
-        )?;
+    if view.is_simulated() {
+        writeln!(out, "<p><b>Simulated</b>: {}</p>", digest::SIMULATED)?;
     }
     writeln!(out, "</header>")
 }

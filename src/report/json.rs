@@ -289,6 +289,7 @@ fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
             })
             .collect(),
         reason: finding.reason.as_deref().map(safe),
+        link: finding.link.as_deref().map(safe),
         actor: finding.actor.as_deref().map(safe),
         created_at: finding.created_at.map(digest::time),
         owner: entry.owner.map(safe),

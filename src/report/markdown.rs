@@ -74,12 +74,9 @@ fn headline(view: &View<'_>, page: &mut Page) {
         .map_or_else(String::new, |environment| format!(", environment {}", code(environment, 80)));
     let policy = code(view.policy, 200);
     page.line(&format!("Policy {policy}{environment}. Exit code {}.", view.exit_code));
-    if view.evidence.outcomes.iter().any(|outcome| outcome.simulated) {
+    if view.is_simulated() {
         page.blank();
-        page.line(
-            "> **Simulated**: this evidence comes from the embedded simulator. It says nothing \
-             about real systems.",
-        );
+        page.line(&format!("> **Simulated**: {}", digest::SIMULATED));
     }
 }
 

@@ -48,21 +48,37 @@ pub struct Output {
     pub people: Box<dyn Write>,
     /// The same stream without the filter that takes colours out.
     pub plain: Box<dyn Write>,
+    /// The width of the terminal, where it is one.
+    pub columns: Option<usize>,
+}
+
+#[cfg(unix)]
+fn columns(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(windows)]
+fn columns(stream: &impl std::os::windows::io::AsHandle) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
 impl Sinks {
     /// Stdout, unless a report has it to itself.
     pub fn output(&self) -> Output {
         match self.use_stdout() {
-            true => {
-                Output { people: Box::new(AutoStream::auto(stderr())), plain: Box::new(stderr()) }
-            }
+            true => Output {
+                people: Box::new(AutoStream::auto(stderr())),
+                plain: Box::new(stderr()),
+                columns: columns(&stderr()),
+            },
             false if is_stdout_closed() => {
-                Output { people: Box::new(Closed), plain: Box::new(Closed) }
+                Output { people: Box::new(Closed), plain: Box::new(Closed), columns: None }
             }
-            false => {
-                Output { people: Box::new(AutoStream::auto(stdout())), plain: Box::new(stdout()) }
-            }
+            false => Output {
+                people: Box::new(AutoStream::auto(stdout())),
+                plain: Box::new(stdout()),
+                columns: columns(&stdout()),
+            },
         }
     }
 

@@ -62,6 +62,16 @@ pub struct GateView<'a> {
     pub weight: Weight,
     /// A word for its state, level and mode.
     pub standing: &'static str,
+    /// What was found, what is allowed, and where, each in a few words.
+    pub found: String,
+    pub allowed: String,
+    pub place: String,
+    /// By how much it is over a limit that allows some.
+    pub over: String,
+    /// A word where it is not green and does not block.
+    pub remark: &'static str,
+    /// What it requires, as the policy describes it.
+    pub description: Option<String>,
     /// Observed, limit, and by how much it is missed.
     pub limits: String,
     /// What it counts, and over which evidence.
@@ -111,6 +121,28 @@ impl Entry<'_> {
             place => format!("{}:{place}", self.finding.fingerprint),
         }
     }
+}
+
+/// What a reader does now, and whom to ask.
+pub struct NextSteps {
+    /// Findings that are over a limit and listed.
+    pub findings: usize,
+    /// When the platforms will see a fix.
+    pub after_fix: Vec<String>,
+    /// The owners of the gates that are not green, with their gates.
+    pub gates: Vec<Contact>,
+    /// The owners of what is over a limit, with the number of findings.
+    pub owners: Vec<(String, usize)>,
+}
+
+/// Whom to ask about gates. Text is on one line and safe to show.
+pub struct Contact {
+    /// As the policy names the owner.
+    pub owner: Option<String>,
+    pub gates: Vec<String>,
+    /// The lines of the policy: `compliance-gate.yaml:32, :51`.
+    pub places: String,
+    pub links: Vec<String>,
 }
 
 /// A rule that failed in one source.
@@ -246,6 +278,46 @@ impl<'a> View<'a> {
         Some(ToFix { blocks: weight == Some(Weight::Blocks), rules })
     }
 
+    /// Whether any of the evidence comes from the embedded simulator.
+    pub fn is_simulated(&self) -> bool {
+        self.evidence.outcomes.iter().any(|outcome| outcome.simulated)
+    }
+
+    /// What to do now, where a gate is not green.
+    pub fn next_steps(&self) -> Option<NextSteps> {
+        let worst = self.gates.first().map(|gate| gate.weight)?;
+        let red = self.gates.iter().filter(|gate| gate.weight == worst).map(|gate| gate.ruling);
+        let red: Vec<_> = red.filter(|ruling| ruling.state != State::Held).collect();
+        if red.is_empty() {
+            return None;
+        }
+        let weight = self.over_limit().next().and_then(|entry| entry.weight);
+        let over = self.over_limit().filter(|entry| entry.weight == weight);
+        let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
+        for owner in over.clone().filter_map(|entry| entry.owner) {
+            *owners.entry(owner).or_default() += 1;
+        }
+        let mut owners: Vec<_> =
+            owners.into_iter().map(|(owner, count)| (text::one_line(owner, 120), count)).collect();
+        owners.sort_by_key(|(_, count)| Reverse(*count));
+        let mut by_owner: BTreeMap<Reverse<Option<&str>>, Vec<&Ruling<'_>>> = BTreeMap::new();
+        for ruling in red {
+            by_owner.entry(Reverse(ruling.gate.owner.as_deref())).or_default().push(ruling);
+        }
+        let contact = |(owner, rulings): (Reverse<Option<&str>>, Vec<&Ruling<'_>>)| Contact {
+            owner: owner.0.map(|owner| text::one_line(owner, 120)),
+            gates: rulings.iter().map(|ruling| text::one_line(&ruling.gate.id, 80)).collect(),
+            places: digest::places(&rulings),
+            links: digest::links(&rulings),
+        };
+        Some(NextSteps {
+            findings: over.count(),
+            after_fix: digest::after_fix(self).into_iter().map(str::to_owned).collect(),
+            gates: by_owner.into_iter().map(contact).collect(),
+            owners,
+        })
+    }
+
     /// Whether a breached gate counts it.
     fn is_over_limit(&self, entry: &Entry<'_>) -> bool {
         self.gates_of(entry).any(|ruling| ruling.state == State::Breached)
@@ -267,6 +339,12 @@ impl<'a> GateView<'a> {
             ruling,
             weight: Weight::of(ruling),
             standing: digest::standing(ruling),
+            found: digest::found(ruling),
+            allowed: digest::allowed(ruling),
+            place: digest::place(ruling),
+            over: digest::over(ruling),
+            remark: digest::remark(ruling),
+            description: ruling.gate.description.as_deref().map(|text| text::one_line(text, 300)),
             limits: digest::limits(ruling),
             scope: digest::scope(ruling),
             notes: off
@@ -299,6 +377,12 @@ impl<'a> AcceptanceView<'a> {
             stated: text::one_line(&stated.join(", "), 400),
         }
     }
+}
+
+/// The address of a finding's page on its platform, if it is one that a browser may open.
+pub(super) fn link(finding: &Finding) -> Option<String> {
+    let link = finding.link.as_deref().map(|link| text::one_line(link, 1_000))?;
+    digest::is_web_address(&link).then_some(link)
 }
 
 /// Why a check failed, on one line.

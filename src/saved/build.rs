@@ -219,6 +219,7 @@ impl Builder {
             resource_id: line.resource.map(Box::from),
             resource_name: line.name.map(Box::from),
             reason: line.reason.map(Box::from),
+            link: line.link.map(Box::from),
             actor: line.actor.map(|text| self.text(&text)),
             assignee: line.assignee.map(|text| self.text(&text)),
             facets,

@@ -284,6 +284,9 @@ pub(super) struct Finding<'a> {
     pub closed: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<'a>>,
+    /// The address of its page on the platform.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

@@ -237,6 +237,7 @@ fn finding(finding: &Finding, subject: usize, now: DateTime<Utc>) -> line::Findi
         status: finding.status.as_deref().map(Into::into),
         closed: !finding.open,
         reason: finding.reason.as_deref().map(Into::into),
+        link: finding.link.as_deref().map(Into::into),
         actor: finding.actor.as_deref().map(Into::into),
         assignee: finding.assignee.as_deref().map(Into::into),
         facets: facets.collect(),

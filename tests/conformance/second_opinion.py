@@ -375,7 +375,7 @@ def decide(path):
     blocking = [gate for gate in gates if gate.by_level]
     verdicts += ["invalid"] * bool(blocking and all(gate.is_off for gate in blocking))
     verdict = max(verdicts, key=VERDICTS.index)
-    observed = policy.get("mode") == "observe" and verdict not in ("interrupted", "terminated")
+    observed = policy.get("mode") == "observe" and CODES[verdict] in (1, 3, 4, 5)
     found = {gate.gate["id"]: {"state": gate.state, "blocks": gate.blocks, "failed": gate.failed} for gate in gates}
     return {"verdict": verdict, "exit_code": 0 if observed else CODES[verdict], "gates": found}, decision
 

@@ -148,7 +148,7 @@ fn with_evidence(platform: &Platform, gates: &str, rest: &str) -> Folder {
     let folder = Folder::new();
     let policy = format!("{}{rest}", opencomply(&platform.origin, gates));
     folder.write("compliance-gate.yaml", &policy);
-    let _ = folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]);
+    let _ = folder.run(&["run", "--save-evidence", "evidence.jsonl"]);
     folder
 }
 
@@ -169,7 +169,7 @@ fn a_baseline_is_written_known_and_ratcheted() {
     // The policy names a baseline that is not there yet.
     folder.run(&["run"]).exits(2).says("`compliance-gate baseline write` makes a baseline");
     folder.write("compliance-gate.yaml", &opencomply(&platform.origin, CRITICAL));
-    let _ = folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]).exits(1);
+    let _ = folder.run(&["run", "--save-evidence", "evidence.jsonl"]).exits(1);
     folder.write(
         "compliance-gate.yaml",
         &format!("{}{}", opencomply(&platform.origin, CRITICAL), debt(in_days(60))),
@@ -196,10 +196,7 @@ fn a_baseline_is_written_known_and_ratcheted() {
     let wider = format!("{}{}", opencomply(&platform.origin, NONE), debt(in_days(60)));
     folder.write("compliance-gate.yaml", &wider);
     let new = 119 - known;
-    folder
-        .run(&["run", "-q"])
-        .exits(1)
-        .says(&format!("since the baseline: {new} new, {known} known"));
+    folder.run(&["run"]).exits(1).says(&format!("since the baseline: {new} new, {known} known"));
     folder
         .run(&["baseline", "write", "evidence.jsonl"])
         .exits(1)
@@ -209,7 +206,7 @@ fn a_baseline_is_written_known_and_ratcheted() {
         .run(&["baseline", "write", "evidence.jsonl", "--allow-growth"])
         .exits(0)
         .says(&format!("{new} findings added"));
-    folder.run(&["run", "-q"]).exits(0).says("since the baseline: 0 new, 119 known, 0 fixed");
+    folder.run(&["run"]).exits(0).says("since the baseline: 0 new, 119 known, 0 fixed");
 
     // A line that is gone from the estate is fixed, and taken out.
     let gone = "{\"fingerprint\":\"F\",\"source\":\"opencomply\",\"rule\":\"aws_ebs_volume_encrypted\",\
@@ -225,7 +222,7 @@ fn a_baseline_is_written_known_and_ratcheted() {
     let whole = folder.read(".compliance-gate/baseline.jsonl");
     let with_gone = format!("{whole}{}\n", gone.replace("\"F\"", &format!("\"{print}\"")));
     folder.write(".compliance-gate/baseline.jsonl", &with_gone);
-    folder.run(&["run", "-q"]).exits(0).says("since the baseline: 0 new, 119 known, 1 fixed");
+    folder.run(&["run"]).exits(0).says("since the baseline: 0 new, 119 known, 1 fixed");
     folder.run(&["baseline", "write", "evidence.jsonl"]).exits(0).says("1 fixed and taken out");
     assert_eq!(folder.read(".compliance-gate/baseline.jsonl"), whole);
 
@@ -283,8 +280,8 @@ fn a_baseline_that_is_not_as_it_was_written_is_refused() {
     // It is not judged in an environment that it is not of.
     let other = good.replace("\"environment\":null", "\"environment\":\"staging\"");
     folder.write(".compliance-gate/baseline.jsonl", &other);
-    folder.run(&["run", "-q"]).exits(1).says("of another environment");
-    folder.run(&["run", "-q", "--environment", "staging"]).exits(0);
+    folder.run(&["run"]).exits(1).says("of another environment");
+    folder.run(&["run", "--environment", "staging"]).exits(0);
 }
 
 #[test]
@@ -301,7 +298,7 @@ fn evidence_is_decided_as_recorded_with_its_acceptances_and_baseline() {
     let rest = format!("accept_files: [security/accept.yaml]\n{}", debt(in_days(60)));
     let policy = format!("{}{rest}", opencomply(&platform.origin, CRITICAL));
     folder.write("compliance-gate.yaml", &policy);
-    folder.run(&["run", "-q", "--save-evidence", "evidence.jsonl"]).exits(0);
+    folder.run(&["run", "--save-evidence", "evidence.jsonl"]).exits(0);
     for name in ["compliance-gate.yaml", "security/accept.yaml", ".compliance-gate/baseline.jsonl"]
     {
         std::fs::remove_file(folder.path().join(name)).unwrap();

@@ -263,7 +263,7 @@ fn a_pass_that_cannot_be_told_is_none_wherever_it_is_told() {
     std::fs::remove_dir_all(folder.path().join("lost")).unwrap();
     let ended = run.join().unwrap().exits(3);
     ended
-        .says("Inconclusive: nothing blocks, but a report could not be written")
+        .says("Not decided: nothing blocks, but a report could not be written")
         .says("Exit code 3");
     inconclusive(3.into());
 

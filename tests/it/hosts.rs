@@ -32,7 +32,7 @@ fn on_github_a_blocked_run_leaves_outputs_summary_and_annotations() {
     {
         assert!(outputs.contains(words), "no {words} in {outputs}");
     }
-    assert!(folder.read("summary").contains("### ❌ Blocked: 1 of 1 gate is breached"));
+    assert!(folder.read("summary").contains("### ❌ Deploy blocked by 1 of 1 gate"));
 }
 
 #[test]

@@ -423,6 +423,9 @@ pub(super) struct Finding<'a> {
     /// Why it failed, in the platform's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
+    /// The address of its page on the platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Cow<'a, str>>,
     /// Who did it, where the platform reports changes and names an actor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<Cow<'a, str>>,

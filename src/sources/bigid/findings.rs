@@ -170,17 +170,17 @@ fn finding(case: &Case, rules: &BTreeMap<&str, Arc<Rule>>) -> Finding {
         resource_id: case.data_source.as_deref().map(Box::from),
         resource_name: case.data_source_display.as_deref().map(Box::from),
         reason: Some(reason(case).into()),
+        link: Some(case.link.as_str().into()),
         assignee: case.assignee.as_deref().map(Arc::from),
         created_at: case.created_at,
         ..Finding::new(subject, Identity::Check)
     }
 }
 
-/// The label of the case, its link, the number of its objects, and its assignee.
+/// The label of the case, its number, the number of its objects, and its assignee.
 fn reason(case: &Case) -> String {
     let mut parts = vec![text::shorten(&case.label, MOST_REASON).into_owned()];
     parts.extend(case.alias.as_ref().map(|alias| format!("case {alias}")));
-    parts.push(case.link.clone());
     parts.extend(case.affected_objects.map(|count| text::count(count, "affected object")));
     parts.extend(case.assignee.as_ref().map(|assignee| format!("assigned to {assignee}")));
     if case.status != "open" {

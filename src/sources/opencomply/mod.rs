@@ -68,7 +68,7 @@ pub const SYSTEM: System = System {
 };
 
 /// What a reader who fixed a finding has to know.
-pub const AFTER_FIX: &str = "OpenComply evaluates the resources as it last discovered them: a fix shows only after its next \
+pub const AFTER_FIX: &str = "OpenComply shows a fix only after its next \
      discovery (every 12 h by default), or one started by hand.";
 
 impl Describe for Settings {

@@ -14,11 +14,12 @@ use compliance_gate::evidence::{
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
 };
-use compliance_gate::policy::{Demands, Gate, Level, Limits, Mode, Percent, Place, Policy, Whose};
-use compliance_gate::report::{
-    EVIDENCE, EvidenceFile, FORMATS, Facts, Purpose, Report, View, terminal,
+use compliance_gate::policy::{
+    Demands, Gate, Level, Limits, Mode, Owner, Percent, Place, Policy, Whose,
 };
-use compliance_gate::selection::{Field, Pattern, Selection};
+use compliance_gate::report::terminal::{self, Detail, Look};
+use compliance_gate::report::{EVIDENCE, EvidenceFile, FORMATS, Facts, Purpose, Report, View};
+use compliance_gate::selection::{Exclusion, Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
 use compliance_gate::verdict::Verdict;
 
@@ -106,8 +107,18 @@ impl Scene {
 
     /// What people read, without styles, as a CI log has it.
     pub fn read(&self) -> String {
+        self.look(Look::default())
+    }
+
+    /// The same with `-v`.
+    pub fn read_all(&self) -> String {
+        self.look(Look { detail: Detail::Full, ..Look::default() })
+    }
+
+    pub fn look(&self, look: Look<'_>) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
-        self.report(|report| terminal::render(report, &mut out)).expect("memory does not fail");
+        self.report(|report| terminal::render(report, look, &mut out))
+            .expect("memory does not fail");
         String::from_utf8(out.into_inner()).expect("reports are text")
     }
 }
@@ -341,6 +352,12 @@ pub fn forgiven() -> Scene {
         ..excuse(Cause::Unreachable, None, expires)
     });
     scene
+}
+
+/// Who owns an account.
+pub fn owner_of_account(account: &str, name: &str) -> Owner {
+    let words = BTreeMap::from([(Field::Account, vec![Pattern::new(account)])]);
+    Owner { of: Exclusion { words, ..Exclusion::default() }, name: name.to_owned() }
 }
 
 /// Grounds of an acceptance.

@@ -51,13 +51,15 @@ impl Folder {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
-    /// The binary with nothing in its environment but tokens that the simulator takes.
+    /// The binary with nothing in its environment but tokens that the simulator takes. It prints
+    /// all that it knows, so that a test can look for it.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command
             .args(arguments)
             .current_dir(self.path())
             .env_clear()
+            .env("COMPLIANCE_GATE_VERBOSE", "1")
             .env("OPENCOMPLY_API_KEY", "test-token-of-opencomply")
             .env("GRAVITYZONE_API_KEY", "test-token-of-gravityzone")
             .env("BIGPANDA_API_KEY", "test-token-of-bigpanda")

@@ -7,7 +7,7 @@ fn saved_evidence_is_decided_again_as_a_what_if() {
     let kept = Kept::of("blocked");
     let files = ["--json", "what-if.json", "--html", "w.html", "--markdown", "w.md"];
     let more = ["--junit", "w.xml", "--sarif", "w.sarif", "--code-quality", "w.json"];
-    kept.evaluate(&[&files[..], &more].concat()).exits(1).says("[what if] Blocked: ");
+    kept.evaluate(&[&files[..], &more].concat()).exits(1).says("[what if] Deploy blocked by ");
     for file in ["what-if.json", "w.html", "w.md", "w.xml", "w.sarif"] {
         assert!(kept.folder.read(file).contains("what if"), "{file}");
     }
@@ -26,7 +26,9 @@ fn saved_evidence_is_decided_again_as_a_what_if() {
 #[test]
 fn what_a_pipeline_acts_on_is_not_made_of_a_what_if() {
     let kept = Kept::of("healthy");
-    kept.evaluate(&["--dotenv", "out.env"]).exits(2).says("`--dotenv` is for what a pipeline acts");
+    kept.evaluate(&["--dotenv", "out.env"])
+        .exits(2)
+        .says("`--dotenv` is for what a pipeline or a cluster acts on");
     assert!(!kept.folder.path().join("out.env").exists());
     let output = kept.folder.path().join("output");
     let mut command = kept.folder.command(&["evaluate", "evidence.jsonl"]);

@@ -7,6 +7,7 @@ use std::path::Path;
 use compliance_gate::host::{Choice, Ci};
 use compliance_gate::policy::Gate;
 use compliance_gate::report::FORMATS;
+use compliance_gate::report::terminal::Look;
 use compliance_gate::secret::Variables;
 
 use crate::common::estate::{self, Scene};
@@ -38,7 +39,7 @@ fn log_of(scene: &Scene, ci: Ci<'_>) -> String {
         }
     }
     scene.report(|report| {
-        ci.print(report, &mut people, &mut Shared(&log)).unwrap();
+        ci.print(report, Look::default(), &mut people, &mut Shared(&log)).unwrap();
         let notes = ci.publish(report, &[], &mut Shared(&log));
         assert_eq!(notes, Vec::<String>::new());
     });
@@ -217,7 +218,7 @@ fn azure_gets_issues_outputs_and_a_summary() {
     let last = commands.last().unwrap();
     assert_eq!(last.name, "task.uploadsummary");
     let summary = std::fs::read_to_string(&last.data).unwrap();
-    assert!(Path::new(&last.data).is_absolute() && summary.starts_with("### ❌ Blocked"));
+    assert!(Path::new(&last.data).is_absolute() && summary.starts_with("### ❌ Deploy blocked"));
 }
 
 /// `name<<delimiter`, lines, `delimiter`; or `name=value`.
@@ -304,7 +305,7 @@ fn a_summary_stays_within_what_github_takes_whatever_was_there() {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.len() <= 900 * 1024 && text.len() > there + 1_000, "{}", text.len());
         let ours = text[there..].trim_start();
-        assert!(ours.starts_with("### ❌ Blocked"), "{}", &ours[..80]);
+        assert!(ours.starts_with("### ❌ Deploy blocked"), "{}", &ours[..80]);
         super::markdown::assert_inert(ours);
     }
     for full in [900 * 1024, 1024 * 1024, 2 * 1024 * 1024] {

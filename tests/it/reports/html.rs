@@ -108,12 +108,12 @@ fn the_browser_may_run_only_what_the_hashes_name() {
 #[test]
 fn every_run_can_be_opened_and_says_what_happened() {
     for (scene, words) in [
-        (estate::passed(), "Passed: all 3 gates pass"),
-        (estate::blocked(), "Blocked: 1 of 4 gates is breached"),
-        (estate::inconclusive(), "Inconclusive: compliance could not be established"),
-        (estate::forgiven(), "Warned: nothing blocks"),
+        (estate::passed(), "Passed: all 3 gates hold"),
+        (estate::blocked(), "Deploy blocked by 1 of 4 gates"),
+        (estate::inconclusive(), "Not decided: opencomply: job 136"),
+        (estate::forgiven(), "Passed with 2 warnings"),
         (estate::interrupted(), "Terminated: the CI host ended the run"),
-        (estate::window(), "Passed: the gate passes"),
+        (estate::window(), "Passed: the gate holds"),
     ] {
         let html = scene.render("html");
         assert_inert(&html);
