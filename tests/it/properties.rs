@@ -298,7 +298,8 @@ proptest! {
         let mut sources = sources;
         sources[0].checks.push(more);
         let after = state_of(&policy, &evidence(&sources));
-        prop_assert!(before != State::Breached || after == State::Breached, "{before:?} → {after:?}");
+        // It may become inconclusive: a group that is new can have too few checks.
+        prop_assert!(before != State::Breached || after != State::Held, "{before:?} → {after:?}");
     }
 
     #[test]
