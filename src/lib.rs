@@ -24,7 +24,7 @@
 //! | [`policy`] | gates, limits, and which evidence the gates need |
 //! | [`acceptance`] | what is forgiven, by whom, why and until when |
 //! | [`baseline`] | the findings that were there on a day: a file that people review |
-//! | [`selection`] | selectors: what a gate matches and a source is asked to count |
+//! | [`selection`] | selectors: what a gate matches, and what a source is asked to count |
 //! | [`place`] | where something is written: file, line and column |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
 //! | [`evidence`] | what was collected, as a value: proof, findings, counts |

@@ -296,7 +296,7 @@ check("an origin that the pipeline does not allow is 2", ended, red=not ended.gr
 hostile = inputs | {"allowed-origins": origins["hostile"]}
 ended = run("hostile", job(hostile), {"compliance-gate.yaml": "hostile"})
 names = {"binary", "name", "reports"}  # of steps
-names |= {"blocked-gates", "evidence-complete", "exit-code", "html", "json", "junit", "markdown", "sarif", "verdict"}
+names |= {"decision-predicate", "svr-predicate", "blocked-gates", "evidence-complete", "exit-code", "html", "json", "junit", "markdown", "sarif", "verdict"}
 check("hostile text of a platform sets no output", ended, outputs=set(ended.outputs()) == names)
 
 # --- Secrets that are missing ---
