@@ -24,10 +24,8 @@ pub(super) fn accept(arguments: &AcceptArguments, context: &Context) -> Result<u
     let environment = arguments.config.environment.as_deref();
     let environment = environment.or(saved.decided.environment.as_deref());
     let config = read(&arguments.config)?.resolve(environment)?;
-    evaluate::check_environment(&config, &saved)?;
-    let at_least = saved.decided.at_least;
     let evidence = &arguments.evidence;
-    let collected = evaluate::collected(&config, saved.evidence, at_least, evidence, now)?;
+    let collected = evaluate::collected(&config, saved.evidence, &saved.decided, evidence, now)?;
     let decision = pipeline::decide(&config, &collected, now);
     let mut findings: Vec<&Finding> = match (&arguments.fingerprint, &arguments.gate) {
         (Some(print), _) => {

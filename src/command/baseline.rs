@@ -35,11 +35,9 @@ pub(super) fn write(arguments: &BaselineArguments, context: &Context) -> Result<
     let environment = arguments.config.environment.as_deref();
     let environment = environment.or(saved.decided.environment.as_deref());
     let config = read(&arguments.config)?.with_baselines_to_write().resolve(environment)?;
-    evaluate::check_environment(&config, &saved)?;
-    let path = path(arguments.file.as_deref(), &config)?;
-    let at_least = saved.decided.at_least;
     let evidence = &arguments.evidence;
-    let collected = evaluate::collected(&config, saved.evidence, at_least, evidence, now)?;
+    let collected = evaluate::collected(&config, saved.evidence, &saved.decided, evidence, now)?;
+    let path = path(arguments.file.as_deref(), &config)?;
     let policy = policy_for_baselines(&config.policy, now.date_naive());
     let without = Config { policy, ..config.clone() };
     let decision = pipeline::decide(&without, &collected, now);

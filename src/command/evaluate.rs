@@ -14,7 +14,7 @@ use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
 use crate::policy::Whose;
 use crate::report::{EvidenceFile, Facts, Purpose, Sinks, Subject};
-use crate::saved::{self, Saved};
+use crate::saved::{self, Decided, Saved};
 use crate::verdict::Verdict;
 
 mod table;
@@ -58,7 +58,7 @@ fn what_if(
     let now = at.unwrap_or_else(Utc::now);
     let policies = Policies::read(&arguments.config, &context.variables)?;
     let config = policy_for(&saved, &policies, arguments)?;
-    let collected = collected(&config, saved.evidence, saved.decided.at_least, path, now)?;
+    let collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
     let facts = Facts {
         evidence: &collected.evidence,
         policy: &config.path,
@@ -177,7 +177,7 @@ fn begin_gate(
     }
     let now = Utc::now();
     let ahead = saved.evidence.finished - now;
-    let mut collected = collected(&config, saved.evidence, saved.decided.at_least, path, now)?;
+    let mut collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
     if ahead > MOST_AHEAD {
         for outcome in &mut collected.evidence.outcomes {
             let message = format!(
@@ -198,11 +198,11 @@ fn begin_gate(
 pub(super) fn collected(
     config: &Config,
     mut evidence: Evidence,
-    at_least: Option<Verdict>,
+    decided: &Decided,
     path: &Path,
     now: DateTime<Utc>,
 ) -> Result<Collected, String> {
-    check_origins(config, &evidence, path)?;
+    check_same(config, decided, &evidence, path)?;
     evidence.outcomes.retain_mut(|outcome| match config.sources.get(&outcome.source) {
         Some(source) => {
             outcome.narrow(&source.filters(), now);
@@ -211,17 +211,25 @@ pub(super) fn collected(
         None => false,
     });
     // What an interrupt cut short is in the evidence; nothing interrupts this command.
-    let at_least = at_least.filter(|verdict| *verdict == Verdict::Invalid);
+    let at_least = decided.at_least.filter(|verdict| *verdict == Verdict::Invalid);
     Ok(Collected::of_saved(evidence, at_least))
 }
 
 /// # Errors
-/// If the evidence is of another platform than the policy asks.
-pub(super) fn check_origins(
+/// If the evidence is of another environment, or of another platform, than the policy asks.
+pub(super) fn check_same(
     config: &Config,
+    decided: &Decided,
     evidence: &Evidence,
     path: &Path,
 ) -> Result<(), String> {
+    let (asked, given) = (config.environment.as_deref(), decided.environment.as_deref());
+    if let Some(given) = given.filter(|given| asked != Some(given)) {
+        return Err(format!(
+            "this is evidence of environment `{given}`, and `{}` was asked for",
+            asked.unwrap_or("none")
+        ));
+    }
     for (name, source) in &config.sources {
         let origin = source.connection().url.origin().ascii_serialization();
         let outcome = evidence.outcomes.iter().find(|outcome| outcome.source == *name);
@@ -239,7 +247,7 @@ pub(super) fn check_origins(
 /// The policy as it is now, for the environment of the evidence.
 ///
 /// # Errors
-/// What is wrong with the policy, and another environment.
+/// What is wrong with the policy.
 fn policy_for(
     saved: &Saved,
     policies: &Policies,
@@ -247,22 +255,7 @@ fn policy_for(
 ) -> Result<Config, Usage> {
     let asked = arguments.config.environment.as_deref();
     let collected_for = saved.decided.environment.as_deref();
-    let config = policies.resolve(asked.or(collected_for))?;
-    check_environment(&config, saved)?;
-    Ok(config)
-}
-
-/// # Errors
-/// If the evidence was collected for another environment.
-pub(super) fn check_environment(config: &Config, saved: &Saved) -> Result<(), String> {
-    let (asked, given) = (config.environment.as_deref(), saved.decided.environment.as_deref());
-    match given.filter(|given| asked != Some(given)) {
-        None => Ok(()),
-        Some(given) => Err(format!(
-            "this is evidence of environment `{given}`, and `{}` was asked for",
-            asked.unwrap_or("none")
-        )),
-    }
+    policies.resolve(asked.or(collected_for))
 }
 
 /// The policy that the evidence was decided by, read again from the evidence.

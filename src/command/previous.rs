@@ -29,8 +29,7 @@ impl Previous {
             Ok(saved) => saved,
             Err(fault) => return Ok(Err(fault)),
         };
-        evaluate::check_environment(config, &saved)?;
-        evaluate::check_origins(config, &saved.evidence, path)?;
+        evaluate::check_same(config, &saved.decided, &saved.evidence, path)?;
         let parts = saved.evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
         let findings = parts.flat_map(|part| part.findings.listed());
         let first_seen =

@@ -73,8 +73,7 @@ fn row(
         false => {
             let policies = Policies::read(&arguments.config, variables)?;
             let config = policy_for(&saved, &policies, arguments)?;
-            let at_least = saved.decided.at_least;
-            let collected = collected(&config, saved.evidence, at_least, path, now)?;
+            let collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
             (config, collected, now)
         }
     };

@@ -35,9 +35,7 @@ pub(super) fn explain(arguments: &ExplainArguments, context: &Context) -> Result
         print(&said)?;
         return Ok(Verdict::Passed.exit_code());
     };
-    evaluate::check_environment(&config, &saved)?;
-    let at_least = saved.decided.at_least;
-    let collected = evaluate::collected(&config, saved.evidence, at_least, path, now)?;
+    let collected = evaluate::collected(&config, saved.evidence, &saved.decided, path, now)?;
     let decision = pipeline::decide(&config, &collected, now);
     let most = match (context.verbosity, &arguments.gate) {
         (Verbosity::Verbose, _) => usize::MAX,

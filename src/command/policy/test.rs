@@ -84,8 +84,7 @@ fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
 
 fn of_evidence(path: &Path, config: &Config, now: DateTime<Utc>) -> Result<Collected, String> {
     let saved = saved::read(path).map_err(|fault| format!("{} {fault}", path.display()))?;
-    evaluate::check_environment(config, &saved)?;
-    evaluate::collected(config, saved.evidence, saved.decided.at_least, path, now)
+    evaluate::collected(config, saved.evidence, &saved.decided, path, now)
 }
 
 fn in_words(tested: &[Tested]) -> String {

@@ -92,6 +92,20 @@ fn a_promised_digest_makes_it_a_gate() {
 }
 
 #[test]
+fn a_promised_digest_does_not_make_evidence_of_staging_fit_for_production() {
+    let kept = Kept::of("healthy");
+    let policy = kept.folder.read("compliance-gate.yaml") + "evidence: {max_age: 24h}\n";
+    kept.folder.write("compliance-gate.yaml", &policy);
+    kept.folder.run(&["run", "-e", "staging", "--save-evidence", "evidence.jsonl"]).exits(0);
+    let digest = sha256(kept.folder.read("evidence.jsonl").as_bytes());
+    let as_gate = ["--evidence-sha256", &digest, "-e"];
+    kept.evaluate(&[&as_gate[..], &["staging"]].concat()).exits(0);
+    kept.evaluate(&[&as_gate[..], &["production"]].concat())
+        .exits(2)
+        .says("evidence of environment `staging`, and `production` was asked for");
+}
+
+#[test]
 fn several_files_give_a_table() {
     let kept = Kept::of("blocked");
     kept.folder.run(&["run", "--save-evidence", "second.jsonl"]).exits(1);
