@@ -18,6 +18,7 @@ mod except;
 mod stated;
 
 pub use except::Exclusion;
+pub use stated::UNKNOWN;
 
 /// A property that a selector can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +67,17 @@ impl Field {
         Self::Label,
         Self::ScanGroup,
         Self::OlderThan,
+    ];
+
+    /// The fields of a subject: all that a table of counts can be split by.
+    pub const OF_SUBJECT: [Self; 7] = [
+        Self::Framework,
+        Self::Control,
+        Self::Rule,
+        Self::Severity,
+        Self::ResourceType,
+        Self::Account,
+        Self::Region,
     ];
 
     /// The fields that are facets of a finding.

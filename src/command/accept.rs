@@ -6,14 +6,12 @@ use crate::cli::AcceptArguments;
 use crate::command::{Context, Usage, evaluate, print, read};
 use crate::finding::{Finding, Fingerprint, Identity, Severity};
 use crate::pipeline;
+use crate::selection::UNKNOWN;
 use crate::text;
 use crate::verdict::Verdict;
 
 /// How long a new entry lives, until a reviewer decides otherwise.
 const LIFE: Days = Days::new(90);
-
-/// The word for what a platform should state and did not.
-const UNKNOWN: &str = "unknown";
 
 pub(super) fn accept(arguments: &AcceptArguments, context: &Context) -> Result<u8, Usage> {
     let now = Utc::now();

@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::stated::{is_met, of_finding, of_subject, stated};
+use super::stated::{controls_meet, is_met, is_of_control, of_finding, of_subject, stated};
 use super::{Field, Pattern};
-use crate::finding::{Control, Facets, Finding, Severity, Subject};
+use crate::finding::{Facets, Finding, Severity, Subject};
 
 /// Checks that are out of scope: all fields must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -30,7 +30,7 @@ impl Exclusion {
     /// Whether a finding is out of scope.
     pub fn covers(&self, finding: &Finding) -> bool {
         self.covers_severity(finding.subject.severity)
-            && self.covers_controls(&finding.subject.controls)
+            && controls_meet(&self.words, &finding.subject.controls, Pattern::matches)
             && self.texts_match(|field| of_finding(finding, *field))
     }
 
@@ -81,28 +81,12 @@ impl Exclusion {
             self.words.keys().all(|field| is_of_control(*field) || texts(field).is_some());
         is_decided
             && self.covers_severity(subject.severity)
-            && self.covers_controls(&subject.controls)
+            && controls_meet(&self.words, &subject.controls, Pattern::matches)
             && self.texts_match(|field| texts(field).unwrap_or_default())
     }
 
     fn covers_severity(&self, severity: Severity) -> bool {
         self.severity.as_ref().is_none_or(|severities| severities.contains(&severity))
-    }
-
-    /// One control must match both the framework and the control words.
-    fn covers_controls(&self, controls: &[Control]) -> bool {
-        let meets = |field: Field, text: &str| {
-            self.words.get(&field).is_none_or(|patterns| {
-                is_met(patterns, &stated([Some(text), None]), Pattern::matches)
-            })
-        };
-        match (self.words.keys().any(|field| is_of_control(*field)), controls) {
-            (false, _) => true,
-            (true, []) => meets(Field::Framework, "") && meets(Field::Control, ""),
-            (true, controls) => controls.iter().any(|control| {
-                meets(Field::Framework, &control.framework) && meets(Field::Control, &control.id)
-            }),
-        }
     }
 
     /// Whether the words of all fields match, those of the controls aside.
@@ -116,8 +100,4 @@ impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         super::write_words(f, self.severity.as_ref(), &self.words, None)
     }
-}
-
-const fn is_of_control(field: Field) -> bool {
-    matches!(field, Field::Framework | Field::Control)
 }

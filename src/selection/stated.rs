@@ -1,11 +1,13 @@
 //! What a check states, for what is forgiven or out of scope: there the benefit of the doubt is never
 //! the estate's.
 
+use std::collections::BTreeMap;
+
 use super::{Field, Pattern, facet};
-use crate::finding::{Finding, NOT_APPLICABLE, Subject};
+use crate::finding::{Control, Finding, NOT_APPLICABLE, Subject};
 
 /// The word for what a platform should state and did not.
-const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 
 /// Whether one of the words matches what a check states. Nothing stated matches only `unknown`.
 pub(super) fn is_met(
@@ -20,6 +22,28 @@ pub(super) fn is_met(
         [NOT_APPLICABLE] => is_written(NOT_APPLICABLE) || is_written("*"),
         texts => texts.iter().any(|text| patterns.iter().any(|pattern| matches(pattern, text))),
     }
+}
+
+/// Whether one control meets both the framework and the control words, where there are any.
+pub(super) fn controls_meet(
+    words: &BTreeMap<Field, Vec<Pattern>>,
+    controls: &[Control],
+    matches: impl Fn(&Pattern, &str) -> bool,
+) -> bool {
+    let meets = |field: Field, text: &str| {
+        let patterns = words.get(&field);
+        patterns.is_none_or(|patterns| is_met(patterns, &stated([Some(text), None]), &matches))
+    };
+    let one = |framework, id| meets(Field::Framework, framework) && meets(Field::Control, id);
+    match (words.keys().copied().any(is_of_control), controls) {
+        (false, _) => true,
+        (true, []) => one("", ""),
+        (true, controls) => controls.iter().any(|control| one(&control.framework, &control.id)),
+    }
+}
+
+pub(super) const fn is_of_control(field: Field) -> bool {
+    matches!(field, Field::Framework | Field::Control)
 }
 
 /// Those that are given and not empty.

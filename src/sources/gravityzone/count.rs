@@ -10,17 +10,6 @@ use crate::evidence::{Count, Counts, SelectionCount, SubjectCount, Table};
 use crate::finding::Severity;
 use crate::selection::{Demand, Field, Need, Selection};
 
-/// The fields by which the table is split.
-const SPLIT: [Field; 7] = [
-    Field::Framework,
-    Field::Control,
-    Field::Rule,
-    Field::Severity,
-    Field::ResourceType,
-    Field::Account,
-    Field::Region,
-];
-
 /// The answer for a selection of which only the existence matters, where the filters of the settings
 /// leave out some checks. It proves that the selection is not a typo. None of it counts as passed,
 /// so it never raises a pass rate.
@@ -137,7 +126,7 @@ impl<'a> Counter<'a> {
         };
         let mut rows: Vec<_> = sums.into_iter().map(row).collect();
         rows.sort_by(|a, b| a.subject.cmp(&b.subject));
-        counts.table = Some(Table { by: SPLIT.into(), rows });
+        counts.table = Some(Table { by: Field::OF_SUBJECT.into(), rows });
     }
 }
 

@@ -64,17 +64,6 @@ impl<'a> Counted<'a> {
 pub(super) struct Tally(Option<BTreeMap<Subject, Count>>);
 
 impl Tally {
-    /// The fields by which it is split.
-    const BY: [Field; 7] = [
-        Field::Framework,
-        Field::Control,
-        Field::Rule,
-        Field::Severity,
-        Field::ResourceType,
-        Field::Account,
-        Field::Region,
-    ];
-
     pub(super) fn new(wanted: &Wanted) -> Self {
         Self(wanted.split.then(BTreeMap::new))
     }
@@ -98,6 +87,6 @@ impl Tally {
     pub(super) fn table(self) -> Option<Table> {
         let row = |(subject, count)| SubjectCount { subject, count };
         let rows = self.0?.into_iter().map(row).collect();
-        Some(Table { by: Self::BY.into(), rows })
+        Some(Table { by: Field::OF_SUBJECT.into(), rows })
     }
 }

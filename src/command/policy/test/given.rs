@@ -15,17 +15,6 @@ use crate::text;
 /// So many checks are taken to have passed in a source of which no passed check is given.
 const HEALTHY: u64 = 1_000_000;
 
-/// What a table of counts can be split by.
-const COUNTED_BY: [Field; 7] = [
-    Field::Framework,
-    Field::Control,
-    Field::Rule,
-    Field::Severity,
-    Field::ResourceType,
-    Field::Account,
-    Field::Region,
-];
-
 /// The evidence of all sources.
 ///
 /// # Errors
@@ -129,7 +118,7 @@ fn part(failed: &[&Check], passed: &[&Check], demands: &[Demand]) -> Part {
         let passed =
             passed.iter().map(|check| row(check, Count { passed: Some(check.count), failed: 0 }));
         let rows = failed.chain(passed).collect();
-        part.counts.table = Some(Table { by: COUNTED_BY.into(), rows });
+        part.counts.table = Some(Table { by: Field::OF_SUBJECT.into(), rows });
     }
     for demand in demands {
         let count = |checks: &[&Check]| {
