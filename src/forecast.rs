@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::acceptance::Standing;
-use crate::evaluate::{self, State};
+use crate::evaluate::{self, Decision, State};
 use crate::evidence::Evidence;
 use crate::policy::{Demands, Policy};
 use crate::text;
@@ -62,8 +62,9 @@ pub(crate) fn forecast(
     // Evidence that is collected again is never stale.
     let fresh =
         Policy { evidence: Demands { max_age: None, ..policy.evidence.clone() }, ..policy.clone() };
-    let mut events = lapses(&fresh, evidence, now, until);
-    events.extend(blocks(&fresh, evidence, now, until));
+    let today = evaluate::decide(&fresh, evidence, None, now);
+    let mut events = lapses(&today, until);
+    events.extend(blocks(&today, now, until));
     events.extend(ages(&fresh, evidence, now, until));
     let mut days: Vec<_> = events.iter().map(|event| event.date).collect();
     events.extend(stale(policy, evidence, now, until));
@@ -81,13 +82,7 @@ fn end_of(day: NaiveDate) -> Option<DateTime<Utc>> {
     Some(day.and_hms_opt(23, 59, 59)?.and_utc())
 }
 
-fn lapses(
-    policy: &Policy,
-    evidence: &Evidence,
-    now: DateTime<Utc>,
-    until: NaiveDate,
-) -> Vec<Event> {
-    let decision = evaluate::decide(policy, evidence, None, now);
+fn lapses(decision: &Decision<'_>, until: NaiveDate) -> Vec<Event> {
     let lapsing = decision.acceptances.iter().filter_map(|usage| {
         let grounds = &usage.entry.grounds;
         let date = grounds.expires.succ_opt().filter(|date| *date <= until)?;
@@ -113,13 +108,7 @@ fn lapses(
     lapsing.collect()
 }
 
-fn blocks(
-    policy: &Policy,
-    evidence: &Evidence,
-    now: DateTime<Utc>,
-    until: NaiveDate,
-) -> Vec<Event> {
-    let decision = evaluate::decide(policy, evidence, None, now);
+fn blocks(decision: &Decision<'_>, now: DateTime<Utc>, until: NaiveDate) -> Vec<Event> {
     let begins = decision.rulings.iter().filter_map(|ruling| {
         let gate = ruling.gate;
         let date = gate.blocks_from.filter(|date| *date > now.date_naive() && *date <= until)?;

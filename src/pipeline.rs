@@ -10,12 +10,12 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::evaluate::{self, Decision};
-use crate::evidence::{Evidence, Outcome};
+use crate::evidence::{CiRun, Evidence, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::host::Ci;
 use crate::progress::{Progress, Verbosity};
 use crate::report::terminal::{Detail, Look};
-use crate::report::{self, Facts, Sinks};
+use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
 use crate::setup::{self, OpenSources, SetupErrors};
 use crate::sources::Ready;
@@ -89,6 +89,31 @@ pub(crate) fn decide<'a>(
     decisions.unwrap_or_else(|| one(&config.policy))
 }
 
+/// What is known of every decision: a gate's, with nothing else asked for.
+pub(crate) fn facts<'a>(
+    config: &'a Config,
+    collected: &'a Collected,
+    run: &'a CiRun,
+    now: DateTime<Utc>,
+) -> Facts<'a> {
+    Facts {
+        evidence: &collected.evidence,
+        policy: &config.path,
+        documents: &config.documents,
+        organisation: config.organisation.as_ref(),
+        environment: config.environment.as_deref(),
+        purpose: Purpose::Gate,
+        now,
+        run,
+        evidence_file: EvidenceFile::None,
+        subjects: &[],
+        at_least: collected.at_least,
+        changes: None,
+        warn_exit_code: None,
+        break_glass: None,
+    }
+}
+
 /// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. A
 /// report that cannot be written turns a pass into an inconclusive run.
 pub(crate) fn deliver(
@@ -107,17 +132,22 @@ pub(crate) fn deliver(
         Verbosity::Verbose => Detail::Full,
     };
     let look = Look { columns: output.columns, detail, reports: &places };
-    let printed = ci.print(&facts.report(&decision), look, &mut output.people, &mut output.plain);
+    // What a report shows is selected once, and again only if the decision changes.
+    let mut report = facts.report(&decision);
+    let printed = ci.print(&report, look, &mut output.people, &mut output.plain);
     if let Err(error) = report::unless_reader_left(printed) {
+        drop(report);
         let sentence = format!("failed to print the result: {error}");
         give_up(sentence, &mut sinks, facts, &mut decision, progress);
+        report = facts.report(&decision);
     }
     // The record comes last, since a line that was appended cannot be taken back.
-    if let Err(sentence) = sinks.append_record(&facts.report(&decision)) {
+    if let Err(sentence) = sinks.append_record(&report) {
+        drop(report);
         give_up(sentence, &mut sinks, facts, &mut decision, progress);
+        report = facts.report(&decision);
     }
     places.retain(|(_, path)| path.is_file());
-    let report = facts.report(&decision);
     let why_not = sinks.why_no_result(&report);
     let notes = why_not.into_iter().chain(ci.publish(&report, &places, &mut output.plain));
     notes.for_each(|note| progress.note(&note));

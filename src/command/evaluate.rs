@@ -60,20 +60,10 @@ fn what_if(
     let config = policy_for(&saved, &policies, arguments)?;
     let collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
     let facts = Facts {
-        evidence: &collected.evidence,
-        policy: &config.path,
-        documents: &config.documents,
-        organisation: config.organisation.as_ref(),
-        environment: config.environment.as_deref(),
         purpose: Purpose::WhatIf,
-        now,
-        run: &saved.decided.run,
         evidence_file: EvidenceFile::Given(&saved.sha256),
-        subjects: &[],
-        at_least: collected.at_least,
-        changes: None,
         warn_exit_code: arguments.warn_exit_code,
-        break_glass: None,
+        ..pipeline::facts(&config, &collected, &saved.decided.run, now)
     };
     let decision = pipeline::decide(&config, &collected, now);
     let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
@@ -92,20 +82,12 @@ fn replay(
     let Saved { evidence, decided, sha256, .. } = saved;
     let collected = Collected::of_saved(evidence, decided.at_least);
     let facts = Facts {
-        evidence: &collected.evidence,
-        policy: &config.path,
-        documents: &config.documents,
-        organisation: config.organisation.as_ref(),
-        environment: config.environment.as_deref(),
         purpose: Purpose::Replay,
-        now: decided.now,
-        run: &decided.run,
         evidence_file: EvidenceFile::Given(&sha256),
-        subjects: &[],
-        at_least: collected.at_least,
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
         break_glass: decided.break_glass.as_deref(),
+        ..pipeline::facts(&config, &collected, &decided.run, decided.now)
     };
     let mut decision = pipeline::decide(&config, &collected, decided.now);
     if let Some(asked) = &decided.break_glass {

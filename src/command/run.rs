@@ -19,7 +19,7 @@ use crate::host::Ci;
 use crate::pipeline::{self, Collected};
 use crate::progress::Progress;
 use crate::report::attestation::{self, subject};
-use crate::report::{self, EvidenceFile, Facts, Format, Purpose, Sinks, Subject};
+use crate::report::{self, EvidenceFile, Facts, Format, Sinks, Subject};
 use crate::saved::Fault;
 use crate::secret::Variables;
 use crate::stop::Signal;
@@ -125,21 +125,14 @@ pub(super) fn gate(
         now,
     };
     let changes = previous.map(|previous| previous.changes(side));
+    let run = ci.facts();
     let facts = Facts {
-        evidence: &collected.evidence,
-        policy: &config.path,
-        documents: &config.documents,
-        organisation: config.organisation.as_ref(),
-        environment: config.environment.as_deref(),
-        purpose: Purpose::Gate,
-        now,
-        run: &ci.facts(),
         evidence_file,
         subjects,
-        at_least: collected.at_least,
         changes: changes.as_deref(),
         warn_exit_code,
         break_glass,
+        ..pipeline::facts(config, collected, &run, now)
     };
     pipeline::deliver(&facts, decision, sinks, ci, progress)
 }

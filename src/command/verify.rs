@@ -8,7 +8,8 @@ use crate::cli::VerifyArguments;
 use crate::command::compare::Recorded;
 use crate::command::{Context, Usage, evaluate, print};
 use crate::finding::Cause;
-use crate::report::{self, EvidenceFile, Facts, Purpose};
+use crate::pipeline;
+use crate::report::{self, EvidenceFile, Facts};
 use crate::saved::Decided;
 use crate::text;
 use crate::verdict::Verdict;
@@ -84,20 +85,11 @@ fn expected(recorded: &Recorded) -> Result<String, String> {
         decision.break_glass(asked, &recorded.config.overridable(), *now);
     }
     let facts = Facts {
-        evidence: &recorded.collected.evidence,
-        policy: &recorded.config.path,
-        documents: &recorded.config.documents,
-        organisation: recorded.config.organisation.as_ref(),
-        environment: recorded.config.environment.as_deref(),
-        purpose: Purpose::Gate,
-        now: *now,
-        run,
         evidence_file: EvidenceFile::Given(&recorded.sha256),
-        subjects: &[],
-        at_least: recorded.collected.at_least,
         changes: changes.as_deref(),
         warn_exit_code: *warn_exit_code,
         break_glass: break_glass.as_deref(),
+        ..pipeline::facts(&recorded.config, &recorded.collected, run, *now)
     };
     report::record_line(&facts.report(&decision)).map_err(|error| text::reason(&error))
 }
