@@ -1,7 +1,7 @@
 //! A baseline: the findings that were there on a day, in a file that people review.
 //!
 //! JSON Lines, sorted, so that branches merge as text: a header, then a line for each finding, or
-//! for several that cannot be told apart. A line is verified by its own fingerprint.
+//! for several that cannot be distinguished. A line is verified by its own fingerprint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -35,7 +35,7 @@ pub struct Header {
     pub accounts: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Findings that cannot be told apart.
+/// Findings that cannot be distinguished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {

@@ -146,22 +146,14 @@ fn hexadecimal(digest: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// `UPDATE_SCHEMAS=1 cargo test` writes it anew.
     #[test]
     fn the_published_schema_is_that_of_the_lines() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/evidence.schema.json");
-        let mut schema = schemars::schema_for!(line::Line<'_>);
-        schema.insert("$id".to_owned(), line::SCHEMA.into());
-        schema.insert("title".to_owned(), "compliance-gate evidence, a line".into());
-        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(path, &schema).unwrap();
-        }
-        let published = std::fs::read_to_string(path).unwrap();
-        assert!(
-            published == schema,
-            "the format has changed and {path} has not; run UPDATE_SCHEMAS=1 cargo test, and see \
-             whether the change asks for a new version"
+        let schema = schemars::schema_for!(line::Line<'_>);
+        text::published::check_format(
+            "evidence.schema.json",
+            schema,
+            line::SCHEMA,
+            "compliance-gate evidence, a line",
         );
     }
 }

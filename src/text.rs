@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 
 mod moment;
+#[cfg(test)]
+pub(crate) mod published;
 mod undocumented;
 
 pub use moment::moment;

@@ -17,8 +17,7 @@ use crate::finding::Severity;
 use crate::policy::Mode;
 use crate::report::{self, Format};
 use crate::sources::{self, schema_of, written_as};
-
-const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/policy.schema.json");
+use crate::text;
 
 #[test]
 fn the_published_schema_is_that_of_the_types() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,34 +28,17 @@ fn the_published_schema_is_that_of_the_types() -> Result<(), Box<dyn std::error:
     let environments = &mut schema["$defs"]["Environments"]["additionalProperties"];
     *environments = serde_json::json!({"anyOf": [environments.take(), {"type": "null"}]});
     schema["patternProperties"] = serde_json::json!({"^x-": true});
-    let text = serde_json::to_string_pretty(&schema)? + "\n";
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        std::fs::write(PUBLISHED, &text)?;
-    }
-    let published = std::fs::read_to_string(PUBLISHED)?;
-    assert!(
-        published == text,
-        "schemas/policy.schema.json is out of date; `UPDATE_SCHEMAS=1 cargo test` writes it anew"
-    );
+    text::published::check("policy.schema.json", &schema);
     Ok(())
 }
 
 #[test]
 fn the_published_schema_of_test_cases_is_that_of_the_types()
 -> Result<(), Box<dyn std::error::Error>> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/policy-test.schema.json");
     let mut schema = serde_json::to_value(schemars::schema_for!(CasesFile))?;
     schema["title"] = "compliance-gate test cases of a policy".into();
     refuse_null(&mut schema);
-    let text = serde_json::to_string_pretty(&schema)? + "\n";
-    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-        std::fs::write(path, &text)?;
-    }
-    let published = std::fs::read_to_string(path)?;
-    assert!(
-        published == text,
-        "{path} is out of date; `UPDATE_SCHEMAS=1 cargo test` writes it anew"
-    );
+    text::published::check("policy-test.schema.json", &schema);
     Ok(())
 }
 

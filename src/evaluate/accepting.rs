@@ -212,7 +212,7 @@ fn take<'a>(
     for entry in entries.iter().filter(|entry| entry.forgives.is_of_findings()) {
         if let Some(baseline) = baseline(entry) {
             let mut remaining = Remaining::of(baseline);
-            // Of findings that cannot be told apart, the most severe one is the hardest to know.
+            // Of findings that cannot be distinguished, the most severe one is the last to be known.
             let known = rest.iter().rev().map(|one| remaining.takes(one.finding, one.severity));
             let known: Vec<_> = known.collect();
             let mut known = known.into_iter().rev();

@@ -15,7 +15,7 @@ pub const BREAK_GLASS: &str = "COMPLIANCE_GATE_BREAK_GLASS";
 /// How far ahead the end may lie.
 const MOST_AHEAD: TimeDelta = TimeDelta::hours(24);
 
-/// That the exit code is 0 in spite of the verdict.
+/// That the exit code is 0 whatever the verdict is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     pub until: DateTime<Utc>,
