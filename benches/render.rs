@@ -9,7 +9,7 @@ use std::io;
 
 use compliance_gate::evaluate;
 use compliance_gate::report::FORMATS;
-use compliance_gate::report::terminal::{self, Look};
+use compliance_gate::report::terminal::{self, TerminalStyle};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn sizes(criterion: &mut Criterion) {
@@ -32,7 +32,8 @@ fn sizes(criterion: &mut Criterion) {
             }
             group.bench_function("terminal", |bencher| {
                 bencher.iter(|| {
-                    terminal::render(report, Look::default(), &mut io::sink()).expect("a sink");
+                    terminal::render(report, TerminalStyle::default(), &mut io::sink())
+                        .expect("a sink");
                 });
             });
         });

@@ -43,7 +43,7 @@ pub enum Forgives {
     /// Findings that match.
     Match(Match),
     /// Findings that a file has.
-    Baseline(Known),
+    Baseline(KnownFindings),
     /// A cause that makes evidence of some sources inconclusive.
     Cause(Excuse),
     /// A gate, by id: it cannot block.
@@ -54,7 +54,7 @@ pub enum Forgives {
 
 /// Findings that were there when a baseline was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownFindings {
     /// As the policy names the file.
     pub path: String,
     /// Where it is.
@@ -101,7 +101,7 @@ pub enum Upstream {
 
 /// Where a day lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Validity {
     NotYet,
     InForce,
     Lapsed,
@@ -110,14 +110,14 @@ pub enum Standing {
 impl Grounds {
     /// Whether it holds on a day.
     pub fn in_force(&self, today: NaiveDate) -> bool {
-        self.standing(today) == Standing::InForce
+        self.standing(today) == Validity::InForce
     }
 
-    pub fn standing(&self, today: NaiveDate) -> Standing {
+    pub fn standing(&self, today: NaiveDate) -> Validity {
         match today {
-            today if today > self.expires => Standing::Lapsed,
-            today if self.from.is_some_and(|from| today < from) => Standing::NotYet,
-            _ => Standing::InForce,
+            today if today > self.expires => Validity::Lapsed,
+            today if self.from.is_some_and(|from| today < from) => Validity::NotYet,
+            _ => Validity::InForce,
         }
     }
 

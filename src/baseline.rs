@@ -18,7 +18,7 @@ pub const SCHEMA: &str = "urn:compliance-gate:baseline:1";
 pub struct Baseline {
     pub header: Header,
     /// Lines of one finding differ in severity.
-    lines: BTreeMap<Fingerprint, Vec<Line>>,
+    lines: BTreeMap<Fingerprint, Vec<KnownLine>>,
 }
 
 /// The first line.
@@ -38,7 +38,7 @@ pub struct Header {
 /// Findings that cannot be distinguished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+pub struct KnownLine {
     pub fingerprint: String,
     pub source: String,
     pub rule: String,
@@ -54,7 +54,7 @@ pub struct Line {
 
 /// What is wrong with a baseline, and in which line, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct BaselineFault {
     pub line: u64,
     pub message: String,
 }
@@ -68,9 +68,9 @@ impl Baseline {
     ///
     /// # Errors
     /// The first line that is not as `baseline write` writes it.
-    pub fn parse(text: &str) -> Result<Self, Fault> {
+    pub fn parse(text: &str) -> Result<Self, BaselineFault> {
         let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let fault = |line, message: &str| Fault { line, message: message.to_owned() };
+        let fault = |line, message: &str| BaselineFault { line, message: message.to_owned() };
         let (at, first) =
             lines.next().ok_or_else(|| fault(1, "this is not a baseline: it is empty"))?;
         let header: Header = serde_json::from_str(first)
@@ -80,7 +80,7 @@ impl Baseline {
         }
         let mut baseline = Self::new(header);
         for (at, line) in lines {
-            let line: Line = serde_json::from_str(line).map_err(|error| Fault {
+            let line: KnownLine = serde_json::from_str(line).map_err(|error| BaselineFault {
                 line: at,
                 message: format!("this is not a line of a baseline: {error}"),
             })?;
@@ -90,7 +90,7 @@ impl Baseline {
     }
 
     /// Adds a line that was read.
-    fn put(&mut self, line: Line) -> Result<(), &'static str> {
+    fn put(&mut self, line: KnownLine) -> Result<(), &'static str> {
         let own = line.own_fingerprint();
         if own.to_string() != line.fingerprint {
             return Err(
@@ -121,7 +121,7 @@ impl Baseline {
             Identity::Image(part) => Some((part.package.to_string(), part.path.to_string())),
         };
         let (package, path) = part.unzip();
-        let line = Line {
+        let line = KnownLine {
             fingerprint: finding.fingerprint.to_string(),
             source: finding.source.to_string(),
             rule: finding.rule_id().to_owned(),
@@ -135,7 +135,7 @@ impl Baseline {
     }
 
     /// Adds the count of a line.
-    pub fn merge(&mut self, fingerprint: Fingerprint, line: Line) {
+    pub fn merge(&mut self, fingerprint: Fingerprint, line: KnownLine) {
         let lines = self.lines.entry(fingerprint).or_default();
         match lines.iter_mut().find(|other| other.severity == line.severity) {
             Some(other) => other.count = other.count.saturating_add(line.count),
@@ -145,12 +145,12 @@ impl Baseline {
     }
 
     /// The lines of one finding, the least severe first.
-    pub fn of(&self, fingerprint: Fingerprint) -> &[Line] {
+    pub fn of(&self, fingerprint: Fingerprint) -> &[KnownLine] {
         self.lines.get(&fingerprint).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// All lines with their fingerprints.
-    pub fn lines(&self) -> impl Iterator<Item = (Fingerprint, &Line)> {
+    pub fn lines(&self) -> impl Iterator<Item = (Fingerprint, &KnownLine)> {
         self.lines.iter().flat_map(|(print, lines)| lines.iter().map(move |line| (*print, line)))
     }
 
@@ -165,7 +165,7 @@ impl Baseline {
     }
 }
 
-impl Line {
+impl KnownLine {
     fn own_fingerprint(&self) -> Fingerprint {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let (package, path) = (text(&self.package), text(&self.path));

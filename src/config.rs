@@ -44,13 +44,15 @@ mod yaml;
 
 use accept::Baselines;
 use accept_files::AcceptText;
-pub(crate) use cases::{Case, Cases, Check, Checks, Expected, ExpectedGate, ExpectedState, Given};
+pub(crate) use cases::{
+    Case, CaseEvidence, Cases, Check, Checks, Expected, ExpectedGate, ExpectedState,
+};
 pub(crate) use diagnostic::ConfigError;
 use diagnostic::Diagnostic;
 use file::Layer;
 use node::{Key, Node};
 use reader::Reader;
-use slips::Wanted;
+use slips::ValueKind;
 use source::Files;
 pub(crate) use source::{NotFound, find};
 
@@ -332,7 +334,7 @@ impl Written {
         layer::repeated(self.base.get("gates"), diagnostics);
         let written = self.root.get("environments");
         if let Some(node) = written.filter(|node| !node.is_map() && !node.is_null()) {
-            let message = slips::wrong_shape("environments", Wanted::Map, &node.value);
+            let message = slips::wrong_shape("environments", ValueKind::Map, &node.value);
             diagnostics.push(Diagnostic::at(node.mark, message));
         }
         let environments = self.all_environments().iter();

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::acceptance::Standing;
+use crate::acceptance::Validity;
 use crate::evaluate::{self, Decision, State};
 use crate::evidence::Evidence;
 use crate::policy::{Demands, Policy};
@@ -15,12 +15,12 @@ use crate::verdict::Verdict;
 
 /// What will change on a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Event {
+pub(crate) struct Change {
     /// The first day (UTC) on which it is so.
     pub date: NaiveDate,
     /// Whose it is; `null` where the policy names nobody.
     pub owner: Option<String>,
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// A sentence.
     pub message: String,
     pub gates: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Event {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum ChangeKind {
     AcceptanceLapses,
     GateBlocks,
     FindingsAge,
@@ -47,7 +47,7 @@ pub(crate) struct VerdictOn {
 /// What changes by itself, by date and owner.
 #[derive(Debug)]
 pub(crate) struct Forecast {
-    pub events: Vec<Event>,
+    pub events: Vec<Change>,
     /// As if the evidence were collected again each day, and found the same.
     pub verdicts: Vec<VerdictOn>,
 }
@@ -82,11 +82,11 @@ fn end_of(day: NaiveDate) -> Option<DateTime<Utc>> {
     Some(day.and_hms_opt(23, 59, 59)?.and_utc())
 }
 
-fn lapses(decision: &Decision<'_>, until: NaiveDate) -> Vec<Event> {
+fn lapses(decision: &Decision<'_>, until: NaiveDate) -> Vec<Change> {
     let lapsing = decision.acceptances.iter().filter_map(|usage| {
         let grounds = &usage.entry.grounds;
         let date = grounds.expires.succ_opt().filter(|date| *date <= until)?;
-        (usage.standing == Standing::InForce).then(|| {
+        (usage.standing == Validity::InForce).then(|| {
             let covers = text::count(usage.covers, "finding");
             let message = match usage.entry.forgives.is_of_findings() {
                 true => format!("acceptance `{}` lapses; it covers {covers}", grounds.id),
@@ -95,10 +95,10 @@ fn lapses(decision: &Decision<'_>, until: NaiveDate) -> Vec<Event> {
                     format!("acceptance `{}` ({kind}) lapses", grounds.id)
                 }
             };
-            Event {
+            Change {
                 date,
                 owner: Some(grounds.owner.clone()),
-                kind: Kind::AcceptanceLapses,
+                kind: ChangeKind::AcceptanceLapses,
                 message,
                 gates: usage.gates.iter().map(|id| (*id).to_owned()).collect(),
                 findings: usage.entry.forgives.is_of_findings().then_some(usage.covers),
@@ -108,7 +108,7 @@ fn lapses(decision: &Decision<'_>, until: NaiveDate) -> Vec<Event> {
     lapsing.collect()
 }
 
-fn blocks(decision: &Decision<'_>, now: DateTime<Utc>, until: NaiveDate) -> Vec<Event> {
+fn blocks(decision: &Decision<'_>, now: DateTime<Utc>, until: NaiveDate) -> Vec<Change> {
     let begins = decision.rulings.iter().filter_map(|ruling| {
         let gate = ruling.gate;
         let date = gate.blocks_from.filter(|date| *date > now.date_naive() && *date <= until)?;
@@ -117,10 +117,10 @@ fn blocks(decision: &Decision<'_>, now: DateTime<Utc>, until: NaiveDate) -> Vec<
             State::Breached => "it is breached today",
             State::Undecided => "it cannot be decided today",
         };
-        Some(Event {
+        Some(Change {
             date,
             owner: gate.owner.clone(),
-            kind: Kind::GateBlocks,
+            kind: ChangeKind::GateBlocks,
             message: format!("gate `{}` begins to block; {today}", gate.id),
             gates: vec![gate.id.clone()],
             findings: (ruling.state == State::Breached).then_some(ruling.failed),
@@ -130,7 +130,7 @@ fn blocks(decision: &Decision<'_>, now: DateTime<Utc>, until: NaiveDate) -> Vec<
 }
 
 /// Findings that cross the age of a gate, by gate, day and owner.
-fn ages(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveDate) -> Vec<Event> {
+fn ages(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveDate) -> Vec<Change> {
     let mut crossing: BTreeMap<(NaiveDate, Option<String>, &str), u64> = BTreeMap::new();
     for gate in &policy.gates {
         let limit = gate.selection.older_than.and_then(|age| TimeDelta::from_std(age).ok());
@@ -153,10 +153,10 @@ fn ages(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveDa
     }
     let event = |((date, owner, gate), count): ((NaiveDate, Option<String>, &str), u64)| {
         let findings = text::count(count, "finding");
-        Event {
+        Change {
             date,
             owner,
-            kind: Kind::FindingsAge,
+            kind: ChangeKind::FindingsAge,
             message: format!("{findings} become old enough for gate `{gate}`"),
             gates: vec![gate.to_owned()],
             findings: Some(count),
@@ -165,7 +165,12 @@ fn ages(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveDa
     crossing.into_iter().map(event).collect()
 }
 
-fn stale(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveDate) -> Vec<Event> {
+fn stale(
+    policy: &Policy,
+    evidence: &Evidence,
+    now: DateTime<Utc>,
+    until: NaiveDate,
+) -> Vec<Change> {
     let Some(max_age) = policy.evidence.max_age.and_then(|age| TimeDelta::from_std(age).ok())
     else {
         return Vec::new();
@@ -183,10 +188,10 @@ fn stale(policy: &Policy, evidence: &Evidence, now: DateTime<Utc>, until: NaiveD
         let gates = policy.gates.iter().filter(|gate| gate.uses(&outcome.source));
         let is_or_goes = if ends <= now { "is stale" } else { "goes stale" };
         let ends = ends.format("%Y-%m-%d %H:%M UTC");
-        events.push(Event {
+        events.push(Change {
             date,
             owner: None,
-            kind: Kind::EvidenceStale,
+            kind: ChangeKind::EvidenceStale,
             message: format!("this evidence of {} {is_or_goes} ({ends})", outcome.source),
             gates: gates.map(|gate| gate.id.clone()).collect(),
             findings: None,

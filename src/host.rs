@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::evidence::CiRun;
 use crate::report::issues::{self, Issue};
 use crate::report::outputs::{self, Outputs};
-use crate::report::terminal::{self, Detail, Look};
+use crate::report::terminal::{self, Detail, TerminalStyle};
 use crate::report::{Format, View, markdown};
 use crate::secret::Variables;
 use crate::text;
@@ -48,7 +48,7 @@ pub struct Host {
     /// The commit that the job works on.
     commit: fn(&Variables) -> Option<String>,
     /// The variables that name the run by a number, the repository, and who started the run.
-    names: Names,
+    names: RunVariables,
     fold: Option<Fold>,
     /// The command that shows an issue beside the policy and on the job's page.
     annotate: Option<fn(&Issue) -> String>,
@@ -58,7 +58,7 @@ pub struct Host {
 
 /// The variables that name parts of a run; an empty name stands for none.
 #[derive(Clone, Copy)]
-struct Names {
+struct RunVariables {
     id: &'static str,
     repository: fn(&Variables) -> Option<String>,
     actor: &'static str,
@@ -87,7 +87,7 @@ impl Host {
         detect: |_| false,
         run: |_| None,
         commit: |_| None,
-        names: Names { id: "", repository: |_| None, actor: "" },
+        names: RunVariables { id: "", repository: |_| None, actor: "" },
         fold: None,
         annotate: None,
         publish: None,
@@ -160,7 +160,7 @@ impl<'v> Ci<'v> {
 
     /// What the host says about the run.
     pub fn facts(&self) -> CiRun {
-        let Names { id, repository, actor } = self.host.names;
+        let RunVariables { id, repository, actor } = self.host.names;
         CiRun {
             host: self.host.name.to_owned(),
             url: self.run(),
@@ -179,19 +179,20 @@ impl<'v> Ci<'v> {
     pub fn print(
         &self,
         view: &View<'_>,
-        look: Look<'_>,
+        look: TerminalStyle<'_>,
         people: &mut dyn Write,
         plain: &mut dyn Write,
     ) -> io::Result<()> {
         let columns = value(self.variables, "COLUMNS").and_then(|width| width.parse().ok());
-        let look = Look { columns: columns.filter(|width| *width > 0).or(look.columns), ..look };
+        let look =
+            TerminalStyle { columns: columns.filter(|width| *width > 0).or(look.columns), ..look };
         terminal::result(view, look, people)?;
         match self.host.fold.filter(|_| look.detail > Detail::Line) {
             Some(fold) => {
                 let (open, close) = fold("Evidence", view.evidence.finished.timestamp());
                 people.flush()?;
                 write(plain, &open)?;
-                terminal::evidence(view, Look { detail: Detail::Full, ..look }, people)?;
+                terminal::evidence(view, TerminalStyle { detail: Detail::Full, ..look }, people)?;
                 people.flush()?;
                 write(plain, &close)?;
             }

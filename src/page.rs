@@ -22,7 +22,7 @@ pub(crate) struct List {
     pub name: String,
     /// What a row is called: `case`.
     pub unit: &'static str,
-    pub by: By,
+    pub by: PageBy,
     /// The rows asked for in a page; a server may send fewer.
     pub page_size: u64,
     /// The longest list that is read.
@@ -35,7 +35,7 @@ pub(crate) struct List {
 
 impl List {
     /// A list with ids, of which a row may come again on a later page.
-    pub(crate) fn new(name: impl Into<String>, by: By, page_size: u64) -> Self {
+    pub(crate) fn new(name: impl Into<String>, by: PageBy, page_size: u64) -> Self {
         Self {
             name: name.into(),
             unit: "row",
@@ -51,7 +51,7 @@ impl List {
 
 /// How a page is asked for. Numbers and offsets have a parameter, for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum PageBy {
     /// Each page has a link or a cursor of the next one.
     Link,
     /// Pages are numbered from 1.

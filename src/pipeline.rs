@@ -14,7 +14,7 @@ use crate::evidence::{CiRun, Evidence, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::host::Ci;
 use crate::progress::{Progress, Verbosity};
-use crate::report::terminal::{Detail, Look};
+use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
 use crate::setup::{self, OpenSources, SetupErrors};
@@ -131,7 +131,7 @@ pub(crate) fn deliver(
         Verbosity::Normal => Detail::Screen,
         Verbosity::Verbose => Detail::Full,
     };
-    let look = Look { columns: output.columns, detail, reports: &places };
+    let look = TerminalStyle { columns: output.columns, detail, reports: &places };
     // What a report shows is selected once, and again only if the decision changes.
     let mut report = facts.report(&decision);
     let printed = ci.print(&report, look, &mut output.people, &mut output.plain);

@@ -20,11 +20,11 @@ pub enum Verbosity {
 pub struct Progress {
     verbosity: Verbosity,
     live: bool,
-    shown: RefCell<Shown>,
+    shown: RefCell<Screen>,
 }
 
 #[derive(Default)]
-struct Shown {
+struct Screen {
     /// The last printed status of each source, and when it was printed.
     plain: std::collections::BTreeMap<String, (String, Instant)>,
     /// Whether the cursor is at the end of a live line.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::Utc;
 
 use crate::acceptance::Forgives;
-use crate::baseline::{Baseline, Fault};
+use crate::baseline::{Baseline, BaselineFault};
 use crate::cli::BaselineArguments;
 use crate::command::{Context, Usage, evaluate, print, read};
 use crate::config::Config;
@@ -98,7 +98,7 @@ fn old(path: &Path, config: &Config) -> Result<Option<Baseline>, String> {
         .map_err(|error| format!("failed to read {shown}: {}", text::reason(&error)))?;
     let words = String::from_utf8(bytes).map_err(|_| format!("{shown} is not text in UTF-8"))?;
     let old = Baseline::parse(&words)
-        .map_err(|Fault { line, message }| format!("{shown}:{line}: {message}"))?;
+        .map_err(|BaselineFault { line, message }| format!("{shown}:{line}: {message}"))?;
     if old.header.environment != config.environment {
         let name = |name: &Option<String>| match name {
             Some(name) => format!("environment `{name}`"),

@@ -154,7 +154,7 @@ fn shown(difference: &Difference) -> impl Iterator<Item = String> {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ComparisonDocument<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: u32,
@@ -190,7 +190,7 @@ impl<'a> SideOf<'a> {
 }
 
 fn json(old: &Recorded, new: &Recorded, comparison: &Comparison) -> String {
-    let document = Document {
+    let document = ComparisonDocument {
         schema: SCHEMA,
         version: 1,
         summary: headline(comparison),

@@ -36,7 +36,7 @@ pub(super) async fn export(arguments: ExportArguments, context: &Context) -> Res
     let progress = context.progress();
     let open = setup::open(&config, &context.variables, &progress, listen()?)?.all()?;
     let targets = Targets { variables: &context.variables, stop: &open.stop, progress: &progress };
-    let call = Call {
+    let call = ExportCall {
         settings: &settings,
         open: &open,
         mode: Mode {
@@ -54,7 +54,7 @@ pub(super) async fn export(arguments: ExportArguments, context: &Context) -> Res
 }
 
 /// One call of the command.
-struct Call<'a> {
+struct ExportCall<'a> {
     settings: &'a Export,
     open: &'a OpenSources,
     mode: Mode,
@@ -62,7 +62,7 @@ struct Call<'a> {
     progress: &'a Progress,
 }
 
-impl Call<'_> {
+impl ExportCall<'_> {
     /// Exports, prints the result, and returns the exit code.
     async fn export_to<T: Target>(&self, target: T) -> Result<u8, Usage> {
         let first = self.open.sources.first();

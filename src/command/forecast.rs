@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::cli::ForecastArguments;
 use crate::command::compare::Recorded;
 use crate::command::{Context, Usage, evaluate, print, write_whole};
-use crate::forecast::{self, Event, Forecast, VerdictOn};
+use crate::forecast::{self, Change, Forecast, VerdictOn};
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -54,7 +54,7 @@ fn plain(forecast: &Forecast, recorded: &Recorded, until: NaiveDate) -> String {
         out.push_str("Nothing turns red by itself.\n");
     }
     for event in &forecast.events {
-        let Event { date, owner, message, gates, .. } = event;
+        let Change { date, owner, message, gates, .. } = event;
         let owner = owner.as_deref().unwrap_or("(no owner)");
         let gates = match gates.as_slice() {
             [] => String::new(),
@@ -73,7 +73,7 @@ fn plain(forecast: &Forecast, recorded: &Recorded, until: NaiveDate) -> String {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ForecastDocument<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: u32,
@@ -82,13 +82,13 @@ struct Document<'a> {
     environment: Option<&'a str>,
     evidence_sha256: &'a str,
     verdict: Verdict,
-    events: &'a [Event],
+    events: &'a [Change],
     /// The verdict on each day on which something changes.
     verdicts: &'a [VerdictOn],
 }
 
 fn json(forecast: &Forecast, recorded: &Recorded, from: DateTime<Utc>, until: NaiveDate) -> String {
-    let document = Document {
+    let document = ForecastDocument {
         schema: SCHEMA,
         version: 1,
         from,

@@ -13,8 +13,8 @@ const EXAMPLES: usize = 20;
 
 pub(super) fn differences(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
     let (before, after) = (by_fingerprint(old), by_fingerprint(new));
-    let (old_sight, new_sight) = (Sight::of(old), Sight::of(new));
-    let mut groups: BTreeMap<(Class, String), Group<'_>> = BTreeMap::new();
+    let (old_sight, new_sight) = (VisibleSources::of(old), VisibleSources::of(new));
+    let mut groups: BTreeMap<(Class, String), ExplainedFindings<'_>> = BTreeMap::new();
     for (fingerprint, finding) in &before {
         if after.contains_key(fingerprint) {
             continue;
@@ -42,12 +42,12 @@ fn key(classes: &[Class], what: fn(&[Class]) -> &'static str) -> (Class, String)
 
 /// Findings with one explanation.
 #[derive(Default)]
-struct Group<'a> {
+struct ExplainedFindings<'a> {
     findings: Vec<&'a Finding>,
     overlaps: BTreeSet<Class>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> ExplainedFindings<'a> {
     fn add(&mut self, finding: &'a Finding, classes: &[Class]) {
         self.findings.push(finding);
         self.overlaps.extend(classes.iter().skip(1));
@@ -113,10 +113,10 @@ fn by_fingerprint<'a>(side: Side<'a>) -> HashMap<Fingerprint, &'a Finding> {
 }
 
 /// What one side could see of each source.
-struct Sight<'a>(BTreeMap<&'a str, Seen<'a>>);
+struct VisibleSources<'a>(BTreeMap<&'a str, VisibleSource<'a>>);
 
 #[derive(Default)]
-struct Seen<'a> {
+struct VisibleSource<'a> {
     outcome: Option<&'a Outcome>,
     /// Accounts and rules with any result; `None` where passes were not counted by them.
     accounts: Option<BTreeSet<&'a str>>,
@@ -124,10 +124,12 @@ struct Seen<'a> {
     is_complete: bool,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> VisibleSources<'a> {
     fn of(side: Side<'a>) -> Self {
         let outcomes = side.evidence.outcomes.iter();
-        Self(outcomes.map(|outcome| (outcome.source.as_str(), Seen::of(outcome))).collect())
+        Self(
+            outcomes.map(|outcome| (outcome.source.as_str(), VisibleSource::of(outcome))).collect(),
+        )
     }
 
     /// Why a finding that the other side has is not here, if not because it does not exist.
@@ -160,7 +162,7 @@ impl<'a> Sight<'a> {
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> VisibleSource<'a> {
     fn of(outcome: &'a Outcome) -> Self {
         let split = |field| {
             let tables = || outcome.parts.iter().map(|part| part.counts.table.as_ref());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Class, Difference, Side};
-use crate::acceptance::{Acceptance, Standing};
+use crate::acceptance::{Acceptance, Validity};
 use crate::evidence::{Filter, Outcome};
 use crate::finding::Cause;
 use crate::policy::{Gate, Place, Policy};
@@ -115,9 +115,9 @@ fn acceptances(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
             all.push(say(
                 entry,
                 &match is {
-                    Standing::Lapsed => format!("lapsed after {end}"),
-                    Standing::InForce => format!("came into force, until {end}"),
-                    Standing::NotYet => "is not in force yet".to_owned(),
+                    Validity::Lapsed => format!("lapsed after {end}"),
+                    Validity::InForce => format!("came into force, until {end}"),
+                    Validity::NotYet => "is not in force yet".to_owned(),
                 },
             ));
         } else if terms_of(earlier) != terms_of(entry) {

@@ -15,8 +15,8 @@ use super::node::Mark;
 use super::reader::Located;
 use super::source::{Files, Source as Text};
 use super::values::{Day, Line, Words};
-use crate::acceptance::{Acceptance, Excuse, Forgives, Grounds, Known, Match, Upstream};
-use crate::baseline::{Baseline, Fault};
+use crate::acceptance::{Acceptance, Excuse, Forgives, Grounds, KnownFindings, Match, Upstream};
+use crate::baseline::{Baseline, BaselineFault};
 use crate::finding::{Cause, Severity};
 use crate::place::Place;
 use crate::selection::{Field, Pattern, Selection};
@@ -192,14 +192,14 @@ pub(super) struct Baselines {
     files: Files,
     /// Whether one that is missing is no error.
     pub may_be_missing: bool,
-    read: RefCell<BTreeMap<PathBuf, Read>>,
+    read: RefCell<BTreeMap<PathBuf, BaselineRead>>,
 }
 
 /// A baseline that was read, or what is wrong with it.
 #[derive(Clone, Debug)]
-struct Read {
+struct BaselineRead {
     file: Arc<Text>,
-    baseline: Result<Arc<Baseline>, Fault>,
+    baseline: Result<Arc<Baseline>, BaselineFault>,
 }
 
 impl Baselines {
@@ -215,7 +215,7 @@ impl Baselines {
     ///
     /// # Errors
     /// A sentence, if it cannot be read. `None` if it is missing and may be.
-    fn read(&self, folder: &Path, written: &str) -> Result<Option<Read>, String> {
+    fn read(&self, folder: &Path, written: &str) -> Result<Option<BaselineRead>, String> {
         let key = folder.join(written);
         if let Some(known) = self.read.borrow().get(&key) {
             return Ok(Some(known.clone()));
@@ -228,7 +228,7 @@ impl Baselines {
             .read(folder, written, MOST_BYTES_OF_BASELINE)
             .map_err(|why| format!("{why} (`compliance-gate baseline write` makes a baseline)"))?;
         let baseline = Baseline::parse(&file.text).map(Arc::new);
-        let read = Read { file: Arc::new(file), baseline };
+        let read = BaselineRead { file: Arc::new(file), baseline };
         self.read.borrow_mut().insert(key, read.clone());
         Ok(Some(read))
     }
@@ -469,8 +469,8 @@ impl<'a> Checked<'a> {
         path: &Located<String>,
         file: &Text,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Known> {
-        let known = |baseline, applies| Known {
+    ) -> Option<KnownFindings> {
+        let known = |baseline, applies| KnownFindings {
             path: path.value.clone(),
             file: Text::place_named(&file.folder, &path.value).unwrap_or_default(),
             baseline,
@@ -487,7 +487,7 @@ impl<'a> Checked<'a> {
         };
         let baseline = match read.baseline {
             Ok(baseline) => baseline,
-            Err(Fault { line, message }) => {
+            Err(BaselineFault { line, message }) => {
                 let diagnostic = Diagnostic::at(Mark { line, column: 1 }, message);
                 diagnostics.push(diagnostic.in_file(&read.file));
                 return None;

@@ -38,13 +38,13 @@ pub(crate) struct Case {
     pub environment: Option<String>,
     /// The time at which the policy is decided.
     pub at: Option<DateTime<Utc>>,
-    pub given: Given,
+    pub given: CaseEvidence,
     pub expected: Expected,
 }
 
 /// What a policy is decided on.
 #[derive(Debug)]
-pub(crate) enum Given {
+pub(crate) enum CaseEvidence {
     /// Saved evidence.
     Evidence(PathBuf),
     Checks(Checks),
@@ -197,8 +197,8 @@ impl CheckEntry {
 
 impl<'de> Deserialize<'de> for CheckEntry {
     fn deserialize<D: Deserializer<'de>>(check: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
+        struct CheckVisitor;
+        impl<'de> Visitor<'de> for CheckVisitor {
             type Value = CheckEntry;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,7 +235,7 @@ impl<'de> Deserialize<'de> for CheckEntry {
                 Ok(check)
             }
         }
-        check.deserialize_map(Keys)
+        check.deserialize_map(CheckVisitor)
     }
 }
 
@@ -286,14 +286,14 @@ impl<'de> Deserialize<'de> for ExpectedGate {
     fn deserialize<D: Deserializer<'de>>(gate: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Whole {
+        struct ExpectedGateKeys {
             #[serde(default)]
             state: Option<ExpectedState>,
             #[serde(default)]
             failed: Option<u64>,
         }
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
+        struct ExpectedGateVisitor;
+        impl<'de> Visitor<'de> for ExpectedGateVisitor {
             type Value = ExpectedGate;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -306,12 +306,12 @@ impl<'de> Deserialize<'de> for ExpectedGate {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ExpectedGate, A::Error> {
-                let Whole { state, failed } =
-                    Whole::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let ExpectedGateKeys { state, failed } =
+                    ExpectedGateKeys::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(ExpectedGate { state, failed })
             }
         }
-        gate.deserialize_any(Either)
+        gate.deserialize_any(ExpectedGateVisitor)
     }
 }
 
@@ -394,8 +394,8 @@ fn case(entry: Located<CaseEntry>, folder: &Path) -> Case {
         environment: case.environment,
         at: case.at.map(|moment| moment.0),
         given: match case.evidence {
-            Some(evidence) => Given::Evidence(folder.join(evidence.value)),
-            None => Given::Checks(Checks {
+            Some(evidence) => CaseEvidence::Evidence(folder.join(evidence.value)),
+            None => CaseEvidence::Checks(Checks {
                 failed: checks(case.findings),
                 passed: checks(case.passed),
                 problems: case.problems,

@@ -48,11 +48,11 @@ impl Diagnostic {
 
 /// All that is wrong with a policy file and the files that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(Vec<Shown>);
+pub struct ConfigError(Vec<LocatedDiagnostic>);
 
 /// A diagnostic as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Shown {
+struct LocatedDiagnostic {
     /// As the file was named.
     path: Arc<str>,
     diagnostic: Diagnostic,
@@ -79,7 +79,7 @@ impl ConfigError {
         let shown = diagnostics.into_iter().map(|diagnostic| {
             let file = diagnostic.file.as_deref().unwrap_or(source);
             let snippet = diagnostic.mark.and_then(|mark| snippet(file.shown_text()?, mark));
-            Shown { path: Arc::clone(&file.named), diagnostic, snippet }
+            LocatedDiagnostic { path: Arc::clone(&file.named), diagnostic, snippet }
         });
         Self(shown.collect())
     }
@@ -87,13 +87,13 @@ impl ConfigError {
     /// A file that could not be read.
     pub(super) fn unreadable(path: &str, message: String) -> Self {
         let diagnostic = Diagnostic::somewhere(message);
-        Self(vec![Shown { path: path.into(), diagnostic, snippet: None }])
+        Self(vec![LocatedDiagnostic { path: path.into(), diagnostic, snippet: None }])
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Shown { path, diagnostic, snippet }) in self.0.iter().enumerate() {
+        for (index, LocatedDiagnostic { path, diagnostic, snippet }) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }

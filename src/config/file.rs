@@ -10,7 +10,7 @@ use super::accept::AcceptEntry;
 use super::node::{Mark, Node};
 use super::reader::{Located, Maps, Reader};
 use super::requires::Requires;
-use super::slips::{self, Wanted};
+use super::slips::{self, ValueKind};
 use super::values::{
     Day, Line, Link, Reports, Severities, Share, StatedSeverities, Version, Words,
 };
@@ -41,7 +41,7 @@ impl Layer {
         let mut read = Self::default();
         let written = layer.get("sources").filter(|node| !node.is_null());
         if let Some(node) = written.filter(|node| !node.is_map()) {
-            let message = slips::wrong_shape("sources", Wanted::Map, &node.value);
+            let message = slips::wrong_shape("sources", ValueKind::Map, &node.value);
             reader.problem(node.mark, message);
         }
         for (key, node) in written.map(Node::entries).unwrap_or_default() {

@@ -23,7 +23,7 @@ pub(super) fn base(root: &Node) -> Node {
 pub(super) fn over(base: &Node, environment: &Node, diagnostics: &mut Vec<Diagnostic>) -> Node {
     let mut entries = base.entries().to_vec();
     if !environment.is_map() && !environment.is_null() {
-        let message = slips::wrong_shape("environments", slips::Wanted::Map, &environment.value);
+        let message = slips::wrong_shape("environments", slips::ValueKind::Map, &environment.value);
         diagnostics.push(Diagnostic::at(environment.mark, message));
     }
     for (key, own) in environment.entries() {

@@ -17,7 +17,7 @@ use serde::de::{
 
 use super::diagnostic::{Diagnostic, line_of};
 use super::node::{Key, Mark, Node, Value};
-use super::slips::{self, Wanted};
+use super::slips::{self, ValueKind};
 use crate::sources::TYPED;
 
 /// A value, and where it is.
@@ -62,8 +62,8 @@ const MAPS: &str = "a map, or a list of maps";
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maps<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+        struct MapsVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for MapsVisitor<T> {
             type Value = Maps<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,7 +78,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maps<T> {
                 Ok(Maps(maps))
             }
         }
-        deserializer.deserialize_tuple_struct(MAPS, 1, Each(PhantomData))
+        deserializer.deserialize_tuple_struct(MAPS, 1, MapsVisitor(PhantomData))
     }
 }
 
@@ -245,7 +245,7 @@ impl<'de> De<'de> {
         error
     }
 
-    fn wrong(self, wanted: Wanted) -> Error {
+    fn wrong(self, wanted: ValueKind) -> Error {
         if self.node.is_null() {
             let line = line_of(self.reader.text, self.node.mark).unwrap_or_default();
             return Error::new(slips::no_value(self.key, wanted, line));
@@ -253,16 +253,18 @@ impl<'de> De<'de> {
         Error::new(slips::wrong_shape(self.key, wanted, &self.node.value))
     }
 
-    fn scalar(self, wanted: Wanted) -> Result<&'de str, Error> {
+    fn scalar(self, wanted: ValueKind) -> Result<&'de str, Error> {
         self.node.text().ok_or_else(|| self.wrong(wanted))
     }
 
     fn number<T: std::str::FromStr + ToString>(self) -> Result<T, Error> {
-        let text = self.scalar(Wanted::Number)?;
+        let text = self.scalar(ValueKind::Number)?;
         let plain = matches!(self.node.value, Value::Scalar { plain: true, .. });
         let number = text.parse::<T>().ok().filter(|_| plain);
         // Some readers take `010` for eight.
-        number.filter(|number| number.to_string() == text).ok_or_else(|| self.wrong(Wanted::Number))
+        number
+            .filter(|number| number.to_string() == text)
+            .ok_or_else(|| self.wrong(ValueKind::Number))
     }
 
     fn list(self) -> Items<'de> {
@@ -310,7 +312,7 @@ impl<'de> Deserializer<'de> for De<'de> {
                 true => visitor.visit_unit(),
                 false => self.visit_typed(text, visitor),
             },
-            Value::Scalar { .. } => visitor.visit_borrowed_str(self.scalar(Wanted::Value)?),
+            Value::Scalar { .. } => visitor.visit_borrowed_str(self.scalar(ValueKind::Value)?),
             Value::List(_) => visitor.visit_seq(self.list()),
             Value::Map(_) => visitor.visit_map(self.map(None)),
         }
@@ -333,12 +335,12 @@ impl<'de> Deserializer<'de> for De<'de> {
         match &self.node.value {
             Value::Scalar { text, plain: true } if text == "true" => visitor.visit_bool(true),
             Value::Scalar { text, plain: true } if text == "false" => visitor.visit_bool(false),
-            _ => Err(self.wrong(Wanted::Bool)),
+            _ => Err(self.wrong(ValueKind::Bool)),
         }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_borrowed_str(self.scalar(Wanted::Text)?)
+        visitor.visit_borrowed_str(self.scalar(ValueKind::Text)?)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -369,7 +371,7 @@ impl<'de> Deserializer<'de> for De<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node.value {
             Value::List(_) => visitor.visit_seq(self.list()),
-            _ => Err(self.wrong(Wanted::List)),
+            _ => Err(self.wrong(ValueKind::List)),
         }
     }
 
@@ -388,7 +390,7 @@ impl<'de> Deserializer<'de> for De<'de> {
             MAPS if self.node.is_map() => {
                 visitor.visit_seq(Items { de: self, items: std::slice::from_ref(self.node).iter() })
             }
-            MAPS if !matches!(self.node.value, Value::List(_)) => Err(self.wrong(Wanted::Map)),
+            MAPS if !matches!(self.node.value, Value::List(_)) => Err(self.wrong(ValueKind::Map)),
             _ => self.deserialize_seq(visitor),
         }
     }
@@ -396,7 +398,7 @@ impl<'de> Deserializer<'de> for De<'de> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.node.value {
             Value::Map(_) => visitor.visit_map(self.map(None)),
-            _ => Err(self.wrong(Wanted::Map)),
+            _ => Err(self.wrong(ValueKind::Map)),
         }
     }
 
@@ -407,7 +409,7 @@ impl<'de> Deserializer<'de> for De<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if !self.node.is_map() {
-            return Err(self.wrong(Wanted::Map));
+            return Err(self.wrong(ValueKind::Map));
         }
         self.reader.refuse_unknown(self.node, fields);
         visitor.visit_map(self.map(Some(fields)))
@@ -419,7 +421,7 @@ impl<'de> Deserializer<'de> for De<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_enum(self.scalar(Wanted::Text)?.into_deserializer())
+        visitor.visit_enum(self.scalar(ValueKind::Text)?.into_deserializer())
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

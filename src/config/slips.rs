@@ -6,7 +6,7 @@ use crate::text;
 
 /// The kind of value that a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum ValueKind {
     Text,
     Number,
     Bool,
@@ -89,58 +89,60 @@ fn instead(given: &str, known: &[&'static str]) -> Option<&'static str> {
 }
 
 /// A key without a value.
-pub(super) fn no_value(key: &str, wanted: Wanted, line: &str) -> String {
+pub(super) fn no_value(key: &str, wanted: ValueKind, line: &str) -> String {
     let commented = line.split_once(':').is_some_and(|(_, rest)| rest.trim().starts_with('#'));
     match (commented, wanted) {
         (true, _) => format!(
             "a value is missing here: an unquoted `#` begins a comment; write it in quotes, as in \
              `{key}: \"#name\"`"
         ),
-        (_, Wanted::Map) => format!("a value is missing here; write `{key}: {{}}` for none"),
+        (_, ValueKind::Map) => format!("a value is missing here; write `{key}: {{}}` for none"),
         _ => "a value is missing here; write one, or leave the key out".to_owned(),
     }
 }
 
 /// A value of another kind than the key takes.
-pub(super) fn wrong_shape(key: &str, wanted: Wanted, value: &Value) -> String {
+pub(super) fn wrong_shape(key: &str, wanted: ValueKind, value: &Value) -> String {
     let given = match value {
         Value::Scalar { text, .. } => text::shorten(text, 60),
         _ => "".into(),
     };
     let sentence = match (wanted, value) {
-        (Wanted::Number, Value::Scalar { .. }) => {
+        (ValueKind::Number, Value::Scalar { .. }) => {
             format!("`{given}` is not a whole number of 0 or more, without quotes")
         }
-        (Wanted::Number, _) => "a whole number is expected here".to_owned(),
-        (Wanted::Bool, _) => "this is not `true` or `false`, without quotes".to_owned(),
-        (Wanted::List, Value::Scalar { .. }) => {
+        (ValueKind::Number, _) => "a whole number is expected here".to_owned(),
+        (ValueKind::Bool, _) => "this is not `true` or `false`, without quotes".to_owned(),
+        (ValueKind::List, Value::Scalar { .. }) => {
             format!("a list is expected here; write `[{given}]`")
         }
-        (Wanted::List, _) => "a list is expected here; begin each item with `- `".to_owned(),
-        (Wanted::Map, Value::List(_)) => {
+        (ValueKind::List, _) => "a list is expected here; begin each item with `- `".to_owned(),
+        (ValueKind::Map, Value::List(_)) => {
             "keys with values are expected here, as in `key: value`, and not a list".to_owned()
         }
-        (Wanted::Map, _) => "keys with values are expected here, as in `key: value`".to_owned(),
-        (Wanted::Text, Value::List(_)) => "one value is expected here, not a list".to_owned(),
+        (ValueKind::Map, _) => "keys with values are expected here, as in `key: value`".to_owned(),
+        (ValueKind::Text, Value::List(_)) => "one value is expected here, not a list".to_owned(),
         _ => "one value is expected here, not keys with values".to_owned(),
     };
     let example = match (key, wanted) {
-        ("max" | "min_evaluated", Wanted::Number) if !matches!(value, Value::Scalar { .. }) => {
+        ("max" | "min_evaluated", ValueKind::Number) if !matches!(value, Value::Scalar { .. }) => {
             "; write one gate for each severity, such as `{severity: critical, max: 0}`"
         }
-        ("integrations", Wanted::Map) => {
+        ("integrations", ValueKind::Map) => {
             "; write what identifies the integration, such as `{name: production}` or \
              `{provider_id: \"122814690049\"}`"
         }
-        ("images", Wanted::Map) => "; name the image, such as `{tag: registry.example.com/app:1}`",
-        ("run", Wanted::Map) => "; write `run: {when: always}`",
-        ("poll", Wanted::Map) => "; write `poll: {interval: 10s}`",
-        ("gates", Wanted::Map | Wanted::List) => "; each gate begins with `- id: name`",
-        ("sources", Wanted::Map) => "; each source is a key, such as `opencomply:`",
-        ("environments", Wanted::Map) => "; each environment is a key, such as `production:`",
-        ("reports", Wanted::Map) => "; write `reports: {junit: reports/gate.xml}`",
-        ("evidence", Wanted::Map) => "; write `evidence: {max_age: 24h}`",
-        ("accept", Wanted::Map | Wanted::List) => "; each entry begins with `- id: name`",
+        ("images", ValueKind::Map) => {
+            "; name the image, such as `{tag: registry.example.com/app:1}`"
+        }
+        ("run", ValueKind::Map) => "; write `run: {when: always}`",
+        ("poll", ValueKind::Map) => "; write `poll: {interval: 10s}`",
+        ("gates", ValueKind::Map | ValueKind::List) => "; each gate begins with `- id: name`",
+        ("sources", ValueKind::Map) => "; each source is a key, such as `opencomply:`",
+        ("environments", ValueKind::Map) => "; each environment is a key, such as `production:`",
+        ("reports", ValueKind::Map) => "; write `reports: {junit: reports/gate.xml}`",
+        ("evidence", ValueKind::Map) => "; write `evidence: {max_age: 24h}`",
+        ("accept", ValueKind::Map | ValueKind::List) => "; each entry begins with `- id: name`",
         _ => "",
     };
     format!("{sentence}{example}")

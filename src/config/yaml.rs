@@ -8,7 +8,7 @@ use serde_yaml::granit_parser::{
 
 use super::diagnostic::{Diagnostic, line_of};
 use super::node::{Key, Mark, Node, Value};
-use super::slips::{self, Wanted};
+use super::slips::{self, ValueKind};
 use crate::text;
 
 /// A policy is a few levels deep.
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Node
     match &root {
         Some(node) if node.is_map() => return root,
         Some(node) if !node.is_null() => {
-            let message = slips::wrong_shape("", Wanted::Map, &node.value);
+            let message = slips::wrong_shape("", ValueKind::Map, &node.value);
             diagnostics.push(Diagnostic::at(node.mark, message));
         }
         _ => diagnostics.push(Diagnostic::somewhere(

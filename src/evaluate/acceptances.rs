@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 
 use super::Ruling;
-use crate::acceptance::{Acceptance, Forgives, Standing};
+use crate::acceptance::{Acceptance, Forgives, Validity};
 use crate::evidence::{Evidence, Outcome, Part};
 use crate::finding::Finding;
 use crate::policy::Policy;
@@ -22,7 +22,7 @@ const LONGEST: i64 = 366;
 #[derive(Clone, Debug)]
 pub struct Usage<'a> {
     pub entry: &'a Acceptance,
-    pub standing: Standing,
+    pub standing: Validity,
     /// The findings that it covers, or covered until it lapsed, each once.
     pub covers: u64,
     /// The gates that it made a difference to, in the order of the policy.
@@ -32,7 +32,7 @@ pub struct Usage<'a> {
 impl Usage<'_> {
     /// Whether it changes what was decided.
     pub fn is_used(&self) -> bool {
-        self.standing == Standing::InForce && !self.gates.is_empty()
+        self.standing == Validity::InForce && !self.gates.is_empty()
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn warnings(
     today: NaiveDate,
 ) -> Vec<String> {
     let is_complete = is_complete(policy, evidence);
-    let in_force = usages.iter().filter(|usage| usage.standing == Standing::InForce);
+    let in_force = usages.iter().filter(|usage| usage.standing == Validity::InForce);
     in_force
         .flat_map(|usage| {
             let Acceptance { grounds, forgives, .. } = usage.entry;

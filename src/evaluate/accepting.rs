@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::acceptance::{Acceptance, Forgives, Standing, Upstream};
-use crate::baseline::{Baseline, Line, Remaining};
+use crate::acceptance::{Acceptance, Forgives, Upstream, Validity};
+use crate::baseline::{Baseline, KnownLine, Remaining};
 use crate::finding::{Finding, Fingerprint, Problem, Rerating, Severity};
 use crate::policy::{self, Gate};
 use crate::selection::{Field, Selection};
@@ -56,8 +56,8 @@ impl<'a> Accepting<'a> {
         };
         Self {
             gate,
-            in_force: standing(Standing::InForce),
-            lapsed: standing(Standing::Lapsed),
+            in_force: standing(Validity::InForce),
+            lapsed: standing(Validity::Lapsed),
             of_any_severity,
             now,
         }
@@ -140,7 +140,7 @@ impl<'a> Accepting<'a> {
     fn fixed(&self, found: &BTreeMap<Fingerprint, u64>) -> Option<u64> {
         self.baselines().next()?;
         let selection = &self.gate.selection;
-        let selects = |line: &Line| {
+        let selects = |line: &KnownLine| {
             self.gate.uses(&line.source)
                 && selection.matches_severity(line.severity)
                 && selection.matches_line(&line.rule, &line.resource)

@@ -28,7 +28,7 @@ pub(super) struct Counting<'a> {
     accepting: Accepting<'a>,
     only_counted: bool,
     /// Checks that the selection speaks of, as far as every part knows.
-    matched: Known<Count>,
+    matched: Sum<Count>,
     /// What the evidence shows of the gate's words.
     meaning: Meaning<'a>,
     out_of_scope: OutOfScope<'a>,
@@ -51,7 +51,7 @@ pub(super) struct Counting<'a> {
 
 /// A sum, or that one of its summands is not known.
 #[derive(Clone, Copy)]
-enum Known<T> {
+enum Sum<T> {
     Sum(T),
     Unknown,
 }
@@ -72,7 +72,7 @@ impl<'a> Counting<'a> {
             listed: Vec::new(),
             accepting,
             only_counted: false,
-            matched: Known::Sum(Count::ZERO),
+            matched: Sum::Sum(Count::ZERO),
             meaning: Meaning::of(gate),
             out_of_scope: OutOfScope::of(gate, now),
             groups: Groups::of(gate),
@@ -192,14 +192,14 @@ impl<'a> Counting<'a> {
         let selection = self.gate.of_passes();
         let count = part.counts.of(&selection).filter(|count| count.passed.is_some());
         self.matched = match (self.matched, count) {
-            (Known::Sum(sum), Some(count)) => {
+            (Sum::Sum(sum), Some(count)) => {
                 let failed = match &part.findings {
                     Findings::Listed(findings) => self.found_in(findings, &selection),
                     Findings::Incomplete { .. } => count.failed,
                 };
-                Known::Sum(sum.plus(Count { failed, ..count }))
+                Sum::Sum(sum.plus(Count { failed, ..count }))
             }
-            _ => Known::Unknown,
+            _ => Sum::Unknown,
         };
     }
 
@@ -244,7 +244,7 @@ impl<'a> Counting<'a> {
         }
         // A pass rate over a part of the evidence proves nothing.
         let passed = match self.matched {
-            Known::Sum(count) if self.problems.is_empty() => Some(count.passed.unwrap_or(0)),
+            Sum::Sum(count) if self.problems.is_empty() => Some(count.passed.unwrap_or(0)),
             _ => None,
         };
         if limits.min_pass_rate.is_some()
@@ -286,7 +286,7 @@ impl<'a> Counting<'a> {
             failed: self.failed,
             by_severity: self.by_severity,
             passed: match self.matched {
-                Known::Sum(count) if self.gate.needs_passes() => count.passed,
+                Sum::Sum(count) if self.gate.needs_passes() => count.passed,
                 _ => None,
             },
             breaches,
@@ -364,7 +364,7 @@ impl<'a> Counting<'a> {
         let mut problems = Vec::new();
         match self.matched {
             _ if !gate.needs_passes() => {}
-            Known::Unknown => problems.push(Problem::new(
+            Sum::Unknown => problems.push(Problem::new(
                 Cause::Incomplete,
                 format!(
                     "gate `{}`: the evidence does not show how many checks of {} passed",
@@ -372,7 +372,7 @@ impl<'a> Counting<'a> {
                     gate.of_passes()
                 ),
             )),
-            Known::Sum(count) => {
+            Sum::Sum(count) => {
                 let evaluated = count.evaluated().unwrap_or(0);
                 // With `each` the limit is for every group, and there must be one.
                 let least = gate.limits.min_evaluated.filter(|_| gate.each.is_none()).unwrap_or(1);

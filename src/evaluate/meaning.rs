@@ -12,27 +12,27 @@ use crate::text;
 /// The words of a gate's identity selectors, and what the evidence shows of them.
 pub(super) struct Meaning<'a> {
     gate: &'a Gate,
-    words: Vec<Word>,
+    words: Vec<SelectorWord>,
     /// What `except` leaves, where there is one.
-    left: Option<(Selection, Sight)>,
+    left: Option<(Selection, WordMatch)>,
     /// Words that exist in the evidence, by the field of a gate's word, for suggestions.
     known: BTreeSet<(Field, String)>,
     /// Sources that know passed checks, and whether anything in them matches.
-    sources: Vec<(String, Sight)>,
+    sources: Vec<(String, WordMatch)>,
     /// Some of the evidence does not know passed checks, so it need not have anything to match.
     may_be_empty: bool,
 }
 
-struct Word {
+struct SelectorWord {
     field: Field,
     pattern: Pattern,
     selection: Selection,
-    sight: Sight,
+    sight: WordMatch,
 }
 
 /// What is known of a word. Ordered, best last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sight {
+enum WordMatch {
     /// It matches nothing that was evaluated.
     Nothing,
     /// The evidence does not show whether it matches anything.
@@ -49,12 +49,16 @@ pub(super) struct Meant {
 
 impl<'a> Meaning<'a> {
     pub(super) fn of(gate: &'a Gate) -> Self {
-        let word =
-            |(field, pattern, selection)| Word { field, pattern, selection, sight: Sight::Nothing };
+        let word = |(field, pattern, selection)| SelectorWord {
+            field,
+            pattern,
+            selection,
+            sight: WordMatch::Nothing,
+        };
         Self {
             gate,
             words: gate.words().into_iter().map(word).collect(),
-            left: gate.left().map(|left| (left, Sight::Nothing)),
+            left: gate.left().map(|left| (left, WordMatch::Nothing)),
             known: BTreeSet::new(),
             sources: Vec::new(),
             may_be_empty: false,
@@ -66,16 +70,16 @@ impl<'a> Meaning<'a> {
         if let Some((selection, seen)) = &mut self.left {
             *seen = (*seen).max(sight(selection, part));
         }
-        let mut best = Sight::Nothing;
+        let mut best = WordMatch::Nothing;
         for word in &mut self.words {
             let sight = sight(&word.selection, part);
             best = best.max(sight);
             // Only a part that shows nothing of a word leaves another part's answer as it is.
             word.sight = match (word.sight, sight) {
-                (Sight::Something, _) | (_, Sight::Something) => Sight::Something,
+                (WordMatch::Something, _) | (_, WordMatch::Something) => WordMatch::Something,
                 (before, now) => before.max(now),
             };
-            if sight != Sight::Something {
+            if sight != WordMatch::Something {
                 let words = words_of(word.field, part);
                 self.known.extend(words.into_iter().map(|text| (word.field, text)));
             }
@@ -103,8 +107,8 @@ impl<'a> Meaning<'a> {
         let (left, seen) = self.left.as_ref()?;
         let id = &self.gate.id;
         match seen {
-            Sight::Something => None,
-            Sight::Nothing => Some(
+            WordMatch::Something => None,
+            WordMatch::Nothing => Some(
                 Problem::new(
                     Cause::Empty,
                     format!("gate `{id}`: nothing that was evaluated matches {left}"),
@@ -114,7 +118,7 @@ impl<'a> Meaning<'a> {
                      there may be nothing",
                 ),
             ),
-            Sight::Unknown => Some(Problem::new(
+            WordMatch::Unknown => Some(Problem::new(
                 Cause::Incomplete,
                 format!("gate `{id}`: the evidence does not show whether anything matches {left}"),
             )),
@@ -126,9 +130,9 @@ impl<'a> Meaning<'a> {
         if self.words.is_empty() {
             return meant;
         }
-        let unknown = self.words.iter().filter(|word| word.sight == Sight::Unknown);
+        let unknown = self.words.iter().filter(|word| word.sight == WordMatch::Unknown);
         let missing: Vec<_> =
-            self.words.iter().filter(|word| word.sight == Sight::Nothing).collect();
+            self.words.iter().filter(|word| word.sight == WordMatch::Nothing).collect();
         let nothing = missing.len() == self.words.len();
         let words = match nothing {
             true => vec![self.nothing(&missing)],
@@ -145,7 +149,7 @@ impl<'a> Meaning<'a> {
         };
         meant.notes = notes;
         if self.may_be_empty || !nothing {
-            let empty = self.sources.iter().filter(|(_, sight)| *sight == Sight::Nothing);
+            let empty = self.sources.iter().filter(|(_, sight)| *sight == WordMatch::Nothing);
             sentences.extend(empty.map(|(source, _)| {
                 format!(
                     "gate `{}`: nothing that was evaluated in {source} matches {}",
@@ -170,7 +174,7 @@ impl<'a> Meaning<'a> {
         meant
     }
 
-    fn nothing(&self, words: &[&Word]) -> String {
+    fn nothing(&self, words: &[&SelectorWord]) -> String {
         let suggestions: String = words.iter().map(|word| self.suggestion(word)).collect();
         format!(
             "gate `{}`: nothing that was evaluated matches {}{suggestions}",
@@ -179,7 +183,7 @@ impl<'a> Meaning<'a> {
         )
     }
 
-    fn missing(&self, word: &Word) -> String {
+    fn missing(&self, word: &SelectorWord) -> String {
         format!(
             "gate `{}`: nothing that was evaluated matches {} `{}`{}",
             self.gate.id,
@@ -189,7 +193,7 @@ impl<'a> Meaning<'a> {
         )
     }
 
-    fn suggestion(&self, word: &Word) -> String {
+    fn suggestion(&self, word: &SelectorWord) -> String {
         let known = self.known.iter().filter(|(field, _)| *field == word.field);
         let known = known.map(|(_, text)| text.as_str());
         match word.pattern.literal() {
@@ -200,17 +204,17 @@ impl<'a> Meaning<'a> {
 }
 
 /// What a part shows of a selection.
-fn sight(selection: &Selection, part: &Part) -> Sight {
+fn sight(selection: &Selection, part: &Part) -> WordMatch {
     let mut findings = part.findings.listed().iter();
     if findings.any(|finding| selection.is_proven_by(finding)) {
-        return Sight::Something;
+        return WordMatch::Something;
     }
     // Where passes are not known, a word without failures proves nothing.
     match part.counts.of(selection).and_then(Count::evaluated) {
-        Some(0) => Sight::Nothing,
-        Some(_) => Sight::Something,
-        None if part.proof.may_be_empty() => Sight::Nothing,
-        None => Sight::Unknown,
+        Some(0) => WordMatch::Nothing,
+        Some(_) => WordMatch::Something,
+        None if part.proof.may_be_empty() => WordMatch::Nothing,
+        None => WordMatch::Unknown,
     }
 }
 

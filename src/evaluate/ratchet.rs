@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Decision;
-use crate::baseline::{Baseline, Header, Line, Remaining, SCHEMA};
+use crate::baseline::{Baseline, Header, KnownLine, Remaining, SCHEMA};
 use crate::evidence::{Evidence, Findings, Outcome, Part};
 use crate::finding::{Finding, Fingerprint, Identity, Problem};
 use crate::policy::Policy;
@@ -97,7 +97,7 @@ pub fn ratchet<'a>(
             removed += left - stays;
             kept += stays;
             if stays > 0 {
-                baseline.merge(print, Line { count: stays, ..line.clone() });
+                baseline.merge(print, KnownLine { count: stays, ..line.clone() });
             }
         }
     }
@@ -177,7 +177,7 @@ fn evaluated(part: &Part, rule: Option<&str>) -> BTreeSet<Option<String>> {
 
 /// Whether the rule of a line was evaluated in its account. A line does not state its account, but
 /// its resource may; else every account of the baseline must have been evaluated.
-fn was_evaluated(evidence: &Evidence, old: &Header, line: &Line) -> bool {
+fn was_evaluated(evidence: &Evidence, old: &Header, line: &KnownLine) -> bool {
     let outcomes = evidence.outcomes.iter().filter(|outcome| outcome.source == line.source);
     let parts: Vec<_> = outcomes.flat_map(|outcome| &outcome.parts).collect();
     let of = |rule| parts.iter().flat_map(|part| evaluated(part, rule)).collect::<BTreeSet<_>>();

@@ -18,12 +18,12 @@ pub(super) struct OutOfScope<'a> {
     /// Failed checks that are out of scope, by account.
     failures: BTreeMap<String, u64>,
     /// Whether something is out of scope, by source.
-    sources: BTreeMap<String, Shown>,
+    sources: BTreeMap<String, ScopeMatch>,
 }
 
 /// What the evidence shows. Ordered, best last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Shown {
+enum ScopeMatch {
     Nothing,
     /// Passed checks are not known by the fields that `except` names.
     Unknown,
@@ -53,16 +53,16 @@ impl<'a> OutOfScope<'a> {
                 return Some(Problem { message, ..why.clone() });
             }
         }
-        let mut shown = Shown::Nothing;
+        let mut shown = ScopeMatch::Nothing;
         for finding in part.findings.listed().iter().filter(|f| self.gate.selection.excludes(f)) {
-            shown = Shown::Something;
+            shown = ScopeMatch::Something;
             if self.whole.matches_finding(finding, self.now) {
                 let account = finding.subject.account.as_deref();
                 let account = account.map_or_else(|| "no account".to_owned(), ToString::to_string);
                 *self.failures.entry(account).or_default() += 1;
             }
         }
-        if shown == Shown::Nothing {
+        if shown == ScopeMatch::Nothing {
             shown = except.iter().map(|except| passed(except, part)).max().unwrap_or(shown);
         }
         let before = self.sources.entry(source.to_owned()).or_insert(shown);
@@ -77,7 +77,7 @@ impl<'a> OutOfScope<'a> {
 
     /// A warning for each source in which nothing is out of scope.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let nothing = self.sources.iter().filter(|(_, shown)| **shown == Shown::Nothing);
+        let nothing = self.sources.iter().filter(|(_, shown)| **shown == ScopeMatch::Nothing);
         let except = &self.gate.selection.except;
         let except: Vec<_> = except.iter().map(ToString::to_string).collect();
         nothing
@@ -94,14 +94,14 @@ impl<'a> OutOfScope<'a> {
 }
 
 /// Whether passed checks of a part are out of scope.
-fn passed(except: &Exclusion, part: &Part) -> Shown {
+fn passed(except: &Exclusion, part: &Part) -> ScopeMatch {
     let table = part.counts.table.as_ref();
     match table.filter(|table| except.fields().is_subset(&table.by)) {
         Some(table) if table.rows.iter().any(|row| except.covers_subject(&row.subject)) => {
-            Shown::Something
+            ScopeMatch::Something
         }
-        Some(_) => Shown::Nothing,
-        None if part.proof.may_be_empty() => Shown::Nothing,
-        None => Shown::Unknown,
+        Some(_) => ScopeMatch::Nothing,
+        None if part.proof.may_be_empty() => ScopeMatch::Nothing,
+        None => ScopeMatch::Unknown,
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Host, Names, Published, Summary, is_true, value};
+use super::{Host, Published, RunVariables, Summary, is_true, value};
 use crate::report::issues::Issue;
 use crate::report::outputs::Outputs;
 use crate::report::{TOOL, capital};
@@ -14,7 +14,7 @@ pub(super) const HOST: Host = Host {
     detect: |variables| is_true(variables, "TF_BUILD"),
     run,
     commit: |variables| value(variables, "BUILD_SOURCEVERSION"),
-    names: Names {
+    names: RunVariables {
         id: "BUILD_BUILDID",
         repository: |variables| value(variables, "BUILD_REPOSITORY_NAME"),
         actor: "BUILD_REQUESTEDFOR",

@@ -1,6 +1,6 @@
 //! Bitbucket Pipelines: plain text; it shows `--junit` from a folder named `test-results`.
 
-use super::{Host, Names, value};
+use super::{Host, RunVariables, value};
 
 pub(super) const HOST: Host = Host {
     name: "bitbucket",
@@ -11,7 +11,7 @@ pub(super) const HOST: Host = Host {
         Some(format!("https://bitbucket.org/{repository}/pipelines/results/{number}"))
     },
     commit: |variables| value(variables, "BITBUCKET_COMMIT"),
-    names: Names {
+    names: RunVariables {
         id: "BITBUCKET_BUILD_NUMBER",
         repository: |variables| value(variables, "BITBUCKET_REPO_FULL_NAME"),
         actor: "BITBUCKET_STEP_TRIGGERER_UUID",

@@ -1,13 +1,13 @@
 //! CircleCI: plain text; it shows `--junit` through `store_test_results`.
 
-use super::{Host, Names, is_true, value};
+use super::{Host, RunVariables, is_true, value};
 
 pub(super) const HOST: Host = Host {
     name: "circleci",
     detect: |variables| is_true(variables, "CIRCLECI"),
     run: |variables| value(variables, "CIRCLE_BUILD_URL"),
     commit: |variables| value(variables, "CIRCLE_SHA1"),
-    names: Names {
+    names: RunVariables {
         id: "CIRCLE_BUILD_NUM",
         repository: |variables| {
             let owner = value(variables, "CIRCLE_PROJECT_USERNAME")?;

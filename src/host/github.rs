@@ -5,7 +5,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use super::{Host, Names, Published, Summary, append, is_true, value};
+use super::{Host, Published, RunVariables, Summary, append, is_true, value};
 use crate::report::TOOL;
 use crate::report::issues::Issue;
 use crate::report::outputs::Outputs;
@@ -21,7 +21,7 @@ pub(super) const HOST: Host = Host {
         Some(format!("{server}/{repository}/actions/runs/{id}"))
     },
     commit: |variables| value(variables, "GITHUB_SHA"),
-    names: Names {
+    names: RunVariables {
         id: "GITHUB_RUN_ID",
         repository: |variables| value(variables, "GITHUB_REPOSITORY"),
         actor: "GITHUB_ACTOR",

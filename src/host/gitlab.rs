@@ -1,14 +1,14 @@
 //! GitLab: a collapsed section in the job's log. Later jobs decide by the report `--dotenv`, merge
 //! requests show `--junit` and `--code-quality`.
 
-use super::{Host, Names, is_true, value};
+use super::{Host, RunVariables, is_true, value};
 
 pub(super) const HOST: Host = Host {
     name: "gitlab",
     detect: |variables| is_true(variables, "GITLAB_CI"),
     run: |variables| value(variables, "CI_PIPELINE_URL").or_else(|| value(variables, "CI_JOB_URL")),
     commit: |variables| value(variables, "CI_COMMIT_SHA"),
-    names: Names {
+    names: RunVariables {
         id: "CI_PIPELINE_ID",
         repository: |variables| value(variables, "CI_PROJECT_PATH"),
         actor: "GITLAB_USER_LOGIN",

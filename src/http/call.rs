@@ -35,7 +35,7 @@ enum Repeat {
 }
 
 /// What to do after a try.
-enum Next {
+enum AfterTry {
     Return(Raw),
     Redirect(Raw),
     /// Try once more with a new lease.
@@ -117,11 +117,11 @@ impl<'a> Call<'a> {
             let tried = self.attempt(&url, authorization).await;
             let next = match tried.map_err(|reason| fail(Failure::Stopped(reason)))? {
                 Ok(raw) => self.next(raw, may_renew, may_reread),
-                Err(Broken::Try(failed)) => Next::Retry(failed),
-                Err(Broken::Final(failure)) => Next::Fail(failure),
+                Err(Broken::Try(failed)) => AfterTry::Retry(failed),
+                Err(Broken::Final(failure)) => AfterTry::Fail(failure),
             };
             match next {
-                Next::Return(Raw { status, body, html, .. }) => {
+                AfterTry::Return(Raw { status, body, html, .. }) => {
                     let source = self.http.source.clone();
                     let unproven_url = unproven_url().map(str::to_owned);
                     if status.is_success() && !html {
@@ -129,65 +129,65 @@ impl<'a> Call<'a> {
                     }
                     return Ok(Answer { source, endpoint, status, body, html, unproven_url });
                 }
-                Next::Redirect(raw) => {
+                AfterTry::Redirect(raw) => {
                     redirects += 1;
                     url = self.redirected(&url, &raw, redirects).map_err(&fail)?;
                 }
-                Next::RenewLease => {
+                AfterTry::RenewLease => {
                     may_renew = !self.http.forget_lease();
                 }
-                Next::Reread(what) => {
+                AfterTry::Reread(what) => {
                     may_reread = false;
                     self.http.trace(&endpoint, &what);
                     let slept = self.http.stop.sleep(stop::jittered(FIRST_PAUSE)).await;
                     slept.map_err(|reason| fail(Failure::Stopped(reason)))?;
                 }
-                Next::Retry(failed) => {
+                AfterTry::Retry(failed) => {
                     self.http.trace(&endpoint, &failed.what);
                     self.wait(failed, tries).await.map_err(&fail)?;
                     tries += 1;
                 }
-                Next::Fail(failure) => return Err(fail(failure)),
+                AfterTry::Fail(failure) => return Err(fail(failure)),
             }
         }
     }
 
     /// What to do after this answer.
-    fn next(&self, raw: Raw, may_renew: bool, may_reread: bool) -> Next {
+    fn next(&self, raw: Raw, may_renew: bool, may_reread: bool) -> AfterTry {
         match raw.status {
             status if status.is_success() && raw.is_gateway_page() => {
-                Next::Retry(FailedTry::received(format!(
+                AfterTry::Retry(FailedTry::received(format!(
                     "answered {} with a gateway's error page",
                     status.as_u16()
                 )))
             }
             status if status.is_success() && may_reread && raw.is_broken() => {
-                Next::Reread(format!(
+                AfterTry::Reread(format!(
                     "answered {} with {}; it is read once more",
                     status.as_u16(),
                     if raw.html { "an HTML page" } else { "an incomplete body" }
                 ))
             }
             status if status.is_success() || self.accepted.contains(&status.as_u16()) => {
-                Next::Return(raw)
+                AfterTry::Return(raw)
             }
-            status if status.is_redirection() => Next::Redirect(raw),
-            StatusCode::UNAUTHORIZED if may_renew => Next::RenewLease,
-            status if TRANSIENT.contains(&status.as_u16()) => Next::Retry(FailedTry {
+            status if status.is_redirection() => AfterTry::Redirect(raw),
+            StatusCode::UNAUTHORIZED if may_renew => AfterTry::RenewLease,
+            status if TRANSIENT.contains(&status.as_u16()) => AfterTry::Retry(FailedTry {
                 received: status != StatusCode::TOO_MANY_REQUESTS,
                 pause: raw.pause,
                 what: format!("answered {}", raw.status_and_message()),
             }),
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED => Next::Fail(Failure::Setup(Box::new(
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => AfterTry::Fail(Failure::Setup(Box::new(
                 SetupFault::proxy_login(&self.url, self.http.proxy.as_deref()),
             ))),
             _ if raw.expects_https() => {
-                Next::Fail(Failure::Setup(Box::new(SetupFault::needs_https(&self.url))))
+                AfterTry::Fail(Failure::Setup(Box::new(SetupFault::needs_https(&self.url))))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Next::Fail(Failure::Denied(raw.status_and_message()))
+                AfterTry::Fail(Failure::Denied(raw.status_and_message()))
             }
-            status => Next::Fail(Failure::Refused {
+            status => AfterTry::Fail(Failure::Refused {
                 status: status.as_u16(),
                 said: raw.status_and_message(),
             }),

@@ -76,7 +76,7 @@ impl Raw {
             },
         }
         #[derive(Deserialize)]
-        struct Said {
+        struct ErrorBody {
             errors: Option<Vec<Message>>,
             #[serde(alias = "errorMessage")]
             message: Option<Message>,
@@ -89,7 +89,7 @@ impl Raw {
         if self.html {
             return format!("{status} with an HTML page");
         }
-        let message = json::from_str::<Said>(&self.body)
+        let message = json::from_str::<ErrorBody>(&self.body)
             .ok()
             .and_then(|said| {
                 let errors =

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use super::{At, By, List, Next, Page, ReadError, Repeats, RowKey};
+use super::{At, List, Next, Page, PageBy, ReadError, Repeats, RowKey};
 use crate::finding::{Cause, Problem};
 use crate::text;
 
@@ -171,9 +171,9 @@ impl Walk {
         }
         self.check_length()?;
         match self.list.by {
-            By::Number(_) => Ok(Some(At::Number(self.next_page()))),
-            By::Offset(_) => Ok(Some(At::Offset(self.arrived))),
-            By::Link => self.end().map(|()| None),
+            PageBy::Number(_) => Ok(Some(At::Number(self.next_page()))),
+            PageBy::Offset(_) => Ok(Some(At::Offset(self.arrived))),
+            PageBy::Link => self.end().map(|()| None),
         }
     }
 
@@ -194,9 +194,9 @@ impl Walk {
 
     pub(super) fn first(&self) -> At {
         match self.list.by {
-            By::Link => At::First,
-            By::Number(_) => At::Number(1),
-            By::Offset(_) => At::Offset(0),
+            PageBy::Link => At::First,
+            PageBy::Number(_) => At::Number(1),
+            PageBy::Offset(_) => At::Offset(0),
         }
     }
 
@@ -261,7 +261,9 @@ impl Walk {
 
     /// Recognises a platform that sends the same page whatever is asked for.
     fn not_ignored(&self) -> Result<(), ReadError> {
-        let (By::Number(parameter) | By::Offset(parameter)) = self.list.by else { return Ok(()) };
+        let (PageBy::Number(parameter) | PageBy::Offset(parameter)) = self.list.by else {
+            return Ok(());
+        };
         let what = format!(
             "page {} repeats page {}: the platform ignores `{parameter}`, so further rows cannot be \
              read",

@@ -55,11 +55,11 @@ enum Grade {
 #[derive(Serialize)]
 struct Location<'a> {
     path: Cow<'a, str>,
-    lines: Lines,
+    lines: IssueLines,
 }
 
 #[derive(Serialize)]
-struct Lines {
+struct IssueLines {
     begin: u64,
 }
 
@@ -166,7 +166,7 @@ fn located<'p>(policy: &'p str, place: &Place) -> Location<'p> {
         "" => policy.into(),
         file => path(file).into(),
     };
-    Location { path, lines: Lines { begin: place.line.max(1) } }
+    Location { path, lines: IssueLines { begin: place.line.max(1) } }
 }
 
 /// As GitLab names files: relative to the repository, without `./`. An entry without a path ends

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::acceptance::{Forgives, Grounds, Standing};
+use crate::acceptance::{Forgives, Grounds, Validity};
 use crate::evaluate::{self, Decision, Missed, Ruling, State, Usage};
 use crate::evidence::{Job, Outcome, Part, Unit, Window};
 use crate::finding::{Cause, Finding, NOT_APPLICABLE, Problem, Severity};
@@ -418,26 +418,26 @@ pub(super) fn forgiven(forgives: &Forgives) -> String {
 pub(super) fn effect(usage: &Usage<'_>) -> String {
     let findings = text::count(usage.covers, "finding");
     match (usage.standing, &usage.entry.forgives) {
-        (Standing::NotYet, _) => "not in force yet".to_owned(),
+        (Validity::NotYet, _) => "not in force yet".to_owned(),
         (_, Forgives::Baseline(known)) if !known.applies => "of another environment".to_owned(),
-        (Standing::Lapsed, forgives) if forgives.is_of_findings() => {
+        (Validity::Lapsed, forgives) if forgives.is_of_findings() => {
             format!("covers nothing; covered {findings}")
         }
-        (Standing::Lapsed, _) => "covers nothing".to_owned(),
-        (Standing::InForce, forgives) if forgives.is_of_findings() => format!("covers {findings}"),
-        (Standing::InForce, _) if usage.gates.is_empty() => "not needed".to_owned(),
-        (Standing::InForce, _) => {
+        (Validity::Lapsed, _) => "covers nothing".to_owned(),
+        (Validity::InForce, forgives) if forgives.is_of_findings() => format!("covers {findings}"),
+        (Validity::InForce, _) if usage.gates.is_empty() => "not needed".to_owned(),
+        (Validity::InForce, _) => {
             text::one_line(&format!("used by {}", text::listed(&usage.gates, ", ", 5)), 300)
         }
     }
 }
 
 /// Until when an acceptance holds, or since when it does not.
-pub(super) fn term(grounds: &Grounds, standing: Standing) -> String {
+pub(super) fn term(grounds: &Grounds, standing: Validity) -> String {
     let Grounds { from, expires, .. } = grounds;
     match (standing, from) {
-        (Standing::Lapsed, _) => format!("lapsed on {expires}"),
-        (Standing::NotYet, Some(from)) => format!("from {from} until {expires}"),
+        (Validity::Lapsed, _) => format!("lapsed on {expires}"),
+        (Validity::NotYet, Some(from)) => format!("from {from} until {expires}"),
         _ => format!("until {expires}"),
     }
 }

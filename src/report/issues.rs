@@ -23,18 +23,18 @@ pub struct Issue {
     pub title: String,
     pub message: String,
     /// Nothing if the policy could not be read.
-    pub place: Option<Place>,
+    pub place: Option<IssuePlace>,
 }
 
 /// A line of the policy file.
-pub struct Place {
+pub struct IssuePlace {
     pub file: String,
     pub line: u64,
 }
 
 /// The worst first. At most ten of each kind; the last of ten then says how many are left out.
 pub fn of(view: &View<'_>) -> Vec<Issue> {
-    let place = |file: &str, line: u64| Some(Place { file: text::one_line(file, 1000), line });
+    let place = |file: &str, line: u64| Some(IssuePlace { file: text::one_line(file, 1000), line });
     let gates = view.gates.iter().filter(|gate| gate.ruling.state != State::Held);
     let mut issues: Vec<_> = gates
         .map(|gate| {

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::digest;
 use super::view::{AcceptanceView, Entry, View};
 use super::{Format, Report, TOOL};
-use crate::acceptance::{Acceptance, Forgives, Standing};
+use crate::acceptance::{Acceptance, Forgives, Validity};
 use crate::evaluate::{Breach, Group, Missed, OfPolicy, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
 use crate::finding::{NOT_APPLICABLE, Problem, Severity};
@@ -143,9 +143,9 @@ fn acceptance<'a>(one: &'a AcceptanceView<'a>) -> v1::Acceptance<'a> {
         from: grounds.from.map(|day| day.to_string()),
         expires: grounds.expires.to_string(),
         state: match one.usage.standing {
-            Standing::NotYet => v1::Standing::NotYet,
-            Standing::InForce => v1::Standing::InForce,
-            Standing::Lapsed => v1::Standing::Lapsed,
+            Validity::NotYet => v1::Standing::NotYet,
+            Validity::InForce => v1::Standing::InForce,
+            Validity::Lapsed => v1::Standing::Lapsed,
         },
         covers: one.usage.covers,
         gates: one.usage.gates.iter().map(|id| safe(id)).collect(),

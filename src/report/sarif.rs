@@ -44,7 +44,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let all = view.entries.len();
     let mut most = if all > MOST_RESULTS { MOST_RESULTS - 1 } else { all };
     while most > FEW {
-        let mut plain = Counter(0);
+        let mut plain = ByteCounter(0);
         write(view, most, &mut plain)?;
         // What fits uncompressed fits; compression takes ten times as long to show it.
         if plain.0 <= MOST_BYTES / 100 * 99 {
@@ -63,7 +63,7 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 /// How many bytes are left of what is written.
 fn compressed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
-    let encoder = GzEncoder::new(Counter(0), Compression::default());
+    let encoder = GzEncoder::new(ByteCounter(0), Compression::default());
     // The serializer writes a few bytes at a time.
     let mut buffered = BufWriter::with_capacity(64 * 1024, encoder);
     write(&mut buffered)?;
@@ -71,9 +71,9 @@ fn compressed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
     Ok(encoder.finish()?.0)
 }
 
-struct Counter(u64);
+struct ByteCounter(u64);
 
-impl Write for Counter {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len() as u64;
         Ok(bytes.len())
@@ -88,7 +88,7 @@ impl Write for Counter {
 fn write(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> {
     let left_out = view.entries.len() - most;
     let rules = Rules::of(view.by_weight().take(most), left_out > 0);
-    let context = Context { view, rules: &rules, uri: uri::of(view.policy) };
+    let context = SarifContext { view, rules: &rules, uri: uri::of(view.policy) };
     let results = wire::Lazily(|| {
         let entries = view.by_weight().take(most).map(|entry| context.result(entry));
         entries.chain((left_out > 0).then(|| context.left_out(left_out)))
@@ -113,14 +113,14 @@ fn category(report: &Report<'_>) -> String {
     format!("{TOOL}/{}/{environment}/", uri::of(report.policy))
 }
 
-struct Context<'r, 'a> {
+struct SarifContext<'r, 'a> {
     view: &'r View<'a>,
     rules: &'r Rules<'a>,
     /// Of the policy file.
     uri: String,
 }
 
-impl<'a> Context<'_, 'a> {
+impl<'a> SarifContext<'_, 'a> {
     fn result<'c>(&'c self, entry: &'c Entry<'a>) -> wire::Result<'c> {
         let finding = entry.finding;
         let (rule_id, rule_index) = self.rules.of_entry(entry);

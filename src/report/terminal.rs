@@ -61,7 +61,7 @@ pub enum Detail {
 
 /// How the report is laid out, and what it can point to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look<'a> {
+pub struct TerminalStyle<'a> {
     /// The width of the terminal; `None` where lines need not be wrapped.
     pub columns: Option<usize>,
     pub detail: Detail,
@@ -74,7 +74,7 @@ pub struct Look<'a> {
 ///
 /// # Errors
 /// What the writer reports.
-pub fn render(view: &View<'_>, look: Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(view: &View<'_>, look: TerminalStyle<'_>, out: &mut dyn Write) -> io::Result<()> {
     result(view, look, out)?;
     evidence(view, look, out)?;
     last_line(view, look, out)
@@ -84,7 +84,7 @@ pub fn render(view: &View<'_>, look: Look<'_>, out: &mut dyn Write) -> io::Resul
 ///
 /// # Errors
 /// What the writer reports.
-pub fn result(view: &View<'_>, look: Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn result(view: &View<'_>, look: TerminalStyle<'_>, out: &mut dyn Write) -> io::Result<()> {
     if look.detail == Detail::Line {
         return Ok(());
     }
@@ -337,7 +337,7 @@ fn warnings(view: &View<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
 }
 
 /// What a reader does now: fix, ask, look closer, accept.
-fn next_steps(view: &View<'_>, look: Look<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
+fn next_steps(view: &View<'_>, look: TerminalStyle<'_>, screen: &mut Screen<'_>) -> io::Result<()> {
     let Some(next) = view.next_steps() else { return Ok(()) };
     screen.heading(BOLD, "What now")?;
     let mut steps = Vec::new();
@@ -394,7 +394,7 @@ fn contact(contact: &Contact) -> String {
 }
 
 /// What was looked at: each source that is in doubt, or all of them.
-pub fn evidence(view: &View<'_>, look: Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn evidence(view: &View<'_>, look: TerminalStyle<'_>, out: &mut dyn Write) -> io::Result<()> {
     let all = look.detail == Detail::Full;
     let shown = view.evidence.outcomes.iter().filter(|outcome| all || in_doubt(outcome));
     let mut shown = shown.filter(|_| look.detail > Detail::Line).peekable();
@@ -422,7 +422,7 @@ fn source(outcome: &Outcome, now: DateTime<Utc>, screen: &mut Screen<'_>) -> io:
 }
 
 /// The last line: the verdict once more, where people look first.
-pub fn last_line(view: &View<'_>, look: Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn last_line(view: &View<'_>, look: TerminalStyle<'_>, out: &mut dyn Write) -> io::Result<()> {
     let screen = &mut Screen::new(out, look.columns);
     let decision = view.decision;
     if look.detail == Detail::Line {

@@ -26,7 +26,7 @@ pub(crate) fn write(
     decided: &Decided,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut lines = Lines { out, hash: Sha256::new(), count: 0, buffer: Vec::new() };
+    let mut lines = LineWriter { out, hash: Sha256::new(), count: 0, buffer: Vec::new() };
     lines.line(&Line::Header(line::Header {
         schema: line::SCHEMA.into(),
         version: line::VERSION,
@@ -35,7 +35,7 @@ pub(crate) fn write(
         finished: evidence.finished,
         ages: has_ages(evidence),
     }))?;
-    let mut known = Known::default();
+    let mut known = Numbered::default();
     for outcome in &evidence.outcomes {
         lines.line(&Line::Source(source(outcome)))?;
         for one in &outcome.parts {
@@ -57,14 +57,14 @@ pub(crate) fn write(
 }
 
 /// Lines on their way out.
-struct Lines<'a> {
+struct LineWriter<'a> {
     out: &'a mut dyn Write,
     hash: Sha256,
     count: u64,
     buffer: Vec<u8>,
 }
 
-impl Lines<'_> {
+impl LineWriter<'_> {
     fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.buffer.clear();
         serde_json::to_writer(&mut self.buffer, line)?;
@@ -87,14 +87,14 @@ pub(super) fn end(lines: u64, hash: Sha256) -> Vec<u8> {
 
 /// The rules and subjects that have a line already, with their numbers.
 #[derive(Default)]
-struct Known<'a> {
+struct Numbered<'a> {
     rules: HashMap<&'a Rule, usize>,
     subjects: HashMap<&'a Subject, usize>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> Numbered<'a> {
     /// The number of a subject; writes its line, and that of its rule, if it has none yet.
-    fn subject(&mut self, subject: &'a Subject, lines: &mut Lines<'_>) -> io::Result<usize> {
+    fn subject(&mut self, subject: &'a Subject, lines: &mut LineWriter<'_>) -> io::Result<usize> {
         if let Some(number) = self.subjects.get(subject) {
             return Ok(*number);
         }
@@ -121,7 +121,7 @@ impl<'a> Known<'a> {
         Ok(number)
     }
 
-    fn rule(&mut self, rule: &'a Rule, lines: &mut Lines<'_>) -> io::Result<usize> {
+    fn rule(&mut self, rule: &'a Rule, lines: &mut LineWriter<'_>) -> io::Result<usize> {
         if let Some(number) = self.rules.get(rule) {
             return Ok(*number);
         }
@@ -167,8 +167,8 @@ fn has_ages(evidence: &Evidence) -> bool {
 fn part<'a>(
     part: &'a Part,
     now: DateTime<Utc>,
-    known: &mut Known<'a>,
-    lines: &mut Lines<'_>,
+    known: &mut Numbered<'a>,
+    lines: &mut LineWriter<'_>,
 ) -> io::Result<()> {
     let findings = part.findings.listed();
     lines.line(&Line::Part(line::Part {

@@ -29,10 +29,10 @@ const MOST_BYTES_FOR_ONE: usize = 24;
 /// How much of a long text is decoded at a time.
 const WINDOW: usize = 64 << 10;
 
-static KNOWN: RwLock<Vec<Arc<Pattern>>> = RwLock::new(Vec::new());
+static KNOWN: RwLock<Vec<Arc<TokenPattern>>> = RwLock::new(Vec::new());
 
 /// What to look for, for one token.
-struct Pattern {
+struct TokenPattern {
     length: usize,
     /// The token itself.
     plain: Finder<'static>,
@@ -44,7 +44,7 @@ struct Pattern {
 /// Tokens to mask.
 #[derive(Clone)]
 pub struct Mask {
-    patterns: Vec<Arc<Pattern>>,
+    patterns: Vec<Arc<TokenPattern>>,
     shortest: usize,
 }
 
@@ -66,7 +66,7 @@ impl Mask {
         }
         let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
         if !known.iter().any(|pattern| pattern.plain.needle() == token.as_bytes()) {
-            known.push(Arc::new(Pattern::of(token)));
+            known.push(Arc::new(TokenPattern::of(token)));
         }
     }
 
@@ -90,7 +90,7 @@ impl Mask {
             .any(|byte| matches!(byte, b'\\' | b'%' | b'&') || !(b' '..=b'~').contains(&byte))
         {
             for window in self.windows(text) {
-                let mut view = View::of(text, window);
+                let mut view = DecodedText::of(text, window);
                 for _ in 0..MOST_LAYERS {
                     let (decoded, changed) = view.decoded();
                     if !changed {
@@ -131,7 +131,7 @@ impl Mask {
     }
 }
 
-impl Pattern {
+impl TokenPattern {
     fn of(token: &str) -> Self {
         let finder = |needle: &[u8]| Finder::new(needle).into_owned();
         let (mut base64, mut hexadecimal) = (Vec::new(), Vec::new());
@@ -157,12 +157,12 @@ impl Pattern {
 }
 
 /// A text with encodings undone, and where each of its bytes comes from.
-struct View {
+struct DecodedText {
     bytes: Vec<u8>,
     origins: Vec<Range<usize>>,
 }
 
-impl View {
+impl DecodedText {
     fn of(text: &str, part: Range<usize>) -> Self {
         let bytes = text.as_bytes().get(part.clone()).unwrap_or_default().to_vec();
         Self { bytes, origins: part.map(|at| at..at + 1).collect() }

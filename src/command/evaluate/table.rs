@@ -16,7 +16,7 @@ use crate::text;
 use crate::verdict::Verdict;
 
 /// A line of the table.
-struct Row {
+struct TableRow {
     file: String,
     environment: String,
     verdict: String,
@@ -61,7 +61,7 @@ fn row(
     now: DateTime<Utc>,
     arguments: &GateArguments,
     variables: &Variables,
-) -> Result<Row, Usage> {
+) -> Result<TableRow, Usage> {
     let repository = saved.decided.run.repository.clone();
     let environment = saved.decided.environment.clone();
     let (config, collected, now) = match as_recorded {
@@ -86,7 +86,7 @@ fn row(
         }
         _ => ruling.gate.id.clone(),
     });
-    Ok(Row {
+    Ok(TableRow {
         file: repository.unwrap_or_else(|| path.display().to_string()),
         environment: environment.unwrap_or_else(|| "none".to_owned()),
         verdict: decision.verdict.to_string(),
@@ -94,20 +94,20 @@ fn row(
     })
 }
 
-fn laid_out(rows: &[Row]) -> String {
+fn laid_out(rows: &[TableRow]) -> String {
     let blocked = rows.iter().filter(|row| row.verdict != "passed" && row.verdict != "warned");
     let mut out = format!(
         "[what if] {} of {} would not pass\n\n",
         text::thousands(blocked.count() as u64),
         text::count(rows.len() as u64, "file")
     );
-    let header = Row {
+    let header = TableRow {
         file: "EVIDENCE".to_owned(),
         environment: "ENVIRONMENT".to_owned(),
         verdict: "VERDICT".to_owned(),
         gates: "GATES THAT STOP IT".to_owned(),
     };
-    let width = |of: fn(&Row) -> &String| {
+    let width = |of: fn(&TableRow) -> &String| {
         rows.iter().chain([&header]).map(|row| of(row).chars().count()).max().unwrap_or(0)
     };
     let (file, environment, verdict) =

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::cli::{ConfigArguments, TestArguments};
 use crate::command::{Usage, evaluate, print, read};
-use crate::config::{Case, Cases, Config, Given};
+use crate::config::{Case, CaseEvidence, Cases, Config};
 use crate::pipeline::{self, Collected};
 use crate::saved;
 use crate::text;
@@ -75,8 +75,10 @@ fn of_file(cases: &Cases, arguments: &ConfigArguments) -> Result<Tested, Usage> 
 fn of_case(case: &Case, config: &Config) -> Result<Vec<String>, String> {
     let now = case.at.unwrap_or_else(Utc::now);
     let collected = match &case.given {
-        Given::Evidence(path) => of_evidence(path, config, now)?,
-        Given::Checks(checks) => Collected::of_saved(given::evidence(checks, config, now)?, None),
+        CaseEvidence::Evidence(path) => of_evidence(path, config, now)?,
+        CaseEvidence::Checks(checks) => {
+            Collected::of_saved(given::evidence(checks, config, now)?, None)
+        }
     };
     let decision = pipeline::decide(config, &collected, now);
     Ok(mismatch::all(&case.expected, &decision))

@@ -23,7 +23,7 @@ mod wire;
 
 use draft::{correlation, differences};
 pub(crate) use settings::{SYSTEM, Settings};
-use wire::{Many, One, Refusal, text_of};
+use wire::{RecordList, Refusal, SingleRecord, text_of};
 
 /// Few tickets carry the same mark.
 const MOST_ROWS: &str = "20";
@@ -78,7 +78,7 @@ impl<'a> ServiceNow<'a> {
         if answer.status() == 404 {
             return check_absence(&answer).map(|()| Vec::new());
         }
-        answer.json::<Many>().map(|many| many.result).map_err(|error| error.problem())
+        answer.json::<RecordList>().map(|many| many.result).map_err(|error| error.problem())
     }
 
     fn state(
@@ -185,7 +185,7 @@ impl Target for ServiceNow<'_> {
         match answer.status() {
             400 => Creation::Refused(self.refused(&answer, Cause::Invalid)),
             403 => Creation::Refused(self.refused(&answer, Cause::Denied)),
-            _ => match answer.json::<One>().map(|one| self.created(&one.result)) {
+            _ => match answer.json::<SingleRecord>().map(|one| self.created(&one.result)) {
                 Ok(Some(ticket)) => Creation::Created(ticket, Vec::new()),
                 Ok(None) => Creation::Lost(self.protocol("a new ticket has no `sys_id`")),
                 Err(error) => failed_creation(&error),
@@ -214,7 +214,7 @@ impl Target for ServiceNow<'_> {
         if answer.status() == 404 {
             return check_absence(&answer).map(|()| None);
         }
-        let one: One = answer.json().map_err(|error| error.problem())?;
+        let one: SingleRecord = answer.json().map_err(|error| error.problem())?;
         self.state(&one.result, mark, draft).map(Some)
     }
 }

@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Many {
+pub(super) struct RecordList {
     pub(super) result: Vec<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct One {
+pub(super) struct SingleRecord {
     pub(super) result: Map<String, Value>,
 }
 

@@ -1,11 +1,11 @@
 use super::*;
 
 fn linked(page_size: u64) -> Walk {
-    Walk::new(List::new("x", By::Link, page_size))
+    Walk::new(List::new("x", PageBy::Link, page_size))
 }
 
 fn list() -> List {
-    List::new("x", By::Number("page"), 3)
+    List::new("x", PageBy::Number("page"), 3)
 }
 
 /// Takes a page of these rows.
@@ -184,7 +184,7 @@ fn a_page_that_announces_another_one_is_not_the_last() {
 
 #[test]
 fn places_are_known_where_the_total_is() {
-    let mut walk = Walk::new(List::new("x", By::Offset("skip"), 3));
+    let mut walk = Walk::new(List::new("x", PageBy::Offset("skip"), 3));
     let next = take(&mut walk, &[1, 2, 3], Page { total: Some(8), ..Page::default() });
     assert_eq!(next, Ok(Some(At::Offset(3))));
     assert_eq!(walk.from(At::Offset(3)).collect::<Vec<_>>(), [At::Offset(3), At::Offset(6)]);

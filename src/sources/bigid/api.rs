@@ -133,14 +133,14 @@ pub(super) fn understood(answer: &Answer) -> Result<(), HttpError> {
 
 /// The first look at a list of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct FirstPage {
     /// The number of cases, where the platform states it.
     pub total: Option<u64>,
     /// Whether a case arrived.
     pub is_any: bool,
 }
 
-impl Look {
+impl FirstPage {
     /// Whether a walk over the same list agrees with it.
     pub(super) fn agrees(self, cases: u64) -> bool {
         self.total.map_or(!self.is_any || cases > 0, |total| total == cases)
@@ -155,8 +155,8 @@ pub(super) async fn look(
     settings: &Settings,
     http: &Http,
     filter: Filter<'_>,
-) -> Result<Look, HttpError> {
+) -> Result<FirstPage, HttpError> {
     let one = Query { from: 0, limit: 1, fields: Some(&FIELDS), filter };
     let Data { total, cases } = page(settings, http, one).await?.data;
-    Ok(Look { total: total.map(|total| total.0), is_any: !cases.is_empty() })
+    Ok(FirstPage { total: total.map(|total| total.0), is_any: !cases.is_empty() })
 }

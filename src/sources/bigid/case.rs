@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use super::wire::Row;
-use super::words::{self, Standing};
+use super::wire::CaseRow;
+use super::words::{self, CaseStanding};
 use crate::finding::Severity;
 
 /// What BigID writes instead of a link if it could not create its own ticket.
@@ -52,7 +52,7 @@ pub struct Ticket {
 
 impl Case {
     /// The case of a row with this id.
-    pub(super) fn of(id: &str, row: &Row, web: &Url) -> Self {
+    pub(super) fn of(id: &str, row: &CaseRow, web: &Url) -> Self {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let policy = row.policy_name.word();
         let label = row.case_label.text();
@@ -68,7 +68,7 @@ impl Case {
             severity: row.severity_level.word().map_or(Severity::Unknown, words::severity),
             status: known.map_or(given.unwrap_or("open"), |(word, _)| word).to_owned(),
             has_status: given.is_some(),
-            open: known.is_none_or(|(_, standing)| standing == Standing::Open),
+            open: known.is_none_or(|(_, standing)| standing == CaseStanding::Open),
             assignee: owned(row.assignee.text().or(row.data_source_owner.text())),
             data_source: owned(row.data_source_name.word()),
             data_source_display: owned(row.data_source_display_name.text()),
@@ -86,7 +86,7 @@ impl Case {
 
     /// Whether the platform reports it as finished.
     pub fn is_resolved(&self) -> bool {
-        words::status(&self.status).is_some_and(|(_, standing)| standing == Standing::Resolved)
+        words::status(&self.status).is_some_and(|(_, standing)| standing == CaseStanding::Resolved)
     }
 
     /// Whether the platform itself reports the fix: a ticket is not a fix.
@@ -102,7 +102,7 @@ fn link(web: &Url, id: &str) -> String {
     link.into()
 }
 
-fn ticket(row: &Row) -> Option<Ticket> {
+fn ticket(row: &CaseRow) -> Option<Ticket> {
     let kind = row.ticket_metadata.field("ticketType");
     let url = row.ticket_url.text();
     if url.is_some_and(|url| url.eq_ignore_ascii_case(NO_TICKET)) {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn case(row: Value) -> Case {
-        let row: Row = serde_json::from_value(row).unwrap();
+        let row: CaseRow = serde_json::from_value(row).unwrap();
         let web = Url::parse("https://tenant.example.com/").unwrap();
         Case::of(row.id().unwrap(), &row, &web)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::api::{self, Filter, Look};
+use super::api::{self, Filter, FirstPage};
 use super::case::Case;
 use super::settings::Settings;
 use super::totals;
@@ -23,7 +23,7 @@ const MOST_REASON: usize = 300;
 const MOST_NAMED: usize = 5;
 
 /// Collects the evidence. `first` is what the preflight saw.
-pub(super) async fn collect(settings: &Settings, session: &Session, first: Look) -> Outcome {
+pub(super) async fn collect(settings: &Settings, session: &Session, first: FirstPage) -> Outcome {
     match read(settings, session, first).await {
         Ok((estate, problems)) => {
             let notes = unmatched_words(&estate.cases, session);
@@ -43,7 +43,7 @@ pub(super) async fn collect(settings: &Settings, session: &Session, first: Look)
 async fn read(
     settings: &Settings,
     session: &Session,
-    first: Look,
+    first: FirstPage,
 ) -> Result<(Estate, Vec<Problem>), Problem> {
     let http = &session.http;
     let mut estate = cases(settings, session, first).await?;
@@ -61,7 +61,11 @@ async fn read(
 }
 
 /// The unresolved cases, and perhaps the others.
-async fn cases(settings: &Settings, session: &Session, first: Look) -> Result<Estate, Problem> {
+async fn cases(
+    settings: &Settings,
+    session: &Session,
+    first: FirstPage,
+) -> Result<Estate, Problem> {
     let http = &session.http;
     let showing = |at: &str| session.progress.status(&session.name, "reading cases", at);
     let (scope, look) = totals::scope(settings, http, first).await;
@@ -195,13 +199,13 @@ mod tests {
     use serde_json::{Value, json};
     use url::Url;
 
-    use super::super::wire::Row;
+    use super::super::wire::CaseRow;
     use super::*;
 
     fn estate(rows: &[Value]) -> Estate {
         let web = Url::parse("https://tenant.example.com/").unwrap();
         let case = |row: &Value| {
-            let row: Row = serde_json::from_value(row.clone()).unwrap();
+            let row: CaseRow = serde_json::from_value(row.clone()).unwrap();
             Case::of(row.id().unwrap(), &row, &web)
         };
         let cases: Vec<_> = rows.iter().map(case).collect();

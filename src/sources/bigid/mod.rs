@@ -42,7 +42,7 @@ mod wire;
 mod words;
 mod write;
 
-use api::{Filter, Look};
+use api::{Filter, FirstPage};
 pub use case::{Case, Ticket};
 pub use settings::Settings;
 use walk::Scope;
@@ -153,7 +153,7 @@ impl Platform for Settings {
 pub(super) struct Reachable<'a> {
     settings: &'a Settings,
     session: &'a Session,
-    first: Look,
+    first: FirstPage,
 }
 
 impl Prepared for Reachable<'_> {

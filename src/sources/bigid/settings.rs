@@ -133,8 +133,8 @@ pub(crate) struct Encodings {
 
 impl<'de> Deserialize<'de> for Encodings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One;
-        impl<'de> Visitor<'de> for One {
+        struct EncodingsVisitor;
+        impl<'de> Visitor<'de> for EncodingsVisitor {
             type Value = Encodings;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,11 +147,12 @@ impl<'de> Deserialize<'de> for Encodings {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Encodings, A::Error> {
-                let each = Each::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let each =
+                    EncodingPerParameter::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Encodings { filter: each.filter, fields: each.fields, sort: each.sort })
             }
         }
-        deserializer.deserialize_any(One)
+        deserializer.deserialize_any(EncodingsVisitor)
     }
 }
 
@@ -160,7 +161,7 @@ impl<'de> Deserialize<'de> for Encodings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "BigIdEncodings"))]
 #[serde(deny_unknown_fields, default)]
-struct Each {
+struct EncodingPerParameter {
     filter: Encoding,
     fields: Encoding,
     sort: Encoding,
@@ -198,7 +199,7 @@ written_as!(Settings => Keys);
 schema_of! {
     Encodings, "BigIdEncodingOrEach", |generator| {
         let one = generator.subschema_for::<Encoding>();
-        let each = generator.subschema_for::<Each>();
+        let each = generator.subschema_for::<EncodingPerParameter>();
         schemars::json_schema!({"anyOf": [one, each]})
     };
     ActionType, "BigIdActionType", |_| schemars::json_schema!({

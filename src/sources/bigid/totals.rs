@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::api::{self, Filter, Look};
+use super::api::{self, Filter, FirstPage};
 use super::case::Case;
 use super::settings::Settings;
 use super::walk::Scope;
-use super::wire::Given;
+use super::wire::Scalar;
 use super::words;
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, Http};
@@ -22,7 +22,7 @@ const FILTER_FROM: u64 = 1_000;
 /// Whether only the unresolved cases need to be read. The filter is used if the numbers of
 /// unresolved and of resolved cases add up to all of them: then the platform understands it, and no
 /// case has an undocumented status, which would count as open.
-pub(super) async fn scope(settings: &Settings, http: &Http, all: Look) -> (Scope, Look) {
+pub(super) async fn scope(settings: &Settings, http: &Http, all: FirstPage) -> (Scope, FirstPage) {
     let whole = (Scope::All, all);
     let Some(total) = all.total.filter(|total| *total >= FILTER_FROM) else { return whole };
     let look = async |resolved| {
@@ -58,8 +58,8 @@ pub(super) async fn open_by_severity(
             };
         }
     };
-    let rows = match answer.json::<Severities>() {
-        Ok(Severities::Rows(rows) | Severities::Enveloped { data: rows }) => rows,
+    let rows = match answer.json::<SeverityTotals>() {
+        Ok(SeverityTotals::Rows(rows) | SeverityTotals::Enveloped { data: rows }) => rows,
         Err(_) => return Ok(None),
     };
     let mut numbers: BTreeMap<Severity, u64> = BTreeMap::new();
@@ -77,7 +77,7 @@ pub(super) async fn open_by_severity(
 /// The answer of `cases-by-severity`: a list, or a list in the usual envelope.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Severities {
+enum SeverityTotals {
     Rows(Vec<SeverityRow>),
     Enveloped { data: Vec<SeverityRow> },
 }
@@ -85,8 +85,8 @@ enum Severities {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SeverityRow {
-    value: Given,
-    severity_level: Given,
+    value: Scalar,
+    severity_level: Scalar,
 }
 
 /// A problem if the platform counts more open cases of a severity than arrived. Fewer are no

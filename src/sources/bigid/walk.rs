@@ -10,14 +10,14 @@ use std::cell::Cell;
 
 use chrono::{DateTime, Utc};
 
-use super::api::{self, Filter, Look, Query};
+use super::api::{self, Filter, FirstPage, Query};
 use super::case::Case;
 use super::settings::{Paging, Settings};
-use super::wire::{self, FIELDS, IDENTITY, Row};
-use super::words::{self, Standing};
+use super::wire::{self, CaseRow, FIELDS, IDENTITY};
+use super::words::{self, CaseStanding};
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Failure, Http};
-use crate::page::{self, At, By, List, Next, Page, ReadError, Walk};
+use crate::page::{self, At, List, Next, Page, PageBy, ReadError, Walk};
 use crate::text::{self, Undocumented};
 
 /// The pages that public clients ask for. The largest that a tenant accepts is not documented.
@@ -65,7 +65,7 @@ pub(super) async fn all(
     settings: &Settings,
     http: &Http,
     scope: Scope,
-    first: Option<Look>,
+    first: Option<FirstPage>,
     showing: impl Fn(&str),
 ) -> Result<Estate, Problem> {
     let mut notes = Vec::new();
@@ -137,7 +137,7 @@ struct Request<'a> {
     settings: &'a Settings,
     http: &'a Http,
     scope: Scope,
-    first: Option<Look>,
+    first: Option<FirstPage>,
     /// The rows asked for in a page.
     limit: Cell<u64>,
     /// Whether only some fields are requested.
@@ -151,8 +151,8 @@ impl Request<'_> {
         as_of: DateTime<Utc>,
         notes: &mut Vec<String>,
         showing: &impl Fn(&str),
-    ) -> Result<Reader, ReadError> {
-        let mut reader = Reader::default();
+    ) -> Result<CaseReader, ReadError> {
+        let mut reader = CaseReader::default();
         let mut walked = self.walk(&mut reader, showing).await;
         if let Some(field) = reader.lacks.filter(|_| self.projected) {
             self.projected = false;
@@ -160,7 +160,7 @@ impl Request<'_> {
                 "the platform did not understand `fields` (no `{field}` arrived), so whole cases \
                  were read; `encoding: {{fields: csv}}` may help"
             ));
-            reader = Reader::default();
+            reader = CaseReader::default();
             walked = self.walk(&mut reader, showing).await;
         }
         let walk = walked?;
@@ -177,7 +177,11 @@ impl Request<'_> {
         Ok(reader)
     }
 
-    async fn walk(&self, reader: &mut Reader, showing: &impl Fn(&str)) -> Result<Walk, ReadError> {
+    async fn walk(
+        &self,
+        reader: &mut CaseReader,
+        showing: &impl Fn(&str),
+    ) -> Result<Walk, ReadError> {
         let mut walk = Walk::new(self.list());
         let fields = self.projected.then_some(&FIELDS[..]);
         let read = |walk: &mut Walk, page: wire::Page| {
@@ -247,7 +251,7 @@ impl Request<'_> {
         List {
             unit: "case",
             most_rows: MOST_CASES,
-            ..List::new(name, By::Offset(parameter), limit)
+            ..List::new(name, PageBy::Offset(parameter), limit)
         }
     }
 
@@ -269,7 +273,7 @@ impl Request<'_> {
 
 /// The cases of one walk so far.
 #[derive(Debug, Default)]
-struct Reader {
+struct CaseReader {
     cases: Vec<Case>,
     /// A field that was requested and is absent.
     lacks: Option<&'static str>,
@@ -281,10 +285,10 @@ struct Reader {
     has_judgement: bool,
 }
 
-impl Reader {
+impl CaseReader {
     fn row(
         &mut self,
-        row: &Row,
+        row: &CaseRow,
         at: usize,
         walk: &mut Walk,
         request: &Request<'_>,
@@ -301,7 +305,7 @@ impl Reader {
         if matches!(request.scope, Scope::Unresolved { .. })
             && status
                 .and_then(words::status)
-                .is_none_or(|(_, standing)| standing == Standing::Resolved)
+                .is_none_or(|(_, standing)| standing == CaseStanding::Resolved)
         {
             return Err(failed("a case arrived that the `filter` by status excludes".to_owned()));
         }
@@ -320,7 +324,7 @@ impl Reader {
     }
 
     /// Counts undocumented words.
-    fn note(&mut self, row: &Row) {
+    fn note(&mut self, row: &CaseRow) {
         let status = row.case_status.word();
         if status.and_then(words::status).is_none() {
             self.undocumented_statuses.add(status);

@@ -71,21 +71,21 @@ pub(super) struct Page {
 pub(super) struct Data {
     #[serde(default, rename = "totalCount")]
     pub total: Option<Whole>,
-    pub cases: Vec<Row>,
+    pub cases: Vec<CaseRow>,
 }
 
 /// A case. Fields that a gate can select by must be readable; other fields may be anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct Row {
+pub(super) struct CaseRow {
     #[serde(rename = "_id")]
-    pub mongo_id: Given,
-    pub id: Given,
-    pub case_status: Given,
-    pub severity_level: Given,
-    pub policy_name: Given,
-    pub data_source_name: Given,
-    pub data_source_type: Given,
+    pub mongo_id: Scalar,
+    pub id: Scalar,
+    pub case_status: Scalar,
+    pub severity_level: Scalar,
+    pub policy_name: Scalar,
+    pub data_source_name: Scalar,
+    pub data_source_type: Scalar,
     pub case_label: Lax,
     pub case_id: Lax,
     pub policy_description: Lax,
@@ -102,7 +102,7 @@ pub(super) struct Row {
     pub ticket_url: Lax,
 }
 
-/// The fields of a [`Row`], for the request: whole cases carry large nested blocks.
+/// The fields of a [`CaseRow`], for the request: whole cases carry large nested blocks.
 pub(super) const FIELDS: [&str; 19] = [
     "_id",
     "id",
@@ -128,7 +128,7 @@ pub(super) const FIELDS: [&str; 19] = [
 /// The fields that distinguish a case from others, and show whether it is new.
 pub(super) const IDENTITY: [&str; 3] = ["_id", "id", "created_at"];
 
-impl Row {
+impl CaseRow {
     /// The id (docs/platforms/bigid.md#listing-cases): `_id`, else `id`. `caseId` is a display name
     /// in one endpoint and the id in another.
     pub(super) fn id(&self) -> Option<&str> {
@@ -143,20 +143,20 @@ impl Row {
             ("severityLevel", &self.severity_level),
             ("policyName", &self.policy_name),
         ];
-        needed.into_iter().find(|(_, given)| matches!(given, Given::Absent)).map(|(name, _)| name)
+        needed.into_iter().find(|(_, given)| matches!(given, Scalar::Absent)).map(|(name, _)| name)
     }
 }
 
 /// A text or number that may be null or absent, which is not the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Given {
+pub(super) enum Scalar {
     #[default]
     Absent,
     Null,
     Word(String),
 }
 
-impl Given {
+impl Scalar {
     /// The text, if there is one and it is not blank.
     pub(super) fn word(&self) -> Option<&str> {
         match self {
@@ -166,41 +166,41 @@ impl Given {
     }
 }
 
-impl<'de> Deserialize<'de> for Given {
+impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Scalar;
-        impl Visitor<'_> for Scalar {
-            type Value = Given;
+        struct ScalarVisitor;
+        impl Visitor<'_> for ScalarVisitor {
+            type Value = Scalar;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a word, a number or null")
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Given, E> {
-                Ok(Given::Null)
+            fn visit_unit<E: de::Error>(self) -> Result<Scalar, E> {
+                Ok(Scalar::Null)
             }
 
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<Given, E> {
-                Ok(Given::Word(word.to_owned()))
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Scalar, E> {
+                Ok(Scalar::Word(word.to_owned()))
             }
 
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Given, E> {
-                Ok(Given::Word(number.to_string()))
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
+                Ok(Scalar::Word(number.to_string()))
             }
 
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Given, E> {
-                Ok(Given::Word(number.to_string()))
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar::Word(number.to_string()))
             }
 
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Given, E> {
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
                 // `7.0` is the number 7; beyond 2^53 its digits are lost.
                 match number.fract() == 0.0 && number.abs() < 9e15 {
-                    true => Ok(Given::Word(format!("{number:.0}"))),
+                    true => Ok(Scalar::Word(format!("{number:.0}"))),
                     false => Err(E::invalid_type(de::Unexpected::Float(number), &self)),
                 }
             }
         }
-        deserializer.deserialize_any(Scalar)
+        deserializer.deserialize_any(ScalarVisitor)
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
         // Each name must reach its field, so that no name is misspelt.
         let all: serde_json::Map<_, _> =
             FIELDS.iter().map(|name| ((*name).to_owned(), json!("x"))).collect();
-        let row: Row = serde_json::from_value(all.into()).unwrap();
+        let row: CaseRow = serde_json::from_value(all.into()).unwrap();
         let debug = format!("{row:?}");
         assert!(!debug.contains("None") && !debug.contains("Absent") && !debug.contains("Null"));
         assert_eq!(debug.matches("\"x\"").count(), FIELDS.len(), "{debug}");

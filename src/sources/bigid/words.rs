@@ -5,7 +5,7 @@ use crate::finding::Severity;
 
 /// The meaning of a status for a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum CaseStanding {
     Open,
     /// Accepted as known. It is still a finding.
     Acknowledged,
@@ -15,27 +15,27 @@ pub(super) enum Standing {
     Resolved,
 }
 
-const STATUSES: [(&str, Standing); 7] = [
-    ("open", Standing::Open),
-    ("acknowledged", Standing::Acknowledged),
-    ("silenced", Standing::Suppressed),
-    ("ignored", Standing::Suppressed),
-    ("resolved", Standing::Resolved),
-    ("remediated", Standing::Resolved),
-    ("closed", Standing::Resolved),
+const STATUSES: [(&str, CaseStanding); 7] = [
+    ("open", CaseStanding::Open),
+    ("acknowledged", CaseStanding::Acknowledged),
+    ("silenced", CaseStanding::Suppressed),
+    ("ignored", CaseStanding::Suppressed),
+    ("resolved", CaseStanding::Resolved),
+    ("remediated", CaseStanding::Resolved),
+    ("closed", CaseStanding::Resolved),
 ];
 
 /// The documented statuses of cases that are not finished, or of those that are.
 pub(super) fn statuses(resolved: bool) -> impl Iterator<Item = &'static str> {
     STATUSES
         .into_iter()
-        .filter(move |(_, standing)| (*standing == Standing::Resolved) == resolved)
+        .filter(move |(_, standing)| (*standing == CaseStanding::Resolved) == resolved)
         .map(|(word, _)| word)
 }
 
 /// A status in its usual spelling, so that selectors match it, and its meaning; `None` if it is
 /// undocumented.
-pub(super) fn status(word: &str) -> Option<(&'static str, Standing)> {
+pub(super) fn status(word: &str) -> Option<(&'static str, CaseStanding)> {
     STATUSES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
 }
 

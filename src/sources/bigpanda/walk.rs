@@ -10,7 +10,7 @@ use super::object::Fields;
 use super::wire::{self, Page};
 use crate::finding::{Cause, Fingerprint, Problem};
 use crate::http::{Answer, Call};
-use crate::page::{self, At, By, Next, ReadError, RowKey, Walk};
+use crate::page::{self, At, Next, PageBy, ReadError, RowKey, Walk};
 use crate::sources::Session;
 use crate::text;
 
@@ -92,7 +92,7 @@ impl<'a> List<'a> {
             // Entries have no id.
             key: RowKey::Content,
             short_page_ends: true,
-            ..page::List::new(self.name(), By::Number("page"), PER_PAGE)
+            ..page::List::new(self.name(), PageBy::Number("page"), PER_PAGE)
         });
         let mut rows = Vec::new();
         // Whether the first page was a row without a list.

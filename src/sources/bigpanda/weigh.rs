@@ -47,7 +47,7 @@ pub(super) fn weigh(
         source,
         settings,
         demands,
-        known: Known::of(&events),
+        known: KnownObjects::of(&events),
         secrets,
         rules: BTreeMap::new(),
         weighed: Weighed::default(),
@@ -93,7 +93,7 @@ struct Scales<'a> {
     source: &'a str,
     settings: &'a Settings,
     demands: &'a [Demand],
-    known: Known,
+    known: KnownObjects,
     secrets: BTreeSet<String>,
     rules: BTreeMap<(Kind, Action), Arc<Rule>>,
     weighed: Weighed,
@@ -284,17 +284,17 @@ fn reason(event: &Event, kind: Kind, action: Action, doubtful: bool) -> String {
 }
 
 /// Names and types from other entries: the entry of a deletion has no object.
-struct Known(BTreeMap<(String, String), Resource>);
+struct KnownObjects(BTreeMap<(String, String), KnownObject>);
 
 #[derive(Default)]
-struct Resource {
+struct KnownObject {
     kinds: BTreeSet<Kind>,
     name: Option<String>,
 }
 
-impl Known {
+impl KnownObjects {
     fn of(events: &[Event]) -> Self {
-        let mut known: BTreeMap<_, Resource> = BTreeMap::new();
+        let mut known: BTreeMap<_, KnownObject> = BTreeMap::new();
         let mut stated: Vec<_> = events.iter().filter(|event| event.has_object).collect();
         stated.sort_by_key(|event| event.at);
         for event in stated {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::findings::Findings;
-use super::query::Fault;
+use super::query::RecordFault;
 use super::shared::{Key, Shared};
-use super::wire::Row;
+use super::wire::CheckRow;
 use crate::evidence::{Count, Counts, SelectionCount, SubjectCount, Table};
 use crate::finding::Severity;
 use crate::selection::{Demand, Field, Need, Selection};
@@ -71,7 +71,7 @@ impl<'a> Counter<'a> {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<(), Fault> {
+    pub fn add(&mut self, shared: &mut Shared, row: &CheckRow<'_>) -> Result<(), RecordFault> {
         let key = shared.key(row)?;
         let counts =
             row.passed && self.severities.is_none_or(|asked| asked.contains(&row.severity));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::query::Fault;
+use super::query::RecordFault;
 use super::shared::{Key, Pool, Shared};
-use super::wire::Row;
+use super::wire::CheckRow;
 use super::words::Status;
 use crate::finding::{Facets, Finding, Identity, Rerating, Severity, Waiver};
 use crate::selection::{Field, Selection};
@@ -16,7 +16,7 @@ use crate::text::{self, Undocumented};
 /// Failed checks so far.
 #[derive(Default)]
 pub struct Findings {
-    found: Vec<Found>,
+    found: Vec<FailedCheck>,
     statuses: Pool<str, Arc<str>>,
     scan_groups: Pool<str, Arc<str>>,
     undocumented_severities: Undocumented,
@@ -36,7 +36,7 @@ struct Missing {
     created_at: u64,
 }
 
-struct Found {
+struct FailedCheck {
     finding: Finding,
     /// The severity on the platform now, by which the platform's filters compare.
     severity: Severity,
@@ -47,7 +47,7 @@ impl Findings {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub fn add(&mut self, shared: &mut Shared, row: &Row<'_>) -> Result<Key, Fault> {
+    pub fn add(&mut self, shared: &mut Shared, row: &CheckRow<'_>) -> Result<Key, RecordFault> {
         let key = shared.key(row)?;
         let status = row.status.map(|word| self.status(word));
         let facets = self.facets(row);
@@ -63,7 +63,7 @@ impl Findings {
             .map(|original| Rerating { original, current: row.severity })
             .filter(|rerating| rerating.original != rerating.current);
         let documented = row.status.and_then(Status::from_platform);
-        self.found.push(Found {
+        self.found.push(FailedCheck {
             finding: Finding {
                 open: documented.is_none_or(Status::is_open),
                 waiver: documented.and_then(Status::waiver).map(|kind| Waiver::new(kind).into()),
@@ -85,7 +85,7 @@ impl Findings {
     }
 
     /// Counts undocumented words and missing fields.
-    fn note(&mut self, row: &Row<'_>) {
+    fn note(&mut self, row: &CheckRow<'_>) {
         if row.severity == Severity::Unknown {
             self.undocumented_severities.add(row.severity_word);
         }
@@ -98,7 +98,7 @@ impl Findings {
     }
 
     /// The group of its scan, by id and name, where it is stated.
-    fn facets(&mut self, row: &Row<'_>) -> Facets {
+    fn facets(&mut self, row: &CheckRow<'_>) -> Facets {
         let words = [row.scan_group_id, row.scan_group_name].into_iter().flatten();
         let words: Vec<_> = words
             .filter_map(|word| {
@@ -143,7 +143,7 @@ impl Findings {
         severities: Option<&BTreeSet<Severity>>,
     ) -> u64 {
         let words = selection.only(|field| field != Field::Severity);
-        let is_counted = |found: &&Found| {
+        let is_counted = |found: &&FailedCheck| {
             words.is_proven_by(&found.finding)
                 && severities.is_none_or(|asked| asked.contains(&found.severity))
         };

@@ -43,7 +43,7 @@ mod wire;
 mod words;
 
 pub use settings::Settings;
-use wire::Row;
+use wire::CheckRow;
 use words::Status;
 
 pub const SYSTEM: System = System {
@@ -138,7 +138,7 @@ impl Platform for Settings {
         let mut add = |word: &str, name: &str| {
             *words.entry((word.to_owned(), name.to_owned())).or_default() += 1;
         };
-        let visit = |row: &Row<'_>| {
+        let visit = |row: &CheckRow<'_>| {
             match what {
                 Listing::Accounts => add(row.scan_id, row.scan_name.unwrap_or_default()),
                 Listing::Rules => add(row.rule, row.title.unwrap_or_default()),

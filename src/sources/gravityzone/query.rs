@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::wire::Row;
+use super::wire::CheckRow;
 use super::words::{Status, result_word};
 use crate::finding::{Cause, Severity};
 use crate::http::{Call, Http};
@@ -124,10 +124,10 @@ impl Query {
     /// # Errors
     /// If it does not match by result, severity or status. Ids and names are not compared, since the
     /// documentation does not say which of the two a filter takes.
-    pub fn admits(&self, row: &Row<'_>) -> Result<(), Fault> {
+    pub fn admits(&self, row: &CheckRow<'_>) -> Result<(), RecordFault> {
         let refuse = |field: &str, has: &str| {
             let has = text::one_line(has, 60);
-            Err(Fault::new(
+            Err(RecordFault::new(
                 Cause::Contradictory,
                 format!("has the {field} `{has}`, which was not asked for: a filter was ignored"),
             ))
@@ -152,12 +152,12 @@ impl Query {
 
 /// A problem of one record. The text follows the record's name: `has no `id``.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct RecordFault {
     pub cause: Cause,
     pub what: String,
 }
 
-impl Fault {
+impl RecordFault {
     pub fn new(cause: Cause, what: impl Into<String>) -> Self {
         Self { cause, what: what.into() }
     }

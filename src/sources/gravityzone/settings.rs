@@ -9,7 +9,7 @@ use url::Url;
 
 use super::SYSTEM;
 use super::query::{Filter, Query};
-use super::words::{ResultWord, SEVERITIES, Status, StatusWord, Value};
+use super::words::{FilterValue, ResultWord, SEVERITIES, Status, StatusWord};
 use crate::evidence;
 use crate::finding::Severity;
 use crate::http::Auth;
@@ -119,19 +119,19 @@ pub(crate) struct Filters {
     /// remediated that still fail. Makes passes unknown: they have no status.
     statuses: Option<OneOrMore<StatusWord>>,
     /// Only checks of these scans (cloud accounts).
-    scans: Option<OneOrMore<Value>>,
+    scans: Option<OneOrMore<FilterValue>>,
     /// Only checks of these groups of scans.
-    scan_groups: Option<OneOrMore<Value>>,
+    scan_groups: Option<OneOrMore<FilterValue>>,
     /// Only checks of these rules.
-    rules: Option<OneOrMore<Value>>,
+    rules: Option<OneOrMore<FilterValue>>,
     /// Only checks of these resources.
-    resources: Option<OneOrMore<Value>>,
+    resources: Option<OneOrMore<FilterValue>>,
     /// Only checks of resources of these types.
-    resource_types: Option<OneOrMore<Value>>,
+    resource_types: Option<OneOrMore<FilterValue>>,
     /// Only checks that belong to these frameworks.
-    system_compliance: Option<OneOrMore<Value>>,
+    system_compliance: Option<OneOrMore<FilterValue>>,
     /// Only checks with these results. `fail` alone makes passes unknown.
-    results: Option<Results>,
+    results: Option<RequestedResults>,
 }
 
 impl Filters {
@@ -248,7 +248,7 @@ impl Filters {
                 "`filters.statuses` leaves out failed checks of other statuses, and passed checks \
                  have no status at all; remove it, and use `status` in the gates instead"
             }
-            (None, Some(Results { passes: false })) => {
+            (None, Some(RequestedResults { passes: false })) => {
                 "`filters.results: fail` leaves out passed checks; remove it (a policy that only \
                  limits failures fetches only failures anyway)"
             }
@@ -260,11 +260,11 @@ impl Filters {
 
 /// Which results are requested. Failed checks always are: without them every gate would pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Results {
+struct RequestedResults {
     passes: bool,
 }
 
-impl<'de> Deserialize<'de> for Results {
+impl<'de> Deserialize<'de> for RequestedResults {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let OneOrMore(words) = OneOrMore::<ResultWord>::deserialize(deserializer)?;
         let has = |passed| words.contains(&ResultWord(passed));
@@ -325,7 +325,7 @@ impl<'de> Deserialize<'de> for AuthHeader {
 written_as!(Settings => Keys);
 
 schema_of! {
-    Results, "GravityZoneResults", |_| schemars::json_schema!({"anyOf": [
+    RequestedResults, "GravityZoneResults", |_| schemars::json_schema!({"anyOf": [
         {"const": "fail"},
         {
             "type": "array",

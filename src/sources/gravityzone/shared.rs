@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::query::Fault;
-use super::wire::{NamedControl, Row};
+use super::query::RecordFault;
+use super::wire::{CheckRow, NamedControl};
 use crate::finding::{Account, Control, Rule, Severity, Subject};
 use crate::text;
 
@@ -54,7 +54,7 @@ impl Shared {
     ///
     /// # Errors
     /// If its controls cannot be read.
-    pub fn key(&mut self, row: &Row<'_>) -> Result<Key, Fault> {
+    pub fn key(&mut self, row: &CheckRow<'_>) -> Result<Key, RecordFault> {
         let (rule, controls) = self.rule(row)?;
         let account = row.scan_name.map(|name| {
             self.pair.clear();
@@ -81,7 +81,7 @@ impl Shared {
         }
     }
 
-    fn rule(&mut self, row: &Row<'_>) -> Result<(usize, usize), Fault> {
+    fn rule(&mut self, row: &CheckRow<'_>) -> Result<(usize, usize), RecordFault> {
         let text = row.controls_text();
         let known = self.rules.find(row.rule);
         if let Some((at, known)) = known.and_then(|at| Some((at, self.rules.get(at)?)))

@@ -1,16 +1,16 @@
 //! Reads the pages of `GET /cspm/checks` (docs/platforms/gravityzone.md#pages).
 
-use super::query::{Fault, Query};
-use super::wire::{Page, Record, Row};
+use super::query::{Query, RecordFault};
+use super::wire::{CheckRecord, CheckRow, Page};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, HttpError};
-use crate::page::{self, At, By, List, Next, ReadError, Walk};
+use crate::page::{self, At, List, Next, PageBy, ReadError, Walk};
 use crate::sources::Session;
 use crate::text;
 
 /// Is called with every check. What it refuses makes the walk fail.
-pub trait RowVisitor: FnMut(&Row<'_>) -> Result<(), Fault> {}
-impl<F: FnMut(&Row<'_>) -> Result<(), Fault>> RowVisitor for F {}
+pub trait RowVisitor: FnMut(&CheckRow<'_>) -> Result<(), RecordFault> {}
+impl<F: FnMut(&CheckRow<'_>) -> Result<(), RecordFault>> RowVisitor for F {}
 
 /// How many checks match a query, from a page of one. `visit` is called with that check.
 ///
@@ -77,7 +77,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(source: &str, query: &'a Query, page_limit: u64) -> Self {
-        let list = List::new(format!("{source}: /cspm/checks"), By::Link, page_limit);
+        let list = List::new(format!("{source}: /cspm/checks"), PageBy::Link, page_limit);
         Self { query, walk: Walk::new(list) }
     }
 
@@ -128,22 +128,22 @@ fn read_page(
 fn read_record(
     query: &Query,
     walk: &mut Walk,
-    record: &Record<'_>,
+    record: &CheckRecord<'_>,
     visit: &mut impl RowVisitor,
-) -> Result<(), Fault> {
+) -> Result<(), RecordFault> {
     let row = record.row()?;
     if !walk.is_new(row.id) {
         let what = "is repeated, so it would count twice";
-        return Err(Fault::new(Cause::Contradictory, what));
+        return Err(RecordFault::new(Cause::Contradictory, what));
     }
     query.admits(&row)?;
     visit(&row)
 }
 
-fn located(walk: &Walk, fault: &Fault, at: usize, record: &Record<'_>) -> Problem {
+fn located(walk: &Walk, fault: &RecordFault, at: usize, record: &CheckRecord<'_>) -> Problem {
     let id =
         record.id().map_or_else(String::new, |id| format!(" (check {})", text::one_line(id, 60)));
-    let Fault { cause, what } = fault;
+    let RecordFault { cause, what } = fault;
     let page = walk.next_page();
     walk.problem(*cause, format!("page {page}, data[{at}]{id} {what}"))
         .help("run the gate again; if this persists, report it to the platform's support")

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::query::Fault;
+use super::query::RecordFault;
 use crate::finding::Severity;
 use crate::json::{self, Whole};
 use crate::text;
@@ -19,7 +19,7 @@ use crate::text;
 #[derive(Deserialize)]
 pub struct Page<'a> {
     #[serde(borrow)]
-    pub data: Vec<Record<'a>>,
+    pub data: Vec<CheckRecord<'a>>,
     #[serde(borrow)]
     pub links: Links<'a>,
     pub meta: Meta,
@@ -48,7 +48,7 @@ pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 /// A check as it was sent. The documentation has `{"...": "..."}` for some, so every field is
 /// optional here.
 #[derive(Deserialize)]
-pub struct Record<'a> {
+pub struct CheckRecord<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow, rename = "type")]
@@ -92,23 +92,23 @@ struct Attributes<'a> {
 #[derive(Deserialize)]
 struct Relationships<'a> {
     #[serde(borrow)]
-    scan: Option<One<'a>>,
+    scan: Option<CheckAnswer<'a>>,
     #[serde(borrow)]
-    scan_group: Option<One<'a>>,
+    scan_group: Option<CheckAnswer<'a>>,
     #[serde(borrow)]
-    rule: Option<One<'a>>,
+    rule: Option<CheckAnswer<'a>>,
     #[serde(borrow)]
-    controls: Option<Many<'a>>,
+    controls: Option<ChecksAnswer<'a>>,
 }
 
 #[derive(Deserialize)]
-struct One<'a> {
+struct CheckAnswer<'a> {
     #[serde(borrow)]
     data: Option<Related<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Many<'a> {
+struct ChecksAnswer<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
@@ -131,7 +131,7 @@ struct RelatedMeta<'a> {
 
 /// A check with everything it must have. Empty texts count as absent.
 #[derive(Clone, Copy)]
-pub struct Row<'a> {
+pub struct CheckRow<'a> {
     pub id: &'a str,
     pub passed: bool,
     /// As it is on the platform now. An undocumented word, or none, is `Unknown`.
@@ -165,7 +165,7 @@ pub struct NamedControl<'a> {
     pub id: Cow<'a, str>,
 }
 
-impl Record<'_> {
+impl CheckRecord<'_> {
     /// The record's id, if it has one, to name it by.
     pub fn id(&self) -> Option<&str> {
         given(self.id.as_ref())
@@ -175,10 +175,10 @@ impl Record<'_> {
     ///
     /// # Errors
     /// What it lacks. Such a record is never skipped, since it could be a failed check.
-    pub fn row(&self) -> Result<Row<'_>, Fault> {
+    pub fn row(&self) -> Result<CheckRow<'_>, RecordFault> {
         let id = need(self.id(), "id")?;
         if need(given(self.kind.as_ref()), "type")? != "check" {
-            return Err(Fault::protocol("is not of type `check`"));
+            return Err(RecordFault::protocol("is not of type `check`"));
         }
         let attributes = need(self.attributes.as_ref(), "attributes")?;
         let relationships = need(self.relationships.as_ref(), "relationships")?;
@@ -188,7 +188,7 @@ impl Record<'_> {
         let controls = relationships.controls.as_ref().and_then(|controls| controls.data);
         let severity_word = given(attributes.severity.as_ref());
         let original_word = given(attributes.original_severity.as_ref());
-        Ok(Row {
+        Ok(CheckRow {
             id,
             passed: passed(need(given(attributes.result.as_ref()), "attributes.result")?)?,
             severity: severity(severity_word),
@@ -219,7 +219,7 @@ impl Record<'_> {
     }
 }
 
-impl<'a> Row<'a> {
+impl<'a> CheckRow<'a> {
     /// The severity that counts: of a failed check the higher one. Lowering a severity on the
     /// platform must not take a check out of a gate. A passed check of an unknown severity must not
     /// count as one of the worst, so it has none.
@@ -248,17 +248,18 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// If one of them lacks its id or framework: a selector could miss what it hides.
-    pub fn controls(&self) -> Result<Vec<NamedControl<'a>>, Fault> {
+    pub fn controls(&self) -> Result<Vec<NamedControl<'a>>, RecordFault> {
         const FIELD: &str = "relationships.controls.data";
-        let related: Vec<Related<'a>> = json::from_raw(self.controls)
-            .map_err(|error| Fault::protocol(format!("has an unreadable `{FIELD}`: {error}")))?;
+        let related: Vec<Related<'a>> = json::from_raw(self.controls).map_err(|error| {
+            RecordFault::protocol(format!("has an unreadable `{FIELD}`: {error}"))
+        })?;
         let control = |(at, related): (usize, Related<'a>)| {
             let framework = related.meta.and_then(|meta| meta.compliance_id);
             match (framework, related.id) {
                 (Some(framework), Some(id)) if !framework.0.is_empty() && !id.0.is_empty() => {
                     Ok(NamedControl { framework: framework.0, id: id.0 })
                 }
-                _ => Err(Fault::protocol(format!(
+                _ => Err(RecordFault::protocol(format!(
                     "has a placeholder instead of a control at `{FIELD}[{at}]` (no `id` or no \
                      `meta.compliance_id`)"
                 ))),
@@ -272,17 +273,17 @@ fn given<'a>(text: Option<&'a Text<'_>>) -> Option<&'a str> {
     text.map(|text| &*text.0).filter(|text| !text.is_empty())
 }
 
-fn need<T>(value: Option<T>, field: &str) -> Result<T, Fault> {
+fn need<T>(value: Option<T>, field: &str) -> Result<T, RecordFault> {
     value.ok_or_else(|| {
-        Fault::protocol(format!("has no `{field}`: a placeholder instead of a check"))
+        RecordFault::protocol(format!("has no `{field}`: a placeholder instead of a check"))
     })
 }
 
-fn passed(word: &str) -> Result<bool, Fault> {
+fn passed(word: &str) -> Result<bool, RecordFault> {
     match word {
         _ if word.eq_ignore_ascii_case("fail") => Ok(false),
         _ if word.eq_ignore_ascii_case("pass") => Ok(true),
-        _ => Err(Fault::protocol(format!(
+        _ => Err(RecordFault::protocol(format!(
             "has the result `{}`, which is neither pass nor fail",
             text::one_line(word, 60)
         ))),
@@ -356,9 +357,12 @@ pub(super) mod tests {
     }
 
     /// What a record is read as.
-    pub(crate) fn read<T>(record: &Value, then: impl FnOnce(Row<'_>) -> T) -> Result<T, Fault> {
+    pub(crate) fn read<T>(
+        record: &Value,
+        then: impl FnOnce(CheckRow<'_>) -> T,
+    ) -> Result<T, RecordFault> {
         let text = record.to_string();
-        let record: Record<'_> = serde_json::from_str(&text).unwrap();
+        let record: CheckRecord<'_> = serde_json::from_str(&text).unwrap();
         record.row().map(then)
     }
 
@@ -414,7 +418,10 @@ pub(super) mod tests {
             assert!(fault.what.contains(has), "{pointer}: {}", fault.what);
         }
         let placeholder = read(&json!({"...": "..."}), |_| ()).unwrap_err();
-        assert_eq!(placeholder, Fault::protocol("has no `id`: a placeholder instead of a check"));
+        assert_eq!(
+            placeholder,
+            RecordFault::protocol("has no `id`: a placeholder instead of a check")
+        );
     }
 
     #[test]

@@ -119,9 +119,9 @@ pub(super) const fn result_word(passed: bool) -> &'static str {
 /// A value of a filter that takes any text: neither empty, nor with a comma, at which the
 /// platform would split it (docs/platforms/gravityzone.md#filters).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Value(pub String);
+pub(super) struct FilterValue(pub String);
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for FilterValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let wrong = |what: fmt::Arguments<'_>| Err(de::Error::custom(what));
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 #[cfg(test)]
-impl schemars::JsonSchema for Value {
+impl schemars::JsonSchema for FilterValue {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "GravityZoneValue".into()
     }

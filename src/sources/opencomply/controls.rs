@@ -33,14 +33,14 @@ const MOST_HELP: usize = 1000;
 
 /// What is known of controls, by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Controls(BTreeMap<String, Known>);
+pub(super) struct Controls(BTreeMap<String, KnownControl>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Known {
+struct KnownControl {
     texts: Texts,
     severity: Severity,
     /// `None` where the platform does not say.
-    policy: Option<Policy>,
+    policy: Option<ControlPolicy>,
 }
 
 /// What a control is called, and how to fix it.
@@ -52,7 +52,7 @@ pub(super) struct Texts {
 
 /// What evaluates a control.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Policy {
+pub(super) enum ControlPolicy {
     /// Nothing: it is manual.
     None,
     Of {
@@ -63,7 +63,7 @@ pub(super) enum Policy {
     },
 }
 
-impl Policy {
+impl ControlPolicy {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -92,13 +92,13 @@ impl Controls {
     }
 
     /// What evaluates a control; `None` where that is not known.
-    pub(super) fn policy(&self, id: &str) -> Option<&Policy> {
+    pub(super) fn policy(&self, id: &str) -> Option<&ControlPolicy> {
         self.0.get(id)?.policy.as_ref()
     }
 
     /// Whether nothing evaluates a control.
     pub(super) fn is_manual(&self, id: &str) -> bool {
-        self.policy(id) == Some(&Policy::None)
+        self.policy(id) == Some(&ControlPolicy::None)
     }
 
     /// Asks for what is not known of these controls yet. What cannot be had stays unknown.
@@ -177,7 +177,7 @@ async fn ask(task: &Task<'_>, ids: &BTreeSet<&String>) -> Result<Vec<ControlItem
     answers.into_iter().collect()
 }
 
-fn known(item: ControlItem) -> Option<(String, Known)> {
+fn known(item: ControlItem) -> Option<(String, KnownControl)> {
     let kept = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let title = kept(item.title).map(|title| text::shorten(title.trim(), 300).into());
     // What to do before what it is about.
@@ -192,8 +192,8 @@ fn known(item: ControlItem) -> Option<(String, Known)> {
     let help = help.map(|help| text::shorten(help.trim(), MOST_HELP).into());
     let types = item.integration_type;
     let policy = item.policy.map(|policy| match policy {
-        None => Policy::None,
-        Some(policy) => Policy::Of {
+        None => ControlPolicy::None,
+        Some(policy) => ControlPolicy::Of {
             id: policy.id.filter(|id| !id.is_empty()),
             types: {
                 let types = policy.integration_type.or(types).into_iter().flatten();
@@ -202,7 +202,7 @@ fn known(item: ControlItem) -> Option<(String, Known)> {
         },
     });
     let severity = Severity::from_platform(item.severity.as_deref().unwrap_or_default());
-    Some((item.id?, Known { texts: Texts { title, help }, severity, policy }))
+    Some((item.id?, KnownControl { texts: Texts { title, help }, severity, policy }))
 }
 
 /// The ids in lists that fit into a URL.
@@ -228,7 +228,7 @@ fn chunks<'a>(ids: &BTreeSet<&'a String>) -> Vec<Vec<&'a str>> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Known {
+    fn of(text: &str) -> KnownControl {
         known(serde_json::from_str(text).unwrap()).unwrap().1
     }
 
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn only_a_null_policy_makes_a_control_manual() {
         let policy = |text: &str| of(text).policy.unwrap();
-        assert_eq!(policy(r#"{"id":"c","policy":null}"#), Policy::None);
+        assert_eq!(policy(r#"{"id":"c","policy":null}"#), ControlPolicy::None);
         assert!(policy(r#"{"id":"c","policy":{}}"#).applies_to(&["azure"].into()));
         assert_eq!(of(r#"{"id":"c"}"#).policy, None);
         let policy = policy(r#"{"id":"c","policy":{"id":"p"},"integration_type":["aws"]}"#);

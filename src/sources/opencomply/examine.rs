@@ -10,7 +10,7 @@ use super::framework::{EndedRun, Task};
 use super::journal::{FOR_PROOF, Journal, patiently};
 use super::judge::controls::{Attribution, Evaluated, attribute};
 use super::judge::counts::{JobCounts, recount};
-use super::judge::{self, Expected, Figures, Judgement, Lost};
+use super::judge::{self, ExpectedJob, Figures, Judgement, Lost};
 use super::watch::integration_gone;
 use super::wire::{Runner, Status};
 use crate::evidence::{Findings, Part, Role, Table};
@@ -100,7 +100,7 @@ pub(super) async fn examine(
     let judged: Vec<_> = ended
         .jobs()
         .map(|(member, status)| {
-            let expected = Expected {
+            let expected = ExpectedJob {
                 place: &task.place,
                 job: member.job,
                 framework: &task.scope.framework,
@@ -176,7 +176,7 @@ fn unconfirmed(task: &Task<'_>, ended: &EndedRun) -> impl Iterator<Item = Proble
 async fn facts(
     task: &Task<'_>,
     journal: &mut Journal,
-    expected: Expected<'_>,
+    expected: ExpectedJob<'_>,
     figures: &Figures,
 ) -> Step<Result<(JobCounts, Vec<Runner>), Problem>> {
     let http = &task.session.http;

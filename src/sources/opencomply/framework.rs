@@ -159,9 +159,9 @@ async fn evidence(task: &Task<'_>, journal: &mut Journal, part: &mut Part) -> St
         let newest = run.newest();
         let started = run.role == Role::Started;
         let lost = match watch_and_examine(task, journal, run).await? {
-            Found::Sound(sound) => return read::read(task, journal, part, *sound).await,
-            Found::Rejected(rejected) => return rejected.into_part(part),
-            Found::Lost(lost) => lost,
+            RunOutcome::Sound(sound) => return read::read(task, journal, part, *sound).await,
+            RunOutcome::Rejected(rejected) => return rejected.into_part(part),
+            RunOutcome::Lost(lost) => lost,
         };
         journal.note(format!("{lost}; its result is not used"));
         if matches!(lost, Lost::Superseded(_)) {
@@ -181,14 +181,14 @@ async fn evidence(task: &Task<'_>, journal: &mut Journal, part: &mut Part) -> St
 }
 
 /// How a run came out.
-pub(super) enum Found {
+pub(super) enum RunOutcome {
     Sound(Box<Sound>),
     Rejected(Rejected),
     /// Another one may do better.
     Lost(Lost),
 }
 
-impl From<Examined> for Found {
+impl From<Examined> for RunOutcome {
     fn from(examined: Examined) -> Self {
         match examined {
             Examined::Sound(sound) => Self::Sound(sound),
@@ -202,10 +202,10 @@ pub(super) async fn watch_and_examine(
     task: &Task<'_>,
     journal: &mut Journal,
     run: Run,
-) -> Step<Found> {
+) -> Step<RunOutcome> {
     match watch::watch(task, journal, run).await? {
         Watched::Ended(ended) => Ok(examine::examine(task, journal, ended).await?.into()),
-        Watched::Lost(lost) => Ok(Found::Lost(lost)),
+        Watched::Lost(lost) => Ok(RunOutcome::Lost(lost)),
     }
 }
 
@@ -213,12 +213,12 @@ async fn rely_on(
     task: &Task<'_>,
     journal: &mut Journal,
     part: &mut Part,
-    found: Found,
+    found: RunOutcome,
 ) -> Step<()> {
     match found {
-        Found::Sound(sound) => read::read(task, journal, part, *sound).await,
-        Found::Rejected(rejected) => rejected.into_part(part),
-        Found::Lost(lost) => Err(runs_end_early(task, Some(&lost)).into()),
+        RunOutcome::Sound(sound) => read::read(task, journal, part, *sound).await,
+        RunOutcome::Rejected(rejected) => rejected.into_part(part),
+        RunOutcome::Lost(lost) => Err(runs_end_early(task, Some(&lost)).into()),
     }
 }
 

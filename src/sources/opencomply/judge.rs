@@ -26,7 +26,7 @@ const NAMED: usize = 10;
 
 /// What a job must be the result of.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedJob<'a> {
     /// Source and framework, to begin a sentence with.
     pub place: &'a str,
     pub job: u64,
@@ -35,7 +35,7 @@ pub(super) struct Expected<'a> {
     pub integrations: &'a BTreeSet<String>,
 }
 
-impl Expected<'_> {
+impl ExpectedJob<'_> {
     pub(super) fn problem(&self, cause: Cause, what: impl fmt::Display) -> Problem {
         Problem::new(cause, format!("{}: job {} {what}", self.place, self.job))
     }
@@ -102,7 +102,7 @@ pub(super) fn looks_empty(status: &Status) -> bool {
 }
 
 /// Judges a job in a final state.
-pub(super) fn judge(expected: Expected<'_>, status: &Status) -> Judgement {
+pub(super) fn judge(expected: ExpectedJob<'_>, status: &Status) -> Judgement {
     if status.state() != "SUCCEEDED" {
         return Judgement::Unsound {
             problems: vec![did_not_succeed(expected, status)],
@@ -141,7 +141,7 @@ pub(super) fn judge(expected: Expected<'_>, status: &Status) -> Judgement {
 }
 
 /// The problem of a job that succeeded and has no report.
-pub(super) fn report_missing(expected: Expected<'_>, figures: &Figures) -> Problem {
+pub(super) fn report_missing(expected: ExpectedJob<'_>, figures: &Figures) -> Problem {
     match figures.evaluated() {
         0 => expected.problem(Cause::Incomplete, "SUCCEEDED, but there is no report of it").help(
             "run the gate again; if this keeps happening, look at the summarizer on the platform",
@@ -155,7 +155,7 @@ pub(super) fn report_missing(expected: Expected<'_>, figures: &Figures) -> Probl
 
 /// A result that the platform's index refuses is dropped without a message. The only trace is that
 /// the platform waits in vain for it to be stored (docs/platforms/opencomply.md#lost-results).
-fn lost_results(expected: Expected<'_>, status: &Status) -> Option<Problem> {
+fn lost_results(expected: ExpectedJob<'_>, status: &Status) -> Option<Problem> {
     let waited = status.data_sinking_time?;
     (waited >= SINKING_LIMIT).then(|| {
         expected
@@ -173,7 +173,7 @@ fn lost_results(expected: Expected<'_>, status: &Status) -> Option<Problem> {
     })
 }
 
-fn did_not_succeed(expected: Expected<'_>, status: &Status) -> Problem {
+fn did_not_succeed(expected: ExpectedJob<'_>, status: &Status) -> Problem {
     let mut what = format!("ended as {}", status.state());
     if let Some(step) = status.step_failed.as_deref().filter(|step| !step.is_empty()) {
         what += &format!(" at step {step}");
@@ -190,7 +190,7 @@ fn did_not_succeed(expected: Expected<'_>, status: &Status) -> Problem {
 /// report (docs/platforms/opencomply.md#what-counts-mean), and time-outs are mentioned nowhere else
 /// (docs/platforms/opencomply.md#job-states).
 fn judge_runners(
-    expected: Expected<'_>,
+    expected: ExpectedJob<'_>,
     runners: &RunnerCounts,
     status: &Status,
 ) -> Option<Problem> {
@@ -250,7 +250,7 @@ fn judge_runners(
     ))
 }
 
-fn is_of_another(expected: Expected<'_>, status: &Status) -> Option<Problem> {
+fn is_of_another(expected: ExpectedJob<'_>, status: &Status) -> Option<Problem> {
     // Null for frameworks that are not roots (docs/platforms/opencomply.md#job-status).
     let named = status.frameworks.iter().flatten().find_map(|name| name.framework_id.as_deref());
     if let Some(other) = named.filter(|name| !name.eq_ignore_ascii_case(expected.framework)) {

@@ -8,7 +8,7 @@ use super::api::{self, Halt, Step};
 use super::examine::{Sound, SoundJob};
 use super::framework::Task;
 use super::journal::{FOR_ROWS, Journal, patiently};
-use super::judge::Expected;
+use super::judge::ExpectedJob;
 use super::judge::counts::{ControlCount, of_another};
 use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table};
 use crate::finding::{Account, Cause, Problem, Severity};
@@ -21,7 +21,7 @@ mod resources;
 mod rules;
 mod view;
 
-use resources::{Reader, Seen};
+use resources::{Reader, ViewTotals};
 use rules::Rules;
 
 /// What counts per control are split by.
@@ -256,7 +256,7 @@ async fn seen(
     role: Role,
     job: &SoundJob,
     reader: &mut Reader<'_>,
-) -> Step<Result<Seen, Problem>> {
+) -> Step<Result<ViewTotals, Problem>> {
     let id = job.job;
     // Gates that watched one job see its end at the same instant. A few of them that read its view
     // at once take more memory than the platform has (docs/platforms/opencomply.md#sizes).
@@ -282,7 +282,7 @@ async fn seen(
             return Ok(Err(task.problem(Cause::Protocol, what)));
         }
     };
-    let expected = Expected {
+    let expected = ExpectedJob {
         place: &task.place,
         job: id,
         framework: &task.scope.framework,

@@ -39,7 +39,7 @@ pub(super) enum Watched {
 
 /// A job that is being watched.
 #[derive(Default)]
-struct Look {
+struct WatchedJob {
     /// The last status seen.
     status: Option<Status>,
     /// Answers in a row that could not be used.
@@ -50,7 +50,7 @@ struct Look {
     settled: bool,
 }
 
-impl Look {
+impl WatchedJob {
     /// Takes in a status.
     fn saw(&mut self, status: Status) {
         let is_final = wire::is_final(&status.state());
@@ -66,7 +66,7 @@ impl Look {
 
 /// Looks at the jobs until each of them has ended.
 pub(super) async fn watch(task: &Task<'_>, journal: &mut Journal, run: Run) -> Step<Watched> {
-    let mut looks: Vec<Look> = run.jobs.iter().map(|_| Look::default()).collect();
+    let mut looks: Vec<WatchedJob> = run.jobs.iter().map(|_| WatchedJob::default()).collect();
     let began = Instant::now();
     loop {
         look_at_all(task, journal, &run, &mut looks).await?;
@@ -91,7 +91,7 @@ async fn look_at_all(
     task: &Task<'_>,
     journal: &mut Journal,
     run: &Run,
-    looks: &mut [Look],
+    looks: &mut [WatchedJob],
 ) -> Step<()> {
     let began = Instant::now();
     let http = &task.session.http;
@@ -186,7 +186,7 @@ fn lost(task: &Task<'_>, run: &Run, statuses: &[Option<&Status>]) -> Option<Lost
 }
 
 /// The states of the jobs, each word once.
-fn states(looks: &[Look]) -> String {
+fn states(looks: &[WatchedJob]) -> String {
     let mut words: Vec<String> = Vec::new();
     for status in looks.iter().filter_map(|look| look.status.as_ref()) {
         let word = status.state();
@@ -198,7 +198,7 @@ fn states(looks: &[Look]) -> String {
 }
 
 /// `12 of 41 runners done`, or nothing as long as there are none.
-fn runners_done(looks: &[Look]) -> String {
+fn runners_done(looks: &[WatchedJob]) -> String {
     let counts = looks.iter().filter_map(|look| look.status.as_ref()?.runners_status.as_ref());
     let (mut done, mut total) = (0_i128, 0_i128);
     for counts in counts {

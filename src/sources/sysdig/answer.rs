@@ -8,7 +8,7 @@ use crate::text;
 
 /// Fields that only refusals have (docs/platforms/sysdig.md#errors-and-limits).
 #[derive(Deserialize)]
-struct Refusal {
+struct RefusalBody {
     error: Option<Value>,
     errors: Option<Value>,
     message: Option<Value>,
@@ -19,7 +19,7 @@ struct Refusal {
 /// # Errors
 /// If it is something else, or an error beside something that looks like it.
 pub(super) fn object<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, HttpError> {
-    let Refusal { error, errors, message } = answer.json()?;
+    let RefusalBody { error, errors, message } = answer.json()?;
     if let Some(refusal) = [error, errors, message].into_iter().flatten().find(is_stated) {
         let refusal = match refusal {
             Value::String(text) => text,

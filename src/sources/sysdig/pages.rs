@@ -10,13 +10,13 @@ use super::answer;
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Call};
 use crate::json::Whole;
-use crate::page::{self, At, By, Next, ReadError, Repeats, Walk};
+use crate::page::{self, At, Next, PageBy, ReadError, Repeats, Walk};
 
 /// Rows in a page: the most that a public client found to work.
 const SIZE: u64 = 50;
 
 #[derive(Deserialize)]
-struct Page<T> {
+struct NumberedPage<T> {
     data: Option<Vec<T>>,
     #[serde(rename = "totalCount")]
     total: Option<Whole>,
@@ -85,7 +85,7 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     ) -> Result<(), ReadError> {
         let list = page::List {
             repeats: Repeats::ShowMoves,
-            ..page::List::new(self.what.clone(), By::Number("pageNumber"), SIZE)
+            ..page::List::new(self.what.clone(), PageBy::Number("pageNumber"), SIZE)
         };
         let ask = async |at: At| match at {
             At::Number(number) => self.ask(number, SIZE).await,
@@ -117,7 +117,7 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
 
     /// The rows of a page, and the total.
     fn page<T: DeserializeOwned>(&self, answer: &Answer) -> Result<(Vec<T>, u64), Problem> {
-        let page: Page<T> = answer::object(answer).map_err(|error| error.problem())?;
+        let page: NumberedPage<T> = answer::object(answer).map_err(|error| error.problem())?;
         let missing = |field: &str| self.protocol(&format!("a page has no `{field}`"));
         let data = page.data.ok_or_else(|| missing("data"))?;
         let total = page.total.ok_or_else(|| missing("totalCount"))?.0;

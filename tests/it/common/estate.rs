@@ -17,7 +17,7 @@ use compliance_gate::finding::{
 use compliance_gate::policy::{
     Demands, Gate, Level, Limits, Mode, Owner, Percent, Place, Policy, Whose,
 };
-use compliance_gate::report::terminal::{self, Detail, Look};
+use compliance_gate::report::terminal::{self, Detail, TerminalStyle};
 use compliance_gate::report::{EVIDENCE, EvidenceFile, FORMATS, Facts, Purpose, Report, View};
 use compliance_gate::selection::{Exclusion, Field, Pattern, Selection};
 use compliance_gate::sources::opencomply::AFTER_FIX;
@@ -107,15 +107,15 @@ impl Scene {
 
     /// What people read, without styles, as a CI log has it.
     pub fn read(&self) -> String {
-        self.look(Look::default())
+        self.look(TerminalStyle::default())
     }
 
     /// The same with `-v`.
     pub fn read_all(&self) -> String {
-        self.look(Look { detail: Detail::Full, ..Look::default() })
+        self.look(TerminalStyle { detail: Detail::Full, ..TerminalStyle::default() })
     }
 
-    pub fn look(&self, look: Look<'_>) -> String {
+    pub fn look(&self, look: TerminalStyle<'_>) -> String {
         let mut out = anstream::StripStream::new(Vec::new());
         self.report(|report| terminal::render(report, look, &mut out))
             .expect("memory does not fail");

@@ -7,7 +7,7 @@ use std::path::Path;
 use compliance_gate::host::{Choice, Ci};
 use compliance_gate::policy::Gate;
 use compliance_gate::report::FORMATS;
-use compliance_gate::report::terminal::Look;
+use compliance_gate::report::terminal::TerminalStyle;
 use compliance_gate::secret::Variables;
 
 use crate::common::estate::{self, Scene};
@@ -39,7 +39,7 @@ fn log_of(scene: &Scene, ci: Ci<'_>) -> String {
         }
     }
     scene.report(|report| {
-        ci.print(report, Look::default(), &mut people, &mut Shared(&log)).unwrap();
+        ci.print(report, TerminalStyle::default(), &mut people, &mut Shared(&log)).unwrap();
         let notes = ci.publish(report, &[], &mut Shared(&log));
         assert_eq!(notes, Vec::<String>::new());
     });

@@ -3,7 +3,7 @@
 use compliance_gate::evidence::{Findings, Table};
 use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::policy::Mode;
-use compliance_gate::report::terminal::{Detail, Look};
+use compliance_gate::report::terminal::{Detail, TerminalStyle};
 use compliance_gate::verdict::Verdict;
 
 use crate::common::estate::{self, Scene};
@@ -85,7 +85,10 @@ fn one_line_is_enough_for_who_asks_for_no_more() {
             "✗ Deploy blocked by 1 of 4 gates (no-critical-or-high). Exit code 1.\n",
         ),
     ] {
-        assert_eq!(scene.look(Look { detail: Detail::Line, ..Look::default() }), line);
+        assert_eq!(
+            scene.look(TerminalStyle { detail: Detail::Line, ..TerminalStyle::default() }),
+            line
+        );
     }
 }
 
@@ -104,7 +107,8 @@ fn no_line_is_longer_than_the_terminal() {
                 finding.resource_id =
                     Some("arn:aws:service:eu-west-1:1228:thing/".repeat(4).into());
             });
-            let text = scene.look(Look { columns: Some(columns), ..Look::default() });
+            let text =
+                scene.look(TerminalStyle { columns: Some(columns), ..TerminalStyle::default() });
             for line in text.lines() {
                 assert!(line.chars().count() <= columns, "{columns}: {line:?} in\n{text}");
             }
@@ -120,7 +124,7 @@ fn no_line_is_longer_than_the_terminal() {
 #[test]
 fn the_usual_cases_fit_one_screen() {
     for scene in [estate::blocked(), estate::inconclusive(), estate::forgiven(), estate::big(999)] {
-        let text = scene.look(Look { columns: Some(120), ..Look::default() });
+        let text = scene.look(TerminalStyle { columns: Some(120), ..TerminalStyle::default() });
         let rows = text.lines().count();
         assert!(rows <= 30, "{rows} rows in\n{text}");
     }

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use crate::acceptance::{Acceptance, Forgives, Grounds, Standing};
+use crate::acceptance::{Acceptance, Forgives, Grounds, Validity};
 use crate::config::Config;
 use crate::policy::{Gate, Level};
 use crate::selection::{Field, Selection};
@@ -165,8 +165,8 @@ fn accepted(gate: &Gate, config: &Config, today: NaiveDate) -> Vec<String> {
     let in_words = |entry: &Acceptance| {
         let Grounds { id, owner, reason, from, expires, .. } = &entry.grounds;
         let holds = match (entry.grounds.standing(today), from) {
-            (Standing::Lapsed, _) => format!("lapsed on {expires}, covers nothing"),
-            (Standing::NotYet, Some(from)) => format!("from {from} to {expires}"),
+            (Validity::Lapsed, _) => format!("lapsed on {expires}, covers nothing"),
+            (Validity::NotYet, Some(from)) => format!("from {from} to {expires}"),
             _ => format!("until {expires}"),
         };
         format!("Accepted by `{id}` ({}), {holds}: {reason} ({owner}).", entry.forgives.word())

@@ -19,7 +19,7 @@ use crate::finding::{Cause, Problem};
 use crate::http::Failure;
 use crate::sources::opencomply::api::{self, Halt, Step};
 use crate::sources::opencomply::examine::{self, Examined, Rejected, Sound};
-use crate::sources::opencomply::framework::{EndedRun, Found, Run, Task, watch_and_examine};
+use crate::sources::opencomply::framework::{EndedRun, Run, RunOutcome, Task, watch_and_examine};
 use crate::sources::opencomply::journal::Journal;
 use crate::text;
 
@@ -45,7 +45,7 @@ pub(super) enum Earlier {
 }
 
 /// What one run says.
-enum Said {
+enum RunFitness {
     Sound(Box<Sound>),
     Unfit(Rejected),
     Nothing(String),
@@ -57,13 +57,13 @@ impl Acquirer<'_> {
         &mut self,
         journal: &mut Journal,
         max_age: Option<Duration>,
-    ) -> Step<Found> {
+    ) -> Step<RunOutcome> {
         let mut history = self.history(journal).await?;
         let still = self.still(&history).await?;
         let under_way = history.under_way(&self.task.wanted, &still).into_iter().next();
         let earlier = self.earlier(journal, &mut history, max_age).await?;
         let newest = match &earlier {
-            Earlier::Sound(sound) => return Ok(Found::Sound(sound.clone())),
+            Earlier::Sound(sound) => return Ok(RunOutcome::Sound(sound.clone())),
             Earlier::Unfit { newest, .. } => *newest,
             Earlier::None(_) => 0,
         };
@@ -73,13 +73,13 @@ impl Acquirer<'_> {
             return watch_and_examine(self.task, journal, run).await;
         }
         match earlier {
-            Earlier::Sound(sound) => Ok(Found::Sound(sound)),
+            Earlier::Sound(sound) => Ok(RunOutcome::Sound(sound)),
             Earlier::Unfit { newest, rejected } => {
                 journal.note(format!(
                     "job {newest} is of the newest run over these integrations; no older one is \
                      used in its place"
                 ));
-                Ok(Found::Rejected(rejected))
+                Ok(RunOutcome::Rejected(rejected))
             }
             Earlier::None(skipped) => {
                 journal.forget_jobs();
@@ -103,7 +103,7 @@ impl Acquirer<'_> {
                 let newest = past.newest();
                 seen.insert(newest);
                 match said(self.task, journal, &past, max_age).await? {
-                    Said::Sound(sound) => {
+                    RunFitness::Sound(sound) => {
                         let label = sound.ended.run.label();
                         journal.progress(
                             self.task,
@@ -115,8 +115,8 @@ impl Acquirer<'_> {
                         }
                         return Ok(Earlier::Sound(sound));
                     }
-                    Said::Unfit(rejected) => return Ok(Earlier::Unfit { newest, rejected }),
-                    Said::Nothing(why) => skipped.push(why),
+                    RunFitness::Unfit(rejected) => return Ok(Earlier::Unfit { newest, rejected }),
+                    RunFitness::Nothing(why) => skipped.push(why),
                 }
                 if skipped.len() == MOST_SKIPPED {
                     return Ok(Earlier::None(skipped));
@@ -134,16 +134,16 @@ async fn said(
     journal: &mut Journal,
     past: &PastRun,
     max_age: Option<Duration>,
-) -> Step<Said> {
+) -> Step<RunFitness> {
     let run = Run::new(Role::Reused, past.members());
     let covers_more = run.jobs.iter().any(|member| !member.integrations.is_subset(&task.wanted));
     let label = run.label();
     let said = said_of_run(task, journal, past, run, max_age).await?;
     Ok(match said {
-        Said::Unfit(rejected) if covers_more => {
+        RunFitness::Unfit(rejected) if covers_more => {
             let why = rejected.problems.first().map_or("", |problem| &*problem.message);
             let why = text::one_line(why.trim_start_matches(&*task.place), 300);
-            Said::Nothing(format!("{label}, over more integrations{why}"))
+            RunFitness::Nothing(format!("{label}, over more integrations{why}"))
         }
         other => other,
     })
@@ -155,12 +155,12 @@ async fn said_of_run(
     past: &PastRun,
     run: Run,
     max_age: Option<Duration>,
-) -> Step<Said> {
+) -> Step<RunFitness> {
     let label = run.label();
     // With a job in it that failed by itself, a run says more than nothing.
     let failed = past.jobs.iter().any(|job| !["CANCELED", "SUCCEEDED"].contains(&&*job.state));
     if !failed && past.jobs.iter().any(|job| job.state == "CANCELED") {
-        return Ok(Said::Nothing(format!("{label} was cancelled")));
+        return Ok(RunFitness::Nothing(format!("{label} was cancelled")));
     }
     let touched = past.jobs.iter().filter_map(|job| job.updated_at).min();
     if let Some(why) = touched.and_then(|ended| too_old(task.now(), ended, max_age)) {
@@ -180,17 +180,17 @@ async fn said_of_run(
         return Ok(unfit(task, &label, &why));
     }
     Ok(match examine::examine(task, journal, ended).await? {
-        Examined::Sound(sound) => Said::Sound(sound),
+        Examined::Sound(sound) => RunFitness::Sound(sound),
         Examined::Lost(lost) if failed => {
             unfit(task, &label, &format!("did not all succeed, and {lost}"))
         }
-        Examined::Lost(lost) => Said::Nothing(lost.to_string()),
-        Examined::Rejected(rejected) => Said::Unfit(rejected),
+        Examined::Lost(lost) => RunFitness::Nothing(lost.to_string()),
+        Examined::Rejected(rejected) => RunFitness::Unfit(rejected),
     })
 }
 
 /// Looks up the jobs of a run, and says why one of them cannot be.
-async fn statuses(task: &Task<'_>, run: Run) -> Step<Result<EndedRun, Said>> {
+async fn statuses(task: &Task<'_>, run: Run) -> Step<Result<EndedRun, RunFitness>> {
     let mut statuses = Vec::new();
     for member in &run.jobs {
         let job = member.job;
@@ -202,11 +202,11 @@ async fn statuses(task: &Task<'_>, run: Run) -> Step<Result<EndedRun, Said>> {
             // The history drops deleted integrations, so that it was not over those wanted.
             Err(error) if api::integration_is_gone(&error) => {
                 let why = format!("job {job} also covered an integration that was deleted");
-                return Ok(Err(Said::Nothing(why)));
+                return Ok(Err(RunFitness::Nothing(why)));
             }
             Err(error) => match error.failure {
                 Failure::Refused { .. } | Failure::Protocol(_) => {
-                    return Ok(Err(Said::Unfit(Rejected::of(api::problem(&error)))));
+                    return Ok(Err(RunFitness::Unfit(Rejected::of(api::problem(&error)))));
                 }
                 _ => return Err(Halt::from(error)),
             },
@@ -215,9 +215,9 @@ async fn statuses(task: &Task<'_>, run: Run) -> Step<Result<EndedRun, Said>> {
     Ok(Ok(EndedRun { run, statuses }))
 }
 
-fn unfit(task: &Task<'_>, label: &str, why: &str) -> Said {
+fn unfit(task: &Task<'_>, label: &str, why: &str) -> RunFitness {
     let problem = task.problem(Cause::Incomplete, format!("{label} {why}")).help(START_ONE);
-    Said::Unfit(Rejected::of(problem))
+    RunFitness::Unfit(Rejected::of(problem))
 }
 
 fn none_to_rely_on(task: &Task<'_>, history: &History, skipped: &[String]) -> Problem {

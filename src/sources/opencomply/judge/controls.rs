@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Cause, Problem, Severity};
-use crate::sources::opencomply::controls::{Controls, Policy};
+use crate::sources::opencomply::controls::{ControlPolicy, Controls};
 use crate::sources::opencomply::examine::SoundJob;
 use crate::sources::opencomply::wire::Runner;
 use crate::text;
@@ -89,7 +89,7 @@ pub(in super::super) fn attribute(
     let (mut manual, mut unread, mut missed, mut shared) = (0, Vec::new(), Vec::new(), Vec::new());
     for silent in evaluated.silent(members) {
         match controls.policy(&silent) {
-            Some(Policy::None) => manual += 1,
+            Some(ControlPolicy::None) => manual += 1,
             Some(policy) => match policy.id().and_then(|id| by_policy.get(id)) {
                 Some(first) => {
                     let severity = controls.severity(&silent);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Expected;
+use super::ExpectedJob;
 use super::figures::{Figures, REPORT_BROKEN, count};
 use crate::finding::{Cause, Problem, Severity};
 use crate::sources::opencomply::wire::{ByControl, JobSummary};
@@ -32,7 +32,7 @@ pub(in super::super) struct ControlCount {
 /// # Errors
 /// What does not agree.
 pub(in super::super) fn recount(
-    expected: Expected<'_>,
+    expected: ExpectedJob<'_>,
     figures: &Figures,
     report: ByControl,
 ) -> Result<JobCounts, Problem> {
@@ -74,7 +74,10 @@ pub(in super::super) fn recount(
 }
 
 /// What else than the job a report says it is of, as the end of a sentence.
-pub(in super::super) fn of_another(expected: Expected<'_>, about: &JobSummary) -> Option<String> {
+pub(in super::super) fn of_another(
+    expected: ExpectedJob<'_>,
+    about: &JobSummary,
+) -> Option<String> {
     if let Some(other) = about.job_id.filter(|id| id.0 != expected.job) {
         return Some(format!("is of job {}", other.0));
     }
@@ -94,7 +97,7 @@ mod tests {
     fn report(text: &str) -> Result<JobCounts, Problem> {
         let integrations = ["i1".to_owned(), "i2".to_owned()].into();
         let expected =
-            Expected { place: "here", job: 136, framework: "a", integrations: &integrations };
+            ExpectedJob { place: "here", job: 136, framework: "a", integrations: &integrations };
         let figures = Figures {
             passed: 10,
             failed: 5,

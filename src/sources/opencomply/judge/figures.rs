@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Expected;
+use super::ExpectedJob;
 use crate::finding::{Cause, Problem, Severity};
 use crate::json::MOST_COUNTED;
 use crate::sources::opencomply::wire::Status;
@@ -60,11 +60,11 @@ impl Figures {
 /// The figures of a status, if they can be read, whatever its state. For people only.
 pub(in super::super) fn known_figures(status: &Status) -> Option<Figures> {
     let integrations = BTreeSet::new();
-    let unnamed = Expected { place: "", job: 0, framework: "", integrations: &integrations };
+    let unnamed = ExpectedJob { place: "", job: 0, framework: "", integrations: &integrations };
     figures(unnamed, status).ok()
 }
 
-pub(super) fn figures(expected: Expected<'_>, status: &Status) -> Result<Figures, Problem> {
+pub(super) fn figures(expected: ExpectedJob<'_>, status: &Status) -> Result<Figures, Problem> {
     let incidents = status.incidents.clone().unwrap_or_default();
     let summary = incidents.summary.unwrap_or_default();
     let passed = count(expected, "incidents.summary.ok", summary.ok)?;
@@ -95,7 +95,7 @@ pub(super) const REPORT_BROKEN: &str = "run the gate again; if this keeps happen
                              this job is broken";
 
 pub(super) fn count(
-    expected: Expected<'_>,
+    expected: ExpectedJob<'_>,
     field: &str,
     number: Option<i64>,
 ) -> Result<u64, Problem> {

@@ -7,7 +7,7 @@ fn ids() -> BTreeSet<String> {
 
 fn judged(change: &[(&str, &str)]) -> Judgement {
     let integrations = ids();
-    let expected = Expected {
+    let expected = ExpectedJob {
         place: "opencomply: framework `baseline_security`",
         job: 136,
         framework: "baseline_security",

@@ -27,12 +27,12 @@ pub(super) struct Reader<'a> {
     attribution: &'a Attribution,
     passes_wanted: bool,
     types: BTreeMap<String, Arc<str>>,
-    read: Read,
+    read: RunRows,
 }
 
 /// What was read of the wanted integrations.
 #[derive(Default)]
-pub(super) struct Read {
+pub(super) struct RunRows {
     pub findings: Vec<Finding>,
     /// Checks by control, severity, resource type and account; empty unless passes are wanted.
     pub rows: Vec<SubjectCount>,
@@ -42,7 +42,7 @@ pub(super) struct Read {
 
 /// What one view held, to be compared with the job's status: all of it, also what is not wanted.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ViewTotals {
     /// What the view says it is of.
     pub about: Option<JobSummary>,
     pub failed: BTreeMap<Severity, u64>,
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
     ) -> Self {
         let answer = |selection| SelectionCount { selection, count: Count::ZERO };
         let answers = selections.into_iter().map(answer).collect();
-        let read = Read { answers, ..Read::default() };
+        let read = RunRows { answers, ..RunRows::default() };
         Self { integrations, rules, attribution, passes_wanted, types: BTreeMap::new(), read }
     }
 
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
         &mut self,
         answer: &Answer,
         of_job: &BTreeSet<String>,
-    ) -> Result<Seen, String> {
+    ) -> Result<ViewTotals, String> {
         let unreadable = |error: crate::http::HttpError| error.to_string();
         if self.passes_wanted {
             let view = answer.json::<View<'_, Vec<Check<'_>>>>().map_err(unreadable)?;
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> Read {
+    pub(super) fn finish(self) -> RunRows {
         self.read
     }
 
@@ -90,8 +90,8 @@ impl<'a> Reader<'a> {
         &mut self,
         view: View<'v, O>,
         of_job: &BTreeSet<String>,
-    ) -> Result<Seen, String> {
-        let mut seen = Seen { about: view.job_summary, ..Seen::default() };
+    ) -> Result<ViewTotals, String> {
+        let mut seen = ViewTotals { about: view.job_summary, ..ViewTotals::default() };
         for (integration, types) in view.integrations.0 {
             if !of_job.contains(&*integration.0) {
                 seen.foreign.get_or_insert_with(|| integration.0.clone().into_owned());
@@ -126,16 +126,16 @@ impl<'a> Reader<'a> {
         account: &Arc<Account>,
         kind: Option<&Arc<str>>,
         resources: &'r Entries<'v, Resource<'v, O>>,
-        seen: &mut Seen,
+        seen: &mut ViewTotals,
     ) -> Result<(), String> {
-        let Self { rules, attribution, read: Read { findings, rows, answers }, .. } = self;
-        let mut groups: BTreeMap<(&str, Severity), Checks> = BTreeMap::new();
+        let Self { rules, attribution, read: RunRows { findings, rows, answers }, .. } = self;
+        let mut groups: BTreeMap<(&str, Severity), SubjectChecks> = BTreeMap::new();
         for (id, resource) in &resources.0 {
             let id = some(&id.0);
             let name = resource.resource_name.as_ref().and_then(|name| some(&name.0));
             let meant: Vec<_> =
                 answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
-            let place = Place { resource: [id, name], meant: &meant };
+            let place = CheckedResource { resource: [id, name], meant: &meant };
             // Counts a check for each control that it is of, and gives their subjects.
             let mut count = |check: &'r Check<'v>, failed: bool| -> Result<Vec<Subject>, String> {
                 let (control, severity) = check.control_and_severity(id)?;
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
                     let group = groups.entry((control, severity)).or_insert_with(|| {
                         let account = Some(Arc::clone(account));
                         let subject = rules.subject(control, severity, kind.cloned(), account);
-                        Checks::new(subject, answers)
+                        SubjectChecks::new(subject, answers)
                     });
                     group.count(failed, answers, &place);
                     group.row.subject.clone()
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
 /// Counts the checks of an integration that is not wanted.
 fn count_only<'v, O: Passes<'v>>(
     resources: &Entries<'v, Resource<'v, O>>,
-    seen: &mut Seen,
+    seen: &mut ViewTotals,
 ) -> Result<(), String> {
     for (id, resource) in &resources.0 {
         for alarm in resource.alarms() {
@@ -185,7 +185,7 @@ fn count_only<'v, O: Passes<'v>>(
     Ok(())
 }
 
-impl Seen {
+impl ViewTotals {
     fn count(&mut self, severity: Severity, failed: bool) {
         match failed {
             true => *self.failed.entry(severity).or_default() += 1,
@@ -195,7 +195,7 @@ impl Seen {
 }
 
 /// Where a check was made.
-struct Place<'r> {
+struct CheckedResource<'r> {
     /// The id and the name of the resource.
     resource: [Option<&'r str>; 2],
     /// For each of the answers, whether its selection matches the resource.
@@ -203,20 +203,20 @@ struct Place<'r> {
 }
 
 /// Checks of one subject.
-struct Checks {
+struct SubjectChecks {
     row: SubjectCount,
     /// For each of the answers, whether its selection matches the subject.
     matching: Vec<bool>,
 }
 
-impl Checks {
+impl SubjectChecks {
     fn new(subject: Subject, answers: &[SelectionCount]) -> Self {
         let matching = answers.iter().map(|of| of.selection.matches(&subject)).collect();
         Self { row: SubjectCount { subject, count: Count::ZERO }, matching }
     }
 
     /// Counts one check, also in each answer that matches its subject and its resource.
-    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], place: &Place<'_>) {
+    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], place: &CheckedResource<'_>) {
         let one = match failed {
             true => Count { passed: Some(0), failed: 1 },
             false => Count { passed: Some(1), failed: 0 },

@@ -55,14 +55,14 @@ pub(in super::super) struct Number(#[serde(deserialize_with = "number")] pub Opt
 pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Written {
+    enum WrittenNumber {
         Whole(i64),
         Decimal(f64),
     }
-    match Option::<Written>::deserialize(deserializer)? {
+    match Option::<WrittenNumber>::deserialize(deserializer)? {
         None => Ok(None),
-        Some(Written::Whole(number)) => Ok(Some(number)),
-        Some(Written::Decimal(number)) => whole(number)
+        Some(WrittenNumber::Whole(number)) => Ok(Some(number)),
+        Some(WrittenNumber::Decimal(number)) => whole(number)
             .map(Some)
             .ok_or_else(|| de::Error::custom(format!("`{number}` is not a whole number"))),
     }

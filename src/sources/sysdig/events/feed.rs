@@ -19,7 +19,7 @@ use crate::finding::{
     Severity, Subject, Waiver, WaiverKind,
 };
 use crate::http::Call;
-use crate::page::{self, At, By, List, Next, ReadError, Walk};
+use crate::page::{self, At, List, Next, PageBy, ReadError, Walk};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -61,7 +61,7 @@ pub(super) async fn read(
     window: Window,
     part: &mut Part,
 ) -> Result<(), Problem> {
-    let list = List::new(format!("{}: secureEvents", session.name), By::Link, PAGE as u64);
+    let list = List::new(format!("{}: secureEvents", session.name), PageBy::Link, PAGE as u64);
     // One walk for all spans, so that an event counts once.
     let mut walk = Walk::new(List { unit: "event", ..list });
     let mut feed =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::super::answer;
-use super::super::settings::{By, Image};
+use super::super::settings::{Image, ImageKey};
 use super::wire::{Anchored, Evaluation};
 use crate::finding::{Cause, Facets, Finding, Identity, ImagePart, Problem, Subject};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
@@ -16,7 +16,7 @@ use crate::text;
 
 /// An image that was analysed.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct AnalysedImage {
     /// As the policy names it, with all its tags.
     pub(super) name: String,
     pub(super) address: Address,
@@ -50,7 +50,7 @@ impl Address {
     }
 }
 
-impl Found {
+impl AnalysedImage {
     /// Adds the tags of another finding of the same image.
     pub(super) fn merge(&mut self, other: &Self) {
         self.tags.extend(other.tags.iter().cloned());
@@ -106,8 +106,8 @@ pub(super) fn repository(tag: &str) -> &str {
 pub(super) fn name(image: &Image) -> String {
     let own = match (&image.by, &image.tag) {
         (_, Some(tag)) => tag,
-        (By::Digest(text) | By::Id(text) | By::Repository(text), None) => text,
-        (By::Tag, None) => return String::new(),
+        (ImageKey::Digest(text) | ImageKey::Id(text) | ImageKey::Repository(text), None) => text,
+        (ImageKey::Tag, None) => return String::new(),
     };
     text::one_line(own, 120)
 }
@@ -116,14 +116,14 @@ pub(super) fn name(image: &Image) -> String {
 ///
 /// # Errors
 /// If it does not exist, was not analysed, or has no evaluation.
-pub(super) async fn find(image: &Image, session: &Session) -> Result<Found, Problem> {
+pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedImage, Problem> {
     let name = name(image);
     let address = match &image.by {
-        By::Digest(digest) => Address::Digest(digest.clone()),
-        By::Id(id) => Address::Id(id.clone()),
+        ImageKey::Digest(digest) => Address::Digest(digest.clone()),
+        ImageKey::Id(id) => Address::Id(id.clone()),
         // Its images are found one by one.
-        By::Repository(_) => return Err(not_there(session, &name)),
-        By::Tag => Address::Digest(digest_of(image, session, &name).await?),
+        ImageKey::Repository(_) => return Err(not_there(session, &name)),
+        ImageKey::Tag => Address::Digest(digest_of(image, session, &name).await?),
     };
     let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");
     let call = match &image.tag {
@@ -148,7 +148,7 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<Found, Prob
         );
         return Err(Problem::new(Cause::Contradictory, message));
     }
-    Ok(Found { name, address, tags: image.tag.clone().into_iter().collect(), evaluation })
+    Ok(AnalysedImage { name, address, tags: image.tag.clone().into_iter().collect(), evaluation })
 }
 
 /// The object of an answer; `None` for an empty answer, which an instance without the legacy scanner

@@ -16,7 +16,7 @@ use crate::selection::Field;
 use crate::sources::{Prepared, Session};
 use crate::text;
 
-use super::settings::{By, Detail, Image};
+use super::settings::{Detail, Image, ImageKey};
 
 mod find;
 mod policies;
@@ -24,7 +24,7 @@ mod repository;
 mod vulnerabilities;
 mod wire;
 
-use find::Found;
+use find::AnalysedImage;
 
 pub(super) const SELECTORS: &[Field] = &[
     Field::Framework,
@@ -65,12 +65,12 @@ pub(super) async fn preflight<'a>(
     let mut single = Vec::new();
     for image in images {
         match &image.by {
-            By::Repository(pattern) => match repository::images(pattern, session).await {
+            ImageKey::Repository(pattern) => match repository::images(pattern, session).await {
                 Ok(images) => single.extend(images),
                 Err(problem) if problem.cause == Cause::Incomplete => found.push(Err(problem)),
                 Err(problem) => return Err(vec![problem]),
             },
-            By::Tag | By::Digest(_) | By::Id(_) => single.push(image.clone()),
+            ImageKey::Tag | ImageKey::Digest(_) | ImageKey::Id(_) => single.push(image.clone()),
         }
     }
     for image in &single {
@@ -90,7 +90,7 @@ pub(super) async fn preflight<'a>(
 pub(in crate::sources) struct Images<'a> {
     session: &'a Session,
     vulnerabilities: Option<Detail>,
-    found: Vec<Result<Found, Problem>>,
+    found: Vec<Result<AnalysedImage, Problem>>,
 }
 
 impl Prepared for Images<'_> {
@@ -111,7 +111,7 @@ impl Prepared for Images<'_> {
     async fn collect(self) -> Outcome {
         let Self { session, vulnerabilities, found } = self;
         let mut parts = Vec::new();
-        let mut distinct: Vec<Vec<Found>> = Vec::new();
+        let mut distinct: Vec<Vec<AnalysedImage>> = Vec::new();
         for found in found {
             match found {
                 Err(problem) => {
@@ -150,7 +150,7 @@ impl Prepared for Images<'_> {
 
 /// Adds an image. Where several tags name one image, it counts once, with all tags; once for each
 /// evaluation where policies differ by tag.
-fn add(images: &mut Vec<Vec<Found>>, found: Found) {
+fn add(images: &mut Vec<Vec<AnalysedImage>>, found: AnalysedImage) {
     let Some(same) = images.iter_mut().find(|same| same[0].address == found.address) else {
         return images.push(vec![found]);
     };

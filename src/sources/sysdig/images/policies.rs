@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::demands::{Counted, Tally};
 use super::super::units::given;
-use super::find::Found;
+use super::find::AnalysedImage;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
 use crate::finding::{Cause, Control, Facets, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
@@ -16,8 +16,8 @@ use crate::text::{self, Undocumented};
 const VERDICT: &str = "policy-evaluation";
 
 /// The reading of one evaluation.
-struct Reading<'a> {
-    found: &'a Found,
+struct EvaluationReading<'a> {
+    found: &'a AnalysedImage,
     demands: Vec<Counted<'a>>,
     tally: Tally,
     stops: u64,
@@ -28,8 +28,8 @@ struct Reading<'a> {
     part: Part,
 }
 
-pub(super) fn part(session: &Session, found: &Found) -> Part {
-    let mut reading = Reading {
+pub(super) fn part(session: &Session, found: &AnalysedImage) -> Part {
+    let mut reading = EvaluationReading {
         found,
         demands: Counted::all(&session.wanted.demands),
         tally: Tally::new(&session.wanted),
@@ -40,7 +40,7 @@ pub(super) fn part(session: &Session, found: &Found) -> Part {
         part: Part::default(),
     };
     reading.read(&session.name);
-    let Reading { mut part, demands, tally, .. } = reading;
+    let EvaluationReading { mut part, demands, tally, .. } = reading;
     part.counts.answers = demands.iter().map(Counted::answer).collect();
     part.counts.table = tally.table();
     part
@@ -52,13 +52,13 @@ pub(super) fn is_without_policy(part: &Part) -> bool {
 }
 
 /// The problem of an image without a policy: `pass` is then no evidence.
-pub(super) fn no_policy(session: &Session, found: &Found) -> Problem {
+pub(super) fn no_policy(session: &Session, found: &AnalysedImage) -> Problem {
     let message = format!("{}: no policy evaluated image {}", session.name, found.name);
     Problem::new(Cause::Empty, message)
         .help("assign a policy to it on the platform, or read its `vulnerabilities`")
 }
 
-impl Reading<'_> {
+impl EvaluationReading<'_> {
     fn read(&mut self, source: &str) {
         let evaluation = &self.found.evaluation;
         self.part.as_of = evaluation.at.as_ref().and_then(|at| at.moment());
@@ -201,13 +201,13 @@ mod tests {
     use super::*;
 
     fn read(evaluation: Value) -> Part {
-        let found = Found {
+        let found = AnalysedImage {
             name: "r/a:1".to_owned(),
             address: Address::Digest("sha256:a".to_owned()),
             tags: ["r/a:1".to_owned()].into(),
             evaluation: serde_json::from_value(evaluation).unwrap(),
         };
-        let mut reading = Reading {
+        let mut reading = EvaluationReading {
             found: &found,
             demands: Vec::new(),
             tally: Tally::default(),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::answer;
-use super::super::settings::{By, Image};
+use super::super::settings::{Image, ImageKey};
 use super::super::units::given;
 use super::find;
 use crate::finding::{Cause, Problem};
@@ -47,8 +47,10 @@ pub(super) async fn images(pattern: &str, session: &Session) -> Result<Vec<Image
     let images = page::settled(async || {
         let mut images = Vec::new();
         let name = format!("{}: scanning/v1/results", session.name);
-        let mut walk =
-            Walk::new(List { unit: "scan", ..List::new(name, page::By::Offset("offset"), SIZE) });
+        let mut walk = Walk::new(List {
+            unit: "scan",
+            ..List::new(name, page::PageBy::Offset("offset"), SIZE)
+        });
         let ask = async |at: At| {
             let offset = if let At::Offset(offset) = at { offset } else { 0 };
             let call = session.http.get("api/scanning/v1/results", &[]);
@@ -68,7 +70,7 @@ pub(super) async fn images(pattern: &str, session: &Session) -> Result<Vec<Image
                 };
                 if walk.is_new((digest, tag)) && wanted.matches(find::repository(tag)) {
                     images.push(Image {
-                        by: By::Digest(digest.to_owned()),
+                        by: ImageKey::Digest(digest.to_owned()),
                         tag: Some(tag.to_owned()),
                     });
                 }

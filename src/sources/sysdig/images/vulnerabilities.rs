@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::answer;
 use super::super::demands::Counted;
 use super::super::settings::Detail;
-use super::find::{self, Found};
+use super::find::{self, AnalysedImage};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
 use crate::evidence::{Findings, Part, Table, Unit};
 use crate::finding::{Cause, Finding, Fingerprint, Problem, Rule, Severity, Subject};
@@ -20,7 +20,7 @@ const PAGE: u64 = 1000;
 const KINDS: [&str; 2] = ["os", "non-os"];
 const ALL: &str = "all";
 
-pub(super) async fn part(session: &Session, found: &Found, detail: Detail) -> Part {
+pub(super) async fn part(session: &Session, found: &AnalysedImage, detail: Detail) -> Part {
     let mut part = Part {
         unit: Unit::Vulnerability,
         as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
@@ -36,7 +36,7 @@ pub(super) async fn part(session: &Session, found: &Found, detail: Detail) -> Pa
 
 async fn fill(
     session: &Session,
-    found: &Found,
+    found: &AnalysedImage,
     detail: Detail,
     part: &mut Part,
 ) -> Result<(), Problem> {
@@ -67,7 +67,10 @@ async fn fill(
     Ok(())
 }
 
-async fn summary(session: &Session, found: &Found) -> Result<BTreeMap<Severity, u64>, Problem> {
+async fn summary(
+    session: &Session,
+    found: &AnalysedImage,
+) -> Result<BTreeMap<Severity, u64>, Problem> {
     let call = found.address.get(&session.http, "vulnSummary", "vulnSummaryDirect");
     let answer = call.send().await.map_err(|error| find::missing(session, &found.name, &error))?;
     let kinds: Option<Summary> = find::object(&answer).map_err(|error| error.problem())?;
@@ -91,7 +94,7 @@ async fn summary(session: &Session, found: &Found) -> Result<BTreeMap<Severity, 
     Ok(counts)
 }
 
-fn uncounted(session: &Session, found: &Found, kind: &str, severity: &str) -> Problem {
+fn uncounted(session: &Session, found: &AnalysedImage, kind: &str, severity: &str) -> Problem {
     let message = format!(
         "{}: the summary of the vulnerabilities of image {} has null for `{}` of `{}`",
         session.name,
@@ -112,7 +115,7 @@ fn severity(word: &str) -> Severity {
 /// Reads one list, until it ends or has more than `total`.
 async fn read(
     session: &Session,
-    found: &Found,
+    found: &AnalysedImage,
     kind: &str,
     total: u64,
     findings: &mut Vec<Finding>,
@@ -153,7 +156,11 @@ async fn read(
     }
 }
 
-fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Finding, Problem> {
+fn finding(
+    session: &Session,
+    found: &AnalysedImage,
+    row: &Vulnerability,
+) -> Result<Finding, Problem> {
     let Some(id) = row.vuln.as_deref().filter(|id| !id.is_empty()) else {
         let message =
             format!("{}: a vulnerability of image {} has no `vuln`", session.name, found.name);
@@ -185,7 +192,7 @@ fn finding(session: &Session, found: &Found, row: &Vulnerability) -> Result<Find
 /// Checks that the lists have what the summary counts.
 fn compare(
     session: &Session,
-    found: &Found,
+    found: &AnalysedImage,
     counts: &BTreeMap<Severity, u64>,
     findings: &[Finding],
 ) -> Result<(), Problem> {
@@ -212,7 +219,12 @@ fn compare(
         .help("run the gate again; the scan may be changing at this moment"))
 }
 
-fn count(session: &Session, found: &Found, counts: &BTreeMap<Severity, u64>, part: &mut Part) {
+fn count(
+    session: &Session,
+    found: &AnalysedImage,
+    counts: &BTreeMap<Severity, u64>,
+    part: &mut Part,
+) {
     let message = format!(
         "{}: the vulnerabilities of image {} were only counted, by severity",
         session.name, found.name
@@ -226,7 +238,7 @@ fn count(session: &Session, found: &Found, counts: &BTreeMap<Severity, u64>, par
 
 /// A scan looks for every known vulnerability, so a named one that was not found was looked for. Names
 /// of vulnerabilities have digits, unlike those of a policy's gates.
-fn prove_existence(session: &Session, found: &Found, part: &mut Part) {
+fn prove_existence(session: &Session, found: &AnalysedImage, part: &mut Part) {
     let mut demands = Counted::all(&session.wanted.demands);
     let image = super::subject();
     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::super::demands::{Counted, Tally};
 use super::super::settings::Posture;
 use super::plan::{Plan, Planned};
-use super::read::{self, Check, Depth, Reading, State, Terms};
+use super::read::{self, Check, CheckState, ControlReading, Depth, Terms};
 use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
 use crate::finding::{Cause, Finding, Identity, Problem, Subject, Waiver};
@@ -129,11 +129,11 @@ impl<'a> Collection<'a> {
         stopped
     }
 
-    fn take(&mut self, planned: &Planned, reading: Reading) -> Result<(), Problem> {
-        let Reading { checks, evaluated, doubts } = reading;
+    fn take(&mut self, planned: &Planned, reading: ControlReading) -> Result<(), Problem> {
+        let ControlReading { checks, evaluated, doubts } = reading;
         self.missing.extend(doubts);
         self.part.set_looked_at(self.part.looked_at() + evaluated);
-        let seen = checks.iter().any(|check| !matches!(check.state, State::NotEvaluated(_)));
+        let seen = checks.iter().any(|check| !matches!(check.state, CheckState::NotEvaluated(_)));
         if evaluated > 0 && !seen {
             self.note_control(planned);
         }
@@ -160,26 +160,28 @@ impl<'a> Collection<'a> {
             let resource = [check.id.as_deref(), check.name.as_deref()];
             let matches = counted.matches(&check.subject, resource, &check.facets);
             match &check.state {
-                State::Passed if matches => counted.add(true),
-                State::Failed(_) | State::Accepted(_) if matches => counted.add(false),
+                CheckState::Passed if matches => counted.add(true),
+                CheckState::Failed(_) | CheckState::Accepted(_) if matches => counted.add(false),
                 _ => {}
             }
         }
         match check.state {
-            State::Passed => self.tally.add(&check.subject, true),
-            State::Failed(_) | State::Accepted(_) => self.tally.add(&check.subject, false),
-            State::NotEvaluated(_) => {}
+            CheckState::Passed => self.tally.add(&check.subject, true),
+            CheckState::Failed(_) | CheckState::Accepted(_) => {
+                self.tally.add(&check.subject, false);
+            }
+            CheckState::NotEvaluated(_) => {}
         }
         match check.state.clone() {
-            State::Passed => {}
+            CheckState::Passed => {}
             // No list states when a failure was first seen, so `created_at` stays empty.
-            State::Failed(waiver) => self.failed(check, waiver),
-            State::Accepted(waiver) => {
+            CheckState::Failed(waiver) => self.failed(check, waiver),
+            CheckState::Accepted(waiver) => {
                 self.accepted += 1;
                 self.endless += u64::from(waiver.until.is_none());
                 self.failed(check, Some(waiver));
             }
-            State::NotEvaluated(error) => {
+            CheckState::NotEvaluated(error) => {
                 let named = format!("{}: {}", named(planned, &check), text::one_line(&error, 80));
                 self.not_evaluated.push(named);
             }

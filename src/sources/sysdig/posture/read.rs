@@ -34,12 +34,12 @@ pub(super) struct Check {
     pub(super) name: Option<Box<str>>,
     /// Cluster, namespace and labels.
     pub(super) facets: Facets,
-    pub(super) state: State,
+    pub(super) state: CheckState,
 }
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum CheckState {
     Passed,
     /// It fails, and its risk was accepted on the platform. Only a policy lets that count.
     Accepted(Waiver),
@@ -48,7 +48,7 @@ pub(super) enum State {
     Failed(Option<Waiver>),
 }
 
-impl State {
+impl CheckState {
     /// Worst last: the same resource may be accepted in one zone and fail in another.
     fn rank(&self) -> u8 {
         match self {
@@ -71,7 +71,7 @@ pub(super) struct Terms<'a> {
 
 /// What was read of one control.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct ControlReading {
     pub(super) checks: Vec<Check>,
     /// The least number of checks, whatever their result.
     pub(super) evaluated: u64,
@@ -87,7 +87,7 @@ pub(super) async fn read(
     session: &Session,
     planned: &Planned,
     terms: Terms<'_>,
-) -> Result<Reading, Problem> {
+) -> Result<ControlReading, Problem> {
     let Terms { depth, within, now } = terms;
     let mut merged = Merged::new();
     let mut doubts = Vec::new();
@@ -116,11 +116,11 @@ pub(super) async fn read(
         .into_values()
         .map(|(row, state, controls)| check(planned, &row, state, controls.into_iter().collect()));
     let checks: Vec<_> = checks.collect();
-    let counted = checks.iter().filter(|check| !matches!(check.state, State::NotEvaluated(_)));
+    let counted = checks.iter().filter(|check| !matches!(check.state, CheckState::NotEvaluated(_)));
     let counted = counted.count() as u64;
     // An inventory limits what counts.
     let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
-    Ok(Reading { checks, evaluated, doubts })
+    Ok(ControlReading { checks, evaluated, doubts })
 }
 
 /// How many resources of a list were evaluated, where only those that failed may have been read.
@@ -146,14 +146,14 @@ async fn evaluated_at(
 }
 
 /// Resources by their keys, each with its worst result and the controls that had it.
-type Merged = BTreeMap<String, (Resource, State, BTreeSet<Control>)>;
+type Merged = BTreeMap<String, (Resource, CheckState, BTreeSet<Control>)>;
 
 /// Adds a row. Only the controls with the worst result are kept.
 fn merge(
     merged: &mut Merged,
     key: String,
     row: Resource,
-    state: State,
+    state: CheckState,
     controls: &BTreeSet<Control>,
 ) {
     match merged.get_mut(&key) {
@@ -180,20 +180,20 @@ pub(super) async fn look(
     let Some(endpoint) = &target.endpoint else { return Ok(()) };
     let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
     let enough = |row: &Resource| {
-        let check = check(planned, row, State::Passed, Arc::clone(&controls));
+        let check = check(planned, row, CheckState::Passed, Arc::clone(&controls));
         row.config_error().is_none() && found(&check)
     };
     rows::until(session, endpoint, enough).await
 }
 
 /// The result of a row. The error is what the row lacks.
-fn state(row: &Resource, now: DateTime<Utc>) -> Result<State, String> {
+fn state(row: &Resource, now: DateTime<Utc>) -> Result<CheckState, String> {
     if let Some(error) = row.config_error() {
-        return Ok(State::NotEvaluated(error));
+        return Ok(CheckState::NotEvaluated(error));
     }
     let passed = row.passed.ok_or("does not state whether it `passed`")?;
     let Some(acceptance) = &row.acceptance else {
-        return Ok(if passed { State::Passed } else { State::Failed(None) });
+        return Ok(if passed { CheckState::Passed } else { CheckState::Failed(None) });
     };
     let waiver = |until, fault: Option<String>| Waiver {
         until,
@@ -202,9 +202,9 @@ fn state(row: &Resource, now: DateTime<Utc>) -> Result<State, String> {
         ..Waiver::new(WaiverKind::SysdigAcceptance)
     };
     Ok(match acceptance.holds(now) {
-        Ok(until) => State::Accepted(waiver(until, None)),
-        Err(_) if passed => State::Passed,
-        Err(why_not) => State::Failed(Some(waiver(None, Some(why_not)))),
+        Ok(until) => CheckState::Accepted(waiver(until, None)),
+        Err(_) if passed => CheckState::Passed,
+        Err(why_not) => CheckState::Failed(Some(waiver(None, Some(why_not)))),
     })
 }
 
@@ -250,7 +250,7 @@ impl Acceptance {
     }
 }
 
-fn check(planned: &Planned, row: &Resource, state: State, controls: Arc<[Control]>) -> Check {
+fn check(planned: &Planned, row: &Resource, state: CheckState, controls: Arc<[Control]>) -> Check {
     // The account of a Kubernetes resource is its cluster.
     let account = given(&row.account)
         .or(given(&row.platform_account_id))
@@ -320,7 +320,7 @@ mod tests {
 
     use super::*;
 
-    fn state_of(mut row: Value) -> Result<State, String> {
+    fn state_of(mut row: Value) -> Result<CheckState, String> {
         row["hash"] = "h".into();
         let row: Resource = serde_json::from_value(row).map_err(|error| error.to_string())?;
         state(&row, DateTime::from_timestamp(1_700_000_000, 0).unwrap())
@@ -334,15 +334,15 @@ mod tests {
             reason: Some(why.into()),
             ..Waiver::new(WaiverKind::SysdigAcceptance)
         };
-        let accepted = |why: &str| State::Accepted(waiver(why));
-        let expired = State::Failed(Some(waiver("expired")));
+        let accepted = |why: &str| CheckState::Accepted(waiver(why));
+        let expired = CheckState::Failed(Some(waiver("expired")));
         let states = [
             ("a", accepted("x")),
-            ("b", State::Failed(None)),
-            ("c", State::Passed),
+            ("b", CheckState::Failed(None)),
+            ("c", CheckState::Passed),
             ("d", expired),
             ("e", accepted("y")),
-            ("f", State::NotEvaluated("e".to_owned())),
+            ("f", CheckState::NotEvaluated("e".to_owned())),
         ];
         let outcome = |order: &[usize]| {
             let mut merged = Merged::new();
@@ -356,11 +356,14 @@ mod tests {
             let policies: Vec<_> = controls.iter().map(|one| one.framework.to_string()).collect();
             (state.rank(), policies.concat())
         };
-        let failed = State::Failed(None).rank();
+        let failed = CheckState::Failed(None).rank();
         assert_eq!(outcome(&[0, 1, 2, 3, 4, 5]), (failed, "bd".to_owned()));
         assert_eq!(outcome(&[5, 4, 3, 2, 1, 0]), (failed, "bd".to_owned()));
         assert_eq!(outcome(&[0, 2, 4]), (accepted("").rank(), "ae".to_owned()));
-        assert_eq!(outcome(&[0, 5]), (State::NotEvaluated(String::new()).rank(), "f".to_owned()));
+        assert_eq!(
+            outcome(&[0, 5]),
+            (CheckState::NotEvaluated(String::new()).rank(), "f".to_owned())
+        );
     }
 
     #[test]
@@ -368,7 +371,7 @@ mod tests {
         let accepted = |acceptance: Value| {
             state_of(json!({"passed": false, "acceptance": acceptance})).unwrap()
         };
-        let holds = |acceptance: Value| matches!(accepted(acceptance), State::Accepted(_));
+        let holds = |acceptance: Value| matches!(accepted(acceptance), CheckState::Accepted(_));
         assert!(holds(json!({"justification": "known"})));
         assert!(holds(json!({"expirationDate": "1700000001000"})));
         assert!(holds(json!({"expirationDate": 1_700_000_001_000_u64, "isExpired": false})));
@@ -400,10 +403,10 @@ mod tests {
         ];
         for (row, expected) in cases {
             let word = match state_of(row.clone()).unwrap() {
-                State::Passed => "passed",
-                State::Accepted(_) => "accepted",
-                State::NotEvaluated(_) => "not evaluated",
-                State::Failed(_) => "failed",
+                CheckState::Passed => "passed",
+                CheckState::Accepted(_) => "accepted",
+                CheckState::NotEvaluated(_) => "not evaluated",
+                CheckState::Failed(_) => "failed",
             };
             assert_eq!(word, expected, "{row}");
         }

@@ -36,7 +36,7 @@ pub(crate) struct Events {
     /// medium, 6 low, 7 informational. A number that is left out is unknown, which every severity
     /// selector matches.
     #[serde(default)]
-    pub severity_table: Table,
+    pub severity_table: SeverityTable,
     /// Whether a window without events is a pass where the platform shows that nothing was watching:
     /// no agent is connected, or it has never had an event.
     #[serde(default)]
@@ -87,9 +87,9 @@ impl Events {
 /// The severities of the numbers of events.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<SeverityWord, Vec<u8>>")]
-pub(crate) struct Table(BTreeMap<u8, Severity>);
+pub(crate) struct SeverityTable(BTreeMap<u8, Severity>);
 
-impl Default for Table {
+impl Default for SeverityTable {
     /// The vendor's own (docs/platforms/sysdig.md#severities).
     fn default() -> Self {
         use Severity::{High, Informational, Low, Medium};
@@ -98,7 +98,7 @@ impl Default for Table {
     }
 }
 
-impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
+impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for SeverityTable {
     type Error = String;
 
     fn try_from(keys: BTreeMap<SeverityWord, Vec<u8>>) -> Result<Self, String> {
@@ -117,7 +117,7 @@ impl TryFrom<BTreeMap<SeverityWord, Vec<u8>>> for Table {
     }
 }
 
-impl Table {
+impl SeverityTable {
     /// A line for each number that the table has.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(number, severity)| format!("{number}: {severity}"))
@@ -139,7 +139,7 @@ impl Table {
 }
 
 schema_of! {
-    Table, "SysdigSeverityTable", |_| {
+    SeverityTable, "SysdigSeverityTable", |_| {
         let numbers = serde_json::json!({
             "type": "array",
             "items": {"type": "integer", "minimum": 0, "maximum": 7}
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_table_is_the_vendors_unless_the_policy_has_its_own() {
-        let vendor = Table::default();
+        let vendor = SeverityTable::default();
         let words = (0..=8).map(|number| vendor.severity(Some(number)).word());
         assert_eq!(
             words.collect::<Vec<_>>(),

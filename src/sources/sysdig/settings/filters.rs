@@ -1,6 +1,6 @@
 //! The settings that choose what is asked for, as saved evidence states them.
 
-use super::{Asked, By, Events, Image, Posture, Value};
+use super::{Asked, Events, Image, ImageKey, Posture, Value};
 use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::Field;
@@ -68,8 +68,8 @@ impl Events {
 /// An image, as a policy names it.
 fn written(image: &Image) -> String {
     let by = match &image.by {
-        By::Tag => None,
-        By::Digest(text) | By::Id(text) | By::Repository(text) => Some(text),
+        ImageKey::Tag => None,
+        ImageKey::Digest(text) | ImageKey::Id(text) | ImageKey::Repository(text) => Some(text),
     };
     let words: Vec<_> = image.tag.iter().chain(by).map(String::as_str).collect();
     words.join(" ")

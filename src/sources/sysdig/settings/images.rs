@@ -9,14 +9,14 @@ use crate::sources::written_as;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "ImageKeys")]
 pub(crate) struct Image {
-    pub by: By,
+    pub by: ImageKey,
     /// The whole tag, with registry and repository.
     pub tag: Option<String>,
 }
 
 /// How an image is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum ImageKey {
     Tag,
     Digest(String),
     Id(String),
@@ -55,7 +55,7 @@ impl TryFrom<ImageKeys> for Image {
                             `tag`, `digest` or `image_id` instead"
                     .to_owned());
             }
-            return Ok(Self { by: By::Repository(repository.0), tag: None });
+            return Ok(Self { by: ImageKey::Repository(repository.0), tag: None });
         }
         let by = match (keys.digest, keys.image_id, &tag) {
             (Some(_), Some(_), _) => {
@@ -67,9 +67,9 @@ impl TryFrom<ImageKeys> for Image {
                     digest.0
                 ));
             }
-            (Some(digest), None, _) => By::Digest(digest.0),
-            (None, Some(id), _) => By::Id(id.0),
-            (None, None, Some(_)) => By::Tag,
+            (Some(digest), None, _) => ImageKey::Digest(digest.0),
+            (None, Some(id), _) => ImageKey::Id(id.0),
+            (None, None, Some(_)) => ImageKey::Tag,
             (None, None, None) => {
                 return Err(
                     "an image needs `tag`, `digest` or `image_id`, or `repository` for all of one"

@@ -19,7 +19,7 @@ mod posture;
 mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
-pub(crate) use images::{By, Image};
+pub(crate) use images::{Image, ImageKey};
 pub(crate) use posture::{Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
 
