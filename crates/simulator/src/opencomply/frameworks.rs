@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use regex::RegexBuilder;
+use regex_lite::RegexBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::{Query, State};
 use axum::response::Response;
-use regex::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -109,7 +109,7 @@ impl Platform {
 }
 
 /// PostgreSQL's `~*`: not anchored, case-insensitive.
-fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex::Error> {
+fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex_lite::Error> {
     text.map(|text| RegexBuilder::new(text).case_insensitive(true).build()).transpose()
 }
 
