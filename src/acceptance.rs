@@ -12,6 +12,9 @@ use crate::finding::{Cause, Finding, Severity, WaiverKind};
 use crate::place::Place;
 use crate::selection::Selection;
 
+/// An entry that lapses within so many days needs a person.
+pub const SOON: i64 = 14;
+
 /// An entry of `accept`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceptance {
@@ -108,6 +111,11 @@ pub enum Validity {
 }
 
 impl Grounds {
+    /// Whether its last day is near.
+    pub fn lapses_soon(&self, today: NaiveDate) -> bool {
+        (self.expires - today).num_days() <= SOON
+    }
+
     /// Whether it holds on a day.
     pub fn in_force(&self, today: NaiveDate) -> bool {
         self.standing(today) == Validity::InForce

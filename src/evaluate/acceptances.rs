@@ -11,9 +11,6 @@ use crate::finding::Finding;
 use crate::policy::Policy;
 use crate::text;
 
-/// An entry that lapses within so many days is a warning.
-const SOON: i64 = 14;
-
 /// The longest lives, in days: of a cause, and of everything else.
 const LONGEST_OF_CAUSE: i64 = 31;
 const LONGEST: i64 = 366;
@@ -87,7 +84,7 @@ pub(super) fn warnings(
                 )
             });
             let days = (grounds.expires - today).num_days();
-            let soon = (days <= SOON).then(|| {
+            let soon = grounds.lapses_soon(today).then(|| {
                 let left = match days {
                     0 => "today is its last day".to_owned(),
                     days => format!("{} left", text::count(days.unsigned_abs(), "day")),

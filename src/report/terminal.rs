@@ -223,9 +223,7 @@ fn gate(
     if let Some(description) = gate.description.as_ref().filter(|_| red) {
         screen.text(GATE + 2, PLAIN, description)?;
     }
-    let says_more = gate.ruling.breaches.len() > 1 || gate.ruling.gate.each.is_some();
-    let says_more = says_more || gate.ruling.state == State::Undecided || detail == Detail::Full;
-    if says_more && !gate.limits.is_empty() {
+    if (gate.says_more() || detail == Detail::Full) && !gate.limits.is_empty() {
         screen.text(GATE + 2, PLAIN, &gate.limits)?;
     }
     if detail == Detail::Full {

@@ -90,6 +90,8 @@ pub struct AcceptanceView<'a> {
     pub effect: String,
     /// Until when it holds, or since when it does not.
     pub term: String,
+    /// Whether it has lapsed, or soon will.
+    pub is_due: bool,
     pub owner: String,
     pub reason: String,
     /// Who approved it, as the file states, and the ticket.
@@ -169,7 +171,8 @@ impl ToFix<'_, '_> {
 }
 
 impl<'v, 'a> RuleToFix<'v, 'a> {
-    fn of(entries: &[&'v Entry<'a>]) -> Option<Self> {
+    /// Findings of one rule and severity, if there are any.
+    pub(super) fn of(entries: &[&'v Entry<'a>]) -> Option<Self> {
         let first = entries.first()?.finding;
         let reason = reason(first);
         let is_common = entries.iter().all(|entry| self::reason(entry.finding) == reason);
@@ -223,7 +226,11 @@ impl<'a> View<'a> {
             gates,
             problems: digest::problems(&report),
             rules: rules(&entries, &by_weight),
-            acceptances: decision.acceptances.iter().map(AcceptanceView::of).collect(),
+            acceptances: decision
+                .acceptances
+                .iter()
+                .map(|usage| AcceptanceView::of(usage, report.now))
+                .collect(),
             entries,
             by_weight,
             counted,
@@ -251,6 +258,11 @@ impl<'a> View<'a> {
     pub fn gates_of(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
         let rulings = &self.report.decision.rulings;
         self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &rulings[*ruling])
+    }
+
+    /// The same by their place in the decision.
+    pub fn gate_numbers(&self, entry: &Entry<'_>) -> impl Iterator<Item = usize> {
+        self.counted[entry.gates.clone()].iter().map(|(_, ruling)| *ruling)
     }
 
     /// The ids of the gates that count a finding as over the limit, or else count it at all.
@@ -361,8 +373,16 @@ impl<'a> GateView<'a> {
     }
 }
 
+impl GateView<'_> {
+    /// Whether `limits` says more than `found` and `allowed`.
+    pub fn says_more(&self) -> bool {
+        let ruling = self.ruling;
+        ruling.breaches.len() > 1 || ruling.gate.each.is_some() || ruling.state == State::Undecided
+    }
+}
+
 impl<'a> AcceptanceView<'a> {
-    fn of(usage: &'a Usage<'a>) -> Self {
+    fn of(usage: &'a Usage<'a>, now: DateTime<Utc>) -> Self {
         let grounds = &usage.entry.grounds;
         let approved = grounds.approved_by.as_ref().map(|by| format!("approved by {by} (stated)"));
         let stated = approved.into_iter().chain(grounds.ticket.clone()).collect::<Vec<_>>();
@@ -372,6 +392,7 @@ impl<'a> AcceptanceView<'a> {
             forgives: digest::forgiven(&usage.entry.forgives),
             effect: digest::effect(usage),
             term: digest::term(grounds, usage.standing),
+            is_due: grounds.lapses_soon(now.date_naive()),
             owner: text::one_line(&grounds.owner, 200),
             reason: text::one_line(&grounds.reason, 500),
             stated: text::one_line(&stated.join(", "), 400),
