@@ -9,8 +9,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::baseline::Baseline;
 use crate::finding::{Cause, Finding, Severity, WaiverKind};
-use crate::place::Place;
-use crate::selection::Selection;
+use crate::place::{Place, Whose};
+use crate::selection::{Field, Selection};
+
+mod terms;
+
+pub use terms::{Conditions, Required, Terms};
 
 /// An entry that lapses within so many days needs a person.
 pub const SOON: i64 = 14;
@@ -18,6 +22,8 @@ pub const SOON: i64 = 14;
 /// An entry of `accept`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceptance {
+    /// Whose policy it is written in. That of an organisation may take entries of the repository.
+    pub whose: Whose,
     pub grounds: Grounds,
     /// The gates that it is for, by id; empty: all.
     pub gates: Vec<String>,
@@ -136,6 +142,11 @@ impl Grounds {
 }
 
 impl Acceptance {
+    /// Whether it is the same entry, in the policy that has it or in one that takes it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.whose == other.whose && self.grounds.id == other.grounds.id
+    }
+
     /// Whether it is for a gate.
     pub fn is_for(&self, gate: &str) -> bool {
         self.gates.is_empty() || self.gates.iter().any(|id| id == gate)
@@ -169,6 +180,18 @@ impl Forgives {
 }
 
 impl Match {
+    /// Whether it names single findings: a rule or control and a resource without wildcards, and the
+    /// worst severity. Anything else needs `max_findings`.
+    pub fn is_narrow(&self) -> bool {
+        let words = |field: Field| self.selection.words.get(&field);
+        let literal = |field: Field| {
+            words(field).is_some_and(|words| words.iter().all(|word| word.literal().is_some()))
+        };
+        (literal(Field::Rule) || literal(Field::Control))
+            && literal(Field::Resource)
+            && self.worst.is_some()
+    }
+
     /// Whether it covers a finding of this severity. What a finding does not state is covered only
     /// where the word `unknown` is written.
     pub fn covers(&self, finding: &Finding, severity: Severity) -> bool {

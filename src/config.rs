@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use chrono::Utc;
 
+use crate::acceptance::Terms;
 use crate::export;
-use crate::policy::{Document, Organisation, Policy, Whose};
+use crate::policy::{Document, ORGANISATION, Organisation, Policy, Whose};
 use crate::sources::Source;
 use crate::text;
 
@@ -38,6 +39,8 @@ mod requires;
 mod schema;
 mod slips;
 mod source;
+mod taken;
+mod terms;
 mod validate;
 mod values;
 mod yaml;
@@ -55,6 +58,7 @@ use reader::Reader;
 use slips::ValueKind;
 use source::Files;
 pub(crate) use source::{NotFound, find};
+use taken::{Filled, Repository};
 
 /// How open cases become tickets.
 #[derive(Clone, Debug)]
@@ -81,6 +85,10 @@ pub(crate) struct Config {
     pub organisation: Option<Organisation>,
     /// Of an organisation's policy: the exit codes that the pipeline may override.
     pub break_glass: BTreeSet<u8>,
+    /// Of an organisation's policy: which acceptances of a repository it takes.
+    pub terms: Terms,
+    /// Of an organisation's policy: the settings of its sources that it takes, by source.
+    pub taken: BTreeMap<String, Vec<String>>,
     /// Report paths by format name.
     pub reports: BTreeMap<String, PathBuf>,
     pub export: Option<Export>,
@@ -102,6 +110,18 @@ pub(crate) struct Written {
     baselines: Baselines,
     /// Errors of the syntax that did not keep the file from being read.
     slips: Vec<Diagnostic>,
+    /// The repository that the run is for, as its CI host names it.
+    repository: Option<String>,
+}
+
+/// The other policy that a file is read beside.
+#[derive(Clone, Copy)]
+enum Other<'a> {
+    Unknown,
+    /// That of the organisation, beside a repository's.
+    Organisation(&'a Written),
+    /// What the repository has, beside an organisation's.
+    Repository(Repository<'a>),
 }
 
 impl Written {
@@ -142,9 +162,10 @@ impl Written {
         match yaml::read(&source.text, &mut slips) {
             Some(root) => {
                 let base = layer::base(&root);
-                let accept_files = accept_files::read(&base, &source, &files, &mut slips);
-                let baselines = Baselines::of(files);
-                Ok(Self { whose, base, root, source, accept_files, baselines, slips })
+                let accept_files = accept_files::read(&base, &source, &files, whose, &mut slips);
+                let baselines = Baselines::of(files, whose);
+                let repository = None;
+                Ok(Self { whose, base, root, source, accept_files, baselines, slips, repository })
             }
             None => Err(ConfigError::new(&source, slips)),
         }
@@ -154,6 +175,11 @@ impl Written {
     pub(crate) fn with_baselines_to_write(mut self) -> Self {
         self.baselines.may_be_missing = true;
         self
+    }
+
+    /// For a run of a repository, as its CI host names it.
+    pub(crate) fn of_repository(self, repository: Option<&str>) -> Self {
+        Self { repository: repository.map(str::to_owned), ..self }
     }
 
     /// The names of all environments, as they are written.
@@ -182,8 +208,16 @@ impl Written {
     /// # Errors
     /// Everything that is wrong with the file, each with line, column and snippet.
     pub(crate) fn resolve(&self, environment: Option<&str>) -> Result<Config, ConfigError> {
+        self.resolve_beside(environment, Other::Unknown)
+    }
+
+    fn resolve_beside(
+        &self,
+        environment: Option<&str>,
+        other: Other<'_>,
+    ) -> Result<Config, ConfigError> {
         let no_gate = "the policy has no gate, so it would let everything pass";
-        self.read_over(environment)
+        self.read_over(environment, other)
             .and_then(|config| match config.policy.gates.is_empty() {
                 true => Err(vec![Diagnostic::somewhere(no_gate)]),
                 false => Ok(config),
@@ -191,11 +225,16 @@ impl Written {
             .map_err(|diagnostics| ConfigError::new(&self.source, diagnostics))
     }
 
-    /// The configuration of one environment, or of the base and each; also without a gate.
+    /// The configuration of one environment, or of the base and each; also without a gate. `other`: the
+    /// policy of the organisation, or, beside that, the repository's.
     ///
     /// # Errors
     /// As for `resolve`. What is only wrong in some of them names these.
-    pub(crate) fn check(&self, environment: Option<&str>) -> Result<Vec<Config>, ConfigError> {
+    pub(crate) fn check(
+        &self,
+        environment: Option<&str>,
+        other: Option<&Self>,
+    ) -> Result<Vec<Config>, ConfigError> {
         let mut layers: Vec<_> = environment.into_iter().collect();
         if environment.is_none() {
             layers = [layer::BASE].into_iter().chain(self.environments()).collect();
@@ -203,7 +242,13 @@ impl Written {
         let mut configs = Vec::new();
         let mut wrong: Vec<(Diagnostic, Vec<&str>)> = Vec::new();
         for layer in &layers {
-            match self.read_over(Some(layer)) {
+            let own = other.and_then(|other| other.layered(Some(layer)).ok());
+            let other = match (self.whose, other, &own) {
+                (Whose::Repository, Some(organisation), _) => Other::Organisation(organisation),
+                (Whose::Organisation, _, Some(own)) => Other::Repository(Repository::Has(own)),
+                _ => Other::Unknown,
+            };
+            match self.read_over(Some(layer), other) {
                 Ok(config) => configs.push(config),
                 Err(diagnostics) => diagnostics.into_iter().for_each(|diagnostic| {
                     match wrong.iter_mut().find(|(other, _)| *other == diagnostic) {
@@ -235,14 +280,25 @@ impl Written {
         environment: Option<&str>,
     ) -> Result<Config, ConfigError> {
         let wrong = |written: &Self, found| ConfigError::new(&written.source, found);
-        let own = match own {
-            Some(own) => own.read_over(environment).map_err(|found| wrong(own, found))?,
+        let config = match own {
+            Some(own) => own
+                .read_over(environment, Other::Organisation(organisation))
+                .map_err(|found| wrong(own, found))?,
             None => Config::absent(environment.filter(|name| *name != layer::BASE)),
         };
-        Ok(own.beside(organisation.resolve(environment)?))
+        let layer = own.map(|own| own.layered(environment)).transpose();
+        let layer = layer.map_err(|found| wrong(own.unwrap_or(organisation), vec![found]))?;
+        let repository = layer.as_ref().map_or(Repository::Absent, Repository::Has);
+        let organisation =
+            organisation.resolve_beside(environment, Other::Repository(repository))?;
+        Ok(config.beside(organisation))
     }
 
-    fn read_over(&self, environment: Option<&str>) -> Result<Config, Vec<Diagnostic>> {
+    fn read_over(
+        &self,
+        environment: Option<&str>,
+        other: Other<'_>,
+    ) -> Result<Config, Vec<Diagnostic>> {
         let mut diagnostics = self.slips.clone();
         let layered = match self.layered(environment) {
             Ok(layered) => layered,
@@ -252,9 +308,10 @@ impl Written {
             }
         };
         organisation::check_keys(self.whose, &self.root, &mut diagnostics);
+        let Filled { layer: layered, taken, open } = self.filled(&layered, other, &mut diagnostics);
         let reader = Reader::new(&self.source.text, true);
         let unused = Reader::new(&self.source.text, false);
-        let layer = Layer::read(&layered, &reader, &unused);
+        let layer = Layer::read(&layered, &reader, &unused, &open);
         diagnostics.extend(reader.into_diagnostics());
         diagnostics.extend(unused.into_diagnostics());
         self.check_environments(&mut diagnostics);
@@ -270,6 +327,12 @@ impl Written {
             gates: self.gate_ids().collect(),
             environments: self.environments().collect(),
             environment,
+            whose: self.whose,
+            organisation: match other {
+                Other::Organisation(organisation) => Some(organisation.gate_names()),
+                _ => None,
+            },
+            repository: self.repository.as_deref(),
             baselines: &self.baselines,
         };
         let mut accept = accept::Checked::new(names);
@@ -285,6 +348,7 @@ impl Written {
         let mut config =
             validate::config(&layer, file, accept, &self.source, environment, &mut diagnostics);
         config.documents.extend(documents);
+        config.taken = taken;
         // What was recorded is judged on its own day, when it is decided.
         let all_off = config.policy.all_off(Utc::now().date_naive());
         if let Some((place, sentence)) = all_off.filter(|_| self.baselines.is_on_disk()) {
@@ -297,6 +361,20 @@ impl Written {
             });
         }
         if diagnostics.is_empty() { Ok(config) } else { Err(diagnostics) }
+    }
+
+    /// A policy with what it takes from a repository. A repository's own takes nothing.
+    fn filled(&self, layer: &Node, other: Other<'_>, diagnostics: &mut Vec<Diagnostic>) -> Filled {
+        match (self.whose, other) {
+            (Whose::Repository, _) => Filled::with_nothing(layer),
+            (_, Other::Repository(repository)) => taken::filled(layer, repository, diagnostics),
+            _ => taken::filled(layer, Repository::Unknown, diagnostics),
+        }
+    }
+
+    /// The ids of its gates, as reports show those of an organisation.
+    fn gate_names(&self) -> Vec<String> {
+        self.gate_ids().map(|id| format!("{ORGANISATION}{id}")).collect()
     }
 
     /// The base, or the environment over it.
@@ -354,7 +432,8 @@ impl Written {
         }
         for layer in layers.iter().chain([&self.base]) {
             let reader = Reader::new(&self.source.text, false);
-            Layer::read(layer, &reader, &reader);
+            let Filled { layer, open, .. } = self.filled(layer, Other::Unknown, diagnostics);
+            Layer::read(&layer, &reader, &reader, &open);
             diagnostics.extend(reader.into_diagnostics());
         }
     }

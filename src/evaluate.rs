@@ -41,7 +41,8 @@ pub struct Decision<'a> {
     pub policies: Vec<OfPolicy<'a>>,
     /// One for each gate, in the policy's order.
     pub rulings: Vec<Ruling<'a>>,
-    /// Every entry of `accept`, in the policy's order.
+    /// Every entry of `accept`, in the order of the policies; one that another policy takes is there
+    /// once.
     pub acceptances: Vec<Usage<'a>>,
     /// Warnings that belong to no gate.
     pub warnings: Vec<String>,
@@ -76,13 +77,12 @@ impl Decision<'_> {
 
     /// Together with the decision on another policy over the same evidence. The worse verdict counts.
     #[must_use]
-    pub fn and(mut self, mut other: Self) -> Self {
+    fn and(mut self, mut other: Self) -> Self {
         if other.rank() > self.rank() {
             (self.verdict, self.mode) = (other.verdict, other.mode);
         }
         self.policies.append(&mut other.policies);
         self.rulings.append(&mut other.rulings);
-        self.acceptances.append(&mut other.acceptances);
         let said = std::mem::take(&mut self.warnings);
         other.warnings.retain(|warning| !said.contains(warning));
         self.warnings = [said, other.warnings].concat();
@@ -284,7 +284,7 @@ pub fn share(passed: u64, total: u64) -> String {
     format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }
 
-/// Decides. `at_least` is a verdict that the gates cannot improve: that of an interrupt, or of a set-up
+/// Decides one policy. `at_least` is a verdict that the gates cannot improve: that of an interrupt, or of a set-up
 /// that could not work.
 pub fn decide<'a>(
     policy: &'a Policy,
@@ -292,18 +292,56 @@ pub fn decide<'a>(
     at_least: Option<Verdict>,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
-    let rulings: Vec<_> = policy
-        .gates
+    decide_all(&[policy], evidence, at_least, now)
+}
+
+/// Decides every policy by itself, at one moment. The worse verdict counts.
+pub fn decide_all<'a>(
+    policies: &[&'a Policy],
+    evidence: &'a Evidence,
+    at_least: Option<Verdict>,
+    now: DateTime<Utc>,
+) -> Decision<'a> {
+    let ruled: Vec<Vec<Ruling<'a>>> = policies
         .iter()
-        .map(|gate| {
-            let accepting = Accepting::of(&policy.accept, gate, now);
-            Counting::over(&evidence.outcomes, gate, &policy.evidence, accepting, now)
-                .rule(policy.mode)
+        .map(|policy| {
+            let rule = |gate: &'a Gate| {
+                let accepting = Accepting::of(policy, gate, now);
+                Counting::over(&evidence.outcomes, gate, &policy.evidence, accepting, now)
+                    .rule(policy.mode)
+            };
+            policy.gates.iter().map(rule).collect()
         })
         .collect();
-    let acceptances = acceptances::usage(&policy.accept, &rulings, now.date_naive());
+    let acceptances = acceptances::usage(policies, &ruled, now.date_naive());
+    let of_policy = |(policy, rulings): (&&'a Policy, Vec<Ruling<'a>>)| {
+        of_policy(policy, rulings, &acceptances, evidence, at_least, now)
+    };
+    let decisions = policies.iter().zip(ruled).map(of_policy);
+    let nothing = Decision {
+        verdict: Verdict::Invalid,
+        mode: Mode::Enforce,
+        overridden: None,
+        policies: Vec::new(),
+        rulings: Vec::new(),
+        acceptances: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let decision = decisions.reduce(Decision::and).unwrap_or(nothing);
+    Decision { acceptances, ..decision }
+}
+
+/// The decision on one policy, without what became of its acceptances.
+fn of_policy<'a>(
+    policy: &'a Policy,
+    rulings: Vec<Ruling<'a>>,
+    acceptances: &[Usage<'a>],
+    evidence: &'a Evidence,
+    at_least: Option<Verdict>,
+    now: DateTime<Utc>,
+) -> Decision<'a> {
     let mut warnings = accounts_without_results(policy, evidence);
-    warnings.extend(acceptances::warnings(policy, evidence, &acceptances, now.date_naive()));
+    warnings.extend(acceptances::warnings(policy, evidence, acceptances, now.date_naive()));
     warnings.extend(rulings.iter().flat_map(|ruling| ruling.warnings.iter().cloned()));
     let warned = (!warnings.is_empty()).then_some(Verdict::Warned);
     let all_off = policy.all_off(now.date_naive());
@@ -312,8 +350,15 @@ pub fn decide<'a>(
     let verdicts = rulings.iter().map(verdict_of).chain(warned).chain(invalid).chain(at_least);
     let verdict = verdicts.max().unwrap_or(Verdict::Invalid);
     let policies = vec![OfPolicy { policy, verdict }];
-    let overridden = None;
-    Decision { verdict, mode: policy.mode, overridden, policies, acceptances, warnings, rulings }
+    Decision {
+        verdict,
+        mode: policy.mode,
+        overridden: None,
+        policies,
+        rulings,
+        acceptances: Vec::new(),
+        warnings,
+    }
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {

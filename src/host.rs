@@ -100,6 +100,12 @@ impl fmt::Debug for Host {
     }
 }
 
+/// The repository that the run is for, as the CI host names it.
+pub fn repository(variables: &Variables) -> Option<String> {
+    let host = HOSTS.iter().find(|host| (host.detect)(variables))?;
+    (host.names.repository)(variables)
+}
+
 /// What the user chose with `--ci`.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Choice {

@@ -84,9 +84,8 @@ pub(crate) fn decide<'a>(
     collected: &'a Collected,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
-    let one = |policy| evaluate::decide(policy, &collected.evidence, collected.at_least, now);
-    let decisions = config.policies().map(one).reduce(Decision::and);
-    decisions.unwrap_or_else(|| one(&config.policy))
+    let policies: Vec<_> = config.policies().collect();
+    evaluate::decide_all(&policies, &collected.evidence, collected.at_least, now)
 }
 
 /// What is known of every decision: a gate's, with nothing else asked for.

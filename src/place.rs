@@ -3,6 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
+/// Whose policy it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    #[default]
+    Repository,
+    Organisation,
+}
+
+impl Whose {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Organisation => "organisation",
+        }
+    }
+}
+
 /// A file, from the root of its repository, with line and column, both from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

@@ -1,7 +1,7 @@
 //! What the organisation requires: gates, their limits, what is accepted, and requirements for
 //! evidence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::acceptance::{Acceptance, Forgives};
+use crate::acceptance::{Acceptance, Forgives, Terms};
 use crate::finding::Finding;
-pub use crate::place::Place;
+pub use crate::place::{Place, Whose};
 use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wanted};
 use crate::text;
 
@@ -21,31 +21,14 @@ pub struct Policy {
     pub whose: Whose,
     pub mode: Mode,
     pub gates: Vec<Gate>,
-    /// Everything that is forgiven, in the order of the file. Entries for other environments are
-    /// left out.
+    /// Everything that is forgiven, in the order of the file, then what an organisation takes from
+    /// the repository. Entries for other environments are left out.
     pub accept: Vec<Acceptance>,
+    /// The most findings of one gate that entries of the repository with patterns cover together.
+    pub most_by_taken: u64,
     /// Whom to ask about findings; the first that matches.
     pub owners: Vec<Owner>,
     pub evidence: Demands,
-}
-
-/// Whose policy it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Whose {
-    #[default]
-    Repository,
-    Organisation,
-}
-
-impl Whose {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Repository => "repository",
-            Self::Organisation => "organisation",
-        }
-    }
 }
 
 /// The policy of an organisation, which is decided by itself, beside that of a repository.
@@ -57,6 +40,10 @@ pub struct Organisation {
     pub environment: Option<String>,
     /// The exit codes that the pipeline may override for some hours.
     pub break_glass: BTreeSet<u8>,
+    /// What it takes of the repository's acceptances.
+    pub terms: Terms,
+    /// The settings of its sources that are taken from the repository, by source.
+    pub taken: BTreeMap<String, Vec<String>>,
 }
 
 /// What begins the ids of gates of an organisation, which no id that is written can.

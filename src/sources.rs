@@ -164,6 +164,9 @@ pub struct System {
     pub token_prefixes: &'static [&'static str],
     /// The selectors that a gate can use, unless the settings say otherwise.
     pub selectors: &'static [Field],
+    /// Settings that choose a part of the estate, by their paths. An organisation's policy may take
+    /// them from the repository's.
+    pub of_estate: &'static [&'static str],
     /// How to have newer evidence, where there is a way.
     pub renew: Option<&'static str>,
 }

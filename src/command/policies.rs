@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::ConfigArguments;
 use crate::command::Usage;
 use crate::config::{self, Config, Written};
+use crate::host;
 use crate::policy::Whose;
 use crate::secret::Variables;
 
@@ -26,6 +27,8 @@ impl Policies {
     pub(super) fn read(arguments: &ConfigArguments, variables: &Variables) -> Result<Self, Usage> {
         let path = organisation_path(arguments, variables)?;
         let organisation = path.as_deref().map(|path| organisation(path, variables)).transpose()?;
+        let repository = host::repository(variables);
+        let organisation = organisation.map(|one| one.of_repository(repository.as_deref()));
         let own = match (config::find(arguments.config.as_deref()), &organisation) {
             (Ok(path), _) => Some(path),
             (Err(config::NotFound::None(_)), Some(_)) => None,

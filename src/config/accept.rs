@@ -19,6 +19,7 @@ use crate::acceptance::{Acceptance, Excuse, Forgives, Grounds, KnownFindings, Ma
 use crate::baseline::{Baseline, BaselineFault};
 use crate::finding::{Cause, Severity};
 use crate::place::Place;
+use crate::policy::{ORGANISATION, Whose};
 use crate::selection::{Field, Pattern, Selection};
 use crate::sources::{OneOrMore, Period, SeverityWord, severity_word};
 use crate::text;
@@ -66,6 +67,10 @@ pub(super) struct AcceptEntry {
     /// The environments that it is for. Default: all.
     #[serde(default)]
     pub environments: Option<Located<OneOrMore<String>>>,
+    /// Only in the policy of an organisation: the repositories that it is for, as the CI host names
+    /// them. Default: all.
+    #[serde(default)]
+    pub repositories: Option<Located<OneOrMore<String>>>,
     /// Findings: a rule or control and a resource without wildcards, and the worst severity that
     /// is covered. Anything wider needs `max_findings`.
     #[serde(default, rename = "match")]
@@ -130,8 +135,8 @@ impl From<CauseWord> for Cause {
 /// `"<= high"`, or a list of it and `unknown`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cap {
-    worst: Severity,
-    unknown: bool,
+    pub worst: Severity,
+    pub unknown: bool,
 }
 
 impl<'de> Deserialize<'de> for Cap {
@@ -183,6 +188,11 @@ pub(super) struct Names<'a> {
     pub environments: Vec<&'a str>,
     /// The one that is read; `None` for the base.
     pub environment: Option<&'a str>,
+    pub whose: Whose,
+    /// The ids of the gates of the organisation; `None` where its policy is not known.
+    pub organisation: Option<Vec<String>>,
+    /// The repository that the run is for, as its CI host names it.
+    pub repository: Option<&'a str>,
     pub baselines: &'a Baselines,
 }
 
@@ -190,6 +200,8 @@ pub(super) struct Names<'a> {
 #[derive(Debug)]
 pub(super) struct Baselines {
     files: Files,
+    /// Whose policy names them.
+    whose: Whose,
     /// Whether one that is missing is no error.
     pub may_be_missing: bool,
     read: RefCell<BTreeMap<PathBuf, BaselineRead>>,
@@ -203,12 +215,12 @@ struct BaselineRead {
 }
 
 impl Baselines {
-    pub(super) fn of(files: Files) -> Self {
-        Self { files, may_be_missing: false, read: RefCell::default() }
+    pub(super) fn of(files: Files, whose: Whose) -> Self {
+        Self { files, whose, may_be_missing: false, read: RefCell::default() }
     }
 
     pub(super) const fn is_on_disk(&self) -> bool {
-        matches!(self.files, Files::OnDisk)
+        self.files.is_on_disk()
     }
 
     /// The file at a path that another file names.
@@ -220,13 +232,21 @@ impl Baselines {
         if let Some(known) = self.read.borrow().get(&key) {
             return Ok(Some(known.clone()));
         }
-        if self.may_be_missing && Text::place_named(folder, written)?.symlink_metadata().is_err() {
+        if self.may_be_missing
+            && Text::place_named(folder, written, self.whose)?.symlink_metadata().is_err()
+        {
             return Ok(None);
         }
         let file = self
             .files
-            .read(folder, written, MOST_BYTES_OF_BASELINE)
+            .read(folder, written, MOST_BYTES_OF_BASELINE, self.whose)
             .map_err(|why| format!("{why} (`compliance-gate baseline write` makes a baseline)"))?;
+        if self.whose == Whose::Organisation && self.is_on_disk() && file.is_inside() {
+            return Err(format!(
+                "`{written}` is inside the workspace, where the repository can change it; name a file \
+                 outside it, or let `accept_from_repository` take the repository's baseline"
+            ));
+        }
         let baseline = Baseline::parse(&file.text).map(Arc::new);
         let read = BaselineRead { file: Arc::new(file), baseline };
         self.read.borrow_mut().insert(key, read.clone());
@@ -264,7 +284,10 @@ impl<'a> Checked<'a> {
                 let own = self.names.environment.unwrap_or(BASE);
                 environments.value.0.iter().any(|name| name == own)
             });
-            if diagnostics.len() == before && applies {
+            let is_own = entry.value.repositories.as_ref().is_none_or(|repositories| {
+                repositories.value.0.iter().any(|name| Some(&**name) == self.names.repository)
+            });
+            if diagnostics.len() == before && applies && is_own {
                 self.accept.extend(acceptance);
             }
         }
@@ -307,6 +330,7 @@ impl<'a> Checked<'a> {
         self.check_names(name, &entry.value, diagnostics);
         let forgives = self.forgives(name, entry, file, diagnostics);
         Some(Acceptance {
+            whose: self.names.whose,
             grounds: Grounds {
                 id: name.to_owned(),
                 reason: reason.as_ref()?.0.clone(),
@@ -342,9 +366,24 @@ impl<'a> Checked<'a> {
             .gates
             .iter()
             .flat_map(|gates| gates.value.0.iter().map(move |gate| (gate, gates.mark)));
-        let off = entry.gate_off.iter().map(|gate| (&gate.value, gate.mark));
-        for (gate, mark) in gates.chain(off) {
-            self.known(name, "gate", gate, &self.names.gates, mark, diagnostics);
+        for (gate, mark) in gates {
+            self.check_gate(name, gate, mark, diagnostics);
+        }
+        if let Some(gate) = &entry.gate_off {
+            match self.is_of_organisation(&gate.value) {
+                true => {
+                    let message = format!(
+                        "acceptance `{name}` turns off gate `{}`, which only the policy of the \
+                         organisation can",
+                        gate.value
+                    );
+                    diagnostics.push(Diagnostic::at(gate.mark, message));
+                }
+                false => self.check_gate(name, &gate.value, gate.mark, diagnostics),
+            }
+        }
+        if let Some(repositories) = &entry.repositories {
+            self.check_repositories(name, repositories, diagnostics);
         }
         // A file without environments is the same in all of them, whatever they are called.
         if let Some(given) =
@@ -362,6 +401,45 @@ impl<'a> Checked<'a> {
                 self.known(name, "source", source, &known, given.mark, diagnostics);
             }
         }
+    }
+
+    fn is_of_organisation(&self, gate: &str) -> bool {
+        self.names.whose == Whose::Repository && gate.starts_with(ORGANISATION)
+    }
+
+    /// A gate must exist. Those of an organisation are only known beside its policy.
+    fn check_gate(&self, name: &str, gate: &str, mark: Mark, diagnostics: &mut Vec<Diagnostic>) {
+        match &self.names.organisation {
+            None if self.is_of_organisation(gate) => {}
+            Some(ids) if self.is_of_organisation(gate) => {
+                let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+                self.known(name, "gate", gate, &ids, mark, diagnostics);
+            }
+            _ => self.known(name, "gate", gate, &self.names.gates, mark, diagnostics),
+        }
+    }
+
+    /// Repositories are named one by one, by the policy of an organisation.
+    fn check_repositories(
+        &self,
+        name: &str,
+        repositories: &Located<OneOrMore<String>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let is_pattern = |name: &&String| name.contains(['*', '?']) || !name.contains('/');
+        let pattern = repositories.value.0.iter().find(is_pattern);
+        let wrong = match (self.names.whose, pattern) {
+            (Whose::Repository, _) => {
+                "`repositories` belongs to the policy of an organisation".to_owned()
+            }
+            (_, Some(pattern)) => format!(
+                "`{pattern}` is not a repository; name each as the CI host does, such as \
+                 `group/name`"
+            ),
+            _ => return,
+        };
+        let message = format!("acceptance `{name}`: {wrong}");
+        diagnostics.push(Diagnostic::at(repositories.mark, message));
     }
 
     fn known(
@@ -472,7 +550,8 @@ impl<'a> Checked<'a> {
     ) -> Option<KnownFindings> {
         let known = |baseline, applies| KnownFindings {
             path: path.value.clone(),
-            file: Text::place_named(&file.folder, &path.value).unwrap_or_default(),
+            file: Text::place_named(&file.folder, &path.value, self.names.whose)
+                .unwrap_or_default(),
             baseline,
             applies,
         };
@@ -560,14 +639,15 @@ impl<'a> Checked<'a> {
             .collect();
         let sources = entry.source.as_ref().map(|given| self.sources(given)).unwrap_or_default();
         self.check_fields(name, given, &sources, diagnostics);
-        let literal = |field: Field| {
-            words.get(&field).is_some_and(|words| words.iter().all(|word| word.literal().is_some()))
+        let covered = Match {
+            sources,
+            selection: Selection { words, ..Selection::default() },
+            worst: entry.severity.as_ref().map(|cap| cap.value.worst),
+            unknown: entry.severity.as_ref().is_some_and(|cap| cap.value.unknown),
+            max_findings: max_findings.map(|most| most.value),
         };
-        let is_narrow = (literal(Field::Rule) || literal(Field::Control))
-            && literal(Field::Resource)
-            && entry.severity.is_some();
         match max_findings {
-            None if !is_narrow => diagnostics.push(Diagnostic::at(
+            None if !covered.is_narrow() => diagnostics.push(Diagnostic::at(
                 matching.mark,
                 format!(
                     "acceptance `{name}` is wider than a `rule` or `control` and a `resource` \
@@ -581,13 +661,7 @@ impl<'a> Checked<'a> {
             )),
             _ => {}
         }
-        Some(Forgives::Match(Match {
-            sources,
-            selection: Selection { words, ..Selection::default() },
-            worst: entry.severity.as_ref().map(|cap| cap.value.worst),
-            unknown: entry.severity.as_ref().is_some_and(|cap| cap.value.unknown),
-            max_findings: max_findings.map(|most| most.value),
-        }))
+        Some(Forgives::Match(covered))
     }
 
     /// Each selector must be known to the sources that are named, or to any if none is.

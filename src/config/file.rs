@@ -1,23 +1,25 @@
 //! The configuration file as it is written: its keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
 use super::accept::AcceptEntry;
+use super::accept_files::Named;
 use super::node::{Mark, Node};
 use super::reader::{Located, Maps, Reader};
 use super::requires::Requires;
 use super::slips::{self, ValueKind};
+use super::terms::TermsEntry;
 use super::values::{
     Day, Line, Link, Reports, Severities, Share, StatedSeverities, Version, Words,
 };
 use crate::export::{ResolveAs, jira, servicenow};
 use crate::policy::{Level, Mode};
 use crate::selection::{Field, Pattern};
-use crate::sources::{self, OneOrMore, Period, Source, bigid, written_as};
+use crate::sources::{self, OneOrMore, Period, Source, System, bigid, written_as};
 use crate::text;
 
 /// A file with one environment applied.
@@ -35,8 +37,14 @@ pub(super) struct Layer {
 pub(super) type Sources = BTreeMap<String, Option<Located<Rc<Source>>>>;
 
 impl Layer {
-    /// Reads what is written. Errors are kept by the reader.
-    pub(super) fn read(layer: &Node, reader: &Reader<'_>, unused: &Reader<'_>) -> Self {
+    /// Reads what is written. Errors are kept by the reader. `open`: sources that lack what a
+    /// repository gives them.
+    pub(super) fn read(
+        layer: &Node,
+        reader: &Reader<'_>,
+        unused: &Reader<'_>,
+        open: &BTreeSet<String>,
+    ) -> Self {
         let file: Option<File> = reader.read("", layer);
         let mut read = Self::default();
         let written = layer.get("sources").filter(|node| !node.is_null());
@@ -51,12 +59,13 @@ impl Layer {
                     reader.problem(key.mark, message);
                     None
                 }
-                Ok(system) => {
+                Ok(System { name: system, .. }) => {
                     let is_used = file.as_ref().is_none_or(|file| file.uses(&key.name, system));
                     if !is_used {
                         read.unused.push((key.name.clone(), key.mark));
                     }
-                    let reader = if is_used { reader } else { unused };
+                    let is_whole = is_used && !open.contains(&key.name);
+                    let reader = if is_whole { reader } else { unused };
                     reader
                         .read_with(&key.name, node, |de| Source::read(system, de).map(Rc::new))
                         .map(|value| Located {
@@ -100,9 +109,10 @@ pub(super) struct File {
     #[serde(default)]
     pub accept: Vec<Located<AcceptEntry>>,
     /// Files of `version: 1` and `accept:`, whose entries follow those of this file. Paths begin at
-    /// the folder of this file.
+    /// the folder of this file. An organisation's may lie outside the workspace; inside they are
+    /// pinned, as in `{path: accept.yaml, sha256: …}`.
     #[serde(default)]
-    accept_files: Vec<Located<String>>,
+    accept_files: Vec<Located<Named>>,
     /// Whom to ask, shown beside each finding: the first that matches.
     #[serde(default)]
     pub owners: Vec<OwnerEntry>,
@@ -113,6 +123,10 @@ pub(super) struct File {
     /// for at most a day, with COMPLIANCE_GATE_BREAK_GLASS.
     #[serde(default)]
     pub break_glass: Vec<Overridable>,
+    /// Only in the policy of an organisation: which acceptances of the repository apply to its gates.
+    /// Default: none.
+    #[serde(default)]
+    pub accept_from_repository: TermsEntry,
     /// Where reports are written, by format. Paths begin at the folder of this file.
     #[serde(default)]
     pub reports: Reports,
@@ -445,7 +459,7 @@ pub(super) struct EvidenceEntry {
 }
 
 /// The system that a source's name begins with.
-fn system_of(name: &str) -> Result<&'static str, String> {
+pub(super) fn system_of(name: &str) -> Result<&'static System, String> {
     let (system, tenant) = name.split_once('/').unwrap_or((name, "default"));
     let known: Vec<_> = sources::SYSTEMS.iter().map(|system| system.name).collect();
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -455,7 +469,7 @@ fn system_of(name: &str) -> Result<&'static str, String> {
              and `.`"
         ));
     }
-    known.iter().find(|name| **name == system).copied().ok_or_else(|| {
+    sources::SYSTEMS.iter().find(|one| one.name == system).copied().ok_or_else(|| {
         format!(
             "unknown source `{name}`{} (known systems: {})",
             text::did_you_mean(system, known.iter().copied()),

@@ -20,6 +20,9 @@ impl Mark {
     }
 }
 
+/// A bit of the ids of nodes that were moved from another file. No file has so many nodes.
+const OF_ANOTHER_FILE: usize = 1 << (usize::BITS - 1);
+
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     /// The same for all copies that aliases make.
@@ -88,6 +91,22 @@ impl Node {
         test(self)
             || self.items().iter().any(|item| item.any(test))
             || self.entries().iter().any(|(_, node)| node.any(test))
+    }
+
+    /// A copy for another file: all of it at one place there, and no node of it is one of that file's.
+    pub(super) fn moved_to(&self, mark: Mark) -> Self {
+        let key = |key: &Key| Key { name: key.name.clone(), mark };
+        let value = match &self.value {
+            Value::Scalar { text, plain } => Value::Scalar { text: text.clone(), plain: *plain },
+            Value::List(items) => {
+                Value::List(items.iter().map(|item| item.moved_to(mark)).collect())
+            }
+            Value::Map(entries) => {
+                let entries = entries.iter().map(|(own, node)| (key(own), node.moved_to(mark)));
+                Value::Map(entries.collect())
+            }
+        };
+        Self { id: self.id | OF_ANOTHER_FILE, mark, value }
     }
 
     /// How many nodes it consists of.

@@ -6,17 +6,18 @@ use std::rc::Rc;
 use super::Config;
 use super::diagnostic::Diagnostic;
 use super::node::Node;
-use crate::acceptance::{Acceptance, Forgives};
+use crate::acceptance::{Acceptance, Forgives, Terms};
 use crate::policy::{Document, ORGANISATION, Organisation, Policy, Whose};
 use crate::selection::Wanted;
 use crate::sources::Source;
+use crate::text;
 
 /// Keys that belong to the repository: nothing that an organisation's policy writes may go into the
 /// workspace of a pipeline.
 const NOT_KEYS: [&str; 2] = ["reports", "export"];
 
 /// Keys that only an organisation's policy has: a repository must not give itself what they allow.
-const ITS_KEYS: [&str; 1] = ["break_glass"];
+const ITS_KEYS: [&str; 2] = ["break_glass", "accept_from_repository"];
 
 /// What is not for this policy to say.
 pub(super) fn check_keys(whose: Whose, root: &Node, diagnostics: &mut Vec<Diagnostic>) {
@@ -51,21 +52,34 @@ impl Config {
             export: None,
             notes: Vec::new(),
             break_glass: BTreeSet::new(),
+            terms: Terms::default(),
+            taken: BTreeMap::new(),
         }
     }
 
     /// Together with the policy of an organisation: both are decided over the sources of both.
     pub(super) fn beside(mut self, organisation: Self) -> Self {
         let names = self.add_sources(&organisation.sources);
+        let mut policy = shown_as_organisation(organisation.policy, &names);
+        let shown = |(name, keys)| (names.get(&name).cloned().unwrap_or(name), keys);
+        let taken: BTreeMap<_, _> = organisation.taken.into_iter().map(shown).collect();
+        note_taken(&mut policy, &taken);
+        take_acceptances(&mut policy, &organisation.terms, &self.policy, &names);
+        let notes = policy.gates.iter().flat_map(|gate| {
+            gate.notes.iter().map(move |note| format!("gate `{}`: {note}", gate.id))
+        });
+        self.notes.extend(notes);
         let documents = organisation.documents.into_iter();
         let of_organisation = |document| Document { whose: Whose::Organisation, ..document };
         self.documents.extend(documents.map(of_organisation));
         self.deadline = self.deadline.into_iter().chain(organisation.deadline).min();
         self.organisation = Some(Organisation {
-            policy: shown_as_organisation(organisation.policy, &names),
+            policy,
             path: organisation.path,
             environment: organisation.environment,
             break_glass: organisation.break_glass,
+            terms: organisation.terms,
+            taken,
         });
         self
     }
@@ -134,6 +148,61 @@ fn renamed(sources: &mut [String], names: &BTreeMap<String, String>) {
     for source in sources {
         if let Some(name) = names.get(source) {
             source.clone_from(name);
+        }
+    }
+}
+
+/// Says at the gates which settings of their sources are the repository's.
+fn note_taken(policy: &mut Policy, taken: &BTreeMap<String, Vec<String>>) {
+    for gate in &mut policy.gates {
+        let used = taken.iter().filter(|(source, _)| gate.uses(source));
+        let notes = used.map(|(source, keys)| {
+            let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
+            format!("taken from the repository: {} of {source}", keys.join(", "))
+        });
+        let notes: Vec<_> = notes.collect();
+        gate.notes.extend(notes);
+    }
+}
+
+/// Adds the acceptances of the repository that the organisation takes, and names the others at the
+/// gates that they would be for.
+fn take_acceptances(
+    policy: &mut Policy,
+    terms: &Terms,
+    repository: &Policy,
+    names: &BTreeMap<String, String>,
+) {
+    let mut refused: Vec<(&Acceptance, String)> = Vec::new();
+    for entry in &repository.accept {
+        let is_named = entry.gates.iter().any(|gate| gate.starts_with(ORGANISATION));
+        let is_for_all = entry.gates.is_empty() && entry.forgives.is_of_findings();
+        if !is_named && !is_for_all {
+            continue;
+        }
+        match terms.failed_by(entry) {
+            None => {
+                let mut entry = entry.clone();
+                if let Forgives::Match(matching) = &mut entry.forgives {
+                    renamed(&mut matching.sources, names);
+                }
+                policy.accept.push(entry);
+            }
+            Some(why) if is_named || !terms.is_none() => refused.push((entry, why)),
+            Some(_) => {}
+        }
+    }
+    policy.most_by_taken =
+        terms.matching.as_ref().and_then(|terms| terms.max_findings).unwrap_or_default();
+    for gate in &mut policy.gates {
+        let refused = refused.iter().filter(|(entry, _)| entry.is_for(&gate.id));
+        let refused: Vec<_> =
+            refused.map(|(entry, why)| format!("`{}` ({why})", entry.grounds.id)).collect();
+        if !refused.is_empty() {
+            gate.notes.push(format!(
+                "acceptances of the repository that do not apply: {}",
+                text::listed(refused.iter(), ", ", 5)
+            ));
         }
     }
 }

@@ -7,10 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::accept::{Cap, UpstreamWord};
+use super::accept_files::{Hexadecimal, Named, Pinned};
 use super::cases::{CasesFile, CheckEntry, ExpectedGate, ExpectedState, Moment};
 use super::file::{ByName, Environments, EvidenceEntry, File, GateEntry};
 use super::reader::{Located, Maps};
 use super::requires::Requires;
+use super::taken;
 use super::values::{Day, Line, Link, Reports, Severities, Share, StatedSeverities, Version, Word};
 use crate::acceptance::Upstream;
 use crate::finding::Severity;
@@ -40,6 +42,31 @@ fn the_published_schema_of_test_cases_is_that_of_the_types()
     refuse_null(&mut schema);
     text::published::check("policy-test.schema.json", &schema);
     Ok(())
+}
+
+/// Adds the key by which an organisation's policy takes settings from the repository.
+fn may_take(schema: &mut Value, of_estate: &[&str]) {
+    if of_estate.is_empty() || !schema["properties"][taken::KEY].is_null() {
+        return;
+    }
+    let words: Vec<_> = of_estate.iter().map(|path| taken::last(path)).collect();
+    schema["properties"][taken::KEY] = serde_json::json!({
+        "description": "Only in the policy of an organisation: settings, each of which chooses a part \
+                        of the estate, that are taken from the repository's source of the same name.",
+        "type": "array",
+        "minItems": 1,
+        "items": {"enum": words}
+    });
+    let Value::Object(keys) = schema else { return };
+    let Some(Value::Array(required)) = keys.get_mut("required") else { return };
+    let (taken, own): (Vec<_>, Vec<_>) =
+        required.drain(..).partition(|key| of_estate.iter().any(|path| key == path));
+    *required = own;
+    let mut whole = serde_json::json!({"required": taken});
+    if let Some(one) = keys.remove("oneOf") {
+        whole["oneOf"] = one;
+    }
+    keys.insert("anyOf".to_owned(), serde_json::json!([whole, {"required": [taken::KEY]}]));
 }
 
 /// A key that is there has a value: what is optional may be left out, not left empty.
@@ -87,6 +114,13 @@ impl<T: JsonSchema> JsonSchema for Maps<T> {
 written_as!(Line => String);
 
 schema_of! {
+    Hexadecimal, "Sha256", |_| json_schema!({
+        "type": "string", "pattern": "^\\s*[0-9A-Fa-f]{64}\\s*$"
+    });
+    Named, "AcceptFile", |generator| {
+        let pinned = generator.subschema_for::<Pinned>();
+        json_schema!({"anyOf": [{"type": "string"}, pinned]})
+    };
     Version, "Version", |_| json_schema!({"const": 1});
     Requires, "Requires", |_| json_schema!({
         "type": "string", "pattern": "^>=\\s*[0-9]+(\\.[0-9]+){0,2}$"
@@ -179,6 +213,7 @@ schema_of! {
         let sources = by_name(generator, |mut schema| {
             schema.remove("required");
             schema.remove("oneOf");
+            schema.remove("anyOf");
             schema
         });
         let mode = generator.subschema_for::<Mode>();
@@ -200,7 +235,17 @@ schema_of! {
 }
 
 fn by_name(generator: &mut SchemaGenerator, change: impl Fn(Schema) -> Schema) -> Schema {
-    let systems: serde_json::Map<_, _> = sources::schemas(generator)
+    let schemas = sources::schemas(generator);
+    for (name, schema) in &schemas {
+        let path = schema.as_object().and_then(|schema| schema.get("$ref")).and_then(Value::as_str);
+        let definition = path.and_then(|path| path.strip_prefix("#/$defs/"));
+        let definition = definition.and_then(|key| generator.definitions_mut().get_mut(key));
+        let system = sources::SYSTEMS.iter().find(|system| system.name == *name);
+        if let Some((definition, system)) = definition.zip(system) {
+            may_take(definition, system.of_estate);
+        }
+    }
+    let systems: serde_json::Map<_, _> = schemas
         .into_iter()
         .map(|(name, schema)| {
             let key = format!("^{name}(/[A-Za-z0-9._-]+)?$");

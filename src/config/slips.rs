@@ -80,6 +80,10 @@ fn instead(given: &str, known: &[&'static str]) -> Option<&'static str> {
             "rule",
             "an age cannot be used here, since it changes by itself; only gates select by it",
         ),
+        "from_repository" => (
+            "token_env",
+            "only the policy of an organisation can take settings from the repository",
+        ),
         "until" | "end" | "expiry" | "expires_on" | "expires_at" => {
             ("expires", "write the last day on which it holds, such as `expires: 2027-01-31`")
         }

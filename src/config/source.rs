@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::policy::Document;
+use crate::policy::{Document, Whose};
 use crate::text;
 
 /// Where a configuration is looked for when none is named.
@@ -68,11 +68,15 @@ impl Source {
         }
     }
 
-    /// Where a file is that another file names: inside the workspace, whether it exists or not.
+    /// Where a file is that another file names, whether it exists or not.
     ///
     /// # Errors
     /// A sentence that names the file.
-    pub(super) fn place_named(folder: &Path, written: &str) -> Result<PathBuf, String> {
+    pub(super) fn place_named(
+        folder: &Path,
+        written: &str,
+        whose: Whose,
+    ) -> Result<PathBuf, String> {
         let place = absolute(&folder.join(written));
         let in_git = |part: std::path::Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
         match () {
@@ -80,11 +84,16 @@ impl Source {
             () if place.components().any(in_git) => {
                 Err(format!("`{written}`: this is a file of git; name another one"))
             }
-            () if !resolved(&place).starts_with(workspace()) => {
+            () if whose == Whose::Repository && !is_inside(&place) => {
                 Err(format!("`{written}`: this leaves the workspace; name a file inside it"))
             }
             () => Ok(place),
         }
+    }
+
+    /// Whether the repository can change it.
+    pub(super) const fn is_inside(&self) -> bool {
+        self.inside
     }
 
     /// The text as far as errors may show it: a file outside the workspace can be anything.
@@ -102,12 +111,19 @@ pub(super) enum Files {
 }
 
 impl Files {
-    /// A file that a file in a folder names: inside the workspace, and of at most so many bytes.
+    /// A file that a file in a folder names, of at most so many bytes. A repository's is inside the
+    /// workspace.
     ///
     /// # Errors
     /// A sentence that names the file.
-    pub(super) fn read(&self, folder: &Path, written: &str, most: u64) -> Result<Source, String> {
-        let place = Source::place_named(folder, written)?;
+    pub(super) fn read(
+        &self,
+        folder: &Path,
+        written: &str,
+        most: u64,
+        whose: Whose,
+    ) -> Result<Source, String> {
+        let place = Source::place_named(folder, written, whose)?;
         let here = absolute(Path::new("."));
         let shown = place.strip_prefix(here).unwrap_or(&place);
         let named = shown.display().to_string().replace('\\', "/");
@@ -117,7 +133,7 @@ impl Files {
                 named: named.into(),
                 folder: place.parent().map(Path::to_owned).unwrap_or_default(),
                 text: text_of(&place, most).map_err(|why| format!("`{written}`: {why}"))?,
-                inside: true,
+                inside: is_inside(&place),
             }),
             Self::Recorded(files) => {
                 let file = files.iter().find(|file| *file.file == *named);
@@ -197,6 +213,10 @@ pub(crate) fn find(named: Option<&Path>) -> Result<PathBuf, NotFound> {
 pub(super) fn workspace() -> PathBuf {
     let here = Path::new(".").canonicalize().unwrap_or_default();
     repository_of(&here).map_or_else(|| here.clone(), Path::to_owned)
+}
+
+fn is_inside(place: &Path) -> bool {
+    resolved(place).starts_with(workspace())
 }
 
 fn repository_of(folder: &Path) -> Option<&Path> {

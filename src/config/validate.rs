@@ -37,6 +37,7 @@ pub(super) fn config(
     let owners = gate::owners(&file.owners, diagnostics);
     let policy = Policy {
         whose: Whose::Repository,
+        most_by_taken: 0,
         mode: file.mode,
         gates,
         accept,
@@ -54,6 +55,8 @@ pub(super) fn config(
         deadline: file.deadline.map(|period| period.0),
         organisation: None,
         break_glass: file.break_glass.iter().map(|code| code.0).collect(),
+        terms: file.accept_from_repository.terms(),
+        taken: BTreeMap::new(),
         sources: sources
             .filter_map(|(name, source)| Some((name.clone(), Rc::clone(&source.as_ref()?.value))))
             .collect(),

@@ -8,7 +8,7 @@ use super::Ruling;
 use crate::acceptance::{Acceptance, Forgives, Validity};
 use crate::evidence::{Evidence, Outcome, Part};
 use crate::finding::Finding;
-use crate::policy::Policy;
+use crate::policy::{Policy, Whose};
 use crate::text;
 
 /// The longest lives, in days: of a cause, and of everything else.
@@ -33,17 +33,25 @@ impl Usage<'_> {
     }
 }
 
-/// What each entry did, in the order of the policy.
+/// What each entry did, in the order of the policies. One that the organisation takes from the
+/// repository is the same entry in both.
 pub(super) fn usage<'a>(
-    entries: &'a [Acceptance],
-    rulings: &[Ruling<'a>],
+    policies: &[&'a Policy],
+    ruled: &[Vec<Ruling<'a>>],
     today: NaiveDate,
 ) -> Vec<Usage<'a>> {
+    let mut entries: Vec<&'a Acceptance> = Vec::new();
+    for entry in policies.iter().flat_map(|policy| &policy.accept) {
+        let is_taken = entry.whose == Whose::Repository;
+        if !(is_taken && entries.iter().any(|other| other.is_same(entry))) {
+            entries.push(entry);
+        }
+    }
     let one = |entry: &'a Acceptance| {
         let mut findings: BTreeSet<*const Finding> = BTreeSet::new();
         let mut gates = Vec::new();
-        for ruling in rulings {
-            let is_own = |other: &&Acceptance| std::ptr::eq(*other, entry);
+        for ruling in ruled.iter().flatten() {
+            let is_own = |other: &&Acceptance| other.is_same(entry);
             let belonging = ruling.accepted.iter().chain(&ruling.known).chain(&ruling.formerly);
             let own: Vec<_> = belonging.filter(|(_, by)| is_own(by)).collect();
             findings.extend(own.iter().map(|(finding, _)| std::ptr::from_ref(*finding)));
@@ -60,7 +68,7 @@ pub(super) fn usage<'a>(
             gates,
         }
     };
-    entries.iter().map(one).collect()
+    entries.into_iter().map(one).collect()
 }
 
 /// Entries that need a person soon: those that cover nothing, lapse soon, or live too long.
@@ -71,12 +79,14 @@ pub(super) fn warnings(
     today: NaiveDate,
 ) -> Vec<String> {
     let is_complete = is_complete(policy, evidence);
-    let in_force = usages.iter().filter(|usage| usage.standing == Validity::InForce);
+    let is_own = |usage: &&Usage<'_>| policy.accept.iter().any(|own| own.is_same(usage.entry));
+    let in_force = usages.iter().filter(is_own).filter(|usage| usage.standing == Validity::InForce);
     in_force
         .flat_map(|usage| {
             let Acceptance { grounds, forgives, .. } = usage.entry;
             let id = &grounds.id;
-            let idle = is_complete && forgives.is_of_findings() && usage.covers == 0;
+            let is_judged = policy.gates.iter().any(|gate| usage.entry.is_for(&gate.id));
+            let idle = is_complete && is_judged && forgives.is_of_findings() && usage.covers == 0;
             let idle = idle.then(|| {
                 format!(
                     "acceptance `{id}` covers no finding that an earlier entry does not cover; \

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::acceptance::{Acceptance, Forgives, Upstream, Validity};
 use crate::baseline::{Baseline, KnownLine, Remaining};
 use crate::finding::{Finding, Fingerprint, Problem, Rerating, Severity};
-use crate::policy::{self, Gate};
+use crate::policy::{self, Gate, Policy, Whose};
 use crate::selection::{Field, Selection};
 
 /// The entries that are for a gate, in the order of the policy.
@@ -17,6 +17,8 @@ pub(super) struct Accepting<'a> {
     lapsed: Vec<&'a Acceptance>,
     /// What the gate selects, severities aside.
     of_any_severity: Selection,
+    /// The most findings that entries with patterns of another policy cover together.
+    most_by_taken: u64,
     now: DateTime<Utc>,
 }
 
@@ -44,10 +46,10 @@ struct Candidate<'a> {
 }
 
 impl<'a> Accepting<'a> {
-    pub(super) fn of(entries: &'a [Acceptance], gate: &'a Gate, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(policy: &'a Policy, gate: &'a Gate, now: DateTime<Utc>) -> Self {
         let today = now.date_naive();
         let standing = |wanted| {
-            let entries = entries.iter().filter(|entry| entry.is_for(&gate.id));
+            let entries = policy.accept.iter().filter(|entry| entry.is_for(&gate.id));
             entries.filter(|entry| entry.grounds.standing(today) == wanted).collect()
         };
         let of_any_severity = Selection {
@@ -59,6 +61,7 @@ impl<'a> Accepting<'a> {
             in_force: standing(Validity::InForce),
             lapsed: standing(Validity::Lapsed),
             of_any_severity,
+            most_by_taken: policy.most_by_taken,
             now,
         }
     }
@@ -102,13 +105,13 @@ impl<'a> Accepting<'a> {
             rest.extend(self.candidate(finding));
         }
         let mut divided = Divided::default();
-        let covered = take(&self.in_force, &mut rest, |entry, one| self.covers(entry, one));
+        let covered = self.take(&self.in_force, &mut rest);
         let is_known =
             |(_, entry): &(&Finding, &Acceptance)| matches!(entry.forgives, Forgives::Baseline(_));
         (divided.known, divided.accepted) = covered.into_iter().partition(is_known);
         divided.fixed = self.fixed(&found);
         divided.counted = rest.iter().map(|one| (one.finding, one.severity)).collect();
-        divided.formerly = take(&self.lapsed, &mut rest, |entry, one| self.covers(entry, one));
+        divided.formerly = self.take(&self.lapsed, &mut rest);
         divided
     }
 
@@ -172,6 +175,53 @@ impl<'a> Accepting<'a> {
         (first(&self.in_force), first(&self.lapsed))
     }
 
+    /// Takes out of the candidates what the entries cover, the least severe first.
+    fn take(&self, entries: &[&'a Acceptance], rest: &mut Vec<Candidate<'a>>) -> Belonging<'a> {
+        let mut taken = Vec::new();
+        if entries.iter().any(|entry| entry.forgives.is_of_findings()) {
+            rest.sort_by(|a, b| {
+                let key = |one: &Candidate<'_>| (one.severity, one.finding.fingerprint);
+                key(a).cmp(&key(b)).then_with(|| Finding::by_urgency(a.finding, b.finding))
+            });
+        }
+        let mut left_for_taken = self.most_by_taken;
+        for entry in entries.iter().filter(|entry| entry.forgives.is_of_findings()) {
+            if let Some(baseline) = baseline(entry) {
+                take_known(entry, baseline, rest, &mut taken);
+                continue;
+            }
+            let (mut left, is_wide) = match &entry.forgives {
+                Forgives::Match(matching) => {
+                    (matching.max_findings.unwrap_or(u64::MAX), !matching.is_narrow())
+                }
+                _ => (u64::MAX, false),
+            };
+            let is_limited = is_wide && self.is_taken(entry);
+            if is_limited {
+                left = left.min(left_for_taken);
+            }
+            let before = taken.len() as u64;
+            rest.retain(|one| {
+                let is_covered = left > 0 && self.covers(entry, one);
+                if is_covered {
+                    left -= 1;
+                    taken.push((one.finding, *entry));
+                }
+                !is_covered
+            });
+            if is_limited {
+                left_for_taken = left_for_taken.saturating_sub(taken.len() as u64 - before);
+            }
+        }
+        taken.sort_by(|(a, _), (b, _)| Finding::by_urgency(a, b));
+        taken
+    }
+
+    /// Whether an organisation takes the entry from a repository.
+    fn is_taken(&self, entry: &Acceptance) -> bool {
+        entry.whose == Whose::Repository && self.gate.whose() == Whose::Organisation
+    }
+
     /// The entry that keeps the gate from blocking, and one that did until it lapsed.
     pub(super) fn off(&self) -> (Option<&'a Acceptance>, Option<&'a Acceptance>) {
         let is_off = |entry: &&&'a Acceptance| matches!(&entry.forgives, Forgives::GateOff(gate) if *gate == self.gate.id);
@@ -196,48 +246,23 @@ fn baseline(entry: &Acceptance) -> Option<&Baseline> {
     }
 }
 
-/// Takes out of the candidates what the entries cover, the least severe first.
-fn take<'a>(
-    entries: &[&'a Acceptance],
+/// Takes out of the candidates what a baseline has. Of findings that cannot be distinguished, the most
+/// severe one is the last to be known.
+fn take_known<'a>(
+    entry: &'a Acceptance,
+    baseline: &Baseline,
     rest: &mut Vec<Candidate<'a>>,
-    covers: impl Fn(&Acceptance, &Candidate<'a>) -> bool,
-) -> Belonging<'a> {
-    let mut taken = Vec::new();
-    if entries.iter().any(|entry| entry.forgives.is_of_findings()) {
-        rest.sort_by(|a, b| {
-            let key = |one: &Candidate<'_>| (one.severity, one.finding.fingerprint);
-            key(a).cmp(&key(b)).then_with(|| Finding::by_urgency(a.finding, b.finding))
-        });
-    }
-    for entry in entries.iter().filter(|entry| entry.forgives.is_of_findings()) {
-        if let Some(baseline) = baseline(entry) {
-            let mut remaining = Remaining::of(baseline);
-            // Of findings that cannot be distinguished, the most severe one is the last to be known.
-            let known = rest.iter().rev().map(|one| remaining.takes(one.finding, one.severity));
-            let known: Vec<_> = known.collect();
-            let mut known = known.into_iter().rev();
-            rest.retain(|one| {
-                let is_known = known.next().unwrap_or_default();
-                if is_known {
-                    taken.push((one.finding, *entry));
-                }
-                !is_known
-            });
-            continue;
+    taken: &mut Belonging<'a>,
+) {
+    let mut remaining = Remaining::of(baseline);
+    let known = rest.iter().rev().map(|one| remaining.takes(one.finding, one.severity));
+    let known: Vec<_> = known.collect();
+    let mut known = known.into_iter().rev();
+    rest.retain(|one| {
+        let is_known = known.next().unwrap_or_default();
+        if is_known {
+            taken.push((one.finding, entry));
         }
-        let mut left = match &entry.forgives {
-            Forgives::Match(matching) => matching.max_findings.unwrap_or(u64::MAX),
-            _ => u64::MAX,
-        };
-        rest.retain(|one| {
-            let is_taken = left > 0 && covers(entry, one);
-            if is_taken {
-                left -= 1;
-                taken.push((one.finding, *entry));
-            }
-            !is_taken
-        });
-    }
-    taken.sort_by(|(a, _), (b, _)| Finding::by_urgency(a, b));
-    taken
+        !is_known
+    });
 }

@@ -1,5 +1,6 @@
 //! What is known about a run, in addition to its decision.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
@@ -94,6 +95,12 @@ impl<'a> Facts<'a> {
             Some(organisation) if whose == Whose::Organisation => &organisation.path,
             _ => self.policy,
         }
+    }
+
+    /// The settings that a policy takes from the repository, by source.
+    pub fn taken(&self, whose: Whose) -> Option<&'a BTreeMap<String, Vec<String>>> {
+        let organisation = self.organisation.filter(|_| whose == Whose::Organisation);
+        organisation.map(|organisation| &organisation.taken).filter(|taken| !taken.is_empty())
     }
 
     /// The SHA-256 of the bytes of a policy file, in hexadecimal digits.

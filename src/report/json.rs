@@ -74,6 +74,7 @@ fn of_policy<'a>(report: &Report<'a>, one: &OfPolicy<'a>) -> v1::Policy<'a> {
         sha256: report.sha256(whose),
         mode: one.policy.mode,
         verdict: one.verdict,
+        from_repository: report.taken(whose),
     }
 }
 
@@ -133,6 +134,7 @@ fn acceptance<'a>(one: &'a AcceptanceView<'a>) -> v1::Acceptance<'a> {
     let entry = one.usage.entry;
     let grounds = &entry.grounds;
     v1::Acceptance {
+        whose: entry.whose,
         id: safe(&grounds.id),
         kind: entry.forgives.word(),
         forgives: safe(&one.forgives),

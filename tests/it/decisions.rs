@@ -127,6 +127,7 @@ fn policy(gates: Vec<Gate>) -> Policy {
         mode: Mode::Enforce,
         gates,
         accept: Vec::new(),
+        most_by_taken: 0,
         owners: Vec::new(),
         evidence,
     }

@@ -14,7 +14,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("place", &[]),
     ("selection", &["finding"]),
     ("baseline", &["finding"]),
-    ("acceptance", &["baseline", "finding", "place", "selection"]),
+    ("acceptance", &["baseline", "finding", "place", "selection", "text"]),
     ("evidence", &["finding", "selection", "text"]),
     ("secret", &["text", "workspace"]),
     ("progress", &["secret", "text"]),

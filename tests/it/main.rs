@@ -33,6 +33,7 @@ mod reports;
 mod scope;
 mod simulator;
 mod sysdig;
+mod taken;
 mod transport;
 mod troubleshooting;
 mod walkthrough;

@@ -216,6 +216,7 @@ fn policy(gate: Gate) -> Policy {
         mode: Mode::Enforce,
         gates: vec![gate],
         accept: Vec::new(),
+        most_by_taken: 0,
         owners: Vec::new(),
         evidence: Demands { min_evaluated: 1, max_age: None },
     }
@@ -236,6 +237,7 @@ fn sources() -> impl Strategy<Value = Vec<Reported>> {
 fn acceptance(expires: NaiveDate) -> impl Strategy<Value = Acceptance> {
     (words(), proptest::option::of(0_u64..4), any::<bool>()).prop_map(
         move |(words, max_findings, worst)| Acceptance {
+            whose: Whose::Repository,
             grounds: Grounds {
                 id: "entry".to_owned(),
                 reason: "a reason".to_owned(),

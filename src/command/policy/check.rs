@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::cli::ConfigArguments;
 use crate::command::policies::Policies;
 use crate::command::{Context, Usage, print};
-use crate::config::Config;
+use crate::config::{Config, Written};
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -18,14 +18,39 @@ pub(super) fn check(arguments: &ConfigArguments, context: &Context) -> Result<u8
     };
     let mut said = String::new();
     let mut notes = BTreeSet::new();
-    for written in policies.own.iter().chain(&policies.organisation) {
-        let needs_gates = policies.organisation.is_none() || policies.own.is_none();
-        let configs = written.check(arguments.environment.as_deref())?;
-        describe(configs, needs_gates, &mut said, &mut notes);
+    let (own, organisation) = (policies.own.as_ref(), policies.organisation.as_ref());
+    let files = [(own, organisation), (organisation, own)];
+    for (written, other) in files.into_iter().filter_map(|(one, other)| Some((one?, other))) {
+        let configs = written.check(arguments.environment.as_deref(), other)?;
+        describe(configs, other.is_none(), &mut said, &mut notes);
+    }
+    if own.is_some() && organisation.is_some() {
+        notes.extend(together(&policies, arguments.environment.as_deref())?);
     }
     said.extend(notes);
     print(&said)?;
     Ok(Verdict::Passed.exit_code())
+}
+
+/// Notes on both policies as they are decided together, in the environments that both have.
+fn together(policies: &Policies, environment: Option<&str>) -> Result<BTreeSet<String>, Usage> {
+    let written = policies.own.iter().chain(&policies.organisation);
+    let named: BTreeSet<_> = written.flat_map(Written::environments).collect();
+    let mut environments: Vec<_> = environment.map(Some).into_iter().collect();
+    if environments.is_empty() {
+        environments = [None].into_iter().chain(named.into_iter().map(Some)).collect();
+    }
+    let mut notes = BTreeSet::new();
+    for one in &environments {
+        match policies.resolve(*one) {
+            Ok(config) => notes
+                .extend(config.notes.iter().map(|note| format!("note: {}: {note}\n", config.path))),
+            // One of the files may lack an environment of the other.
+            Err(_) if environments.len() > 1 => {}
+            Err(usage) => return Err(usage),
+        }
+    }
+    Ok(notes)
 }
 
 /// Describes the environments of one file.

@@ -18,6 +18,7 @@ pub(crate) const SYSTEM: System = System {
     title: "Jira",
     token_variables: &["JIRA_API_TOKEN"],
     token_prefixes: &["JIRA_"],
+    of_estate: &[],
     selectors: &[],
     renew: None,
 };

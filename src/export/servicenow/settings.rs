@@ -19,6 +19,7 @@ pub(crate) const SYSTEM: System = System {
     title: "ServiceNow",
     token_variables: &["SERVICENOW_TOKEN", PASSWORD],
     token_prefixes: &["SERVICENOW_"],
+    of_estate: &[],
     selectors: &[],
     renew: None,
 };

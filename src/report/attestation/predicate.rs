@@ -72,6 +72,9 @@ pub(in crate::report) struct DecidedPolicy<'a> {
     file: PolicyFile<'a>,
     mode: Mode,
     verdict: Verdict,
+    /// Settings of its sources that an organisation's policy takes from the repository, by source.
+    #[serde(rename = "fromRepository", skip_serializing_if = "Option::is_none")]
+    taken: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 /// That the exit code is 0 whatever the verdict is.
@@ -258,7 +261,8 @@ pub(in crate::report) fn of<'a>(report: &Report<'a>) -> Predicate<'a> {
             .iter()
             .filter_map(|OfPolicy { policy, verdict }| {
                 let file = policy_file(report, policy.whose)?;
-                Some(DecidedPolicy { file, mode: policy.mode, verdict: *verdict })
+                let taken = report.taken(policy.whose);
+                Some(DecidedPolicy { file, mode: policy.mode, verdict: *verdict, taken })
             })
             .collect(),
         accept_files: accept_files(report),

@@ -105,6 +105,9 @@ pub(super) struct Policy<'a> {
     pub mode: Mode,
     /// The verdict by this policy alone, regardless of its mode.
     pub verdict: Verdict,
+    /// Settings of its sources that an organisation's policy takes from the repository, by source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_repository: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 /// One demand of the policy, and what became of it.
@@ -199,6 +202,8 @@ pub(super) struct Belonging<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Acceptance<'a> {
+    /// Whose policy it is written in.
+    pub whose: Whose,
     pub id: Cow<'a, str>,
     /// Its key in the policy: `match`, `baseline`, `cause`, `gate_off` or `upstream`.
     pub kind: &'static str,

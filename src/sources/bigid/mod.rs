@@ -53,6 +53,7 @@ pub const SYSTEM: System = System {
     title: "BigID",
     token_variables: &["BIGID_TOKEN"],
     token_prefixes: &["BIGID_"],
+    of_estate: &[],
     selectors: &[
         Field::Rule,
         Field::Severity,

@@ -47,6 +47,7 @@ pub const SYSTEM: System = System {
     title: "BigPanda",
     token_variables: &["BIGPANDA_API_KEY"],
     token_prefixes: &["BIGPANDA_"],
+    of_estate: &[],
     selectors: &[Field::Rule, Field::Severity, Field::Resource, Field::ResourceType, Field::Actor],
     // The end of the window.
     renew: None,

@@ -51,6 +51,7 @@ pub const SYSTEM: System = System {
     title: "Bitdefender GravityZone",
     token_variables: &["GRAVITYZONE_API_KEY"],
     token_prefixes: &["GRAVITYZONE_"],
+    of_estate: &["filters.scans"],
     selectors: &[
         Field::Framework,
         Field::Control,

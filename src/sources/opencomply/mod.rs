@@ -54,6 +54,7 @@ pub const SYSTEM: System = System {
     title: "OpenComply",
     token_variables: &["OPENCOMPLY_API_KEY"],
     token_prefixes: &["OPENCOMPLY_"],
+    of_estate: &["integrations"],
     selectors: &[
         Field::Framework,
         Field::Control,

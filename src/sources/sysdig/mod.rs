@@ -49,6 +49,7 @@ pub const SYSTEM: System = System {
     title: "Sysdig Secure (IBM Cloud Workload Protection)",
     token_variables: &["SYSDIG_API_TOKEN", "IBMCLOUD_API_KEY"],
     token_prefixes: &["SYSDIG_", IBM],
+    of_estate: &["images", "posture.zones", "posture.inventory"],
     selectors: posture::SELECTORS,
     renew: Some("wait until the platform has evaluated again, or start it there"),
 };

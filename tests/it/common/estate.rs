@@ -47,6 +47,7 @@ impl Scene {
                 mode: Mode::Enforce,
                 gates,
                 accept: Vec::new(),
+                most_by_taken: 0,
                 owners: Vec::new(),
                 evidence,
             },
@@ -378,6 +379,7 @@ pub fn grounds(id: &str, expires: NaiveDate) -> Grounds {
 pub fn excuse(cause: Cause, up_to: Option<Duration>, expires: NaiveDate) -> Acceptance {
     let sources = vec!["opencomply".to_owned()];
     Acceptance {
+        whose: Whose::Repository,
         grounds: grounds(&format!("{}-forgiven", cause.word()), expires),
         gates: Vec::new(),
         forgives: Forgives::Cause(Excuse { cause, sources, up_to }),
