@@ -17,7 +17,7 @@ use crate::progress::{Progress, Verbosity};
 use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
-use crate::setup::{self, OpenSources, SetupErrors};
+use crate::setup::{self, OpenSource, OpenSources, SetupErrors};
 use crate::sources::Ready;
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
@@ -158,31 +158,53 @@ pub(crate) async fn preflight(open: &OpenSources) -> Vec<Preflight<'_>> {
     join_all(open.sources.iter().map(|asked| asked.source.preflight(&asked.session))).await
 }
 
-/// Where a needed source finds the configuration itself invalid, nothing is started anywhere.
+/// Reads each source as soon as its own preflight has passed. Where a needed source finds the
+/// configuration itself invalid, nothing is started anywhere, and what the others read is not used,
+/// so that the result does not depend on which was faster.
 async fn ask(open: &OpenSources) -> Vec<Outcome> {
-    let preflights = preflight(open).await;
-    let invalid = open.sources.iter().zip(&preflights).find(|(source, preflight)| {
-        let is_invalid = |problem: &Problem| matches!(problem.cause, Cause::Invalid | Cause::Setup);
-        source.needed && preflight.as_ref().is_err_and(|problems| problems.iter().any(is_invalid))
-    });
-    let held_back = invalid.map(|(source, _)| {
-        let name = &source.session.name;
-        let message = format!("not asked, since the configuration of {name} is invalid");
-        Problem::new(Cause::Incomplete, message)
-    });
-    let outcomes = open.sources.iter().zip(preflights).map(async |(source, preflight)| {
-        match (preflight, &held_back) {
-            (Err(problems), _) => source.session.outcome(Vec::new(), problems, Vec::new()),
-            (Ok(_), Some(problem)) => {
-                source.session.outcome(Vec::new(), vec![problem.clone()], Vec::new())
+    let asked = join_all(open.sources.iter().map(|source| ask_one(open, source))).await;
+    let mut pairs = open.sources.iter().zip(&asked);
+    let invalid = pairs
+        .find(|(source, asked)| asked.as_ref().is_err_and(|problems| is_invalid(source, problems)));
+    let invalid = invalid.map(|(source, _)| source.session.name.as_str());
+    let outcomes = open.sources.iter().zip(asked).map(|(source, asked)| {
+        let problems = match asked {
+            Err(problems) => problems,
+            Ok(Some(outcome)) if invalid.is_none() => return outcome,
+            Ok(_) => {
+                let name = invalid.unwrap_or("another source");
+                let message =
+                    format!("not evaluated, since the configuration of {name} is invalid");
+                vec![Problem::new(Cause::Incomplete, message)]
             }
-            (Ok(ready), None) => {
-                let renew = source.source.system().renew.map(Into::into);
-                Outcome { renew, ..ready.collect().await }
-            }
+        };
+        source.session.outcome(Vec::new(), problems, Vec::new())
+    });
+    outcomes.collect()
+}
+
+/// The evidence of one source, or why its preflight failed. `None`: reading ended early, since the
+/// configuration of another source is invalid. Nothing was started before that, so that reading can
+/// be dropped.
+async fn ask_one(open: &OpenSources, source: &OpenSource) -> Result<Option<Outcome>, Vec<Problem>> {
+    let preflight = source.source.preflight(&source.session).await;
+    let refused = preflight.as_ref().is_err_and(|problems| is_invalid(source, problems));
+    open.preflights.ended(refused);
+    let ready = preflight?;
+    tokio::select! {
+        biased;
+        () = open.preflights.refused() => Ok(None),
+        outcome = ready.collect() => {
+            let renew = source.source.system().renew.map(Into::into);
+            Ok(Some(Outcome { renew, ..outcome }))
         }
-    });
-    join_all(outcomes).await
+    }
+}
+
+/// Whether these problems of a source make the whole run invalid.
+fn is_invalid(source: &OpenSource, problems: &[Problem]) -> bool {
+    let is_invalid = |problem: &Problem| matches!(problem.cause, Cause::Invalid | Cause::Setup);
+    source.needed && problems.iter().any(is_invalid)
 }
 
 fn interrupt(reason: Reason) -> Option<Verdict> {

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::http::{Http, Setup};
 use crate::progress::Progress;
 use crate::secret::{Token, Variables};
-use crate::sources::{Session, Source};
+use crate::sources::{Preflights, Session, Source};
 use crate::stop::{Signal, Stop};
 
 /// Limits the origins that a token may be sent to; set by the pipeline, not by the repository.
@@ -23,6 +23,8 @@ pub(crate) struct OpenSources {
     pub sources: Vec<OpenSource>,
     /// Sources that cannot be asked and that no gate needs that blocks today, each with a sentence.
     pub unopened: Vec<(String, String)>,
+    /// Given to every session, so that nothing is started before all of them have ended.
+    pub preflights: Preflights,
     pub stop: Stop,
 }
 
@@ -61,9 +63,10 @@ pub(crate) fn open(
 ) -> Result<OpenSources, SetupErrors> {
     let stop = Stop::new(config.deadline.unwrap_or(DEFAULT_DEADLINE), signal);
     let today = chrono::Utc::now().date_naive();
+    let preflights = Preflights::default();
+    let mut sources = Vec::new();
     let mut errors = Vec::new();
     let mut unopened = Vec::new();
-    let mut sources = Vec::new();
     for (name, source) in &config.sources {
         let needed = config.blocks_on(name, today);
         match http(name, source, variables, &stop, progress) {
@@ -73,6 +76,7 @@ pub(crate) fn open(
                     name: name.clone(),
                     http,
                     wanted: config.wanted(name),
+                    permit: preflights.register(),
                     stop: stop.clone(),
                     progress: Rc::clone(progress),
                 },
@@ -83,7 +87,7 @@ pub(crate) fn open(
         }
     }
     match errors.is_empty() {
-        true => Ok(OpenSources { sources, unopened, stop }),
+        true => Ok(OpenSources { sources, unopened, preflights, stop }),
         false => Err(SetupErrors([errors, unopened].concat())),
     }
 }

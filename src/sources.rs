@@ -25,9 +25,11 @@ pub mod bigpanda;
 mod clock;
 pub mod gravityzone;
 pub mod opencomply;
+mod permit;
 mod settings;
 pub mod sysdig;
 
+pub use permit::{Permit, Preflights};
 pub use settings::{
     Connection, Endpoint, Headers, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed,
     severity_word, tls,
@@ -369,6 +371,8 @@ pub struct Session {
     pub name: String,
     pub http: Http,
     pub wanted: Wanted,
+    /// Awaited before anything is started.
+    pub permit: Permit,
     pub stop: Stop,
     pub progress: Rc<Progress>,
 }

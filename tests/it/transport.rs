@@ -1,6 +1,8 @@
 //! Networks that break, platforms that die, answers that are not what the API promises: each ends
 //! in its own code, within the deadline, with the reports written.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::common::proxy::{Fault, Proxy, Rule};
@@ -49,6 +51,78 @@ fn html_answer(status: &str, body: &str) -> Fault {
          close\r\n\r\n{body}",
         body.len()
     ))
+}
+
+/// Two sources, the first of which is behind a proxy that holds its requests until it is released.
+struct Held {
+    platform: Platform,
+    _proxy: Proxy,
+    released: Arc<AtomicBool>,
+    folder: Folder,
+}
+
+impl Held {
+    /// `is_held` is the source behind the proxy, `base` the path of GravityZone's API.
+    fn of(is_held: &str, base: &str) -> Self {
+        let platform = Platform::start("healthy");
+        let released = Arc::new(AtomicBool::new(false));
+        let rules = rule("", 0, 1, Fault::Held(Arc::clone(&released)));
+        let proxy = Proxy::start(&platform.origin, rules);
+        let folder = Folder::new();
+        let origin =
+            |source: &str| if source == is_held { &proxy.origin } else { &platform.origin };
+        let policy = opencomply(origin("opencomply"), &format!("{GATES}{CSPM}"));
+        let cspm = format!("sources:\n  gravityzone: {{url: {}{base}}}\n", origin("gravityzone"));
+        folder.write("compliance-gate.yaml", &policy.replace("sources:\n", &cspm));
+        Self { platform, _proxy: proxy, released, folder }
+    }
+
+    fn release(&self) {
+        self.released.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs while `meanwhile` waits for what happens without the source that is held.
+    fn run(&self, meanwhile: impl FnOnce(&Self)) -> Ended {
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| self.folder.run(&["run", "--json", "gate.json"]));
+            meanwhile(self);
+            self.release();
+            run.join().unwrap()
+        })
+    }
+}
+
+const START: &str = "/baseline_security/run ";
+
+#[test]
+fn a_source_is_read_while_the_preflight_of_another_waits() {
+    let held = Held::of("opencomply", "/v1");
+    held.run(|held| held.platform.wait_for("GET /v1/cspm/checks")).exits(0);
+    assert_eq!(held.platform.count(START), 1);
+}
+
+#[test]
+fn nothing_is_started_while_the_preflight_of_another_source_waits() {
+    let held = Held::of("gravityzone", "/v1");
+    held.run(|held| {
+        held.platform.wait_for("/run-history");
+        assert_eq!(held.platform.count(START), 0, "{:#?}", held.platform.requests());
+    })
+    .says("waiting for the other sources")
+    .exits(0);
+    assert_eq!(held.platform.count(START), 1);
+}
+
+#[test]
+fn nothing_is_started_or_used_where_another_source_turns_out_to_be_invalid() {
+    let held = Held::of("gravityzone", "/no-api");
+    held.run(|held| held.platform.wait_for("/run-history")).exits(2);
+    assert_eq!(held.platform.count(START), 0);
+    let report = held.folder.json("gate.json");
+    let sources = report["sources"].as_array().unwrap();
+    let opencomply = sources.iter().find(|source| source["name"] == "opencomply").unwrap();
+    let message = "not evaluated, since the configuration of gravityzone is invalid";
+    assert!(opencomply.to_string().contains(message), "{report}");
 }
 
 const STATUS: &str = "/job/compliance/";

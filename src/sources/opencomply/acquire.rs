@@ -66,6 +66,7 @@ impl<'a> Acquirer<'a> {
         if let Some(run) = self.newer.take() {
             return Ok(Acquired::Run(run));
         }
+        let task = self.task;
         loop {
             if let RunMode::Stale { max_age } = self.task.settings.run {
                 let mut history = self.history(journal).await?;
@@ -88,6 +89,11 @@ impl<'a> Acquirer<'a> {
                     }
                 }
                 Advice::WaitFor(job) => self.wait_while_busy(journal, job).await?,
+                // What the history shows by then is looked at again.
+                Advice::Start if !task.session.permit.is_granted() => {
+                    journal.progress(task, "waiting for the other sources", "");
+                    task.session.stop.race(task.session.permit.granted()).await?;
+                }
                 Advice::Start => {
                     self.note_still(journal, &history, &still);
                     if let Some(run) = self.start(journal, history.newest()).await? {
@@ -185,7 +191,8 @@ impl<'a> Acquirer<'a> {
 
     /// Waits while another user's run over other integrations is under way.
     async fn wait_while_busy(&mut self, journal: &mut Journal, first: Past) -> Step<()> {
-        let (task, interval) = (self.task, self.task.settings.interval);
+        let task = self.task;
+        let waiting = poll::Watch::new(task.settings.interval);
         self.patient = true;
         let mut job = first;
         let mut owner = self.owner(&job).await;
@@ -194,7 +201,7 @@ impl<'a> Acquirer<'a> {
             let state =
                 format!("waiting for job {} of {owner}, over other integrations{age}", job.id);
             journal.progress(task, &state, &job.state);
-            poll::pause(&task.session.stop, interval).await?;
+            waiting.pause(&task.session.stop).await?;
             let history = self.history(journal).await?;
             let still = self.still(&history).await?;
             let Advice::WaitFor(other) = history.advice(&task.wanted, &still) else {

@@ -27,10 +27,6 @@ const HANGS: &str = "no control of this framework applies to these integrations,
 /// Unusable answers in a row after which watching ends.
 const MOST_UNUSABLE: u32 = 3;
 
-/// The first pauses are this share of the time that the run has been watched for.
-const PAUSE_SHARE: u32 = 8;
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-
 /// How watching ended.
 pub(super) enum Watched {
     Ended(EndedRun),
@@ -67,7 +63,7 @@ impl WatchedJob {
 /// Looks at the jobs until each of them has ended.
 pub(super) async fn watch(task: &Task<'_>, journal: &mut Journal, run: Run) -> Step<Watched> {
     let mut looks: Vec<WatchedJob> = run.jobs.iter().map(|_| WatchedJob::default()).collect();
-    let began = Instant::now();
+    let waiting = poll::Watch::new(task.settings.interval);
     loop {
         look_at_all(task, journal, &run, &mut looks).await?;
         let statuses: Vec<_> = looks.iter().map(|look| look.status.as_ref()).collect();
@@ -79,10 +75,8 @@ pub(super) async fn watch(task: &Task<'_>, journal: &mut Journal, run: Run) -> S
             let statuses = looks.into_iter().filter_map(|look| look.status).collect();
             return Ok(Watched::Ended(EndedRun { run, statuses }));
         }
-        hint(task, journal, &run, &statuses, began);
-        let longest = task.settings.interval;
-        let pause = (began.elapsed() / PAUSE_SHARE).max(SHORTEST_PAUSE).min(longest);
-        poll::pause(&task.session.stop, pause).await?;
+        hint(task, journal, &run, &statuses, waiting.elapsed());
+        waiting.pause(&task.session.stop).await?;
     }
 }
 
@@ -215,9 +209,9 @@ fn hint(
     journal: &mut Journal,
     run: &Run,
     statuses: &[Option<&Status>],
-    began: Instant,
+    waited: Duration,
 ) {
-    if journal.hint.is_some() || began.elapsed() < SUSPICIOUS {
+    if journal.hint.is_some() || waited < SUSPICIOUS {
         return;
     }
     let created = |status: &&Status| status.state() == "CREATED";

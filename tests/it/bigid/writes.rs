@@ -18,6 +18,8 @@ use compliance_gate_simulator::{Scenario, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::common::permit;
+
 /// A platform, and a source that speaks to it.
 struct Desk {
     _simulator: Simulator,
@@ -60,8 +62,8 @@ impl Desk {
             tls: &compliance_gate::http::Tls::default(),
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
-        let name = "bigid".to_owned();
-        let run = Session { name, http, wanted: Wanted::default(), stop, progress };
+        let (name, wanted) = ("bigid".to_owned(), Wanted::default());
+        let run = Session { name, http, wanted, permit: permit(), stop, progress };
         Self { _simulator: simulator, source, run, log }
     }
 

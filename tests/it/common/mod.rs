@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use compliance_gate::sources::{Permit, Preflights};
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_compliance-gate");
 
 /// The seed's documented request: two integrations, one framework.
@@ -257,6 +259,14 @@ impl Drop for Platform {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The permit of a source that waits for no other.
+pub fn permit() -> Permit {
+    let preflights = Preflights::default();
+    let permit = preflights.register();
+    preflights.ended(false);
+    permit
 }
 
 /// A policy over OpenComply with the documented request and these gates.

@@ -149,7 +149,8 @@ impl Red {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let wanted = self.policy().wanted(self.system);
-        let session = Session { name: self.system.to_owned(), http, wanted, stop, progress };
+        let (name, permit) = (self.system.to_owned(), super::permit());
+        let session = Session { name, http, wanted, permit, stop, progress };
         let ready = source.preflight(&session).await?;
         Ok(ready.collect().await)
     }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::wait_until;
+
 /// The header by which the simulator says what it is.
 const MARK: &str = "x-simulated-by";
 
@@ -34,6 +36,8 @@ pub enum Fault {
     Answer(String),
     /// The same, where it is not text.
     Bytes(Arc<[u8]>),
+    /// The platform gets the request once this is set.
+    Held(Arc<AtomicBool>),
     /// The answer without the header by which the simulator says what it is.
     Unmarked,
 }
@@ -109,6 +113,9 @@ fn serve(
     match &fault {
         Some(Fault::Reset) => return client.shutdown(Shutdown::Both),
         Some(Fault::Stall) => return stall(),
+        Some(Fault::Held(released)) => {
+            wait_until("its release", || released.load(Ordering::Relaxed));
+        }
         Some(Fault::Answer(answer)) => return client.write_all(answer.as_bytes()),
         Some(Fault::Bytes(answer)) => return client.write_all(answer),
         Some(Fault::Endless) => {

@@ -17,6 +17,8 @@ use compliance_gate_simulator::{Access, Scenario, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::common::permit;
+
 /// What a collection brought.
 pub struct Collected {
     /// Empty if the preflight refused.
@@ -103,6 +105,7 @@ async fn run(
         name: "gravityzone".to_owned(),
         http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
         wanted: Wanted { demands: demands.to_vec(), split: false },
+        permit: permit(),
         stop,
         progress,
     };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::look_until;
+use crate::common::{look_until, permit};
 use compliance_gate::evidence::{self, Outcome, Part};
 use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::http::{Http, Setup};
@@ -155,7 +155,7 @@ impl Gate<'_> {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let (name, wanted) = ("opencomply".to_owned(), self.wanted.clone());
-        (settings, Session { name, http, wanted, stop, progress })
+        (settings, Session { name, http, wanted, permit: permit(), stop, progress })
     }
 
     pub async fn outcome(&self, platform: &Platform) -> Result<Outcome, Vec<Problem>> {
