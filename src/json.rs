@@ -8,10 +8,12 @@ use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+mod complaint;
 mod guard;
 mod number;
 mod path;
 
+pub(crate) use complaint::{complaint, is_stated};
 pub(crate) use number::{MOST_COUNTED, Number, Whole};
 
 use crate::secret::Mask;

@@ -378,7 +378,8 @@ impl Selection {
             names.into_iter().chain(facet(finding, Field::Resource).map(Some)).collect();
         let open = status.is_some().then_some("open").filter(|_| finding.open);
         self.may_match(&finding.subject)
-            && self.word(Field::Resource, &resource, Unstated::Matches)
+            // A name alone does not say that another word is not the id.
+            && (resource_id.is_none() || self.word(Field::Resource, &resource, Unstated::Matches))
             && self.word(Field::Status, &[status.as_deref(), open], Unstated::Matches)
             && self.word(Field::Actor, &[actor.as_deref()], Unstated::Matches)
             && self.word(Field::Assignee, &[assignee.as_deref()], Unstated::Matches)
@@ -409,7 +410,7 @@ impl Selection {
             Field::Rule => rule.is_some(),
             Field::Severity => *severity != Severity::Unknown,
             Field::Status => finding.status.is_some(),
-            Field::Resource => finding.resource_id.is_some() || finding.resource_name.is_some(),
+            Field::Resource => finding.resource_id.is_some(),
             Field::ResourceType => resource_type.is_some(),
             Field::Account => account.is_some(),
             Field::Region => region.is_some(),

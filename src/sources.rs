@@ -254,6 +254,14 @@ pub struct Reads {
     pub never: Vec<String>,
 }
 
+impl Reads {
+    /// The severities that a platform has.
+    fn all(severities: impl IntoIterator<Item = Severity>) -> Self {
+        let words = severities.into_iter().map(|severity| severity.word().to_owned()).collect();
+        Self { words, limited_by: None, never: Vec::new() }
+    }
+}
+
 /// What the settings of a system can ask the platform.
 trait Platform: Describe {
     type Ready<'a>: Prepared

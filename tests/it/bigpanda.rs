@@ -216,6 +216,10 @@ fn the_vendors_own_words_are_understood() {
     );
     let gate = "  - {id: g, source: bigpanda, rule: alert_filtering.creat, max: 0}\n";
     Case::with(&json!({}), "", gate).ended.exits(2).says("can match nothing");
+    // A word that stands for another one is not missed itself.
+    let key = json!({"changes": [change("api_keys", "create")]});
+    let gate = "  - {id: g, source: bigpanda, resource_type: api_key, max: 0}\n";
+    Case::run(&key, "", gate).ended.exits(1).does_not_say("nothing that was evaluated matches");
 }
 
 #[test]
@@ -373,7 +377,7 @@ fn the_policy_can_change_the_risk_table() {
     ends("unknown", unknown.clone(), "", gate, 1, "`widget_rules` (1)");
     ends("tamed", unknown.clone(), "    unknown_risk: low\n", gate, 0, "`widget_rules` (1)");
     // Undocumented types and actions are never left out.
-    ends("left out", unknown, "    resource_types: [api_keys]\n", gate, 1, "`widget_rules` (1)");
+    ends("left out", unknown, "    resource_types: [api_keys]\n", NO_HIGH, 1, "`widget_rules` (1)");
     let tag = json!({"changes": [change("tag", "update")]});
     let types = "    resource_types: [api_keys]\n";
     ends("types", tag, types, NOTHING, 0, "1 entry left out by `resource_types`");

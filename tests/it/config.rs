@@ -158,6 +158,28 @@ fn integrations_must_be_written() {
 }
 
 #[test]
+fn a_severity_that_a_system_never_reports_is_refused() {
+    for (system, severity, words) in [
+        ("opencomply", "informational", "critical, high, medium, low, none"),
+        ("gravityzone", "none", "informational, low, medium, high, critical"),
+        ("bigid", "informational", "critical, high, medium, low"),
+        ("bigpanda", "none", "critical, high, medium, low, informational"),
+        ("bigpanda", "critical", "`resource_types` of source `bigpanda` limits it to medium, low"),
+    ] {
+        let settings = match (system, severity) {
+            ("opencomply", _) => "    frameworks: [f]\n    integrations: all\n",
+            (_, "critical") => "    resource_types: [users]\n",
+            _ => "",
+        };
+        let policy = format!(
+            "version: 1\nsources:\n  {system}:\n    url: http://127.0.0.1:9\n{settings}gates:\n  - {{id: \
+             g, source: {system}, severity: {severity}, max: 0}}\n"
+        );
+        refused(&policy, "", &["gate `g` can never match by its `severity`", words]);
+    }
+}
+
+#[test]
 fn a_policy_is_checked_as_a_whole() {
     let gravityzone = "  gravityzone:\n    url: http://127.0.0.1:9/v1\ngates:";
     let folder = Folder::new();

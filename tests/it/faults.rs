@@ -13,9 +13,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::common::proxy::{Fault, Proxy, Rule};
-use crate::common::{DOCUMENTED, Ended, Folder, Platform};
+use crate::common::tls::TlsServer;
+use crate::common::{DOCUMENTED, Ended, Folder, Platform, at_once};
 
 const DEADLINE: Duration = Duration::from_secs(6);
+const LATE: Duration = Duration::from_secs(1);
 const MOST_MEMORY: u64 = 300 << 20;
 
 /// How many runs there are at once.
@@ -152,6 +154,20 @@ fn measured(folder: &Folder) -> (Ended, u64) {
     (ended, watch.join().unwrap())
 }
 
+/// A platform, or what is at its address, that speaks no TLS.
+#[test]
+fn plain_http_in_place_of_tls_is_no_answer() {
+    let platform = Platform::start("blocked");
+    let other = TlsServer::answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    for origin in [platform.origin.replace("http:", "https:"), other.origin] {
+        at_once(SYSTEMS, |system| {
+            let (ended, memory) = measured(&folder(&origin, system));
+            let ended = ended.exits(2).says("does not speak https");
+            assert!(ended.took < DEADLINE + LATE && memory < MOST_MEMORY, "{:?}", ended.took);
+        });
+    }
+}
+
 #[test]
 #[ignore = "takes minutes; tests/conformance/run faults"]
 fn no_fault_of_a_network_turns_a_red_estate_green() {
@@ -182,7 +198,7 @@ fn no_fault_of_a_network_turns_a_red_estate_green() {
             let proxy = Proxy::start(&platform.origin, vec![rule]);
             let (ended, memory) = measured(&folder(&proxy.origin, system));
             let is_red = matches!(ended.code, Some(1..=5));
-            let is_late = ended.took > DEADLINE + Duration::from_secs(1);
+            let is_late = ended.took > DEADLINE + LATE;
             if !is_red || is_late || memory > MOST_MEMORY {
                 let Ended { code, took, .. } = &ended;
                 let (megabytes, all) = (memory >> 20, &ended.stdout);

@@ -570,3 +570,57 @@ mod signals {
         assert!(!folder.path().join("gate.json").exists());
     }
 }
+
+/// Names are resolved by the system, which cannot be interrupted.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod names {
+    use super::*;
+    use std::process::Command;
+    use std::time::Instant;
+
+    /// In place of the system's function: a name server that never answers, and says that it was
+    /// asked.
+    const NEVER: &str = r#"
+        #include <fcntl.h>
+        #include <unistd.h>
+        int getaddrinfo(const char *a, const char *b, const void *c, void *d) {
+            close(open("asked", O_CREAT | O_WRONLY, 0600));
+            sleep(120);
+            return -3;
+        }
+    "#;
+
+    fn unresolved(deadline: &str) -> (Folder, Command) {
+        let folder = Folder::new();
+        let policy = gravityzone("https://compliance.example.com", "", CSPM);
+        let policy = policy.replace("version: 1", &format!("version: 1\ndeadline: {deadline}"));
+        folder.write("compliance-gate.yaml", &policy).write("never.c", NEVER);
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-o", "never.so", "never.c"]);
+        assert!(compiler.current_dir(folder.path()).status().unwrap().success());
+        let mut command = folder.command(&["run", "--json", "gate.json"]);
+        command.env("LD_PRELOAD", folder.path().join("never.so"));
+        (folder, command)
+    }
+
+    #[test]
+    fn a_name_server_that_never_answers_does_not_hold_up_the_deadline() {
+        let (folder, command) = unresolved("2s");
+        let ended = Ended::wait(command).exits(3).says("the deadline passed");
+        assert!(folder.path().join("asked").exists());
+        assert_eq!(folder.json("gate.json")["exit_code"], 3);
+        assert!(ended.took < Duration::from_secs(8), "took {:?}", ended.took);
+    }
+
+    #[test]
+    fn a_name_server_that_never_answers_does_not_hold_up_signals() {
+        let (folder, mut command) = unresolved("45m");
+        let child = command.spawn().unwrap();
+        let asked = folder.path().join("asked");
+        crate::common::wait_until("the name to be asked for", || asked.exists());
+        let signalled = Instant::now();
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        Ended::of(child.wait_with_output().unwrap(), signalled).exits(143);
+        assert!(signalled.elapsed() < Duration::from_secs(6), "{:?}", signalled.elapsed());
+    }
+}

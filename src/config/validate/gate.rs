@@ -186,10 +186,16 @@ fn words<const N: usize>(
     let sources = || named.iter().filter_map(|name| sources.get(name)?.as_ref());
     let given = selectors.into_iter().filter_map(|(field, words)| {
         let words = words.as_ref()?.value.0.iter().map(|word| word.0.clone());
+        // A word that only stands for others would be missed in what was evaluated.
+        let is_own = |source: &Source, word: &Pattern| {
+            let known = source.vocabulary(field);
+            known.is_none_or(|known| known.iter().any(|known| word.matches(known)))
+        };
         let meant = |word: Pattern| {
             let meant = sources().flat_map(|source| source.value.meant(field, word.as_str()));
             let meant: Vec<_> = meant.map(Pattern::new).collect();
-            std::iter::once(word).chain(meant)
+            let stays = meant.is_empty() || sources().any(|source| is_own(&source.value, &word));
+            stays.then_some(word).into_iter().chain(meant)
         };
         Some((field, words.flat_map(meant).collect()))
     });

@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::secret::Token;
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, counted,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, counted,
 };
 use crate::stop::Stop;
 use crate::text;
@@ -110,6 +110,10 @@ impl Describe for Settings {
     /// open.
     fn vocabulary(&self, field: Field) -> Option<Vec<String>> {
         (field == Field::Status).then(|| words::statuses(false).map(str::to_owned).collect())
+    }
+
+    fn reads(&self, field: Field) -> Option<Reads> {
+        (field == Field::Severity).then(|| Reads::all(words::SEVERITIES))
     }
 
     /// No limit is published; public clients send up to twenty requests a second

@@ -29,25 +29,16 @@ pub(super) struct Refusal {
 
 impl Envelope<'_> {
     pub(super) fn refusal(&self) -> Option<Refusal> {
-        let (message, error) = (self.field("message"), self.field("error"));
-        let text = [&message, &error].into_iter().flatten().find_map(Value::as_str);
-        let text = text.unwrap_or("no reason given");
-        let code = self.field("statusCode").and_then(|code| code.as_u64());
-        let sign = match (self.field("success"), self.field("status"), code) {
-            (Some(success), ..) if success != true => format!("`success: {success}`"),
-            (_, _, Some(code)) if !(200..300).contains(&code) => format!("`statusCode: {code}`"),
-            (_, Some(status), _) if !is_success(&status) => format!("`status: {status}`"),
-            _ if self.field("errors").is_some_and(|errors| errors != Value::Array(Vec::new())) => {
-                "`errors`".to_owned()
-            }
-            _ => return None,
-        };
+        let status = self.field("status").filter(|status| !is_success(status));
+        let reason = json::complaint(|name| self.field(name))
+            .or_else(|| status.map(|status| format!("`status: {status}`: no reason given")))?;
         // The only text that is known from a public client is `Authentication failed`.
+        let code = self.field("statusCode").and_then(|code| code.as_u64());
         let denied = matches!(code, Some(401 | 403))
             || ["authenticat", "authoriz", "unauthor", "forbidden", "permission"]
                 .iter()
-                .any(|part| text.to_lowercase().contains(part));
-        Some(Refusal { reason: format!("{sign}: {text}"), denied })
+                .any(|part| reason.to_lowercase().contains(part));
+        Some(Refusal { reason, denied })
     }
 
     /// A field that is there and not null.
@@ -254,6 +245,8 @@ mod tests {
             (json!({"status": "error", "message": "Server error", "errors": [{}]}), Some(false)),
             (json!({"status": 500, "error": "x"}), Some(false)),
             (json!({"status": "success", "statusCode": 403}), Some(true)),
+            (json!({"status": "success", "error": "x"}), Some(false)),
+            (json!({"status": "queued"}), Some(false)),
             (json!({"status": "success", "statusCode": 200, "message": null}), None),
             (json!({"success": true}), None),
             (json!({"data": {"cases": []}}), None),

@@ -39,9 +39,13 @@ pub(super) fn status(word: &str) -> Option<(&'static str, CaseStanding)> {
     STATUSES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim()))
 }
 
+/// The documented severities.
+pub(super) const SEVERITIES: [Severity; 4] =
+    [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+
 /// A severity; an undocumented one could be the worst.
 pub(super) fn severity(word: &str) -> Severity {
-    [Severity::Critical, Severity::High, Severity::Medium, Severity::Low]
+    SEVERITIES
         .into_iter()
         .find(|severity| severity.word().eq_ignore_ascii_case(word.trim()))
         .unwrap_or(Severity::Unknown)

@@ -22,7 +22,7 @@ use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Session, System, Table, no_list,
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
 };
 
 mod collect;
@@ -85,6 +85,10 @@ impl Describe for Settings {
         let dot = if action.is_empty() { "" } else { "." };
         let kinds = kind::Kind::named(stated).into_iter().filter(|kind| kind.word() != stated);
         kinds.map(|kind| format!("{}{dot}{action}", kind.word())).collect()
+    }
+
+    fn reads(&self, field: Field) -> Option<Reads> {
+        (field == Field::Severity).then(|| self.severities_read())
     }
 
     fn vocabulary(&self, field: Field) -> Option<Vec<String>> {

@@ -1,7 +1,7 @@
 //! The severity of a change. The platform gives none, so this table does
 //! (docs/platforms/bigpanda.md#objects-by-type); a policy can replace every cell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Traits;
 use super::kind::{Action, Kind};
@@ -22,6 +22,12 @@ impl Default for Risk {
 }
 
 impl Risk {
+    /// The named severities that a change can have, whatever it is in detail.
+    pub(super) fn possible(&self, kind: Kind, action: Action) -> BTreeSet<Severity> {
+        let all = all_traits().map(|traits| self.of(kind, action, &traits));
+        all.filter(|severity| *severity != Severity::Unknown).collect()
+    }
+
     /// The severity of a change. A line of the settings applies whatever the details are.
     pub(super) fn of(&self, kind: Kind, action: Action, traits: &Traits) -> Severity {
         if kind == Kind::Other || action == Action::Other {
@@ -30,6 +36,20 @@ impl Risk {
         let own = self.own.get(&(kind, action)).copied();
         own.unwrap_or_else(|| in_detail(kind, action, traits))
     }
+}
+
+/// Everything that a change can be in detail.
+fn all_traits() -> impl Iterator<Item = Traits> {
+    let flags = [false, true];
+    let stated = [None, Some(false), Some(true)];
+    let times = flags.into_iter().flat_map(move |now| {
+        flags.into_iter().flat_map(move |long| flags.map(move |narrows| (now, long, narrows)))
+    });
+    times.flat_map(move |(now, long, narrows)| {
+        stated.into_iter().flat_map(move |full_access| {
+            stated.map(move |active| Traits { now, long, narrows, full_access, active })
+        })
+    })
 }
 
 /// The default table, raised or lowered by what the change was in detail.

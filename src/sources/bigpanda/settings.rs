@@ -14,7 +14,7 @@ use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::{Field, Pattern};
 use crate::sources::{
-    Connection, Endpoint, OneOrMore, Period, SeverityWord, schema_of, settings, written_as,
+    Connection, Endpoint, OneOrMore, Period, Reads, SeverityWord, schema_of, settings, written_as,
 };
 use crate::text;
 
@@ -134,6 +134,18 @@ impl Settings {
             filters.push(Filter::setting("active_plans", [format!("{:?}", self.active_plans)]));
         }
         filters
+    }
+
+    /// The severities that changes can have. Undocumented changes count in every gate anyway.
+    pub(super) fn severities_read(&self) -> Reads {
+        let read = self.rules().flat_map(|(kind, action)| self.risk.possible(kind, action));
+        let limits = [
+            ("resource_types", self.resource_types.is_some()),
+            ("action_types", self.action_types.is_some()),
+            ("risk", !self.risk.own.is_empty()),
+        ];
+        let limited_by = limits.into_iter().find_map(|(key, is_set)| is_set.then_some(key));
+        Reads { limited_by, ..Reads::all(read.collect::<BTreeSet<_>>().into_iter().rev()) }
     }
 
     /// Whether an actor is one of those whose changes are expected.

@@ -217,9 +217,15 @@ impl Scales<'_> {
             actor.unwrap_or_default(),
             &event.digest.to_string(),
         ]);
+        let name = event.name.as_deref().map(|name| shown(name, MOST_NAME));
+        // Many objects have no id; then the name is what they are known by.
+        let (resource_id, resource_name) = match resource_id {
+            None => (name, None),
+            id => (id, name),
+        };
         Finding {
             resource_id,
-            resource_name: event.name.as_deref().map(|name| shown(name, MOST_NAME)),
+            resource_name,
             reason: Some(shown(&reason(event, kind, action, doubtful), MOST_REASON)),
             actor: actor.map(|actor| object::without(actor, &self.secrets).into()),
             created_at: event.at,

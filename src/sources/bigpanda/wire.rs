@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::object::Fields;
-use crate::json::Whole;
+use crate::json::{self, Whole};
 use crate::text;
 
 /// The names of the list in an object.
@@ -41,7 +41,7 @@ pub(super) fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page
     if Fields::of(&answer).is_some_and(is_row) {
         return Ok(Page { rows: vec![answer], single: true, ..Page::default() });
     }
-    if let Some(said) = error_in(&answer) {
+    if let Some(said) = json::complaint(|name| answer.get(name).cloned()) {
         return Err(format!("the response body is an error despite its status: {said}"));
     }
     let lists: Vec<_> =
@@ -71,23 +71,6 @@ pub(super) fn page(answer: Value, is_row: fn(Fields<'_>) -> bool) -> Result<Page
         Some(Value::Array(rows)) => Ok(Page { rows, total, single: false, more }),
         _ => Err(format!("the answer has no list under `{list}`")),
     }
-}
-
-/// The error that a body reports, in the known shapes (docs/platforms/bigpanda.md#errors).
-fn error_in(answer: &Value) -> Option<String> {
-    let fields = Fields::of(answer)?;
-    if fields.get("success") == Some(&Value::Bool(false)) {
-        return Some(
-            fields.first_text(&["message", "error"]).unwrap_or("success: false").to_owned(),
-        );
-    }
-    let errors =
-        fields.get("errors").filter(|errors| errors.as_array().is_none_or(|e| !e.is_empty()));
-    let reported = errors.or_else(|| fields.get("error"))?;
-    let text = fields.texts("errors").first().copied();
-    let text =
-        text.or_else(|| fields.first_text(&["message", "error"])).unwrap_or("no reason given");
-    (reported != &Value::Bool(false)).then(|| text::one_line(text, 200))
 }
 
 /// The type of a value, for messages.

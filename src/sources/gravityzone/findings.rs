@@ -54,14 +54,12 @@ impl Findings {
         let created_at = row.created_at.and_then(time);
         self.note(row);
         self.missing.created_at += u64::from(created_at.is_none());
-        let lowered = row
-            .original_severity
-            .filter(|original| row.severity < *original && *original != Severity::Unknown);
+        let original = row.original_severity;
+        let lowered =
+            Some(original).filter(|_| row.severity < original && original != Severity::Unknown);
         self.lowered += u64::from(lowered.is_some());
-        let rerating = row
-            .original_severity
-            .map(|original| Rerating { original, current: row.severity })
-            .filter(|rerating| rerating.original != rerating.current);
+        let rerating =
+            Some(Rerating { original, current: row.severity }).filter(|_| original != row.severity);
         let documented = row.status.and_then(Status::from_platform);
         self.found.push(FailedCheck {
             finding: Finding {
@@ -89,7 +87,7 @@ impl Findings {
         if row.severity == Severity::Unknown {
             self.undocumented_severities.add(row.severity_word);
         }
-        if row.original_severity == Some(Severity::Unknown) {
+        if row.original_severity == Severity::Unknown {
             self.undocumented_originals.add(row.original_word);
         }
         self.missing.scan_name += u64::from(row.scan_name.is_none());

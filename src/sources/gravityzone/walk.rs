@@ -4,6 +4,7 @@ use super::query::{Query, RecordFault};
 use super::wire::{CheckRecord, CheckRow, Page};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, HttpError};
+use crate::json;
 use crate::page::{self, At, List, Next, PageBy, ReadError, Walk};
 use crate::sources::Session;
 use crate::text;
@@ -103,6 +104,11 @@ fn read_page(
     page: &Page<'_>,
     mut visit: impl RowVisitor,
 ) -> Result<page::Page, ReadError> {
+    if let Some(complaint) = json::complaint(|name| (name == "errors").then(|| page.errors.clone()))
+    {
+        let what = format!("the answer is an error despite its status: {complaint}");
+        return Err(walk.problem(Cause::Protocol, what).into());
+    }
     for (at, record) in page.data.iter().enumerate() {
         read_record(query, walk, record, &mut visit)
             .map_err(|fault| located(walk, &fault, at, record))?;

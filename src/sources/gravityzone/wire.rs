@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::query::RecordFault;
@@ -23,6 +24,9 @@ pub struct Page<'a> {
     #[serde(borrow)]
     pub links: Links<'a>,
     pub meta: Meta,
+    /// Beside a list they are the sign that it is not whole.
+    #[serde(default)]
+    pub errors: Value,
 }
 
 #[derive(Deserialize)]
@@ -65,8 +69,9 @@ struct Attributes<'a> {
     result: Option<Text<'a>>,
     #[serde(borrow)]
     severity: Option<Text<'a>>,
-    #[serde(borrow)]
-    original_severity: Option<Text<'a>>,
+    /// `None` where a platform does not have the field at all.
+    #[serde(default, borrow, deserialize_with = "stated")]
+    original_severity: Option<Option<Text<'a>>>,
     #[serde(borrow)]
     status: Option<Text<'a>>,
     #[serde(borrow)]
@@ -137,7 +142,7 @@ pub struct CheckRow<'a> {
     /// As it is on the platform now. An undocumented word, or none, is `Unknown`.
     pub severity: Severity,
     /// The severity that the scan assigned, if that is stated.
-    pub original_severity: Option<Severity>,
+    pub original_severity: Severity,
     pub original_word: Option<&'a str>,
     pub severity_word: Option<&'a str>,
     /// Null on every passed check.
@@ -187,12 +192,13 @@ impl CheckRecord<'_> {
         let scan_group = relationships.scan_group.as_ref().and_then(|group| group.data.as_ref());
         let controls = relationships.controls.as_ref().and_then(|controls| controls.data);
         let severity_word = given(attributes.severity.as_ref());
-        let original_word = given(attributes.original_severity.as_ref());
+        let original = attributes.original_severity.as_ref();
+        let original_word = original.and_then(|word| given(word.as_ref()));
         Ok(CheckRow {
             id,
             passed: passed(need(given(attributes.result.as_ref()), "attributes.result")?)?,
             severity: severity(severity_word),
-            original_severity: original_word.map(|word| severity(Some(word))),
+            original_severity: severity(original.map_or(severity_word, |_| original_word)),
             original_word,
             severity_word,
             status: given(attributes.status.as_ref()),
@@ -225,9 +231,7 @@ impl<'a> CheckRow<'a> {
     /// count as one of the worst, so it has none.
     pub fn counted_severity(&self) -> Severity {
         match self.severity {
-            severity if !self.passed => {
-                self.original_severity.map_or(severity, |original| original.max(severity))
-            }
+            severity if !self.passed => severity.max(self.original_severity),
             Severity::Unknown => Severity::None,
             severity => severity,
         }
@@ -271,6 +275,11 @@ impl<'a> CheckRow<'a> {
 
 fn given<'a>(text: Option<&'a Text<'_>>) -> Option<&'a str> {
     text.map(|text| &*text.0).filter(|text| !text.is_empty())
+}
+
+/// A field that is there, whatever it says.
+fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 fn need<T>(value: Option<T>, field: &str) -> Result<T, RecordFault> {
@@ -440,7 +449,7 @@ pub(super) mod tests {
         for (result, current, original, counted) in [
             ("fail", "low", json!("high"), Severity::High),
             ("fail", "high", json!("low"), Severity::High),
-            ("fail", "low", null, Severity::Low),
+            ("fail", "low", null, Severity::Unknown),
             ("fail", "low", unreadable.clone(), Severity::Unknown),
             ("pass", "low", json!("high"), Severity::Low),
             ("pass", "severe", unreadable, Severity::None),

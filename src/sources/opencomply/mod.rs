@@ -23,9 +23,11 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use crate::evidence::{Filter, Outcome};
-use crate::finding::Problem;
+use crate::finding::{Problem, Severity};
 use crate::selection::Field;
-use crate::sources::{Connection, Describe, Listing, Platform, Prepared, Session, System, Table};
+use crate::sources::{
+    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table,
+};
 
 mod acquire;
 mod api;
@@ -72,6 +74,10 @@ pub const SYSTEM: System = System {
 pub const AFTER_FIX: &str = "OpenComply shows a fix only after its next \
      discovery (every 12 h by default), or one started by hand.";
 
+/// The severities of controls (docs/platforms/opencomply.md#vocabularies).
+const SEVERITIES: [Severity; 5] =
+    [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::None];
+
 impl Describe for Settings {
     fn connection(&self) -> &Connection {
         &self.connection
@@ -84,6 +90,10 @@ impl Describe for Settings {
 
     fn selectors(&self) -> &'static [Field] {
         SYSTEM.selectors
+    }
+
+    fn reads(&self, field: Field) -> Option<Reads> {
+        (field == Field::Severity).then(|| Reads::all(SEVERITIES))
     }
 
     fn lists(&self) -> &'static [Listing] {

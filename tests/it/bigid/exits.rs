@@ -332,7 +332,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a case without a data source may be of the one that a gate names",
-        bigid: r#"{"null_fields": ["dataSourceName", "dataSourceDisplayName"]}"#,
+        bigid: r#"{"null_fields": ["dataSourceName"]}"#,
         gate: r#"resource: "sharepoint*", max: 0"#,
         code: 1,
         says: &["7 open cases without a stated resource; they match every `resource`"],

@@ -1,5 +1,6 @@
 //! Gates over GravityZone, as a user writes them.
 
+use crate::common::proxy::{Fault, Proxy, Rule};
 use crate::common::{Folder, Platform, gravityzone};
 
 fn ended(scenario: &str, settings: &str, gate: &str) -> crate::common::Ended {
@@ -53,6 +54,23 @@ fn a_severity_that_was_lowered_on_the_platform_still_blocks() {
     ended(lowered, "", "severity: high, max: 0").exits(1).says("5 failed checks");
     let unreadable = r#"{"gravityzone": {"fails": {"low": 5}, "original_severity": "severe"}}"#;
     ended(unreadable, "", "severity: critical, max: 0").exits(1);
+    let null =
+        r#"{"gravityzone": {"fails": {"low": 5}, "null_attributes": ["original_severity"]}}"#;
+    ended(null, "", "severity: critical, max: 0").exits(1).says("5 unknown");
+}
+
+#[test]
+fn an_error_beside_a_list_is_not_a_list() {
+    let body = r#"{"data": [], "links": {"next": null}, "meta": {"total": 0, "elapsed": 0}, "errors": [{"title": "shard"}]}"#;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let fault = Fault::Answer(head + body);
+    let platform = Platform::start("blocked");
+    let rules = vec![Rule { path: "results=fail", skip: 0, times: usize::MAX, fault }];
+    let proxy = Proxy::start(&platform.origin, rules);
+    let folder = Folder::new();
+    let gates = "  - {id: cspm, source: gravityzone, severity: critical, max: 0}\n";
+    folder.write("compliance-gate.yaml", &gravityzone(&proxy.origin, "", gates));
+    folder.run(&["run"]).exits(3).says("the answer is an error despite its status: `errors`");
 }
 
 #[test]
@@ -61,6 +79,7 @@ fn what_a_check_does_not_state_never_takes_it_out_of_a_gate() {
         ("scan_name", "account"),
         ("resource_region", "region"),
         ("resource_type", "resource_type"),
+        ("resource_id", "resource"),
     ] {
         let scenario = format!(r#"{{"gravityzone": {{"null_attributes": ["{field}"]}}}}"#);
         let gate = format!("{selector}: anything, max: 0");

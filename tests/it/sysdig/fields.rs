@@ -21,6 +21,8 @@ fn a_failed_row_that_lacks_a_field_leaves_no_gate() {
         ("account", "account: \"2222\""),
         ("location", "region: mars-1"),
         ("type", "resource_type: Volume"),
+        // Its name and its hash are no globalId.
+        ("globalId", "resource: \"arn:aws:s3:::elsewhere\""),
     ];
     for (field, gate) in selects {
         let gate = format!("{gate}, max: 0, min_evaluated: 0");

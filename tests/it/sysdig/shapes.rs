@@ -238,6 +238,16 @@ fn an_error_beside_an_empty_list_is_not_a_quiet_window() {
             ended.exits(3).says("the answer is an error despite status 200");
         }
     }
+    for sign in ["success", "partial", "timedOut", "status"] {
+        let mut answer = json!({"page": page, "data": []});
+        answer[sign] = match sign {
+            "success" => json!(false),
+            "status" => json!("error"),
+            _ => json!(true),
+        };
+        let ended = run(EVENTS, "max: 0", &[("/secureEvents?", 200, answer)]);
+        ended.exits(3).says(&format!("the answer is an error despite status 200: `{sign}"));
+    }
     let answer = json!({"error": null, "errors": [], "message": "", "page": page, "data": []});
     run(EVENTS, "max: 0", &[("/secureEvents?", 200, answer)]).exits(0);
     run(EVENTS, "max: 0", &[("/secureEvents?", 200, json!({"data": []}))]).exits(3);

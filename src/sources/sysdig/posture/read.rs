@@ -270,7 +270,10 @@ fn check(planned: &Planned, row: &Resource, state: CheckState, controls: Arc<[Co
                 .or(given(&row.cluster_name).map(|_| NOT_APPLICABLE))
                 .map(Arc::from),
         },
-        id: given(&row.global_id).or(given(&row.hash)).and_then(boxed),
+        // Resources of a cluster have no other id.
+        id: given(&row.global_id)
+            .or(given(&row.hash).filter(|_| !row.is_in_cloud()))
+            .and_then(boxed),
         name: given(&row.name).and_then(boxed),
         facets: facets(row),
         state,
@@ -281,7 +284,7 @@ fn check(planned: &Planned, row: &Resource, state: CheckState, controls: Arc<[Co
 /// which every selector matches.
 fn facets(row: &Resource) -> Facets {
     let cluster = given(&row.cluster_name);
-    let in_cloud = row.account.is_some() || row.location.is_some();
+    let in_cloud = row.is_in_cloud();
     let is_host = row.platform_account_id.is_some() || row.cloud_region.is_some();
     let lacks = |rightly: bool| rightly.then_some(NOT_APPLICABLE);
     let has_none = in_cloud || is_host || row.namespace.is_some();

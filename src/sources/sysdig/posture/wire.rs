@@ -118,6 +118,11 @@ impl Resource {
         })
     }
 
+    /// Whether it is a resource of a cloud account.
+    pub(super) fn is_in_cloud(&self) -> bool {
+        self.account.is_some() || self.location.is_some()
+    }
+
     /// Why it was not evaluated, if it was not.
     pub(super) fn config_error(&self) -> Option<String> {
         match self.config_error.as_ref()? {
