@@ -1,8 +1,7 @@
 //! The findings by rule: what blocks is shown, the rest is folded.
 //!
 //! The order is that of urgency, so that on paper the blocking ones come first and the others are an
-//! appendix. A rule shows its first findings and folds the others, so that a browser lays out no
-//! more than a reader can see.
+//! appendix.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,6 +18,9 @@ const MOST_FINDINGS: usize = 50_000;
 
 /// Findings of a rule that are not folded.
 const SHOWN: usize = 10;
+
+/// Findings that block and are not folded: a browser lays out no more than a reader can use.
+const MOST_SHOWN: usize = 200;
 
 /// What gates make of findings: the parts of the list, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +73,7 @@ pub(super) struct Group<'v, 'a> {
     pub section: Section,
     pub source: &'a str,
     pub rule: RuleToFix<'v, 'a>,
+    is_open: bool,
 }
 
 /// Every finding, and what it can be found by.
@@ -94,17 +97,17 @@ impl<'v, 'a> Groups<'v, 'a> {
             (Section::of(entry), severity, entry.source, entry.finding.rule_id())
         };
         let mut groups = Vec::new();
+        let mut shown = 0;
         let mut by_gate = BTreeMap::new();
         for own in entries.chunk_by(|a, b| key(a) == key(b)) {
             for ruling in own.iter().flat_map(|entry| view.gate_numbers(entry)) {
                 by_gate.entry(ruling).or_insert(groups.len());
             }
-            let section = own.first().map(|entry| (Section::of(entry), entry.source));
-            groups.extend(section.zip(RuleToFix::of(own)).map(|((section, source), rule)| Group {
-                section,
-                source,
-                rule,
-            }));
+            let (Some(first), Some(rule)) = (own.first(), RuleToFix::of(own)) else { continue };
+            let (section, source) = (Section::of(first), first.source);
+            let is_open = section == Section::Blocks && shown < MOST_SHOWN;
+            shown += own.len().min(SHOWN);
+            groups.push(Group { section, source, rule, is_open });
         }
         let facets = Facets::of(&groups, view);
         Self { groups, facets, by_gate, left_out }
@@ -164,8 +167,8 @@ fn write_group(
     facets: &Facets<'_>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let Group { section, source, rule } = group;
-    let open = if *section == Section::Blocks { " open" } else { "" };
+    let Group { section, source, rule, is_open } = group;
+    let open = if *is_open { " open" } else { "" };
     let severity = rule.first.subject.severity.word();
     writeln!(
         out,
