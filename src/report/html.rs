@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use base64::Engine;
 use sha2::{Digest, Sha256};
 
-use super::view::View;
+use super::view::{GateView, View, Weight};
 use super::{Format, TOOL, digest};
+use crate::evaluate::State;
 
 mod acceptances;
 mod answer;
@@ -33,8 +34,18 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     head(view, out)?;
     answer::write(view, out)?;
     writeln!(out, "<main>")?;
-    evidence::missing(view, out)?;
+    // What is missing comes first where it stops the pipeline.
+    let is_undecided = |gate: &GateView<'_>| {
+        gate.weight == Weight::Blocks && gate.ruling.state == State::Undecided
+    };
+    let missing_first = view.gates.iter().any(is_undecided);
+    if missing_first {
+        evidence::missing(view, out)?;
+    }
     gates::write(view, &groups, out)?;
+    if !missing_first {
+        evidence::missing(view, out)?;
+    }
     evidence::warnings(view, out)?;
     findings::write(view, &groups, out)?;
     acceptances::write(view, out)?;

@@ -1,5 +1,6 @@
 //! The answer, what to do now, whom to ask, and what it was decided on.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::escape::{code, escaped, link, prose};
@@ -96,17 +97,16 @@ fn lead(view: &View<'_>) -> Option<String> {
 /// What a reader does now: fix, ask, look closer, accept.
 fn steps(view: &View<'_>) -> Vec<String> {
     let Some(next) = view.next_steps() else { return Vec::new() };
-    let mut steps: Vec<_> = view
-        .problems
-        .iter()
-        .take(PROBLEMS)
-        .map(|problem| prose(&digest::capital(&digest::next(problem)), 500))
-        .collect();
-    steps.dedup();
+    let mut steps = Vec::new();
     if next.findings > 0 {
         let fix = std::iter::once(digest::fix(&next, view)).chain(next.after_fix.clone());
         steps.push(escaped(&fix.collect::<Vec<_>>().join(" "), 600));
     }
+    let red = view.gates.iter().filter(|gate| gate.weight == Weight::Blocks);
+    let problems: BTreeSet<_> =
+        red.flat_map(|gate| &gate.ruling.problems).map(digest::next).collect();
+    let problems = problems.iter().take(PROBLEMS);
+    steps.extend(problems.map(|next| format!("{}.", prose(&digest::capital(next), 500))));
     steps.extend(owners(&next));
     steps.extend(next.gates.iter().map(contact));
     let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();

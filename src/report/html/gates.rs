@@ -50,10 +50,12 @@ fn card(
         (State::Breached, _) => ("!", "warn"),
     };
     let id = escaped(&gate.ruling.gate.id, 80);
+    // Below the heading that names the policy, where there are two.
+    let level = if view.organisation.is_some() { "h4" } else { "h3" };
     writeln!(
         out,
-        "<li class=\"{class}\">\n<h4><span aria-hidden=\"true\">{sign}</span> {id} \
-         <em>{}</em></h4>",
+        "<li class=\"{class}\">\n<{level} class=\"gate\"><span aria-hidden=\"true\">{sign}</span> {id} \
+         <em>{}</em></{level}>",
         gate.standing
     )?;
     let allowed = match gate.allowed.as_str() {
