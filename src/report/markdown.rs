@@ -5,9 +5,10 @@
 
 use std::io::{self, Write};
 
-use super::Format;
-use super::digest;
-use super::view::{self, AcceptanceView, Entry, GateView, RuleToFix, View, Weight};
+use sha2::{Digest, Sha256};
+
+use super::view::{self, AcceptanceView, Contact, Entry, GateView, RuleToFix, View, Weight};
+use super::{Format, TOOL, digest};
 use crate::evaluate::State;
 use crate::text;
 use crate::verdict::Verdict;
@@ -39,6 +40,7 @@ pub fn within(view: &View<'_>, most: usize) -> String {
     gates(view, &mut page);
     missing(view, &mut page);
     to_fix(view, &mut page);
+    next_steps(view, &mut page);
     acceptances(view, &mut page);
     warnings(view, &mut page);
     evidence(view, &mut page);
@@ -74,10 +76,24 @@ fn headline(view: &View<'_>, page: &mut Page) {
         .map_or_else(String::new, |environment| format!(", environment {}", code(environment, 80)));
     let policy = code(view.policy, 200);
     page.line(&format!("Policy {policy}{environment}. Exit code {}.", view.exit_code));
+    page.blank();
+    page.line(&marker(view));
+    if let Some(changes) = view.changes {
+        page.blank();
+        page.line(&prose(changes, 600));
+    }
     if view.is_simulated() {
         page.blank();
         page.line(&format!("> **Simulated**: {}", digest::SIMULATED));
     }
+}
+
+/// What readers do not see, and what a script finds the comment of the same policy and environment
+/// by.
+fn marker(view: &View<'_>) -> String {
+    let digest: String =
+        Sha256::digest(view.scope()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("<!-- {TOOL}:{digest} -->")
 }
 
 /// A row for each gate, worst first.
@@ -114,8 +130,6 @@ fn acceptances(view: &View<'_>, page: &mut Page) {
     if view.acceptances.is_empty() {
         return;
     }
-    page.heading("Accepted");
-    page.line("| | What | Effect | Until | Owner | Reason |\n|---|---|---|---|---|---|");
     let row = |one: &AcceptanceView<'_>| {
         let reason = [&one.reason, &one.stated].into_iter().filter(|text| !text.is_empty());
         let reason: Vec<_> = reason.map(|text| prose(text, 500)).collect();
@@ -129,8 +143,11 @@ fn acceptances(view: &View<'_>, page: &mut Page) {
             reason.join("<br>")
         )
     };
-    page.rows(view.acceptances.iter().map(row), |left_out| {
-        format!("| {} | | | | | |", more(left_out, "acceptance"))
+    page.fold(&format!("Accepted ({})", view.acceptances.len()), |page| {
+        page.line("| | What | Effect | Until | Owner | Reason |\n|---|---|---|---|---|---|");
+        page.rows(view.acceptances.iter().map(row), |left_out| {
+            format!("| {} | | | | | |", more(left_out, "acceptance"))
+        });
     });
 }
 
@@ -165,9 +182,50 @@ fn to_fix(view: &View<'_>, page: &mut Page) {
         let words = more(to_fix.rules.len() - RULES, "rule");
         page.line(&format!("- {words}, folded away below"));
     }
-    for sentence in digest::after_fix(view) {
-        page.blank();
-        page.line(sentence);
+}
+
+/// What a reader does now: fix, ask, look closer, accept.
+fn next_steps(view: &View<'_>, page: &mut Page) {
+    let Some(next) = view.next_steps() else { return };
+    page.heading("What now");
+    let fix = std::iter::once(digest::fix(&next, view)).chain(next.after_fix.clone());
+    let fix = (next.findings > 0).then(|| fix.collect::<Vec<_>>().join(" "));
+    let owners = next.owners.iter().map(|(owner, count)| {
+        format!("{} ({})", prose(owner, 120), text::count(*count as u64, "finding"))
+    });
+    let owners = text::listed(owners, ", ", 8);
+    let owners = (!owners.is_empty()).then(|| format!("Ask who owns it: {owners}."));
+    let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();
+    let closer = gate.map(|gate| {
+        let explain = code(&format!("compliance-gate policy explain {gate}"), 200);
+        let accept = code(&format!("compliance-gate accept EVIDENCE --gate {gate}"), 200);
+        match next.findings {
+            0 => format!("Why this gate: {explain}."),
+            _ => format!("Why this gate: {explain}. To propose an acceptance: {accept}."),
+        }
+    });
+    let steps = fix.into_iter().chain(owners).chain(next.gates.iter().map(contact)).chain(closer);
+    let steps = steps.enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
+    page.rows(steps, |left_out| format!("- {}", more(left_out, "step")));
+}
+
+fn contact(contact: &Contact) -> String {
+    let Contact { owner, gates, places, links } = contact;
+    let gates = text::listed(gates.iter().map(|gate| code(gate, 80)), ", ", 8);
+    let links: String = links.iter().map(|address| link(address, "about it")).collect();
+    let whom = match owner {
+        Some(owner) => prose(owner, 120),
+        None => "the owner of the policy".to_owned(),
+    };
+    format!("Think it is wrong? Ask {whom} about {gates} ({}).{links}", code(places, 400))
+}
+
+/// A space and a link, if a browser may open the address.
+fn link(address: &str, title: &str) -> String {
+    let address = text::one_line(address, 1_000);
+    match digest::is_web_address(&address) {
+        true => format!(" [{title}](<{address}>)"),
+        false => String::new(),
     }
 }
 
@@ -178,7 +236,11 @@ fn rule_to_fix(rule: &RuleToFix<'_, '_>) -> String {
     for entry in rule.entries.iter().take(RESOURCES) {
         let reason = view::reason(entry.finding).map(|reason| prose(&reason, 160));
         let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-        lines.push(format!("  - {}{reason}", code(&digest::resource(entry.finding), 700)));
+        let resource = code(&digest::resource(entry.finding), 700);
+        let owner =
+            entry.owner.map_or_else(String::new, |owner| format!(", {}", prose(owner, 120)));
+        let page = view::link(entry.finding).map_or_else(String::new, |page| link(&page, "open"));
+        lines.push(format!("  - {resource}{owner}{page}{reason}"));
     }
     if rule.entries.len() > RESOURCES {
         let more = text::thousands((rule.entries.len() - RESOURCES) as u64);
@@ -237,8 +299,13 @@ fn over_limit(view: &View<'_>, page: &mut Page) {
     let row = |entry: &Entry<'_>| {
         let finding = entry.finding;
         let resource = code(&digest::resource(finding), 300);
+        let page = view::link(finding).map_or_else(String::new, |page| link(&page, "open"));
         let gates = code(&view.responsible_gates(entry), 160);
-        format!("| {} | {} | {resource} | {gates} |", finding.subject.severity, title(finding))
+        format!(
+            "| {} | {} | {resource}{page} | {gates} |",
+            finding.subject.severity,
+            title(finding)
+        )
     };
     page.fold(&format!("All findings over a limit ({})", text::thousands(number as u64)), |page| {
         page.line("| Severity | Rule | Resource | Gate |\n|---|---|---|---|");

@@ -65,6 +65,7 @@ sed -e '1,/^---$/d' -e 's/\$\[\[ inputs.allow-failure-exit-codes \]\]/[10]/' \
     "$templates/gitlab/templates/compliance-gate.yml" >"$tools/component.yml"
 schema "GitLab component" gitlab-ci --data-transform gitlab-ci "$tools/component.yml"
 schema "GitLab plain" gitlab-ci --data-transform gitlab-ci "$templates/gitlab/gitlab-ci.yml"
+schema "GitLab merge request" gitlab-ci --data-transform gitlab-ci "$templates/gitlab/merge-request.yml"
 schema "Azure Pipelines" azure-pipelines --regex-variant nonunicode "$templates/azure-pipelines/azure-pipelines.yml"
 schema "Bitbucket Pipelines" bitbucket-pipelines "$templates/bitbucket/bitbucket-pipelines.yml"
 schema "CircleCI" circle-ci "$templates/circleci/config.yml"
@@ -76,6 +77,7 @@ judge "Tekton Task: its step, as a container of 1.36, strict" python "$here/tekt
 judge "Tekton Task: its step passes" kubernetes-validate --strict -k 1.36 "$tools/tekton.yaml"
 
 # --- Scripts ---
+judge "comments on pull requests: GitHub, GitLab, Azure" python3 "$here/comment.py"
 judge "shell scripts: shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR .ci/run action/*.sh "$templates"/shell/*.sh \
     "$here/run" "$here"/*.sh
 yaml_scripts() {

@@ -19,7 +19,7 @@ const SHORT: usize = 12;
 
 pub(super) fn write(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let (sign, class) = standing(view);
-    let headline = escaped(&digest::headline(view), 500);
+    let headline = prose(&digest::headline(view), 500);
     writeln!(
         out,
         "<header class=\"{class}\">\n<h1><span aria-hidden=\"true\">{sign}</span> {headline}</h1>"
@@ -97,16 +97,19 @@ fn lead(view: &View<'_>) -> Option<String> {
 /// What a reader does now: fix, ask, look closer, accept.
 fn steps(view: &View<'_>) -> Vec<String> {
     let Some(next) = view.next_steps() else { return Vec::new() };
-    let mut steps = Vec::new();
-    if next.findings > 0 {
-        let fix = std::iter::once(digest::fix(&next, view)).chain(next.after_fix.clone());
-        steps.push(escaped(&fix.collect::<Vec<_>>().join(" "), 600));
-    }
     let red = view.gates.iter().filter(|gate| gate.weight == Weight::Blocks);
     let problems: BTreeSet<_> =
         red.flat_map(|gate| &gate.ruling.problems).map(digest::next).collect();
     let problems = problems.iter().take(PROBLEMS);
-    steps.extend(problems.map(|next| format!("{}.", prose(&digest::capital(next), 500))));
+    let problems = problems.map(|next| format!("{}.", prose(&digest::capital(next), 500)));
+    let fix = (next.findings > 0).then(|| {
+        let fix = std::iter::once(digest::fix(&next, view)).chain(next.after_fix.clone());
+        escaped(&fix.collect::<Vec<_>>().join(" "), 600)
+    });
+    let mut steps: Vec<_> = match view.decision.verdict {
+        Verdict::Blocked => fix.into_iter().chain(problems).collect(),
+        _ => problems.chain(fix).collect(),
+    };
     steps.extend(owners(&next));
     steps.extend(next.gates.iter().map(contact));
     let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();
