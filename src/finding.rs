@@ -142,7 +142,8 @@ impl Subject {
 pub struct Finding {
     /// The source's name in the policy. Filled in with the fingerprint, when the source is done.
     pub source: Arc<str>,
-    pub subject: Subject,
+    /// Shared by all findings that differ in nothing of it.
+    pub subject: Arc<Subject>,
     /// The platform's own word; `None` where it gave none.
     pub status: Option<Arc<str>>,
     /// Whether `status: open` matches it: the platform says so, or says nothing that it documents
@@ -174,15 +175,46 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
 }
 
-/// The texts of each further selector.
-pub type Facets = BTreeMap<&'static str, Vec<Arc<str>>>;
+/// The texts of each further selector. Most findings have none, so that the map is elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Facets(Option<Box<FacetMap>>);
+
+type FacetMap = BTreeMap<&'static str, Vec<Arc<str>>>;
+
+impl Facets {
+    pub fn get(&self, key: &str) -> Option<&Vec<Arc<str>>> {
+        self.0.as_ref()?.get(key)
+    }
+
+    pub fn insert(&mut self, key: &'static str, texts: Vec<Arc<str>>) {
+        self.0.get_or_insert_default().insert(key, texts);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Vec<Arc<str>>)> {
+        self.0.iter().flat_map(|map| map.iter()).map(|(key, texts)| (*key, texts))
+    }
+}
+
+impl Extend<(&'static str, Vec<Arc<str>>)> for Facets {
+    fn extend<I: IntoIterator<Item = (&'static str, Vec<Arc<str>>)>>(&mut self, entries: I) {
+        entries.into_iter().for_each(|(key, texts)| self.insert(key, texts));
+    }
+}
+
+impl FromIterator<(&'static str, Vec<Arc<str>>)> for Facets {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Vec<Arc<str>>)>>(entries: I) -> Self {
+        let mut facets = Self::default();
+        facets.extend(entries);
+        facets
+    }
+}
 
 impl Finding {
     /// An open finding of which nothing else is known.
-    pub fn new(subject: Subject, identity: Identity) -> Self {
+    pub fn new(subject: impl Into<Arc<Subject>>, identity: Identity) -> Self {
         Self {
             source: Arc::default(),
-            subject,
+            subject: subject.into(),
             status: None,
             open: true,
             resource_id: None,
@@ -191,7 +223,7 @@ impl Finding {
             link: None,
             actor: None,
             assignee: None,
-            facets: Facets::new(),
+            facets: Facets::default(),
             created_at: None,
             first_seen: None,
             waiver: None,

@@ -362,7 +362,8 @@ impl Selection {
 
     /// Whether further texts are within the selection, of the fields that passed checks have too.
     pub fn matches_facets(&self, facets: &Facets) -> bool {
-        Field::FACETS.iter().filter(|field| field.is_of_passes()).all(|field| {
+        let asked = self.words.keys().filter(|field| Field::FACETS.contains(field));
+        asked.filter(|field| field.is_of_passes()).all(|field| {
             let texts = facets.get(field.word()).into_iter().flatten();
             let texts: Vec<_> = texts.map(|text| Some(&**text)).collect();
             self.word(*field, &texts, Unstated::DoesNotMatch)
@@ -374,16 +375,18 @@ impl Selection {
     pub fn matches_finding(&self, finding: &Finding, now: DateTime<Utc>) -> bool {
         let Finding { resource_id, resource_name, status, actor, assignee, .. } = finding;
         let names = [resource_id.as_deref(), resource_name.as_deref()];
-        let resource: Vec<_> =
-            names.into_iter().chain(facet(finding, Field::Resource).map(Some)).collect();
+        let resource = || names.into_iter().chain(facet(finding, Field::Resource).map(Some));
         let open = status.is_some().then_some("open").filter(|_| finding.open);
+        let asks = |field: Field| self.words.contains_key(&field);
         self.may_match(&finding.subject)
             // A name alone does not say that another word is not the id.
-            && (resource_id.is_none() || self.word(Field::Resource, &resource, Unstated::Matches))
+            && (resource_id.is_none()
+                || !asks(Field::Resource)
+                || self.word(Field::Resource, &resource().collect::<Vec<_>>(), Unstated::Matches))
             && self.word(Field::Status, &[status.as_deref(), open], Unstated::Matches)
             && self.word(Field::Actor, &[actor.as_deref()], Unstated::Matches)
             && self.word(Field::Assignee, &[assignee.as_deref()], Unstated::Matches)
-            && Field::FACETS.iter().all(|field| {
+            && Field::FACETS.iter().filter(|field| asks(**field)).all(|field| {
                 let texts: Vec<_> = facet(finding, *field).map(Some).collect();
                 self.word(*field, &texts, Unstated::Matches)
             })
@@ -403,7 +406,8 @@ impl Selection {
 
     /// The fields that the selection asks for and a finding does not state.
     pub fn unstated(&self, finding: &Finding) -> BTreeSet<Field> {
-        let Subject { severity, rule, controls, resource_type, account, region } = &finding.subject;
+        let Subject { severity, rule, controls, resource_type, account, region } =
+            &*finding.subject;
         let named = |control: &Control| !control.framework.is_empty() && !control.id.is_empty();
         let is_stated = |field: &Field| match field {
             Field::Framework | Field::Control => controls.iter().all(named),

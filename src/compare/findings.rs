@@ -175,7 +175,7 @@ impl<'a> VisibleSource<'a> {
         let subjects = |field| {
             let rows = split(field)?;
             let of_rows = rows.map(|row| &row.subject);
-            Some(of_rows.chain(findings().map(|finding| &finding.subject)))
+            Some(of_rows.chain(findings().map(|finding| &*finding.subject)))
         };
         let accounts = subjects(Field::Account).map(|subjects| {
             subjects.filter_map(|subject| Some(&*subject.account.as_deref()?.id)).collect()

@@ -225,7 +225,7 @@ fn words_of(field: Field, part: &Part) -> BTreeSet<String> {
     };
     let mut words: BTreeSet<String> = BTreeSet::new();
     let rows = part.counts.table.iter().flat_map(|table| &table.rows).map(|row| &row.subject);
-    for subject in part.findings.listed().iter().map(|finding| &finding.subject).chain(rows) {
+    for subject in part.findings.listed().iter().map(|finding| &*finding.subject).chain(rows) {
         words.extend(words_of_subject(field, subject));
     }
     let facets = part.findings.listed().iter().filter_map(|f| f.facets.get(field.word()));

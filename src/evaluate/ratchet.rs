@@ -171,7 +171,7 @@ fn evaluated(part: &Part, rule: Option<&str>) -> BTreeSet<Option<String>> {
         Findings::Listed(findings) => findings.as_slice(),
         Findings::Incomplete { .. } => &[],
     };
-    let failed = failed.iter().map(|finding| &finding.subject);
+    let failed = failed.iter().map(|finding| &*finding.subject);
     rows.chain(failed).filter(|subject| is_own(subject)).map(account).collect()
 }
 

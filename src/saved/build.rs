@@ -37,7 +37,7 @@ pub(super) struct Builder {
     /// The name of the last source.
     source: Arc<str>,
     rules: Vec<Arc<Rule>>,
-    subjects: Vec<Subject>,
+    subjects: Vec<Arc<Subject>>,
     texts: HashSet<Arc<str>>,
     accounts: HashSet<Arc<Account>>,
     /// How many findings of the last part are still to come.
@@ -77,7 +77,7 @@ impl Builder {
                 self.counts()?.table = Some(Table { by: table.by, rows: Vec::new() });
             }
             Line::Count(line) => {
-                let subject = self.known(line.subject)?;
+                let subject = Subject::clone(&*self.known(line.subject)?);
                 let count = count(line.passed, line.failed)?;
                 let table =
                     self.counts()?.table.as_mut().ok_or("this count belongs to no table")?;
@@ -195,13 +195,13 @@ impl Builder {
             account: line.account.map(|account| self.account(&account)),
             region: line.region.map(|text| self.text(&text)),
         };
-        self.subjects.push(subject);
+        self.subjects.push(Arc::new(subject));
         Ok(())
     }
 
     fn finding(&mut self, line: line::Finding<'_>) -> Result<()> {
         self.missing = self.missing.checked_sub(1).ok_or("the part above has fewer findings")?;
-        let mut facets = Facets::new();
+        let mut facets = Facets::default();
         for (key, texts) in line.facets {
             let field = Field::ALL.iter().find(|field| field.word() == key);
             let key = field.ok_or("a facet of this finding is not a selector")?.word();
@@ -248,7 +248,7 @@ impl Builder {
         Ok(())
     }
 
-    fn known(&self, subject: usize) -> Result<Subject> {
+    fn known(&self, subject: usize) -> Result<Arc<Subject>> {
         self.subjects.get(subject).cloned().ok_or("no line above has the subject of this one")
     }
 

@@ -227,7 +227,7 @@ fn part<'a>(
 fn finding(finding: &Finding, subject: usize, now: DateTime<Utc>) -> line::Finding<'_> {
     let facets = finding.facets.iter().map(|(key, texts)| {
         let texts = texts.iter().map(|text| line::Text::from(&**text));
-        (line::Text::from(*key), texts.collect())
+        (line::Text::from(key), texts.collect())
     });
     line::Finding {
         id: finding.fingerprint.to_string().into(),

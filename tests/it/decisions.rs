@@ -35,7 +35,7 @@ fn subject(severity: Severity, rule: &str) -> Subject {
 
 fn finding(severity: Severity, rule: &str, resource: &str) -> Finding {
     Finding {
-        subject: subject(severity, rule),
+        subject: subject(severity, rule).into(),
         status: Some("open".into()),
         open: true,
         resource_id: Some(resource.into()),
@@ -273,16 +273,18 @@ fn what_a_finding_does_not_state_never_takes_it_out_of_a_gate() {
     };
     type Change = fn(&mut Finding);
     let cases: [(Field, &str, Change); 9] = [
-        (Field::Rule, "a", |f| f.subject.rule = None),
+        (Field::Rule, "a", |f| Arc::make_mut(&mut f.subject).rule = None),
         (Field::Framework, "base", |f| {
-            f.subject.controls = [Control { framework: "".into(), id: "a".into() }].into();
+            Arc::make_mut(&mut f.subject).controls =
+                [Control { framework: "".into(), id: "a".into() }].into();
         }),
         (Field::Control, "a", |f| {
-            f.subject.controls = [Control { framework: "base".into(), id: "".into() }].into();
+            Arc::make_mut(&mut f.subject).controls =
+                [Control { framework: "base".into(), id: "".into() }].into();
         }),
-        (Field::ResourceType, "bucket", |f| f.subject.resource_type = None),
-        (Field::Account, "1111", |f| f.subject.account = None),
-        (Field::Region, "eu", |f| f.subject.region = None),
+        (Field::ResourceType, "bucket", |f| Arc::make_mut(&mut f.subject).resource_type = None),
+        (Field::Account, "1111", |f| Arc::make_mut(&mut f.subject).account = None),
+        (Field::Region, "eu", |f| Arc::make_mut(&mut f.subject).region = None),
         (Field::Resource, "r1", |f| f.resource_id = None),
         (Field::Status, "open", |f| f.status = None),
         (Field::Actor, "somebody", |f| f.actor = None),

@@ -585,13 +585,13 @@ fn random(dice: &mut Dice) -> Scene {
             }
             for finding in part.findings.listed_mut() {
                 if dice.chance(10) {
-                    finding.subject.severity = Severity::Unknown;
+                    Arc::make_mut(&mut finding.subject).severity = Severity::Unknown;
                 }
                 if dice.chance(10) {
-                    finding.subject.account = None;
+                    Arc::make_mut(&mut finding.subject).account = None;
                 }
                 if dice.chance(10) {
-                    finding.subject.rule = None;
+                    Arc::make_mut(&mut finding.subject).rule = None;
                 }
                 if dice.chance(10) {
                     finding.resource_name = Some("named".into());

@@ -105,8 +105,8 @@ impl Findings {
             })
             .collect();
         match words.is_empty() {
-            true => Facets::new(),
-            false => [(Field::ScanGroup.word(), words)].into(),
+            true => Facets::default(),
+            false => Facets::from_iter([(Field::ScanGroup.word(), words)]),
         }
     }
 

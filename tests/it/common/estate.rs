@@ -142,7 +142,7 @@ pub struct Of<'a> {
 
 pub fn finding(of: &Of<'_>) -> Finding {
     Finding {
-        subject: Subject {
+        subject: Arc::new(Subject {
             severity: of.severity,
             rule: Some(Arc::new(Rule {
                 id: of.rule.into(),
@@ -156,7 +156,7 @@ pub fn finding(of: &Of<'_>) -> Finding {
                 name: Some("payments".into()),
             })),
             region: Some("eu-west-1".into()),
-        },
+        }),
         status: Some("open".into()),
         open: true,
         resource_id: some(of.resource).map(Box::from),
@@ -446,9 +446,10 @@ pub fn hostile(text: &str) -> Scene {
     let mut one = finding(&of);
     one.status = Some(text.into());
     one.resource_name = Some(text.into());
-    one.subject.resource_type = Some(text.into());
-    one.subject.region = Some(text.into());
-    one.subject.account = Some(Arc::new(Account { id: text.into(), name: Some(text.into()) }));
+    Arc::make_mut(&mut one.subject).resource_type = Some(text.into());
+    Arc::make_mut(&mut one.subject).region = Some(text.into());
+    Arc::make_mut(&mut one.subject).account =
+        Some(Arc::new(Account { id: text.into(), name: Some(text.into()) }));
     let problem = Problem::new(Cause::Protocol, text).help(text);
     let outcome = &mut scene.evidence.outcomes[1];
     outcome.origin = text.to_owned();

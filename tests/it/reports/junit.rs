@@ -1,6 +1,7 @@
 //! JUnit, as CI hosts read it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use compliance_gate::policy::Mode;
 
@@ -117,7 +118,7 @@ fn rules_that_read_alike_are_told_apart() {
     let mut scene = estate::blocked();
     let mut twin = scene.findings(1)[0].clone();
     let rule = twin.subject.rule.as_deref().unwrap();
-    twin.subject.rule = Some(
+    Arc::make_mut(&mut twin.subject).rule = Some(
         compliance_gate::finding::Rule { id: "aws_s3_\u{200b}public_write".into(), ..rule.clone() }
             .into(),
     );
@@ -138,7 +139,7 @@ fn thousands_of_rules_may_read_alike() {
         let title = Some(title.clone());
         let rule = compliance_gate::finding::Rule { id, title, ..rule.clone() };
         let mut alike = first.clone();
-        alike.subject.rule = Some(rule.into());
+        Arc::make_mut(&mut alike.subject).rule = Some(rule.into());
         alike
     });
     scene.findings(1).extend(alike.collect::<Vec<_>>());

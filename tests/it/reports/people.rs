@@ -1,5 +1,7 @@
 //! The terminal: what someone reads who never saw the tool.
 
+use std::sync::Arc;
+
 use compliance_gate::evidence::{Findings, Table};
 use compliance_gate::finding::{Cause, Problem, Severity};
 use compliance_gate::policy::Mode;
@@ -328,7 +330,7 @@ fn findings_known_only_by_number_are_not_passed_over() {
 #[test]
 fn what_could_be_the_worst_is_named_first() {
     let mut scene = estate::blocked();
-    scene.findings(1)[30].subject.severity = Severity::Unknown;
+    Arc::make_mut(&mut scene.findings(1)[30].subject).severity = Severity::Unknown;
     assert_reads(
         &scene,
         &["13 failed checks", "Fix first (13 findings; 3 of 4 rules shown)\n  unknown S3 buckets"],

@@ -1,6 +1,5 @@
 //! Evidence from the checks that a test case lists.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -183,14 +182,13 @@ fn finding(check: &Check, source: &Arc<str>) -> Finding {
         let texts = check.texts.get(field)?.iter().map(|text| text.as_str().into());
         Some((field.word(), texts.collect()))
     });
-    let facets: BTreeMap<_, _> = facets.collect();
     let mut finding = Finding::new(subject(check), Identity::Check);
     finding.status = first(Field::Status).map(Into::into);
     finding.resource_id = first(Field::Resource).map(Into::into);
     finding.resource_name = all(Field::Resource).get(1).map(|name| name.as_str().into());
     finding.actor = first(Field::Actor).map(Into::into);
     finding.assignee = first(Field::Assignee).map(Into::into);
-    finding.facets = facets;
+    finding.facets = facets.collect();
     finding.created_at = check.created_at;
     finding.identify(source);
     finding

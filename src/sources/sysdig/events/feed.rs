@@ -347,7 +347,7 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
 
 /// Where it happened, by its labels. Without any labels, none of it is known.
 fn facets(row: &Event) -> Facets {
-    let mut facets = Facets::new();
+    let mut facets = Facets::default();
     let mut add = |field: Field, texts: Vec<Arc<str>>| {
         let none = || vec![Arc::from(NOT_APPLICABLE)];
         facets.insert(field.word(), if texts.is_empty() { none() } else { texts });

@@ -80,7 +80,7 @@ impl AnalysedImage {
             path: path.into(),
         }));
         let tags: Vec<_> = self.tags.iter().map(String::as_str).collect();
-        let mut facets = Facets::new();
+        let mut facets = Facets::default();
         facets.insert(Field::Resource.word(), tags.iter().map(|tag| Arc::from(*tag)).collect());
         let images = tags.iter().flat_map(|tag| [*tag, repository(tag)]);
         facets.insert(Field::Image.word(), images.map(Arc::from).collect());

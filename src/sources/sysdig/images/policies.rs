@@ -184,7 +184,7 @@ impl EvaluationReading<'_> {
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
         self.tally.add(subject, passed);
-        let (found, none) = (self.found, Facets::new());
+        let (found, none) = (self.found, Facets::default());
         for counted in &mut self.demands {
             if found.names().any(|(id, name)| counted.matches(subject, [id, name], &none)) {
                 counted.add(passed);

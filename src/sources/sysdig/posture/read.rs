@@ -288,7 +288,7 @@ fn facets(row: &Resource) -> Facets {
     let is_host = row.platform_account_id.is_some() || row.cloud_region.is_some();
     let lacks = |rightly: bool| rightly.then_some(NOT_APPLICABLE);
     let has_none = in_cloud || is_host || row.namespace.is_some();
-    let mut facets = Facets::new();
+    let mut facets = Facets::default();
     for (field, text) in [
         (Field::Cluster, cluster.or(lacks(in_cloud))),
         (Field::Namespace, given(&row.namespace).or(lacks(has_none))),
