@@ -37,10 +37,6 @@ impl Source {
         let named = path.display().to_string().replace('\\', "/");
         let failed =
             |error: std::io::Error| format!("failed to read the file: {}", text::reason(&error));
-        let metadata = path.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err("this is not a regular file, and only those are read".to_owned());
-        }
         let inside = path.canonicalize().map_err(failed)?.starts_with(workspace());
         if !inside && absolute(path).starts_with(workspace()) {
             return Err("this is a symbolic link that leaves the workspace; a policy of the \
@@ -147,10 +143,11 @@ impl Files {
 fn text_of(path: &Path, most: u64) -> Result<String, String> {
     let failed =
         |error: std::io::Error| format!("failed to read the file: {}", text::reason(&error));
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    // Opening a pipe would wait for a writer.
+    if !path.metadata().map_err(failed)?.is_file() {
         return Err("this is not a regular file, and only those are read".to_owned());
     }
+    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > most {

@@ -214,6 +214,15 @@ fn devices_and_pipes_are_not_read() {
     folder.write("long", &"x".repeat(100_000));
     let variables = [("OPENCOMPLY_API_KEY", ""), ("OPENCOMPLY_API_KEY_FILE", "long")];
     is_set_up_fault(run(&folder, &variables), &["larger than 64 KiB"]);
+    for key in [
+        "accept_files: [pipe]",
+        "accept: [{id: old, baseline: pipe, reason: r, owner: o, expires: 2099-01-01}]",
+    ] {
+        let policy = folder.read("compliance-gate.yaml") + key + "\n";
+        folder.write("with.yaml", &policy);
+        let ended = folder.run(&["run", "--config", "with.yaml"]).exits(2);
+        ended.says("not a regular file");
+    }
     let https = self::folder("https://127.0.0.1:9", "    ca_file: /dev/zero\n");
     is_set_up_fault(run(&https, &[]), &["ca_file", "not a regular file"]);
 }
