@@ -62,7 +62,7 @@ pub(crate) async fn collect(
             for source in &mut open.sources {
                 source.session.wanted.split |= is_saved;
             }
-            let mut outcomes = ask(&open).await;
+            let mut outcomes = progress.watched(setup::deadline(config), ask(&open)).await;
             outcomes.extend(open.unopened.iter().map(|error| unopened(config, error)));
             outcomes.sort_by(|a, b| a.source.cmp(&b.source));
             let clocks = open.sources.iter().filter_map(|s| s.session.http.clock_offset());
@@ -187,6 +187,12 @@ async fn ask(open: &OpenSources) -> Vec<Outcome> {
 /// configuration of another source is invalid. Nothing was started before that, so that reading can
 /// be dropped.
 async fn ask_one(open: &OpenSources, source: &OpenSource) -> Result<Option<Outcome>, Vec<Problem>> {
+    let asked = read(open, source).await;
+    source.session.progress.done(&source.session.name);
+    asked
+}
+
+async fn read(open: &OpenSources, source: &OpenSource) -> Result<Option<Outcome>, Vec<Problem>> {
     let preflight = source.source.preflight(&source.session).await;
     let refused = preflight.as_ref().is_err_and(|problems| is_invalid(source, problems));
     open.preflights.ended(refused);

@@ -51,6 +51,11 @@ pub(crate) struct OpenSource {
 #[error("{}", self.0.iter().map(|(name, why)| format!("{name}: {why}")).collect::<Vec<_>>().join("\n"))]
 pub struct SetupErrors(pub Vec<(String, String)>);
 
+/// How long a run may take.
+pub(crate) fn deadline(config: &Config) -> Duration {
+    config.deadline.unwrap_or(DEFAULT_DEADLINE)
+}
+
 /// Gives each source its token and its client. Nothing is sent.
 ///
 /// # Errors
@@ -61,7 +66,7 @@ pub(crate) fn open(
     progress: &Rc<Progress>,
     signal: watch::Receiver<Option<Signal>>,
 ) -> Result<OpenSources, SetupErrors> {
-    let stop = Stop::new(config.deadline.unwrap_or(DEFAULT_DEADLINE), signal);
+    let stop = Stop::new(deadline(config), signal);
     let today = chrono::Utc::now().date_naive();
     let preflights = Preflights::default();
     let mut sources = Vec::new();

@@ -116,7 +116,8 @@ fn wrapped(text: &str, first: usize, other: usize) -> Vec<String> {
     for word in text.split(' ') {
         let needed = word.width();
         let is_begun = lines.last().is_some_and(|line| !line.is_empty());
-        if needed + usize::from(is_begun) > left && (is_begun || lines.len() == 1 && needed > first)
+        if needed + usize::from(is_begun) > left
+            && (is_begun || lines.len() == 1 && needed > first && first < other)
         {
             lines.push(String::new());
             left = other;
@@ -135,7 +136,7 @@ fn wrapped(text: &str, first: usize, other: usize) -> Vec<String> {
             line.push_str(piece);
         }
     }
-    // The first line may be left empty for a word that fits into the second one.
+    // The first line may be left empty for a word that fits better into the second, wider one.
     lines
 }
 
@@ -184,11 +185,12 @@ mod tests {
             ("one two three", 7, 20, &["one two", "three"]),
             ("one two three", 2, 9, &["", "one two", "three"]),
             ("arn:aws:s3:::bucket", 12, 12, &["", "arn:aws:", "s3:::bucket"]),
+            ("arn:aws:s3:::bucket", 14, 12, &["arn:aws:s3:::", "bucket"]),
             ("see https://example.com/a/b", 10, 10, &["see", "https://example.com/a/b"]),
         ] {
             let lines = wrapped(text, first, other);
             let lines: Vec<_> = lines.iter().map(String::as_str).collect();
-            if text.starts_with("arn") {
+            if first == other && text.starts_with("arn") {
                 assert_eq!(lines.concat(), text);
                 assert!(lines.iter().all(|line| line.width() <= 12), "{lines:?}");
             } else {
