@@ -2,6 +2,7 @@
 //!
 //! `run` is all three. `doctor` stops after the preflight.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,7 +19,7 @@ use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
 use crate::setup::{self, OpenSource, OpenSources, SetupErrors};
-use crate::sources::Ready;
+use crate::sources::{PreviousRun, Ready};
 use crate::stop::{Reason, Signal};
 use crate::verdict::Verdict;
 
@@ -48,19 +49,21 @@ impl Collected {
 pub(crate) type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
 
 /// Asks every source. One that fails does not hide the others. More is asked for where the evidence is
-/// saved, since other policies will decide it.
+/// saved, since other policies will decide it. `previous` is what an earlier run is to each source.
 pub(crate) async fn collect(
     config: &Config,
     variables: &Variables,
     progress: &Rc<Progress>,
     signal: watch::Receiver<Option<Signal>>,
     is_saved: bool,
+    previous: &BTreeMap<String, PreviousRun>,
 ) -> Collected {
     let started = Utc::now();
     let (mut outcomes, at_least, ahead) = match setup::open(config, variables, progress, signal) {
         Ok(mut open) => {
             for source in &mut open.sources {
                 source.session.wanted.split |= is_saved;
+                source.session.previous = previous.get(&source.session.name).copied();
             }
             let mut outcomes = progress.watched(setup::deadline(config), ask(&open)).await;
             outcomes.extend(open.unopened.iter().map(|error| unopened(config, error)));

@@ -82,6 +82,7 @@ pub(crate) fn open(
                     http,
                     wanted: config.wanted(name),
                     permit: preflights.register(),
+                    previous: None,
                     stop: stop.clone(),
                     progress: Rc::clone(progress),
                 },

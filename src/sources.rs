@@ -24,11 +24,13 @@ pub mod bigid;
 pub mod bigpanda;
 mod clock;
 pub mod gravityzone;
+mod look_back;
 pub mod opencomply;
 mod permit;
 mod settings;
 pub mod sysdig;
 
+pub use look_back::{LookBack, PreviousRun};
 pub use permit::{Permit, Preflights};
 pub use settings::{
     Connection, Endpoint, Headers, OneOrMore, PageLimit, Period, SeverityWord, TYPED, Typed,
@@ -381,6 +383,8 @@ pub struct Session {
     pub wanted: Wanted,
     /// Awaited before anything is started.
     pub permit: Permit,
+    /// What the run whose evidence is given with `--previous` is to this source.
+    pub previous: Option<PreviousRun>,
     pub stop: Stop,
     pub progress: Rc<Progress>,
 }

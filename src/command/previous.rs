@@ -1,6 +1,6 @@
 //! The evidence of an earlier run: since when each finding is known, and what changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -9,9 +9,10 @@ use super::compare::Recorded;
 use super::{Usage, evaluate};
 use crate::compare::{Comparison, Side};
 use crate::config::Config;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Outcome};
 use crate::finding::Fingerprint;
 use crate::saved::{self, Fault};
+use crate::sources::PreviousRun;
 use crate::text;
 
 pub(super) struct Previous {
@@ -46,6 +47,15 @@ impl Previous {
             let earlier = self.first_seen.get(&finding.fingerprint);
             finding.first_seen = Some(earlier.copied().unwrap_or(now));
         }
+    }
+
+    /// What the run is to each of its sources.
+    pub(super) fn sources(&self) -> BTreeMap<String, PreviousRun> {
+        let Recorded { collected, decided, .. } = &self.recorded;
+        let of =
+            |outcome: &Outcome| PreviousRun::of(outcome, decided.now, decided.verdict.is_pass());
+        let outcomes = collected.evidence.outcomes.iter();
+        outcomes.map(|outcome| (outcome.source.clone(), of(outcome))).collect()
     }
 
     /// What changed since, on one line.

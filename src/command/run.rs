@@ -75,8 +75,10 @@ pub(super) async fn collected(
     delivery: Delivery<'_>,
 ) -> u8 {
     let is_saved = delivery.evidence_file == EvidenceFile::Saved;
+    let sources = previous.map(Previous::sources).unwrap_or_default();
+    let (variables, progress) = (&context.variables, delivery.progress);
     let mut collected =
-        pipeline::collect(config, &context.variables, delivery.progress, signal, is_saved).await;
+        pipeline::collect(config, variables, progress, signal, is_saved, &sources).await;
     let now = collected.now();
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);

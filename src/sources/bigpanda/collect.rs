@@ -1,7 +1,7 @@
 //! The requests of one run: a first look at the audit log and the plans, the audit log of the window,
 //! and the plans in force now.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::event::{self, Event};
 use super::kind::{self, Action, Kind};
@@ -33,27 +33,24 @@ impl FirstLook {
     /// If the audit log cannot be read.
     pub(super) async fn take(settings: &Settings, session: &Session) -> Result<Self, Problem> {
         let log = log(session);
-        let mut window = window(settings, Utc::now());
-        let mut entries = log.look(request(session, window, 1, 1)).await?;
+        let window = |now: DateTime<Utc>| {
+            // Its end is frozen: later entries belong to the next run.
+            settings.window.trial(session.previous, now.trunc_subsecs(0))
+        };
+        let mut asked = window(Utc::now());
+        let mut entries = log.look(request(session, asked, 1, 1)).await?;
         let ahead = Ahead::of(&session.http);
         if ahead.matters() {
             // The platform filters by its own clock.
-            window = self::window(settings, ahead.now());
-            entries = log.look(request(session, window, 1, 1)).await?;
+            asked = window(ahead.now());
+            entries = log.look(request(session, asked, 1, 1)).await?;
         }
         let plans = match settings.wants_active_plans() {
             true => plans::access(session).await,
             false => Access::NotWanted,
         };
-        Ok(Self { window, entries, ahead, plans })
+        Ok(Self { window: asked, entries, ahead, plans })
     }
-}
-
-/// The window before `now`. Its end is frozen: later entries belong to the next run.
-fn window(settings: &Settings, now: DateTime<Utc>) -> Window {
-    let to = now.trunc_subsecs(0);
-    let span = TimeDelta::from_std(settings.window).unwrap_or(TimeDelta::MAX);
-    Window { from: to.checked_sub_signed(span).unwrap_or(DateTime::UNIX_EPOCH), to }
 }
 
 /// One page of the audit log. Only the time is a filter: the spelling of types is uncertain, and a
@@ -77,6 +74,10 @@ fn log(session: &Session) -> List<'_> {
 /// Reads the audit log and the plans.
 pub(super) async fn outcome(settings: &Settings, session: &Session, first: FirstLook) -> Outcome {
     let window = first.window;
+    if let Err(problem) = settings.window.window(&session.name, session.previous, window.to) {
+        let part = Part { unit: Unit::Change, problems: vec![problem], ..Part::default() };
+        return session.outcome(vec![part], Vec::new(), Vec::new());
+    }
     let mut part = Part::of_window(Unit::Change, window);
     let mut problems = Vec::new();
     match read(settings, session, &first).await {

@@ -22,7 +22,8 @@ use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, Problem};
 use crate::selection::Field;
 use crate::sources::{
-    Connection, Describe, Listing, Platform, Prepared, Reads, Session, System, Table, no_list,
+    Connection, Describe, Listing, LookBack, Platform, Prepared, Reads, Session, System, Table,
+    no_list,
 };
 
 mod collect;
@@ -141,8 +142,11 @@ pub(super) struct Readable<'a> {
 
 impl Prepared for Readable<'_> {
     fn summary(&self) -> Vec<String> {
-        let window = humantime::format_duration(self.settings.window);
-        let mut summary = vec![format!("the audit log of the last {window} can be read")];
+        let window = match self.settings.window {
+            LookBack::Last(span) => format!("of the last {}", humantime::format_duration(span)),
+            LookBack::SincePrevious => "since an earlier run".to_owned(),
+        };
+        let mut summary = vec![format!("the audit log {window} can be read")];
         summary.extend(self.first.ahead.note());
         summary.extend(match &self.first.plans {
             Access::Granted => Some("the maintenance plans in force can be read".to_owned()),

@@ -14,19 +14,20 @@ use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::{Field, Pattern};
 use crate::sources::{
-    Connection, Endpoint, OneOrMore, Period, Reads, SeverityWord, schema_of, settings, written_as,
+    Connection, Endpoint, LookBack, OneOrMore, Reads, SeverityWord, schema_of, settings, written_as,
 };
 use crate::text;
 
-const DEFAULT_WINDOW: Duration = Duration::from_secs(24 * 3600);
+const DEFAULT_WINDOW: LookBack = LookBack::Last(Duration::from_secs(24 * 3600));
 
 settings! {
     /// The settings of a BigPanda source.
     #[cfg_attr(test, schemars(rename = "BigPanda"))]
     pub struct Keys (url = "documented_host") {
-        /// How far back the audit log is read. Default: 24h.
+        /// How far back the audit log is read. Default: 24h. `since_previous` begins where the window
+        /// of the evidence given with `--previous` ended, if that run passed, at most 30 days ago.
         #[serde(default)]
-        window: Option<Period>,
+        window: Option<LookBack>,
         /// Only changes of resources of these types; undocumented types always count. Default: all.
         #[serde(default)]
         resource_types: Option<OneOrMore<TypeWord>>,
@@ -55,7 +56,7 @@ settings! {
 #[serde(try_from = "Keys")]
 pub struct Settings {
     pub(super) connection: Connection,
-    pub(super) window: Duration,
+    pub(super) window: LookBack,
     resource_types: Option<BTreeSet<Kind>>,
     action_types: Option<BTreeSet<Action>>,
     pub(super) risk: Risk,
@@ -77,7 +78,7 @@ impl TryFrom<Keys> for Settings {
         }
         Ok(Self {
             connection,
-            window: keys.window.map_or(DEFAULT_WINDOW, |period| period.0),
+            window: keys.window.unwrap_or(DEFAULT_WINDOW),
             resource_types: keys
                 .resource_types
                 .map(|OneOrMore(types)| types.into_iter().flat_map(|word| word.0).collect()),
@@ -105,8 +106,7 @@ impl Settings {
 
     /// What of the audit log is read, and how it is weighed.
     pub(super) fn filters(&self) -> Vec<Filter> {
-        let window = humantime::format_duration(self.window).to_string();
-        let mut filters = vec![Filter::setting("window", [window])];
+        let mut filters = vec![Filter::setting("window", [self.window.to_string()])];
         let types = self.resource_types.iter();
         filters.extend(types.map(|types| {
             Filter::of("resource_types", Field::ResourceType, types.iter().map(|kind| kind.word()))
@@ -313,7 +313,7 @@ mod tests {
     fn everything_has_a_default() {
         let settings = read(json!({})).unwrap();
         assert_eq!(settings.connection.url.as_str(), "https://api.bigpanda.io/");
-        assert_eq!(settings.window, Duration::from_secs(86_400));
+        assert_eq!(settings.window, LookBack::Last(Duration::from_secs(86_400)));
         assert!(settings.matches(Kind::Tag, Action::Delete));
         assert!(!settings.expects("ann@example.com"));
         assert!(settings.wants_active_plans() && !settings.requires_active_plans());

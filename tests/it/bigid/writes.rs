@@ -63,7 +63,7 @@ impl Desk {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let (name, wanted) = ("bigid".to_owned(), Wanted::default());
-        let run = Session { name, http, wanted, permit: permit(), stop, progress };
+        let run = Session { name, http, wanted, permit: permit(), previous: None, stop, progress };
         Self { _simulator: simulator, source, run, log }
     }
 

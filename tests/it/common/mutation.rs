@@ -150,7 +150,7 @@ impl Red {
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let wanted = self.policy().wanted(self.system);
         let (name, permit) = (self.system.to_owned(), super::permit());
-        let session = Session { name, http, wanted, permit, stop, progress };
+        let session = Session { name, http, wanted, permit, previous: None, stop, progress };
         let ready = source.preflight(&session).await?;
         Ok(ready.collect().await)
     }

@@ -1,7 +1,10 @@
 //! An earlier run: since when findings are known, and what changed.
 
-use super::Kept;
-use crate::common::opencomply;
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use super::{Kept, closed};
+use crate::common::{Folder, Platform, at_once, opencomply};
 
 #[test]
 fn ages_are_known_from_an_earlier_run_and_only_from_it() {
@@ -35,4 +38,66 @@ fn an_earlier_run_has_to_be_whole_and_of_the_same_environment() {
     run(&["--previous", "missing.jsonl"]).exits(2).says("cannot be read");
     let same = ["--previous", "evidence.jsonl", "--json", "evidence.jsonl"];
     run(&same).exits(2).says("would replace the earlier evidence");
+}
+
+/// The ends of the window that a report is of.
+fn window(folder: &Folder, report: &str) -> [String; 2] {
+    let window = folder.json(report)["sources"][0]["parts"][0]["window"].clone();
+    ["from", "to"].map(|end| window[end].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_window_without_a_gap_begins_where_that_of_the_last_passed_run_ended() {
+    at_once(["bigpanda", "sysdig"], |system| {
+        let change = json!({"type": "sso_config", "action": "update", "minutes_ago": 25});
+        let scenario = json!({
+            "bigpanda": {"changes": [change]},
+            "sysdig": {"events": {"by_number": [1, 0, 0, 0, 0, 0, 0, 0], "every_seconds": 1500}},
+        });
+        let platform = Platform::of(&scenario.to_string());
+        let folder = Folder::new();
+        let origin = &platform.origin;
+        let policy = |name: &str, window: &str| {
+            let window = match system {
+                "sysdig" => format!("events: {{window: {window}}}"),
+                _ => format!("window: {window}"),
+            };
+            folder.write(
+                name,
+                &format!(
+                    "version: 1\nsources:\n  {system}: {{url: {origin}, {window}}}\ngates:\n  - \
+                     {{id: none, source: {system}, severity: high, max: 0}}\n"
+                ),
+            );
+        };
+        policy("short.yaml", "10m");
+        policy("long.yaml", "1h");
+        policy("since.yaml", "since_previous");
+        let run = |policy: &str, more: &[&str]| {
+            folder.run(&[&["run", "-c", policy, "--json", "gate.json"], more].concat())
+        };
+        run("since.yaml", &[]).exits(3).says("to begin, run once with a length of time");
+        folder.run(&["doctor", "-c", "since.yaml"]).exits(0).says("since an earlier run");
+
+        // A run that blocked is no beginning, or what it found would be forgotten.
+        run("long.yaml", &["--save-evidence", "blocked.jsonl"]).exits(1);
+        run("since.yaml", &["--previous", "blocked.jsonl"]).exits(3).says("did not pass");
+
+        run("short.yaml", &["--save-evidence", "first.jsonl"]).exits(0);
+        let [_, first] = window(&folder, "gate.json");
+        let next = ["--previous", "first.jsonl", "--save-evidence", "second.jsonl"];
+        run("since.yaml", &next).exits(0);
+        let [from, second] = window(&folder, "gate.json");
+        assert_eq!(from, first);
+        run("since.yaml", &["--previous", "second.jsonl"]).exits(0);
+        assert_eq!(window(&folder, "gate.json")[0], second);
+        folder.run(&["evaluate", "second.jsonl", "--as-recorded"]).exits(0);
+
+        // Evidence of before the change: the change is in the window, however long ago that is.
+        let hour_ago = (Utc::now() - TimeDelta::hours(1)).format("%Y-%m-%dT%H:%M:%S");
+        let second = first.trim_end_matches('Z');
+        let old = folder.read("first.jsonl").replace(second, &hour_ago.to_string());
+        folder.write("old.jsonl", &closed(old.lines().map(str::to_owned)));
+        run("since.yaml", &["--previous", "old.jsonl"]).exits(1);
+    });
 }

@@ -106,6 +106,7 @@ async fn run(
         http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
         wanted: Wanted { demands: demands.to_vec(), split: false },
         permit: permit(),
+        previous: None,
         stop,
         progress,
     };

@@ -155,7 +155,7 @@ impl Gate<'_> {
         };
         let http = Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap();
         let (name, wanted) = ("opencomply".to_owned(), self.wanted.clone());
-        (settings, Session { name, http, wanted, permit: permit(), stop, progress })
+        (settings, Session { name, http, wanted, permit: permit(), previous: None, stop, progress })
     }
 
     pub async fn outcome(&self, platform: &Platform) -> Result<Outcome, Vec<Problem>> {

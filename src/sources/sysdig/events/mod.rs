@@ -19,7 +19,7 @@ use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
 use crate::sources::clock::Ahead;
-use crate::sources::{Prepared, Session};
+use crate::sources::{LookBack, Prepared, Session};
 
 mod count;
 mod feed;
@@ -61,7 +61,8 @@ pub(super) async fn preflight<'a>(
 
 /// A small request of the kind that the run sends.
 async fn look(settings: &Events, session: &Session, ahead: Ahead) -> Result<(), Problem> {
-    let Some(span) = spans(window(settings, ahead)).into_iter().next() else { return Ok(()) };
+    let window = settings.window.trial(session.previous, ahead.now());
+    let Some(span) = spans(window).into_iter().next() else { return Ok(()) };
     match settings.detail {
         Detail::Findings => feed::look(session, &filter(settings), span).await,
         Detail::Count => count::look(session, settings, span).await,
@@ -77,8 +78,13 @@ pub(in crate::sources) struct Reachable<'a> {
 
 impl Prepared for Reachable<'_> {
     fn summary(&self) -> Vec<String> {
-        let window = humantime::format_duration(self.settings.window.0);
-        std::iter::once(format!("events of the last {window}")).chain(self.ahead.note()).collect()
+        let events = match self.settings.window {
+            LookBack::Last(span) => {
+                format!("events of the last {}", humantime::format_duration(span))
+            }
+            LookBack::SincePrevious => "events since an earlier run".to_owned(),
+        };
+        std::iter::once(events).chain(self.ahead.note()).collect()
     }
 
     async fn collect(self) -> Outcome {
@@ -96,7 +102,14 @@ async fn part(
     ahead: Ahead,
     missing: &mut Vec<Problem>,
 ) -> Part {
-    let window = window(settings, ahead);
+    // The window up to now, by the platform's clock.
+    let window = settings.window.window(&session.name, session.previous, ahead.now());
+    let window = match window {
+        Ok(window) => window,
+        Err(problem) => {
+            return Part { unit: Unit::Event, problems: vec![problem], ..Part::default() };
+        }
+    };
     let mut part = Part::of_window(Unit::Event, window);
     part.notes.extend(ahead.note());
     let filled = match settings.detail {
@@ -109,13 +122,6 @@ async fn part(
     };
     part.problems.extend(filled.err());
     part
-}
-
-/// The window up to now, by the platform's clock.
-fn window(settings: &Events, ahead: Ahead) -> Window {
-    let to = ahead.now();
-    let from = TimeDelta::from_std(settings.window.0).ok().and_then(|w| to.checked_sub_signed(w));
-    Window { from: from.unwrap_or(DateTime::UNIX_EPOCH), to }
 }
 
 async fn findings(

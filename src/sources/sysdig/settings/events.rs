@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::values::{Detail, Value};
 use crate::finding::Severity;
-use crate::sources::{OneOrMore, Period, Reads, SeverityWord, schema_of};
+use crate::sources::{LookBack, OneOrMore, Reads, SeverityWord, schema_of};
 
 /// The longest span of one request for events (docs/platforms/sysdig.md#events).
 pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -18,8 +18,9 @@ pub(crate) const LONGEST_SPAN: Duration = Duration::from_secs(14 * 24 * 3600);
 #[cfg_attr(test, schemars(rename = "SysdigEvents"))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Events {
-    /// How far back the window reaches, such as `24h`.
-    pub window: Period,
+    /// How far back the window reaches, such as `24h`. `since_previous` begins where the window of
+    /// the evidence given with `--previous` ended, if that run passed, at most 30 days ago.
+    pub window: LookBack,
     /// `findings` (default) lists each event, `count` only counts them by severity.
     #[serde(default)]
     pub detail: Detail,

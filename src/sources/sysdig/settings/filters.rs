@@ -51,9 +51,8 @@ impl Posture {
 
 impl Events {
     fn filters(&self) -> Vec<Filter> {
-        let window = humantime::format_duration(self.window.0).to_string();
         let lists = [
-            Some(Filter::setting("events.window", [window])),
+            Some(Filter::setting("events.window", [self.window.to_string()])),
             Some(Filter::setting("events.detail", [format!("{:?}", self.detail)])),
             Some(Filter::setting("events.quiet", [format!("{:?}", self.quiet)])),
             Some(Filter::setting("events.severity_table", self.severity_table.lines())),
