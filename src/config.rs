@@ -5,7 +5,7 @@
 //! yaml      its text as a tree (node)           file       what is written, as raw types (values)
 //! reader    reads values, goes on after errors  validate   the whole, as a valid Config
 //! slips     what to write instead               diagnostic an error with its place and line
-//! organisation  another policy beside it
+//! organisation  another policy beside it     images_file  files of images that a source names
 //! ```
 //!
 //! Only this module knows YAML. What leaves it is valid: every gate has a limit and only selectors
@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -29,6 +30,7 @@ mod accept_files;
 mod cases;
 mod diagnostic;
 mod file;
+mod images_file;
 mod layer;
 mod node;
 mod organisation;
@@ -286,9 +288,11 @@ impl Written {
                 .map_err(|found| wrong(own, found))?,
             None => Config::absent(environment.filter(|name| *name != layer::BASE)),
         };
-        let layer = own.map(|own| own.layered(environment)).transpose();
+        // What is wrong with the files of images was found above.
+        let layer = own.map(|own| own.with_images(environment, &mut Vec::new())).transpose();
         let layer = layer.map_err(|found| wrong(own.unwrap_or(organisation), vec![found]))?;
-        let repository = layer.as_ref().map_or(Repository::Absent, Repository::Has);
+        let repository =
+            layer.as_ref().map_or(Repository::Absent, |(layer, _)| Repository::Has(layer));
         let organisation =
             organisation.resolve_beside(environment, Other::Repository(repository))?;
         Ok(config.beside(organisation))
@@ -300,7 +304,7 @@ impl Written {
         other: Other<'_>,
     ) -> Result<Config, Vec<Diagnostic>> {
         let mut diagnostics = self.slips.clone();
-        let layered = match self.layered(environment) {
+        let (layered, images_files) = match self.with_images(environment, &mut diagnostics) {
             Ok(layered) => layered,
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
@@ -343,7 +347,8 @@ impl Written {
             diagnostics.extend(wrong.into_iter().map(|one| one.in_file(&file.source)));
         }
         let accept::Checked { accept, baselines, .. } = accept;
-        let others = self.accept_files.iter().map(|file| &file.source).chain(&baselines);
+        let others = self.accept_files.iter().map(|file| &file.source);
+        let others = others.chain(&baselines).chain(&images_files);
         let documents = others.map(|file| Document::new(&*file.file, &*file.text));
         let mut config =
             validate::config(&layer, file, accept, &self.source, environment, &mut diagnostics);
@@ -375,6 +380,19 @@ impl Written {
     /// The ids of its gates, as reports show those of an organisation.
     fn gate_names(&self) -> Vec<String> {
         self.gate_ids().map(|id| format!("{ORGANISATION}{id}")).collect()
+    }
+
+    /// The base, or the environment over it, with the images of the files that sources name; and
+    /// these files.
+    fn with_images(
+        &self,
+        environment: Option<&str>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Result<(Node, Vec<Arc<source::Source>>), Diagnostic> {
+        let mut layered = self.layered(environment)?;
+        let files = self.baselines.files();
+        let read = images_file::add(&mut layered, &self.source, files, self.whose, diagnostics);
+        Ok((layered, read))
     }
 
     /// The base, or the environment over it.

@@ -223,6 +223,10 @@ impl Baselines {
         self.files.is_on_disk()
     }
 
+    pub(super) const fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// The file at a path that another file names.
     ///
     /// # Errors

@@ -59,6 +59,14 @@ impl Node {
         }
     }
 
+    /// The entries of a map, to change them; none of anything else.
+    pub(super) const fn entries_mut(&mut self) -> Option<&mut Vec<(Key, Self)>> {
+        match &mut self.value {
+            Value::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
     /// The items of a list; none of anything else.
     pub(super) fn items(&self) -> &[Self] {
         match &self.value {

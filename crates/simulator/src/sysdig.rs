@@ -61,6 +61,7 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
         .route("/api/cloudauth/v1/accounts", get(posture::accounts))
         .route("/api/scanning/v1/anchore/images", get(images::by_tag))
         .route("/api/scanning/v1/results", get(images::results))
+        .route("/api/scanning/v1/system/feeds", get(images::feeds))
         .route(&format!("{images}/{{image}}/policyEvaluation"), get(images::evaluation))
         .route(&format!("{images}/by_id/{{image}}/policyEvaluation"), get(images::evaluation))
         .route(&format!("{images}/{{image}}/vulnSummary"), get(images::summary))

@@ -81,8 +81,8 @@ impl Describe for Settings {
     fn selectors(&self) -> &'static [Field] {
         match &self.asked {
             Asked::Posture(_) => posture::SELECTORS,
-            Asked::Images(_, None) => images::SELECTORS,
-            Asked::Images(_, Some(_)) => images::SELECTORS_OF_VULNERABILITIES,
+            Asked::Images(images) if images.vulnerabilities.is_none() => images::SELECTORS,
+            Asked::Images(_) => images::SELECTORS_OF_VULNERABILITIES,
             Asked::Events(_) => events::SELECTORS,
         }
     }
@@ -117,11 +117,11 @@ impl Describe for Settings {
 
     fn passes_unknown(&self) -> Option<String> {
         match &self.asked {
-            Asked::Posture(_) | Asked::Images(_, None) => None,
-            Asked::Images(_, Some(_)) => Some(
+            Asked::Posture(_) => None,
+            Asked::Images(images) => images.vulnerabilities.map(|_| {
                 "passed checks of vulnerabilities are not listed; remove `vulnerabilities`"
-                    .to_owned(),
-            ),
+                    .to_owned()
+            }),
             Asked::Events(_) => Some("events are what happened, not what was checked".to_owned()),
         }
     }
@@ -134,11 +134,10 @@ impl Describe for Settings {
     fn reads(&self, field: Field) -> Option<Reads> {
         match (&self.asked, field) {
             (Asked::Posture(posture), Field::Severity) => Some(posture.severities_read()),
-            (Asked::Images(_, None), Field::Severity) => Some(Reads {
-                words: images::SEVERITIES.map(named).to_vec(),
-                limited_by: None,
-                never: Vec::new(),
-            }),
+            (Asked::Images(images), Field::Severity) if images.vulnerabilities.is_none() => {
+                let words = images::SEVERITIES.map(named).to_vec();
+                Some(Reads { words, limited_by: None, never: Vec::new() })
+            }
             (Asked::Events(events), Field::Severity) => events.severities_read(),
             (Asked::Events(events), Field::Rule) => events.rules_read(),
             _ => None,
@@ -150,7 +149,7 @@ impl Describe for Settings {
             Asked::Posture(_) => {
                 &[Listing::Frameworks, Listing::Policies, Listing::Rules, Listing::Accounts]
             }
-            Asked::Images(..) | Asked::Events(_) => &[],
+            Asked::Images(_) | Asked::Events(_) => &[],
         }
     }
 }
@@ -180,9 +179,7 @@ impl Platform for Settings {
             Asked::Posture(settings) => {
                 posture::preflight(settings, session).await.map(Kind::Posture)
             }
-            Asked::Images(images, detail) => {
-                images::preflight(images, *detail, session).await.map(Kind::Images)
-            }
+            Asked::Images(images) => images::preflight(images, session).await.map(Kind::Images),
             Asked::Events(settings) => events::preflight(settings, session).await.map(Kind::Events),
         }
         .map_err(|problems| problems.into_iter().map(advised).collect())

@@ -1,7 +1,7 @@
 //! Severities and times as this platform writes them. A time is a text or a number of seconds,
 //! milliseconds, microseconds or nanoseconds (docs/platforms/sysdig.md#units-of-time).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Deserializer};
 
 use crate::finding::Severity;
@@ -45,12 +45,15 @@ impl Grade {
 pub(super) struct Stamp(Number);
 
 impl Stamp {
-    /// The moment, if it can be read. The number of digits shows the unit: it differs between
+    /// The moment, if it can be read; without a zone it is UTC. The number of digits shows the unit: it differs between
     /// fields of the same name.
     pub(super) fn moment(&self) -> Option<DateTime<Utc>> {
         let text = self.text();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
+            let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+            return zoned
+                .or_else(|_| text.parse::<NaiveDateTime>().map(|time| time.and_utc()))
+                .ok();
         }
         let number: u64 = text.parse().ok()?;
         let per_second: u64 = match text.len() {

@@ -522,6 +522,105 @@ fn all_images_of_a_repository_are_read() {
 }
 
 #[test]
+fn a_tag_is_found_by_the_documented_list_of_scans_too() {
+    let mut scenario = image(json!({"stops": 2}));
+    scenario["images"]["without_anchore"] = true.into();
+    let by_tag = format!("images: [{{tag: \"{API}\"}}]");
+    let ran = run(&scenario, &by_tag, &["severity: high, max: 0"]).exits(1);
+    assert_eq!((ran.failed(), ran.count("/results?")), (2, 1));
+    let absent = "images: [{tag: \"registry.example.com/shop/api:9\"}]";
+    run(&scenario, absent, &["max: 0"]).exits(3).says("no scan of image");
+}
+
+#[test]
+fn the_images_of_a_file_are_read_beside_those_of_the_policy() {
+    let scanned = json!([{"tag": API, "stops": 1}, {"tag": "r.example/web:2", "stops": 1}]);
+    let platform = Platform::of(&json!({"sysdig": {"images": {"scanned": scanned}}}).to_string());
+    let folder = Folder::new();
+    let policy = |images: &str| {
+        let origin = &platform.origin;
+        folder.write(
+            "ci/compliance-gate.yaml",
+            &format!(
+                "version: 1\nsources:\n  sysdig: {{url: {origin}, {images}}}\ngates:\n  - {{id: \
+                 stops, source: sysdig, severity: high, max: 1}}\n"
+            ),
+        );
+    };
+    let run =
+        |more: &[&str]| folder.run(&[&["run", "-c", "ci/compliance-gate.yaml"], more].concat());
+    policy("images_file: images.txt");
+    run(&[]).exits(2).says("images.txt").says("ci/compliance-gate.yaml:3");
+    folder.write("ci/images.txt", &format!("# release 7\n{API}\n"));
+    run(&[]).exits(0);
+    folder.write("ci/images.txt", &format!("{API}\nr.example/web:2\n"));
+    run(&["--save-evidence", "evidence.jsonl"]).exits(1);
+    policy(&format!("images: [{{tag: \"{API}\"}}], images_file: images.txt"));
+    folder.write("ci/images.txt", "r.example/web:2\n");
+    run(&[]).exits(1);
+    folder.write("ci/images.txt", "r.example/web\n");
+    run(&[]).exits(2).says("line 1: `r.example/web` is no reference");
+    folder.write("ci/images.txt", "# none\n");
+    run(&[]).exits(2).says("the file names no image");
+    policy("images_file: ../../images.txt");
+    run(&[]).exits(2).says("leaves the workspace");
+    // What was decided is decided again without the file.
+    folder.run(&["evaluate", "evidence.jsonl", "--as-recorded"]).exits(1);
+}
+
+/// Nothing new since what runs in production.
+#[test]
+fn vulnerabilities_that_another_image_has_too_do_not_count() {
+    let old = json!({"tag": "r.example/api:1", "vulnerabilities": {"critical": 1, "high": 3}});
+    let new = json!({"tag": "r.example/api:2", "vulnerabilities": {"critical": 1, "high": 5}});
+    let worse = json!({"tag": "r.example/api:3", "vulnerabilities": {"critical": 2, "high": 2}});
+    let scenario = json!({"images": {"scanned": [old, new, worse]}});
+    let compared = |tag: &str, more: &str| {
+        format!("images: [{{tag: \"r.example/api:{tag}\"}}]\nvulnerabilities: findings\n{more}")
+    };
+    let high = |max: u64| format!("severity: \">= high\", image: \"r.example/*\", max: {max}");
+    let to_old = "compare_to: \"r.example/api:1\"";
+    run(&scenario, &compared("2", ""), &[&high(5)]).exits(1);
+    run(&scenario, &compared("2", to_old), &[&high(2)])
+        .exits(0)
+        .says("4 vulnerabilities that image r.example/api:1 has too, not counted");
+    run(&scenario, &compared("2", to_old), &[&high(1)]).exits(1);
+    // One of them is of a higher severity than it was.
+    run(&scenario, &compared("3", to_old), &["severity: critical, max: 0"]).exits(1);
+    run(&scenario, &compared("1", "compare_to: {tag: \"r.example/api:2\"}"), &[&high(0)]).exits(0);
+    run(&scenario, &compared("2", "compare_to: \"r.example/api:0\""), &[&high(9)])
+        .exits(3)
+        .says("no scan of image r.example/api:0");
+}
+
+/// No vulnerability means something only where the scanner knows those of today.
+#[test]
+fn the_scanners_own_data_may_not_be_too_old() {
+    let settings = |more: &str| format!("images: [{{tag: \"{API}\"}}]\n{more}");
+    let with = |minutes: Value| {
+        let mut scenario = image(json!({}));
+        scenario["images"]["feed_minutes_ago"] = minutes;
+        scenario
+    };
+    let two_days = settings("feed_max_age: 2d");
+    run(&with(json!(60)), &two_days, &["severity: high, max: 0"])
+        .exits(0)
+        .says("vulnerability feed `vulnerabilities` synchronised");
+    run(&with(json!(20_160)), &two_days, &["severity: high, max: 0"])
+        .exits(3)
+        .says("was synchronised 14days ago, and `feed_max_age` is 2days");
+    run(&with(Value::Null), &two_days, &["severity: high, max: 0"])
+        .exits(3)
+        .says("was never synchronised");
+    // Not asked for: nothing is read about it.
+    let ran = run(&with(Value::Null), &settings(""), &["severity: high, max: 0"]).exits(0);
+    assert_eq!(ran.count("/feeds"), 0);
+    run(&with(Value::Null), &settings("vulnerabilities: count"), &["severity: high, max: 0"])
+        .exits(0)
+        .says("the age of the vulnerability feeds is not known");
+}
+
+#[test]
 fn an_image_without_a_result_is_not_green_and_hides_no_other() {
     let two =
         format!("images: [{{tag: \"{API}\"}}, {{tag: \"registry.example.com/shop/web:2.0\"}}]");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value, json};
 
 use super::settings::Image;
@@ -18,6 +19,9 @@ const POLICY: (&str, &str) = ("policy_default", "Default image policy");
 /// `GET /anchore/images?fulltag=…`: the digests of a tag.
 pub(super) async fn by_tag(State(platform): State<Arc<Platform>>, Query(pairs): Pairs) -> Answer {
     platform.scanner()?;
+    if platform.settings.images.without_anchore {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "404 page not found"));
+    }
     let tag = parameter(&pairs, "fulltag");
     let images = platform.settings.images.scanned.iter();
     let found: Vec<_> = images
@@ -52,6 +56,26 @@ pub(super) async fn results(State(platform): State<Arc<Platform>>, Query(pairs):
         "options": {"offset": offset, "canLoadMore": offset + rows.len() < images.len()},
         "results": rows, "totalRows": images.len(),
     })))
+}
+
+/// `GET /system/feeds`: the page shows no answer; this is the open scanner's.
+pub(super) async fn feeds(State(platform): State<Arc<Platform>>) -> Answer {
+    platform.scanner()?;
+    let synced = platform.settings.images.feed_minutes_ago.map(|minutes| platform.seconds(minutes));
+    let synced = synced.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let synced = synced.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let feed = |name: &str, groups: &[&str]| {
+        let group = |name: &&str| json!({"name": name, "last_sync": synced, "record_count": 4711});
+        let groups: Vec<_> = groups.iter().map(group).collect();
+        json!({"name": name, "last_full_sync": synced, "groups": groups})
+    };
+    let names = json!({"name": "packages", "enabled": false, "last_full_sync": null, "groups": []});
+    let feeds = [
+        feed("vulnerabilities", &["alpine:3.20", "debian:12"]),
+        feed("nvdv2", &["nvdv2:cves"]),
+        names,
+    ];
+    Ok(reply::json(&feeds))
 }
 
 /// `GET /images/{digest}/policyEvaluation?tag=…`, also by id.

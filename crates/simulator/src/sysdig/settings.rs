@@ -128,6 +128,10 @@ pub(crate) struct Images {
     pub summary_offset: i64,
     /// The most vulnerabilities in a page.
     pub largest_page: usize,
+    /// When the feed of vulnerabilities was synchronised; `null`: never.
+    pub feed_minutes_ago: Option<i64>,
+    /// Whether only the documented list of scans finds images by their tags.
+    pub without_anchore: bool,
 }
 
 /// An image. Its digest and its id follow from its tag.
@@ -184,6 +188,8 @@ impl Default for Images {
             legacy_missing: false,
             summary_offset: 0,
             largest_page: 100,
+            feed_minutes_ago: Some(200),
+            without_anchore: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::super::answer;
 use super::super::settings::{Image, ImageKey};
+use super::repository;
 use super::wire::{Anchored, Evaluation};
 use crate::finding::{Cause, Facets, Finding, Identity, ImagePart, Problem, Subject};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
@@ -23,6 +24,8 @@ pub(super) struct AnalysedImage {
     /// The tags by which the policy names it, sorted.
     pub(super) tags: BTreeSet<String>,
     pub(super) evaluation: Evaluation,
+    /// The image that it is compared with.
+    pub(super) compare_to: Option<Box<Image>>,
 }
 
 /// How the platform addresses an image.
@@ -118,13 +121,7 @@ pub(super) fn name(image: &Image) -> String {
 /// If it does not exist, was not analysed, or has no evaluation.
 pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedImage, Problem> {
     let name = name(image);
-    let address = match &image.by {
-        ImageKey::Digest(digest) => Address::Digest(digest.clone()),
-        ImageKey::Id(id) => Address::Id(id.clone()),
-        // Its images are found one by one.
-        ImageKey::Repository(_) => return Err(not_there(session, &name)),
-        ImageKey::Tag => Address::Digest(digest_of(image, session, &name).await?),
-    };
+    let address = address(image, session, &name).await?;
     let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");
     let call = match &image.tag {
         Some(tag) => call.parameter("tag", tag),
@@ -148,7 +145,30 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedIma
         );
         return Err(Problem::new(Cause::Contradictory, message));
     }
-    Ok(AnalysedImage { name, address, tags: image.tag.clone().into_iter().collect(), evaluation })
+    let compare_to = image.compare_to.clone();
+    let tags = image.tag.clone().into_iter().collect();
+    Ok(AnalysedImage { name, address, tags, evaluation, compare_to })
+}
+
+/// Finds an image to compare with, of which only the vulnerabilities are read.
+///
+/// # Errors
+/// If it does not exist.
+pub(super) async fn other(image: &Image, session: &Session) -> Result<AnalysedImage, Problem> {
+    let name = name(image);
+    let address = address(image, session, &name).await?;
+    let tags = image.tag.clone().into_iter().collect();
+    Ok(AnalysedImage { name, address, tags, evaluation: Evaluation::default(), compare_to: None })
+}
+
+async fn address(image: &Image, session: &Session, name: &str) -> Result<Address, Problem> {
+    match &image.by {
+        ImageKey::Digest(digest) => Ok(Address::Digest(digest.clone())),
+        ImageKey::Id(id) => Ok(Address::Id(id.clone())),
+        // Its images are found one by one.
+        ImageKey::Repository(_) => Err(not_there(session, name)),
+        ImageKey::Tag => digest_of(image, session, name).await.map(Address::Digest),
+    }
 }
 
 /// The object of an answer; `None` for an empty answer, which an instance without the legacy scanner
@@ -164,10 +184,16 @@ async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<Strin
     let tag = image.tag.as_deref().unwrap_or_default();
     let call = session.http.get("api/scanning/v1/anchore/images", &[]);
     let call = call.parameter("history", "false").parameter("fulltag", tag);
-    let answer = call.send().await.map_err(|error| missing(session, name, &error))?;
-    let images: Option<Vec<Anchored>> = match answer.is_empty() {
-        true => None,
-        false => answer.json().map_err(|error| error.problem())?,
+    let mut refusal = None;
+    let images: Option<Vec<Anchored>> = match call.send().await {
+        Ok(answer) if answer.is_empty() => None,
+        Ok(answer) => answer.json().map_err(|error| error.problem())?,
+        // The vendor's page does not list this call.
+        Err(error) if matches!(error.failure, Failure::Refused { status: 404, .. }) => {
+            refusal = Some(missing(session, name, &error));
+            None
+        }
+        Err(error) => return Err(error.problem()),
     };
     let has_tag = |one: &Anchored| {
         let details = one.details.iter().flatten();
@@ -183,12 +209,15 @@ async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<Strin
     if let Some(status) = images.iter().find(unready).and_then(|one| one.analysis_status.as_ref()) {
         return Err(not_analysed(session, name, &format!("analysis status {status}")));
     }
-    let digests: BTreeSet<_> =
-        images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.as_deref()).collect();
+    let found = images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.clone());
+    let mut digests: BTreeSet<_> = found.collect();
+    if digests.is_empty() {
+        digests = repository::digests(tag, session).await?;
+    }
     let mut digests = digests.into_iter();
     match (digests.next(), digests.next()) {
-        (Some(digest), None) => Ok(digest.to_owned()),
-        (None, _) => Err(not_there(session, name)),
+        (Some(digest), None) => Ok(digest),
+        (None, _) => Err(refusal.unwrap_or_else(|| not_there(session, name))),
         (Some(one), Some(other)) => {
             let message =
                 format!("{}: tag {name} has several images ({one}, {other})", session.name);

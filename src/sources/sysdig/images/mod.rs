@@ -4,7 +4,7 @@
 //! ```text
 //! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
 //! policies.rs  the evaluation as a part          wire.rs             the JSON
-//! repository.rs  the images of a repository
+//! repository.rs  the images of a repository  feed.rs             how old the scanner's data are
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
@@ -16,14 +16,16 @@ use crate::selection::Field;
 use crate::sources::{Prepared, Session};
 use crate::text;
 
-use super::settings::{Detail, Image, ImageKey};
+use super::settings::{self, Detail, ImageKey};
 
+mod feed;
 mod find;
 mod policies;
 mod repository;
 mod vulnerabilities;
 mod wire;
 
+use feed::FeedAge;
 use find::AnalysedImage;
 
 pub(super) const SELECTORS: &[Field] = &[
@@ -57,19 +59,20 @@ const TYPE: &str = "image";
 /// Reads the evaluation of every image. A problem of one image becomes a problem of its part; a
 /// problem of the platform stops the preflight.
 pub(super) async fn preflight<'a>(
-    images: &'a [Image],
-    vulnerabilities: Option<Detail>,
+    settings: &'a settings::Images,
     session: &'a Session,
 ) -> Result<Images<'a>, Vec<Problem>> {
     let mut found = Vec::new();
     let mut single = Vec::new();
-    for image in images {
+    for image in &settings.list {
         match &image.by {
-            ImageKey::Repository(pattern) => match repository::images(pattern, session).await {
-                Ok(images) => single.extend(images),
-                Err(problem) if problem.cause == Cause::Incomplete => found.push(Err(problem)),
-                Err(problem) => return Err(vec![problem]),
-            },
+            ImageKey::Repository(pattern) => {
+                match repository::images(pattern, image.compare_to.as_deref(), session).await {
+                    Ok(images) => single.extend(images),
+                    Err(problem) if problem.cause == Cause::Incomplete => found.push(Err(problem)),
+                    Err(problem) => return Err(vec![problem]),
+                }
+            }
             ImageKey::Tag | ImageKey::Digest(_) | ImageKey::Id(_) => single.push(image.clone()),
         }
     }
@@ -83,7 +86,11 @@ pub(super) async fn preflight<'a>(
         }
         found.push(one);
     }
-    Ok(Images { session, vulnerabilities, found })
+    let feed = match settings.vulnerabilities.is_some() || settings.feed_max_age.is_some() {
+        true => feed::age(session, settings.feed_max_age).await,
+        false => FeedAge::default(),
+    };
+    Ok(Images { session, vulnerabilities: settings.vulnerabilities, found, feed })
 }
 
 /// A source whose images were looked up.
@@ -91,25 +98,25 @@ pub(in crate::sources) struct Images<'a> {
     session: &'a Session,
     vulnerabilities: Option<Detail>,
     found: Vec<Result<AnalysedImage, Problem>>,
+    feed: FeedAge,
 }
 
 impl Prepared for Images<'_> {
     fn summary(&self) -> Vec<String> {
-        let found = self.found.iter().flatten();
-        found
-            .map(|found| {
-                let status = found.evaluation.status.as_deref().unwrap_or("unknown");
-                format!("{}: {}", found.name, text::one_line(status, 40))
-            })
-            .collect()
+        let found = self.found.iter().flatten().map(|found| {
+            let status = found.evaluation.status.as_deref().unwrap_or("unknown");
+            format!("{}: {}", found.name, text::one_line(status, 40))
+        });
+        found.chain(self.feed.note.clone()).collect()
     }
 
     fn doubts(&self) -> Vec<Problem> {
-        self.found.iter().filter_map(|found| found.as_ref().err().cloned()).collect()
+        let found = self.found.iter().filter_map(|found| found.as_ref().err());
+        found.chain(&self.feed.problem).cloned().collect()
     }
 
     async fn collect(self) -> Outcome {
-        let Self { session, vulnerabilities, found } = self;
+        let Self { session, vulnerabilities, found, feed } = self;
         let mut parts = Vec::new();
         let mut distinct: Vec<Vec<AnalysedImage>> = Vec::new();
         for found in found {
@@ -144,14 +151,17 @@ impl Prepared for Images<'_> {
             part.notes.extend(notes);
             parts.push(part);
         }
-        session.outcome(parts, Vec::new(), Vec::new())
+        session.outcome(parts, feed.problem.into_iter().collect(), feed.note.into_iter().collect())
     }
 }
 
 /// Adds an image. Where several tags name one image, it counts once, with all tags; once for each
 /// evaluation where policies differ by tag.
 fn add(images: &mut Vec<Vec<AnalysedImage>>, found: AnalysedImage) {
-    let Some(same) = images.iter_mut().find(|same| same[0].address == found.address) else {
+    let is_same = |same: &&mut Vec<AnalysedImage>| {
+        same[0].address == found.address && same[0].compare_to == found.compare_to
+    };
+    let Some(same) = images.iter_mut().find(is_same) else {
         return images.push(vec![found]);
     };
     match same.iter_mut().find(|other| other.evaluation == found.evaluation) {

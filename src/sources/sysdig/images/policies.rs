@@ -206,6 +206,7 @@ mod tests {
             address: Address::Digest("sha256:a".to_owned()),
             tags: ["r/a:1".to_owned()].into(),
             evaluation: serde_json::from_value(evaluation).unwrap(),
+            compare_to: None,
         };
         let mut reading = EvaluationReading {
             found: &found,

@@ -1,5 +1,7 @@
 //! The scanned images of repositories (docs/platforms/sysdig.md#images).
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,56 +39,50 @@ struct Scans {
     total_rows: Option<Whole>,
 }
 
-/// The images of repositories that match a pattern, each with its tag.
+/// The digests that were scanned under a tag; none where the platform has no list of scans.
+///
+/// # Errors
+/// If the platform cannot be asked.
+pub(super) async fn digests(tag: &str, session: &Session) -> Result<BTreeSet<String>, Problem> {
+    let mut digests = BTreeSet::new();
+    let read = read(session, |digest, scanned| {
+        if scanned == tag {
+            digests.insert(digest.to_owned());
+        }
+    });
+    match read.await {
+        Err(problem) if is_of_the_list(problem.cause) => Ok(BTreeSet::new()),
+        Err(problem) => Err(problem),
+        Ok(()) => Ok(digests),
+    }
+}
+
+/// Whether a problem is one of a list that is missing or unreadable, and not of the platform.
+fn is_of_the_list(cause: Cause) -> bool {
+    use Cause::{Contradictory, Incomplete, Invalid, Protocol, Setup};
+    matches!(cause, Contradictory | Incomplete | Invalid | Protocol | Setup)
+}
+
+/// The images of repositories that match a pattern, each with its tag, and compared as the pattern
+/// is.
 ///
 /// # Errors
 /// If the scans do not arrive, or none matches.
-pub(super) async fn images(pattern: &str, session: &Session) -> Result<Vec<Image>, Problem> {
-    session.progress.status(&session.name, "reading the list of images", "");
+pub(super) async fn images(
+    pattern: &str,
+    compare_to: Option<&Image>,
+    session: &Session,
+) -> Result<Vec<Image>, Problem> {
     let wanted = Pattern::new(pattern);
-    let images = page::settled(async || {
-        let mut images = Vec::new();
-        let name = format!("{}: scanning/v1/results", session.name);
-        let mut walk = Walk::new(List {
-            unit: "scan",
-            ..List::new(name, page::PageBy::Offset("offset"), SIZE)
-        });
-        let ask = async |at: At| {
-            let offset = if let At::Offset(offset) = at { offset } else { 0 };
-            let call = session.http.get("api/scanning/v1/results", &[]);
-            let call = call.parameter("offset", &offset.to_string());
-            let call = call.parameter("limit", &SIZE.to_string());
-            call.send().await.map_err(|error| error.problem())
-        };
-        let read = |walk: &mut Walk, answer: Answer| {
-            let Scans { results, total_rows } = scans(&answer)?;
-            let missing = || walk.problem(Cause::Protocol, "the answer has no `results`");
-            let results = results.ok_or_else(missing)?;
-            for (at, scan) in results.iter().enumerate() {
-                let (Some(digest), Some(tag)) = (given(&scan.image_digest), given(&scan.full_tag))
-                else {
-                    let what = format!("results[{at}] has no `imageDigest` or no `fullTag`");
-                    return Err(walk.problem(Cause::Protocol, what).into());
-                };
-                if walk.is_new((digest, tag)) && wanted.matches(find::repository(tag)) {
-                    images.push(Image {
-                        by: ImageKey::Digest(digest.to_owned()),
-                        tag: Some(tag.to_owned()),
-                    });
-                }
-            }
-            Ok(Page {
-                total: total_rows.map(|total| total.0),
-                next: Next::Unstated,
-                ..Page::default()
-            })
-        };
-        page::read(&mut walk, ask, read, |_| ()).await?;
-        Ok(images)
-    });
-    let images = images.await.map_err(ReadError::problem)?;
+    let mut found = BTreeSet::new();
+    let add = |digest: &str, tag: &str| {
+        if wanted.matches(find::repository(tag)) {
+            found.insert((digest.to_owned(), tag.to_owned()));
+        }
+    };
+    read(session, add).await?;
     let shown = text::one_line(pattern, 120);
-    match images.len() {
+    match found.len() {
         0 => {
             let message = format!("{}: no image of `{shown}` was scanned", session.name);
             Err(Problem::new(Cause::Incomplete, message).help(
@@ -101,8 +97,51 @@ pub(super) async fn images(pattern: &str, session: &Session) -> Result<Vec<Image
             );
             Err(Problem::new(Cause::Invalid, message).help("name fewer repositories"))
         }
-        _ => Ok(images),
+        _ => Ok(found
+            .into_iter()
+            .map(|(digest, tag)| Image {
+                by: ImageKey::Digest(digest),
+                tag: Some(tag),
+                compare_to: compare_to.cloned().map(Box::new),
+            })
+            .collect()),
     }
+}
+
+/// Reads all scans, and passes on the digest and the tag of each: of some again, where the list
+/// changed while it was read.
+async fn read(session: &Session, mut visit: impl FnMut(&str, &str)) -> Result<(), Problem> {
+    session.progress.status(&session.name, "reading the list of images", "");
+    let read = page::settled(async || {
+        let name = format!("{}: scanning/v1/results", session.name);
+        let list = List::new(name, page::PageBy::Offset("offset"), SIZE);
+        let mut walk = Walk::new(List { unit: "scan", ..list });
+        let ask = async |at: At| {
+            let offset = if let At::Offset(offset) = at { offset } else { 0 };
+            let call = session.http.get("api/scanning/v1/results", &[]);
+            let call = call.parameter("offset", &offset.to_string());
+            let call = call.parameter("limit", &SIZE.to_string());
+            call.send().await.map_err(|error| error.problem())
+        };
+        let read = |walk: &mut Walk, answer: Answer| {
+            let Scans { results, total_rows } = scans(&answer)?;
+            let missing = || walk.problem(Cause::Protocol, "the answer has no `results`");
+            for (at, scan) in results.ok_or_else(missing)?.iter().enumerate() {
+                let (Some(digest), Some(tag)) = (given(&scan.image_digest), given(&scan.full_tag))
+                else {
+                    let what = format!("results[{at}] has no `imageDigest` or no `fullTag`");
+                    return Err(walk.problem(Cause::Protocol, what).into());
+                };
+                if walk.is_new((digest, tag)) {
+                    visit(digest, tag);
+                }
+            }
+            let total = total_rows.map(|total| total.0);
+            Ok(Page { total, next: Next::Unstated, ..Page::default() })
+        };
+        page::read(&mut walk, ask, read, |_| ()).await
+    });
+    read.await.map_err(ReadError::problem)
 }
 
 fn scans(answer: &Answer) -> Result<Scans, ReadError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::answer;
 use super::super::demands::Counted;
-use super::super::settings::Detail;
+use super::super::settings::{Detail, Image};
 use super::find::{self, AnalysedImage};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
 use crate::evidence::{Findings, Part, Table, Unit};
@@ -47,24 +47,72 @@ async fn fill(
     match detail {
         Detail::Count => count(session, found, &counts, part),
         Detail::Findings => {
-            let mut findings = Vec::new();
-            for kind in KINDS {
-                read(session, found, kind, total, &mut findings).await?;
+            let mut findings = listed(session, found, &counts).await?;
+            if let Some(other) = &found.compare_to {
+                let note = leave_out(session, other, &mut findings).await?;
+                part.notes.push(note);
             }
-            compare(session, found, &counts, &findings)?;
-            let mut seen = HashSet::new();
-            // Both lists may have the same entry.
-            findings.retain(|finding| {
-                let (package, path) = finding.image_part();
-                let reason = finding.reason.as_deref().unwrap_or_default();
-                seen.insert(Fingerprint::of(&[finding.rule_id(), package, path, reason]))
-            });
             part.findings = Findings::Listed(findings);
             // With `detail: count` such an answer would replace the count of failures.
             prove_existence(session, found, part);
         }
     }
     Ok(())
+}
+
+/// Every vulnerability, once.
+async fn listed(
+    session: &Session,
+    found: &AnalysedImage,
+    counts: &BTreeMap<Severity, u64>,
+) -> Result<Vec<Finding>, Problem> {
+    let total = counts.values().sum();
+    let mut findings = Vec::new();
+    for kind in KINDS {
+        read(session, found, kind, total, &mut findings).await?;
+    }
+    compare(session, found, counts, &findings)?;
+    let mut seen = HashSet::new();
+    // Both lists may have the same entry.
+    findings.retain(|finding| {
+        let (package, path) = finding.image_part();
+        let reason = finding.reason.as_deref().unwrap_or_default();
+        seen.insert(Fingerprint::of(&[finding.rule_id(), package, path, reason]))
+    });
+    Ok(findings)
+}
+
+/// Leaves out what another image has too, of at least the same severity, in the same package and
+/// path, whatever its version. Returns how many, for readers.
+async fn leave_out(
+    session: &Session,
+    other: &Image,
+    findings: &mut Vec<Finding>,
+) -> Result<String, Problem> {
+    let other = find::other(other, session).await?;
+    let counts = summary(session, &other).await?;
+    let mut known: BTreeMap<[String; 3], Vec<Severity>> = BTreeMap::new();
+    for finding in listed(session, &other, &counts).await? {
+        known.entry(key(&finding)).or_default().push(finding.subject.severity);
+    }
+    let all = findings.len();
+    findings.retain(|finding| {
+        let Some(known) = known.get_mut(&key(finding)) else { return true };
+        let covers = |known: &Severity| match known {
+            Severity::Unknown => finding.subject.severity == Severity::Unknown,
+            known => *known >= finding.subject.severity,
+        };
+        let at = known.iter().position(covers);
+        at.map(|at| known.swap_remove(at)).is_none()
+    });
+    let count = text::count((all - findings.len()) as u64, "vulnerability");
+    Ok(format!("{count} that image {} has too, not counted", other.name))
+}
+
+/// What makes a vulnerability the same in two images.
+fn key(finding: &Finding) -> [String; 3] {
+    let (package, path) = finding.image_part();
+    [finding.rule_id(), package, path].map(str::to_owned)
 }
 
 async fn summary(

@@ -1,6 +1,6 @@
 //! The settings that choose what is asked for, as saved evidence states them.
 
-use super::{Asked, Events, Image, ImageKey, Posture, Value};
+use super::{Asked, Events, Image, ImageKey, Images, Posture, Value};
 use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::Field;
@@ -10,16 +10,31 @@ impl Asked {
     pub(crate) fn filters(&self) -> Vec<Filter> {
         let (kind, filters) = match self {
             Self::Posture(posture) => ("posture", posture.filters()),
-            Self::Images(images, detail) => {
-                let images = Filter::setting("images", images.iter().map(written));
-                let detail = detail
-                    .map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")]));
-                ("images", [images].into_iter().chain(detail).collect())
-            }
+            Self::Images(images) => ("images", images.filters()),
             Self::Events(events) => ("events", events.filters()),
         };
         let reads = Filter::setting("reads", [kind]);
         [reads].into_iter().chain(filters).collect()
+    }
+}
+
+impl Images {
+    fn filters(&self) -> Vec<Filter> {
+        let compared = self.list.iter().filter_map(|image| {
+            let other = image.compare_to.as_ref()?;
+            Some(format!("{} with {}", written(image), written(other)))
+        });
+        let compared: Vec<_> = compared.collect();
+        let detail = self.vulnerabilities;
+        let lists = [
+            Some(Filter::setting("images", self.list.iter().map(written))),
+            detail.map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")])),
+            (!compared.is_empty()).then(|| Filter::setting("compare_to", compared)),
+            self.feed_max_age.map(|age| {
+                Filter::setting("feed_max_age", [humantime::format_duration(age).to_string()])
+            }),
+        ];
+        lists.into_iter().flatten().collect()
     }
 }
 

@@ -1,9 +1,38 @@
 //! Which images are read.
 
-use serde::Deserialize;
+use std::fmt;
+use std::time::Duration;
 
-use super::values::Value;
-use crate::sources::written_as;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use super::values::{Detail, Value};
+use crate::sources::{schema_of, written_as};
+
+/// Which images are read, and what of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Images {
+    /// Empty only where they are named in a file that is read later.
+    pub list: Vec<Image>,
+    pub vulnerabilities: Option<Detail>,
+    /// The oldest that the scanner's own data may be.
+    pub feed_max_age: Option<Duration>,
+}
+
+impl Images {
+    /// # Errors
+    /// A sentence, if something is asked for that needs something else.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let compares = self.list.iter().any(|image| image.compare_to.is_some());
+        match self.vulnerabilities {
+            Some(Detail::Findings) => Ok(()),
+            _ if compares => Err("`compare_to` leaves out vulnerabilities that another image has \
+                                  too; set `vulnerabilities: findings`"
+                .to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// An image: by its tag, its digest or its id. A tag may be given with either of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -12,6 +41,8 @@ pub(crate) struct Image {
     pub by: ImageKey,
     /// The whole tag, with registry and repository.
     pub tag: Option<String>,
+    /// Its vulnerabilities that this image has too do not count.
+    pub compare_to: Option<Box<Self>>,
 }
 
 /// How an image is found.
@@ -42,6 +73,9 @@ pub(crate) struct ImageKeys {
     /// All scanned images of a repository, with its registry; `*` matches anything.
     #[serde(default)]
     repository: Option<Value>,
+    /// Vulnerabilities that this image has too do not count: a tag, a digest, or a map.
+    #[serde(default)]
+    compare_to: Option<Reference>,
 }
 
 impl TryFrom<ImageKeys> for Image {
@@ -49,13 +83,14 @@ impl TryFrom<ImageKeys> for Image {
 
     fn try_from(keys: ImageKeys) -> Result<Self, String> {
         let tag = keys.tag.map(|tag| tag.0);
+        let compare_to = keys.compare_to.map(|image| Box::new(image.0));
         if let Some(repository) = keys.repository {
             if tag.is_some() || keys.digest.is_some() || keys.image_id.is_some() {
                 return Err("`repository` stands for all of its images; name a single image by \
                             `tag`, `digest` or `image_id` instead"
                     .to_owned());
             }
-            return Ok(Self { by: ImageKey::Repository(repository.0), tag: None });
+            return Ok(Self { by: ImageKey::Repository(repository.0), tag: None, compare_to });
         }
         let by = match (keys.digest, keys.image_id, &tag) {
             (Some(_), Some(_), _) => {
@@ -77,8 +112,66 @@ impl TryFrom<ImageKeys> for Image {
                 );
             }
         };
-        Ok(Self { by, tag })
+        Ok(Self { by, tag, compare_to })
     }
+}
+
+/// Another image, to compare with: a tag, a digest, or a map as for an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference(pub Image);
+
+/// A single image.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "SysdigSingleImage"))]
+#[serde(deny_unknown_fields)]
+struct SingleKeys {
+    /// The whole tag.
+    #[serde(default)]
+    tag: Option<Value>,
+    /// `sha256:…` of the manifest.
+    #[serde(default)]
+    digest: Option<Value>,
+    /// The image's own id.
+    #[serde(default)]
+    image_id: Option<Value>,
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ReferenceVisitor;
+        impl<'de> Visitor<'de> for ReferenceVisitor {
+            type Value = Reference;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an image: its tag, its digest `sha256:…`, or a map with one of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Reference, E> {
+                let value = Value::deserialize(de::value::StrDeserializer::new(text))?;
+                let (by, tag) = match value.0.starts_with("sha256:") {
+                    true => (ImageKey::Digest(value.0), None),
+                    false => (ImageKey::Tag, Some(value.0)),
+                };
+                Ok(Reference(Image { by, tag, compare_to: None }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Reference, A::Error> {
+                let map = de::value::MapAccessDeserializer::new(map);
+                let SingleKeys { tag, digest, image_id } = SingleKeys::deserialize(map)?;
+                let keys = ImageKeys { tag, digest, image_id, repository: None, compare_to: None };
+                Image::try_from(keys).map(Reference).map_err(de::Error::custom)
+            }
+        }
+        deserializer.deserialize_any(ReferenceVisitor)
+    }
+}
+
+schema_of! {
+    Reference, "SysdigImageReference", |generator| {
+        let map = generator.subschema_for::<SingleKeys>();
+        schemars::json_schema!({"anyOf": [{"type": "string", "minLength": 1}, map]})
+    };
 }
 
 written_as!(Image => ImageKeys);

@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer};
 use url::Url;
 
 use super::SYSTEM;
-use crate::sources::{Connection, Endpoint, schema_of, settings, written_as};
+use crate::sources::{Connection, Endpoint, Period, schema_of, settings, written_as};
 
 mod events;
 mod filters;
@@ -19,7 +19,8 @@ mod posture;
 mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
-pub(crate) use images::{Image, ImageKey};
+use images::Reference;
+pub(crate) use images::{Image, ImageKey, Images};
 pub(crate) use posture::{Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
 
@@ -52,6 +53,18 @@ settings! {
         #[serde(default)]
         #[cfg_attr(test, schemars(length(min = 1)))]
         images: Option<Vec<Image>>,
+        /// A file with further images, one reference a line, each with its tag or its digest. `#`
+        /// begins a comment.
+        #[serde(default)]
+        images_file: Option<Value>,
+        /// Vulnerabilities that this image has too do not count, such as those of the image that
+        /// runs in production: a tag, a digest, or a map as in `images`. For all images that have no
+        /// `compare_to` of their own.
+        #[serde(default)]
+        compare_to: Option<Reference>,
+        /// The oldest that the scanner's data about vulnerabilities may be, such as `2d`.
+        #[serde(default)]
+        feed_max_age: Option<Period>,
         /// Also reads the vulnerabilities of `images`: `findings` lists each, `count` only counts
         /// them by severity.
         #[serde(default)]
@@ -77,7 +90,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Asked {
     Posture(Box<Posture>),
-    Images(Vec<Image>, Option<Detail>),
+    Images(Images),
     Events(Events),
 }
 
@@ -104,9 +117,15 @@ impl TryFrom<Keys> for Settings {
         if let Some(team) = keys.team_id {
             headers.insert(team_header, team.0);
         }
-        let asked = match (keys.posture, keys.images, keys.events) {
+        let is_named_in_file = keys.images_file.is_some();
+        let images = keys.images.or_else(|| is_named_in_file.then(Vec::new)).map(|list| Images {
+            list: with_comparison(list, keys.compare_to.as_ref()),
+            vulnerabilities: keys.vulnerabilities,
+            feed_max_age: keys.feed_max_age.map(|age| age.0),
+        });
+        let asked = match (keys.posture, images, keys.events) {
             (Some(posture), None, None) => Asked::Posture(Box::new(posture)),
-            (None, Some(images), None) => Asked::Images(images, keys.vulnerabilities),
+            (None, Some(images), None) => Asked::Images(images),
             (None, None, Some(events)) => Asked::Events(events),
             _ => {
                 return Err("a sysdig source reads exactly one of `posture`, `images` and \
@@ -115,24 +134,41 @@ impl TryFrom<Keys> for Settings {
                     .to_owned());
             }
         };
-        asked.check(keys.vulnerabilities.is_some())?;
+        let of_images = [
+            ("vulnerabilities", keys.vulnerabilities.is_some()),
+            ("compare_to", keys.compare_to.is_some()),
+            ("feed_max_age", keys.feed_max_age.is_some()),
+        ];
+        let of_images = of_images.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key);
+        asked.check(of_images, is_named_in_file)?;
         let has_instance = keys.instance_id.is_some();
         Ok(Self { connection, headers, has_instance, iam_url: iam.0, asked })
     }
 }
 
 impl Asked {
-    fn check(&self, vulnerabilities: bool) -> Result<(), String> {
-        match self {
-            Self::Images(images, _) if images.is_empty() => {
+    /// `of_images` is a key that only images have, if one is given.
+    fn check(&self, of_images: Option<&str>, is_named_in_file: bool) -> Result<(), String> {
+        match (self, of_images) {
+            (Self::Images(images), _) if images.list.is_empty() && !is_named_in_file => {
                 Err("`images` is empty; name at least one image".to_owned())
             }
-            Self::Images(..) => Ok(()),
-            _ if vulnerabilities => Err("`vulnerabilities` belongs to `images`".to_owned()),
-            Self::Posture(posture) => posture.severity_numbers().map(|_| ()),
-            Self::Events(_) => Ok(()),
+            (Self::Images(images), _) => images.check(),
+            (_, Some(key)) => Err(format!("`{key}` belongs to `images`")),
+            (Self::Posture(posture), None) => posture.severity_numbers().map(|_| ()),
+            (Self::Events(_), None) => Ok(()),
         }
     }
+}
+
+/// The images, compared with another one where they name none of their own.
+fn with_comparison(mut images: Vec<Image>, other: Option<&Reference>) -> Vec<Image> {
+    for image in &mut images {
+        if image.compare_to.is_none() {
+            image.compare_to = other.map(|other| Box::new(other.0.clone()));
+        }
+    }
+    images
 }
 
 /// The vendor's page shows a host without a region, which does not exist.
@@ -220,7 +256,12 @@ schema_of! {
     Settings, "Sysdig", |generator| {
         let mut schema = <Keys as schemars::JsonSchema>::json_schema(generator);
         let kinds = ["posture", "images", "events"];
-        let one_of = kinds.map(|kind| serde_json::json!({"required": [kind]}));
+        let one_of = kinds.map(|kind| match kind {
+            "images" => serde_json::json!({
+                "anyOf": [{"required": [kind]}, {"required": ["images_file"]}]
+            }),
+            _ => serde_json::json!({"required": [kind]}),
+        });
         schema.insert("oneOf".to_owned(), one_of.to_vec().into());
         schema
     };
@@ -284,6 +325,17 @@ mod tests {
             (json!({"images": [{"digest": "abc"}]}), "has no algorithm"),
             (json!({"images": [{"digest": "sha256:a", "image_id": "b"}]}), "not both"),
             (json!({"posture": {}, "vulnerabilities": "count"}), "belongs to `images`"),
+            (json!({"posture": {}, "feed_max_age": "2d"}), "`feed_max_age` belongs to `images`"),
+            (json!({"posture": {}, "compare_to": "r/a:1"}), "`compare_to` belongs to `images`"),
+            (
+                json!({"images": [{"tag": "r/a:2"}], "compare_to": "r/a:1"}),
+                "vulnerabilities: findings",
+            ),
+            (
+                json!({"images": [{"tag": "r/a:2", "compare_to": {"repository": "r/*"}}]}),
+                "unknown field `repository`",
+            ),
+            (json!({"images": [{"tag": "r/a:2", "compare_to": {}}]}), "needs `tag`"),
             (json!({"posture": {"severities": "hihg"}}), "did you mean `high`?"),
             (json!({"posture": {"zones": " "}}), "an empty value"),
             (json!({"posture": {"zones": "a\nb"}}), "control character"),
