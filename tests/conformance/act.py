@@ -243,6 +243,16 @@ check(
     nothing_uploaded=ended.artifacts == [] and ended.findings == [],
 )
 
+for name, event in (("gate-on-deploy.yml", "push"), ("scheduled-audit.yml", "schedule"), ("environments.yml", "merge_group")):
+    payload = merge_group if event == "merge_group" else None
+    ended = run(f"upload-fails-{name}", template(name, "clean"), ONE, event=event, payload=payload, artifact_server=1, refusal=403)
+    check(
+        f"{name}: a pass whose upload fails stays green, with a warning",
+        ended,
+        green=ended.green,
+        warned="::warning title=Compliance gate::The reports were not uploaded" in ended.log,
+    )
+
 # --- The action ---
 inputs = {"environment": "production", "allowed-origins": origins["clean"], "upload-sarif": "true"}
 ended = run("uploads-fail", job(inputs), ONE, artifact_server=1, refusal=403)

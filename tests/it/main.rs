@@ -8,6 +8,7 @@ mod admission;
 mod attestations;
 mod bigid;
 mod bigpanda;
+mod canary;
 mod cli;
 mod common;
 mod config;
