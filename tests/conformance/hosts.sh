@@ -78,7 +78,7 @@ judge "Tekton Task: its step passes" kubernetes-validate --strict -k 1.36 "$tool
 
 # --- Scripts ---
 judge "comments on pull requests: GitHub, GitLab, Azure" python3 "$here/comment.py"
-judge "shell scripts: shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR .ci/run action/*.sh "$templates"/shell/*.sh \
+judge "shell scripts: shellcheck" shellcheck --external-sources --source-path=SCRIPTDIR .ci/run action/*.sh "$templates"/shell/*.sh docs/images/*.sh \
     "$here/run" "$here"/*.sh
 yaml_scripts() {
     python "$here/scripts.py" "$tools/scripts" action.yml "${workflows[@]}" "$templates/azure-pipelines/azure-pipelines.yml" \

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # HTML reports of the real binary, one for each verdict, and the browser that opens them.
 
+export OPENCOMPLY_API_KEY=invented GRAVITYZONE_API_KEY=invented BIGID_TOKEN=invented SYSDIG_API_TOKEN=invented
+
 install_browser() {
     mkdir -p "$tools"
     command -v npm >/dev/null || packages nodejs npm
@@ -15,14 +17,14 @@ page() {
     local name=$1 scenario=$2 expected=$3 code=0 policy
     shift 3
     policy=$pages/$name/compliance-gate.yaml
-    mkdir -p "$pages/$name"
+    # A repository by itself, so that its paths are short.
+    mkdir -p "$pages/$name/.git"
     platform "$scenario"
     sed -e "s|http://127.0.0.1:8080|$origin|; s|LATER|$(date -u -d '60 days' +%F)|; s|SOON|$(date -u -d '9 days' +%F)|
         s|PAST|$(date -u -d '5 days ago' +%F)|" -e "${edit:-}" "$root/tests/conformance/people.yaml" >"$policy"
     sed "s|http://127.0.0.1:8080|$origin|" "$root/tests/conformance/people-org.yaml" >"$pages/$name/org.yaml"
     (
         cd "$pages/$name"
-        export OPENCOMPLY_API_KEY=invented GRAVITYZONE_API_KEY=invented BIGID_TOKEN=invented SYSDIG_API_TOKEN=invented
         env GITHUB_ACTIONS=true GITHUB_SHA=0123456789abcdef0123456789abcdef01234567 GITHUB_RUN_ID=7 \
             GITHUB_REPOSITORY=shop/checkout GITHUB_SERVER_URL=https://git.example.com GITHUB_ACTOR=deployer \
             "$gate" run --ci github --environment production --html "$pages/$name.html" --markdown "$pages/$name.md" \
