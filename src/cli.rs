@@ -328,7 +328,7 @@ impl clap::FromArgMatches for ReportArguments {
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Check the policy file: every environment, no network, no token.
-    Check(ConfigArguments),
+    Check(CheckArguments),
     /// Explain the gates in plain words; with evidence, also what each counts and why.
     Explain(ExplainArguments),
     /// Test the policy: decide the cases of YAML files, and compare with what they expect.
@@ -376,6 +376,17 @@ pub struct AcceptArguments {
     /// The gate whose findings to accept, by its id.
     #[arg(long, value_name = "ID", env = "COMPLIANCE_GATE_GATE")]
     pub gate: Option<String>,
+
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Records of `run --record`: also report gates that never fired, limits with slack, acceptances
+    /// that are always used, overrides, and repositories on another organisation policy.
+    #[arg(long, value_name = "RECORDS", env = "COMPLIANCE_GATE_HISTORY")]
+    pub history: Option<PathBuf>,
 
     #[command(flatten)]
     pub config: ConfigArguments,

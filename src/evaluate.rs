@@ -64,7 +64,8 @@ impl Decision<'_> {
             Verdict::Blocked | Verdict::Inconclusive | Verdict::Denied | Verdict::Unreachable
         );
         match self.mode {
-            _ if self.overridden.is_some() => 0,
+            _ if self.overridden.as_ref().is_some_and(|by| by.is_reported) => 0,
+            _ if self.overridden.is_some() => Verdict::Inconclusive.exit_code(),
             Mode::Observe if is_observed => 0,
             _ => self.verdict.exit_code(),
         }
@@ -98,9 +99,11 @@ impl Decision<'_> {
         (counts, self.mode == Mode::Enforce, self.verdict)
     }
 
-    /// Records reports that could not be written. A pass without its reports is inconclusive.
+    /// Records reports that could not be written. A pass without its reports is inconclusive, and so
+    /// is an override.
     pub fn report_failed(&mut self, failures: &[String]) {
-        if self.overridden.is_some() {
+        if let Some(overridden) = &mut self.overridden {
+            overridden.is_reported = false;
             self.warnings.extend_from_slice(failures);
             return;
         }

@@ -15,6 +15,10 @@ pub use crate::place::{Place, Whose};
 use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wanted};
 use crate::text;
 
+mod taking;
+
+pub use taking::rename;
+
 /// A validated policy: every gate has a source, a limit, and only selectors its sources know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {

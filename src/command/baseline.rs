@@ -2,17 +2,19 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::Utc;
 
-use crate::acceptance::Forgives;
+use crate::acceptance::{Acceptance, Forgives, KnownFindings};
 use crate::baseline::{Baseline, BaselineFault};
 use crate::cli::BaselineArguments;
-use crate::command::{Context, Usage, evaluate, print, read};
+use crate::command::{Context, Usage, evaluate, print};
 use crate::config::Config;
 use crate::evaluate::{Ratcheted, gaps, policy_for_baselines, ratchet};
 use crate::finding::Finding;
 use crate::pipeline;
+use crate::policy::Organisation;
 use crate::text;
 use crate::verdict::Verdict;
 use crate::workspace;
@@ -32,14 +34,21 @@ pub(super) fn write(arguments: &BaselineArguments, context: &Context) -> Result<
         Ok(saved) => saved,
         Err(code) => return Ok(code),
     };
-    let environment = arguments.config.environment.as_deref();
-    let environment = environment.or(saved.decided.environment.as_deref());
-    let config = read(&arguments.config)?.with_baselines_to_write().resolve(environment)?;
+    let mut config = evaluate::policies_for(&saved, &arguments.config, context)?
+        .with_baselines_to_write()
+        .resolve(evaluate::environment_for(&saved, &arguments.config))?;
+    // What an organisation does not take is not written for it.
+    config.organisation = config.organisation.filter(|one| one.terms.baseline.is_some());
     let evidence = &arguments.evidence;
     let collected = evaluate::collected(&config, saved.evidence, &saved.decided, evidence, now)?;
     let path = path(arguments.file.as_deref(), &config)?;
-    let policy = policy_for_baselines(&config.policy, now.date_naive());
-    let without = Config { policy, ..config.clone() };
+    let today = now.date_naive();
+    let organisation = config.organisation.clone().map(|organisation| Organisation {
+        policy: policy_for_baselines(&organisation.policy, today),
+        ..organisation
+    });
+    let policy = policy_for_baselines(&config.policy, today);
+    let without = Config { policy, organisation, ..config.clone() };
     let decision = pipeline::decide(&without, &collected, now);
     let progress = context.progress();
     let gaps = gaps(&collected.evidence, &decision);
@@ -60,10 +69,27 @@ pub(super) fn write(arguments: &BaselineArguments, context: &Context) -> Result<
     }
     replace(&path, &new.baseline)?;
     print(&summary(&path, &new, old.is_some(), arguments.allow_growth))?;
+    for why in refused(&config, &new.baseline) {
+        progress.note(&why);
+    }
     Ok(match new.grown.is_empty() || arguments.allow_growth {
         true => Verdict::Passed.exit_code(),
         false => Verdict::Blocked.exit_code(),
     })
+}
+
+/// Why the organisation does not take a baseline, if it counts findings and does not.
+fn refused(config: &Config, baseline: &Baseline) -> Vec<String> {
+    let Some(organisation) = &config.organisation else { return Vec::new() };
+    let entries = config.policy.accept.iter().filter_map(|entry| {
+        let Forgives::Baseline(known) = &entry.forgives else { return None };
+        let baseline = Some(Arc::new(baseline.clone()));
+        let forgives = Forgives::Baseline(KnownFindings { baseline, ..known.clone() });
+        let why = organisation.terms.failed_by(&Acceptance { forgives, ..entry.clone() })?;
+        let id = &entry.grounds.id;
+        Some(format!("the organisation does not take the baseline of acceptance `{id}`: {why}"))
+    });
+    entries.collect()
 }
 
 /// The file to write: that of the flag, else the one of the policy.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::cli::{EvaluateArguments, GateArguments};
+use crate::cli::{ConfigArguments, EvaluateArguments, GateArguments};
 use crate::command::policies::Policies;
 use crate::command::{Context, Usage, print, run};
 use crate::config::{Config, Written};
@@ -56,8 +56,8 @@ fn what_if(
     context: &Context,
 ) -> Result<u8, Usage> {
     let now = at.unwrap_or_else(Utc::now);
-    let policies = Policies::read(&arguments.config, &context.variables)?;
-    let config = policy_for(&saved, &policies, arguments)?;
+    let policies = policies_for(&saved, &arguments.config, context)?;
+    let config = policies.resolve(environment_for(&saved, &arguments.config))?;
     let collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
     let facts = Facts {
         purpose: Purpose::WhatIf,
@@ -226,18 +226,31 @@ pub(super) fn check_same(
     Ok(())
 }
 
-/// The policy as it is now, for the environment of the evidence.
+/// The policies as they are now, for the repository that the evidence is of.
 ///
 /// # Errors
-/// What is wrong with the policy.
-fn policy_for(
+/// What is wrong with the files.
+pub(super) fn policies_for(
     saved: &Saved,
-    policies: &Policies,
-    arguments: &GateArguments,
-) -> Result<Config, Usage> {
-    let asked = arguments.config.environment.as_deref();
-    let collected_for = saved.decided.environment.as_deref();
-    policies.resolve(asked.or(collected_for))
+    arguments: &ConfigArguments,
+    context: &Context,
+) -> Result<Policies, Usage> {
+    let policies = Policies::read(arguments, &context.variables)?;
+    Ok(match &saved.decided.run.repository {
+        Some(repository) => Policies {
+            organisation: policies.organisation.map(|one| one.of_repository(Some(repository))),
+            ..policies
+        },
+        None => policies,
+    })
+}
+
+/// The environment that is asked for, else that of the evidence.
+pub(super) fn environment_for<'a>(
+    saved: &'a Saved,
+    arguments: &'a ConfigArguments,
+) -> Option<&'a str> {
+    arguments.environment.as_deref().or(saved.decided.environment.as_deref())
 }
 
 /// The policy that the evidence was decided by, read again from the evidence.
@@ -250,6 +263,8 @@ pub(super) fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
         is_given.then(|| Written::recorded(&saved.documents, whose)).transpose()
     };
     let (own, organisation) = (read(Whose::Repository)?, read(Whose::Organisation)?);
+    let repository = saved.decided.run.repository.as_deref();
+    let organisation = organisation.map(|one| one.of_repository(repository));
     let policies = Policies { own, organisation, paths: Vec::new() };
     policies.resolve(saved.decided.environment.as_deref())
 }

@@ -54,6 +54,11 @@ impl Policies {
         Ok(Self { own: None, organisation, paths: path.into_iter().collect() })
     }
 
+    /// For the command that writes baselines: one that is missing has no findings.
+    pub(super) fn with_baselines_to_write(self) -> Self {
+        Self { own: self.own.map(Written::with_baselines_to_write), ..self }
+    }
+
     /// Both as one configuration.
     ///
     /// # Errors

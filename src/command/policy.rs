@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod history;
 mod init;
 mod schema;
 mod test;
@@ -13,7 +14,7 @@ pub(super) fn policy(command: PolicyCommand, context: &Context) -> Result<u8, Us
     match command {
         PolicyCommand::Check(arguments) => check::check(&arguments, context),
         PolicyCommand::Explain(arguments) => explain::explain(&arguments, context),
-        PolicyCommand::Test(arguments) => test::test(&arguments),
+        PolicyCommand::Test(arguments) => test::test(&arguments, context),
         PolicyCommand::Schema => schema::schema(),
         PolicyCommand::Init(arguments) => init::init(&arguments, context),
     }

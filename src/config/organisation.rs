@@ -7,10 +7,9 @@ use super::Config;
 use super::diagnostic::Diagnostic;
 use super::node::Node;
 use crate::acceptance::{Acceptance, Forgives, Terms};
-use crate::policy::{Document, ORGANISATION, Organisation, Policy, Whose};
+use crate::policy::{Document, ORGANISATION, Organisation, Policy, Whose, rename};
 use crate::selection::Wanted;
 use crate::sources::Source;
-use crate::text;
 
 /// Keys that belong to the repository: nothing that an organisation's policy writes may go into the
 /// workspace of a pipeline.
@@ -64,7 +63,7 @@ impl Config {
         let shown = |(name, keys)| (names.get(&name).cloned().unwrap_or(name), keys);
         let taken: BTreeMap<_, _> = organisation.taken.into_iter().map(shown).collect();
         note_taken(&mut policy, &taken);
-        take_acceptances(&mut policy, &organisation.terms, &self.policy, &names);
+        policy.take(&self.policy, &organisation.terms, &names);
         let notes = policy.gates.iter().flat_map(|gate| {
             gate.notes.iter().map(move |note| format!("gate `{}`: {note}", gate.id))
         });
@@ -82,6 +81,11 @@ impl Config {
             taken,
         });
         self
+    }
+
+    /// That of an organisation alone, as it is decided.
+    pub(crate) fn as_organisation(self) -> Self {
+        Self::absent(self.environment.as_deref()).beside(self)
     }
 
     /// Adds the sources of the organisation. Returns what each is called: two whose settings are equal
@@ -130,26 +134,18 @@ fn shown_as_organisation(mut policy: Policy, names: &BTreeMap<String, String>) -
     policy.whose = Whose::Organisation;
     for gate in &mut policy.gates {
         gate.id.insert_str(0, ORGANISATION);
-        renamed(&mut gate.sources, names);
+        rename(&mut gate.sources, names);
     }
     for Acceptance { gates, forgives, .. } in &mut policy.accept {
         gates.iter_mut().for_each(|gate| gate.insert_str(0, ORGANISATION));
         match forgives {
-            Forgives::Match(matching) => renamed(&mut matching.sources, names),
-            Forgives::Cause(excuse) => renamed(&mut excuse.sources, names),
+            Forgives::Match(matching) => rename(&mut matching.sources, names),
+            Forgives::Cause(excuse) => rename(&mut excuse.sources, names),
             Forgives::GateOff(gate) => gate.insert_str(0, ORGANISATION),
             _ => {}
         }
     }
     policy
-}
-
-fn renamed(sources: &mut [String], names: &BTreeMap<String, String>) {
-    for source in sources {
-        if let Some(name) = names.get(source) {
-            source.clone_from(name);
-        }
-    }
 }
 
 /// Says at the gates which settings of their sources are the repository's.
@@ -162,47 +158,5 @@ fn note_taken(policy: &mut Policy, taken: &BTreeMap<String, Vec<String>>) {
         });
         let notes: Vec<_> = notes.collect();
         gate.notes.extend(notes);
-    }
-}
-
-/// Adds the acceptances of the repository that the organisation takes, and names the others at the
-/// gates that they would be for.
-fn take_acceptances(
-    policy: &mut Policy,
-    terms: &Terms,
-    repository: &Policy,
-    names: &BTreeMap<String, String>,
-) {
-    let mut refused: Vec<(&Acceptance, String)> = Vec::new();
-    for entry in &repository.accept {
-        let is_named = entry.gates.iter().any(|gate| gate.starts_with(ORGANISATION));
-        let is_for_all = entry.gates.is_empty() && entry.forgives.is_of_findings();
-        if !is_named && !is_for_all {
-            continue;
-        }
-        match terms.failed_by(entry) {
-            None => {
-                let mut entry = entry.clone();
-                if let Forgives::Match(matching) = &mut entry.forgives {
-                    renamed(&mut matching.sources, names);
-                }
-                policy.accept.push(entry);
-            }
-            Some(why) if is_named || !terms.is_none() => refused.push((entry, why)),
-            Some(_) => {}
-        }
-    }
-    policy.most_by_taken =
-        terms.matching.as_ref().and_then(|terms| terms.max_findings).unwrap_or_default();
-    for gate in &mut policy.gates {
-        let refused = refused.iter().filter(|(entry, _)| entry.is_for(&gate.id));
-        let refused: Vec<_> =
-            refused.map(|(entry, why)| format!("`{}` ({why})", entry.grounds.id)).collect();
-        if !refused.is_empty() {
-            gate.notes.push(format!(
-                "acceptances of the repository that do not apply: {}",
-                text::listed(refused.iter(), ", ", 5)
-            ));
-        }
     }
 }

@@ -20,6 +20,9 @@ const MOST_AHEAD: TimeDelta = TimeDelta::hours(24);
 pub struct Override {
     pub until: DateTime<Utc>,
     pub reason: String,
+    /// Whether every report of it could be written. One that nobody can read about lets nothing
+    /// through.
+    pub is_reported: bool,
 }
 
 impl Decision<'_> {
@@ -65,6 +68,6 @@ fn read(asked: &str, now: DateTime<Utc>) -> Result<Override, String> {
         until if until - now > MOST_AHEAD => {
             Err(format!("{} is more than 24 hours ahead", until.format("%Y-%m-%dT%H:%MZ")))
         }
-        until => Ok(Override { until, reason }),
+        until => Ok(Override { until, reason, is_reported: true }),
     }
 }

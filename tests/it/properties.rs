@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use compliance_gate::acceptance::{Acceptance, Forgives, Grounds, Match};
+use compliance_gate::acceptance::{
+    Acceptance, Conditions, Forgives, Grounds, KnownFindings, Match, Required, Terms,
+};
+use compliance_gate::baseline::{Baseline, Header, SCHEMA};
 use compliance_gate::evaluate::{self, Decision, State};
 use compliance_gate::evidence::{
     Count, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table,
@@ -371,6 +375,99 @@ proptest! {
     }
 
     #[test]
+    fn a_baseline_never_turns_inconclusive_into_a_pass_and_changes_no_rate(
+        gate in gate(), sources in sources(), seed: u64,
+    ) {
+        let evidence = evidence(&sources);
+        let plain = policy(gate);
+        let mut with = plain.clone();
+        with.accept = vec![known(&evidence, seed, today())];
+        let ruled = |policy: &Policy| decided(policy, &evidence, |decision| {
+            let ruling = &decision.rulings[0];
+            (ruling.state, !ruling.problems.is_empty(), ruling.failed, ruling.known.len() as u64,
+             ruling.rated_failures(), ruling.only_counted)
+        });
+        let (before, after) = (ruled(&plain), ruled(&with));
+        if before.1 {
+            prop_assert_ne!(after.0, State::Held);
+        }
+        // What is known does not count, and is not gone either.
+        prop_assert_eq!(before.4, after.4);
+        if before.0 != State::Undecided && !before.5 {
+            prop_assert_eq!(before.2, after.2 + after.3);
+        }
+        // One that has lapsed covers nothing.
+        with.accept = vec![known(&evidence, seed, today() - TimeDelta::days(1))];
+        let lapsed = ruled(&with);
+        prop_assert_eq!((before.0, before.2), (lapsed.0, lapsed.2));
+    }
+
+    #[test]
+    fn a_failed_finding_more_never_helps_whatever_is_accepted(
+        gate in gate(), sources in sources(), mut more in check(), seed: u64,
+        accept in proptest::collection::vec(acceptance(today()), 0..3),
+    ) {
+        let evidence_before = evidence(&sources);
+        let mut policy = policy(gate);
+        policy.accept = accept;
+        policy.accept.push(known(&evidence_before, seed, today()));
+        let before = state_of(&policy, &evidence_before);
+        more.passed = false;
+        let mut sources = sources;
+        sources[0].checks.push(more);
+        let after = state_of(&policy, &evidence(&sources));
+        prop_assert!(before != State::Breached || after != State::Held, "{before:?} → {after:?}");
+    }
+
+    #[test]
+    fn what_is_not_stated_is_never_accepted(accept in acceptance(today()), check in check()) {
+        let Forgives::Match(matching) = &accept.forgives else { unreachable!() };
+        let words = &matching.selection.words;
+        let is_unstated = (check.rule.is_none() && words.contains_key(&Field::Rule))
+            || (check.account.is_none() && words.contains_key(&Field::Account))
+            || (check.framework.is_none() && words.contains_key(&Field::Framework))
+            || (check.resource.is_none() && words.contains_key(&Field::Resource))
+            || check.severity == Severity::Unknown;
+        if is_unstated {
+            prop_assert!(!matching.covers(&check.finding(), check.severity));
+        }
+    }
+
+    #[test]
+    fn no_repository_makes_the_verdict_better_than_that_of_its_organisation(
+        own in repository(), mut organisation in organisation(), terms in terms(),
+        sources in sources(),
+    ) {
+        let evidence = evidence(&sources);
+        let alone = |policy: &Policy| decided(policy, &evidence, |one| (one.verdict, one.exit_code()));
+        let untouched = alone(&organisation);
+        organisation.take(&own, &terms, &BTreeMap::new());
+        let (verdict, code) = alone(&organisation);
+        let both = evaluate::decide_all(&[&own, &organisation], &evidence, None, now());
+        if code != 0 {
+            prop_assert!(both.exit_code() != 0 && both.verdict >= verdict);
+        }
+        let taken = organisation.accept.iter().filter(|entry| entry.whose == Whose::Repository);
+        let taken: Vec<_> = taken.collect();
+        prop_assert!(taken.iter().all(|entry| terms.failed_by(entry).is_none()));
+        // What nothing is taken of is decided as if the repository were not there.
+        if taken.is_empty() {
+            prop_assert_eq!((verdict, code), untouched);
+        }
+        // Patterns of a repository cover no more than the organisation gives them.
+        let is_wide = |entry: &Acceptance| {
+            entry.whose == Whose::Repository
+                && matches!(&entry.forgives, Forgives::Match(matching) if !matching.is_narrow())
+        };
+        let most = terms.matching.as_ref().and_then(|terms| terms.max_findings).unwrap_or(0);
+        let rulings = both.rulings.iter().filter(|ruling| ruling.gate.id.starts_with("org/"));
+        for ruling in rulings {
+            let covered = ruling.accepted.iter().filter(|(_, by)| is_wide(by)).count() as u64;
+            prop_assert!(covered <= most, "{covered} of {most}");
+        }
+    }
+
+    #[test]
     fn the_order_of_input_changes_nothing(
         gate in gate(), sources in sources(), except in proptest::collection::vec(except(), 0..2),
         accept in proptest::collection::vec(acceptance(today()), 0..2), seed: u64,
@@ -380,10 +477,20 @@ proptest! {
         let mut policy = policy(gate);
         policy.accept = accept;
         let evidence = evidence(&sources);
+        policy.accept.push(known(&evidence, seed, today()));
+        let mut organisation = Policy {
+            whose: Whose::Organisation,
+            gates: vec![Gate { id: "org/gate".to_owned(), ..policy.gates[0].clone() }],
+            accept: Vec::new(),
+            ..policy.clone()
+        };
+        let any = Conditions { max_findings: Some(2), ..Conditions::default() };
+        let terms = Terms { matching: Some(any.clone()), baseline: Some(any) };
+        organisation.take(&policy, &terms, &BTreeMap::new());
         let shown = |evidence: &Evidence| {
-            decided(&policy, evidence, |decision| {
-                format!("{:?}{:?}{:?}", decision.verdict, decision.rulings, decision.warnings)
-            })
+            let decision =
+                evaluate::decide_all(&[&policy, &organisation], evidence, None, now());
+            format!("{:?}{:?}{:?}", decision.verdict, decision.rulings, decision.warnings)
         };
         let mut shuffled = evidence.clone();
         for part in shuffled.outcomes.iter_mut().flat_map(|outcome| &mut outcome.parts) {
@@ -394,6 +501,96 @@ proptest! {
         }
         prop_assert_eq!(shown(&evidence), shown(&shuffled));
     }
+}
+
+/// A baseline of some of the findings.
+fn known(evidence: &Evidence, seed: u64, expires: NaiveDate) -> Acceptance {
+    let mut baseline = Baseline::new(Header {
+        schema: SCHEMA.to_owned(),
+        environment: None,
+        sources: BTreeMap::from(["s0", "s1"].map(|name| (name.to_owned(), String::new()))),
+        accounts: BTreeMap::new(),
+    });
+    let parts = evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    for (at, finding) in parts.flat_map(|part| part.findings.listed()).enumerate() {
+        if seed.rotate_left(u32::try_from(at % 64).unwrap()) & 1 == 1 {
+            baseline.add(finding);
+        }
+    }
+    let mut entry = accepted_as("base", expires);
+    entry.forgives = Forgives::Baseline(KnownFindings {
+        path: String::new(),
+        file: Default::default(),
+        baseline: Some(Arc::new(baseline)),
+        applies: true,
+    });
+    entry
+}
+
+/// An entry that forgives a gate that does not exist.
+fn accepted_as(id: &str, expires: NaiveDate) -> Acceptance {
+    Acceptance {
+        whose: Whose::Repository,
+        grounds: Grounds {
+            id: id.to_owned(),
+            reason: "a reason".to_owned(),
+            owner: "#team".to_owned(),
+            approved_by: None,
+            ticket: None,
+            from: None,
+            expires,
+            place: Place::default(),
+        },
+        gates: Vec::new(),
+        forgives: Forgives::GateOff(String::new()),
+    }
+}
+
+/// A repository's policy with acceptances that differ in what an organisation asks for.
+fn repository() -> impl Strategy<Value = Policy> {
+    let entry = (
+        acceptance(today() + TimeDelta::days(20)),
+        any::<bool>(),
+        proptest::option::of(0_i64..40),
+        select(vec![Vec::new(), vec!["gate"], vec!["org/gate"]]),
+    );
+    let entries = proptest::collection::vec(entry, 0..4);
+    (gate(), entries, any::<bool>()).prop_map(|(gate, entries, observes)| {
+        let mut policy = policy(gate);
+        policy.mode = if observes { Mode::Observe } else { Mode::Enforce };
+        for (at, (mut entry, has_ticket, life, gates)) in entries.into_iter().enumerate() {
+            entry.grounds.id = format!("entry-{at}");
+            entry.grounds.ticket = has_ticket.then(|| "SEC-1".to_owned());
+            entry.grounds.from = life.map(|days| entry.grounds.expires - TimeDelta::days(days));
+            entry.gates = gates.into_iter().map(str::to_owned).collect();
+            policy.accept.push(entry);
+        }
+        policy
+    })
+}
+
+/// An organisation's policy.
+fn organisation() -> impl Strategy<Value = Policy> {
+    (gate(), any::<bool>()).prop_map(|(gate, observes)| Policy {
+        whose: Whose::Organisation,
+        mode: if observes { Mode::Observe } else { Mode::Enforce },
+        ..policy(Gate { id: "org/gate".to_owned(), ..gate })
+    })
+}
+
+/// What an organisation takes.
+fn terms() -> impl Strategy<Value = Terms> {
+    let severity =
+        select(vec![None, Some((Severity::Low, false)), Some((Severity::Critical, true))]);
+    let conditions =
+        (proptest::option::of(1_u64..40), severity, any::<bool>(), proptest::option::of(0_u64..4))
+            .prop_map(|(days, severity, needs_ticket, max_findings)| Conditions {
+                max_life: days.map(|days| Duration::from_secs(days * 24 * 3600)),
+                severity,
+                require: needs_ticket.then_some(Required::Ticket).into_iter().collect(),
+                max_findings,
+            });
+    proptest::option::of(conditions).prop_map(|matching| Terms { matching, baseline: None })
 }
 
 /// An order that depends on the seed alone.

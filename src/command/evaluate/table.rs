@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::{collected, policy_for, recorded_policy, refuse_what_is_acted_on, show};
+use super::{
+    collected, environment_for, policies_for, recorded_policy, refuse_what_is_acted_on, show,
+};
 use crate::cli::GateArguments;
-use crate::command::policies::Policies;
 use crate::command::{Context, Usage};
 use crate::evaluate::State;
 use crate::pipeline::{self, Collected};
 use crate::saved::{self, Saved};
-use crate::secret::Variables;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -41,7 +41,7 @@ pub(super) fn table(
     let mut worst = Verdict::Passed;
     for path in paths {
         let row = match saved::read(path) {
-            Ok(saved) => row(path, saved, as_recorded, now, arguments, &context.variables)?,
+            Ok(saved) => row(path, saved, as_recorded, now, arguments, context)?,
             Err(fault) => {
                 progress.error(&format!("{} {fault}", path.display()));
                 worst = worst.max(fault.verdict());
@@ -60,7 +60,7 @@ fn row(
     as_recorded: bool,
     now: DateTime<Utc>,
     arguments: &GateArguments,
-    variables: &Variables,
+    context: &Context,
 ) -> Result<TableRow, Usage> {
     let repository = saved.decided.run.repository.clone();
     let environment = saved.decided.environment.clone();
@@ -71,8 +71,8 @@ fn row(
             (config, collected, saved.decided.now)
         }
         false => {
-            let policies = Policies::read(&arguments.config, variables)?;
-            let config = policy_for(&saved, &policies, arguments)?;
+            let policies = policies_for(&saved, &arguments.config, context)?;
+            let config = policies.resolve(environment_for(&saved, &arguments.config))?;
             let collected = collected(&config, saved.evidence, &saved.decided, path, now)?;
             (config, collected, now)
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::ConfigArguments;
+use super::history;
+use crate::cli::CheckArguments;
 use crate::command::policies::Policies;
 use crate::command::{Context, Usage, print};
 use crate::config::{Config, Written};
@@ -11,7 +12,8 @@ use crate::verdict::Verdict;
 
 /// Checks one environment, or the base and each environment, of every policy that is named. That of an
 /// organisation can be checked alone.
-pub(super) fn check(arguments: &ConfigArguments, context: &Context) -> Result<u8, Usage> {
+pub(super) fn check(arguments: &CheckArguments, context: &Context) -> Result<u8, Usage> {
+    let CheckArguments { history, config: arguments } = arguments;
     let policies = match (&arguments.config, &arguments.org_policy) {
         (None, Some(_)) => Policies::organisation_alone(arguments, &context.variables)?,
         _ => Policies::read(arguments, &context.variables)?,
@@ -19,43 +21,60 @@ pub(super) fn check(arguments: &ConfigArguments, context: &Context) -> Result<u8
     let mut said = String::new();
     let mut notes = BTreeSet::new();
     let (own, organisation) = (policies.own.as_ref(), policies.organisation.as_ref());
+    let mut decided = Vec::new();
     let files = [(own, organisation), (organisation, own)];
     for (written, other) in files.into_iter().filter_map(|(one, other)| Some((one?, other))) {
         let configs = written.check(arguments.environment.as_deref(), other)?;
-        describe(configs, other.is_none(), &mut said, &mut notes);
+        describe(&configs, other.is_none(), &mut said, &mut notes);
+        decided = configs;
     }
-    if own.is_some() && organisation.is_some() {
-        notes.extend(together(&policies, arguments.environment.as_deref())?);
+    match (own, organisation) {
+        (Some(_), Some(_)) => {
+            decided = together(&policies, arguments.environment.as_deref())?;
+            let all = decided.iter().flat_map(|config| {
+                let path = &config.path;
+                config.notes.iter().map(move |note| format!("note: {path}: {note}\n"))
+            });
+            notes.extend(all);
+        }
+        (None, Some(_)) => {
+            decided = decided.into_iter().map(Config::as_organisation).collect();
+        }
+        _ => {}
     }
     said.extend(notes);
+    if let Some(path) = history {
+        for note in history::notes(path, &decided)? {
+            said.push_str(&format!("history: {note}\n"));
+        }
+    }
     print(&said)?;
     Ok(Verdict::Passed.exit_code())
 }
 
-/// Notes on both policies as they are decided together, in the environments that both have.
-fn together(policies: &Policies, environment: Option<&str>) -> Result<BTreeSet<String>, Usage> {
+/// Both policies as they are decided together, in the environments that both have.
+fn together(policies: &Policies, environment: Option<&str>) -> Result<Vec<Config>, Usage> {
     let written = policies.own.iter().chain(&policies.organisation);
     let named: BTreeSet<_> = written.flat_map(Written::environments).collect();
     let mut environments: Vec<_> = environment.map(Some).into_iter().collect();
     if environments.is_empty() {
         environments = [None].into_iter().chain(named.into_iter().map(Some)).collect();
     }
-    let mut notes = BTreeSet::new();
+    let mut configs = Vec::new();
     for one in &environments {
         match policies.resolve(*one) {
-            Ok(config) => notes
-                .extend(config.notes.iter().map(|note| format!("note: {}: {note}\n", config.path))),
+            Ok(config) => configs.push(config),
             // One of the files may lack an environment of the other.
             Err(_) if environments.len() > 1 => {}
             Err(usage) => return Err(usage),
         }
     }
-    Ok(notes)
+    Ok(configs)
 }
 
 /// Describes the environments of one file.
 fn describe(
-    configs: Vec<Config>,
+    configs: &[Config],
     needs_gates: bool,
     said: &mut String,
     notes: &mut BTreeSet<String>,
@@ -78,9 +97,8 @@ fn describe(
             text::count(gates as u64, "gate"),
             text::count(config.sources.len() as u64, "source")
         ));
-        notes.extend(
-            config.notes.into_iter().map(|note| format!("note: {}: {note}\n", config.path)),
-        );
+        let path = &config.path;
+        notes.extend(config.notes.iter().map(|note| format!("note: {path}: {note}\n")));
         if gates == 0 && needs_gates {
             notes.insert(format!("note: {}: no gate{name}, so `run` refuses it\n", config.path));
         }

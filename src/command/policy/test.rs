@@ -10,7 +10,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::cli::{ConfigArguments, TestArguments};
-use crate::command::{Usage, evaluate, print, read};
+use crate::command::policies::Policies;
+use crate::command::{Context, Usage, evaluate, print};
 use crate::config::{Case, CaseEvidence, Cases, Config};
 use crate::pipeline::{self, Collected};
 use crate::saved;
@@ -31,12 +32,12 @@ struct TestResult {
     mismatches: Vec<String>,
 }
 
-pub(super) fn test(arguments: &TestArguments) -> Result<u8, Usage> {
+pub(super) fn test(arguments: &TestArguments, context: &Context) -> Result<u8, Usage> {
     let files = arguments.files.iter().map(|path| Cases::read(path));
     let files = files.collect::<Result<Vec<_>, _>>()?;
     let tested = files
         .iter()
-        .map(|cases| of_file(cases, &arguments.config))
+        .map(|cases| of_file(cases, &arguments.config, context))
         .collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = &arguments.junit {
         junit::write(&tested, path)?;
@@ -52,15 +53,16 @@ impl TestResult {
     }
 }
 
-fn of_file(cases: &Cases, arguments: &ConfigArguments) -> Result<Tested, Usage> {
+fn of_file(cases: &Cases, arguments: &ConfigArguments, context: &Context) -> Result<Tested, Usage> {
     // A flag wins over what the file names.
     let policy = arguments.config.clone().or_else(|| cases.policy.clone());
-    let of_policy = ConfigArguments { config: policy, environment: None, org_policy: None };
-    let written = read(&of_policy)?;
+    let org_policy = arguments.org_policy.clone();
+    let of_policy = ConfigArguments { config: policy, environment: None, org_policy };
+    let policies = Policies::read(&of_policy, &context.variables)?;
     let mut results = Vec::new();
     for case in &cases.cases {
         let environment = case.environment.as_deref().or(arguments.environment.as_deref());
-        let config = written.resolve(environment)?;
+        let config = policies.resolve(environment)?;
         let mismatches = of_case(case, &config)
             .map_err(|sentence| format!("{}:{}: {sentence}", cases.file, case.line))?;
         results.push(TestResult { name: case.name.clone(), line: case.line, mismatches });

@@ -89,13 +89,14 @@ fn because(selection: &Selection, finding: &Finding) -> String {
 
 /// Findings that match and are accepted, or that were until an acceptance lapsed.
 fn accepted(ruling: &Ruling<'_>, most: usize, said: &mut String) {
-    let entries = ruling.accepted.iter().map(|entry| (entry, "accepted"));
+    let known = ruling.known.iter().map(|entry| (entry, "known"));
+    let entries = ruling.accepted.iter().map(|entry| (entry, "accepted")).chain(known);
     let formerly = ruling.formerly.iter().map(|entry| (entry, "counts again"));
     let all: Vec<_> = entries.chain(formerly).collect();
     for ((finding, acceptance), word) in all.iter().take(most) {
         let Grounds { id, owner, expires, .. } = &acceptance.grounds;
         let by = match *word {
-            "accepted" => format!("by `{id}` of {owner}, until {expires}"),
+            "accepted" | "known" => format!("by `{id}` of {owner}, until {expires}"),
             _ => format!("`{id}` of {owner} lapsed on {expires}"),
         };
         let _ = writeln!(said, "    {word}: {}: {}", shown(finding), text::one_line(&by, 300));

@@ -4,12 +4,12 @@ use chrono::NaiveDate;
 
 use crate::acceptance::{Acceptance, Forgives, Grounds, Validity};
 use crate::config::Config;
-use crate::policy::{Gate, Level};
+use crate::policy::{Gate, Level, Policy, Whose};
 use crate::selection::{Field, Selection};
 use crate::text;
 
 /// A paragraph about a gate.
-pub(super) fn gate(gate: &Gate, config: &Config, today: NaiveDate) -> String {
+pub(super) fn gate(gate: &Gate, policy: &Policy, config: &Config, today: NaiveDate) -> String {
     let mut lines = vec![
         gate.description.clone().unwrap_or_default(),
         reads(gate, config),
@@ -18,9 +18,9 @@ pub(super) fn gate(gate: &Gate, config: &Config, today: NaiveDate) -> String {
         unstated(&gate.selection.without_except()),
         breach(gate),
         each(gate),
-        inconclusive(gate, config, today),
+        inconclusive(gate, policy, config, today),
     ];
-    lines.extend(accepted(gate, config, today));
+    lines.extend(accepted(gate, policy, today));
     lines.extend(gate.notes.iter().map(|note| format!("Note: {note}.")));
     lines.extend(gate.owner.as_ref().map(|owner| format!("Questions go to {owner}.")));
     lines.extend(gate.link.as_ref().map(|link| format!("More about it: {link}")));
@@ -121,8 +121,8 @@ fn breach(gate: &Gate) -> String {
 }
 
 /// When it cannot be decided, and what follows.
-fn inconclusive(gate: &Gate, config: &Config, today: NaiveDate) -> String {
-    let demands = &config.policy.evidence;
+fn inconclusive(gate: &Gate, policy: &Policy, config: &Config, today: NaiveDate) -> String {
+    let demands = &policy.evidence;
     let of = match gate.sources.as_slice() {
         [one] => one.clone(),
         _ => "any of its sources".to_owned(),
@@ -156,7 +156,7 @@ fn inconclusive(gate: &Gate, config: &Config, today: NaiveDate) -> String {
 }
 
 /// What of `accept` is for it.
-fn accepted(gate: &Gate, config: &Config, today: NaiveDate) -> Vec<String> {
+fn accepted(gate: &Gate, policy: &Policy, today: NaiveDate) -> Vec<String> {
     let is_for = |entry: &&Acceptance| match &entry.forgives {
         Forgives::GateOff(id) => *id == gate.id,
         Forgives::Cause(excuse) => excuse.sources.iter().any(|source| gate.uses(source)),
@@ -169,9 +169,14 @@ fn accepted(gate: &Gate, config: &Config, today: NaiveDate) -> Vec<String> {
             (Validity::NotYet, Some(from)) => format!("from {from} to {expires}"),
             _ => format!("until {expires}"),
         };
-        format!("Accepted by `{id}` ({}), {holds}: {reason} ({owner}).", entry.forgives.word())
+        let word = entry.forgives.word();
+        let of = match (policy.whose, entry.whose) {
+            (Whose::Organisation, Whose::Repository) => ", of the repository",
+            _ => "",
+        };
+        format!("Accepted by `{id}` ({word}{of}), {holds}: {reason} ({owner}).")
     };
-    config.policy.accept.iter().filter(is_for).map(in_words).collect()
+    policy.accept.iter().filter(is_for).map(in_words).collect()
 }
 
 fn and(words: &[String]) -> String {

@@ -79,7 +79,7 @@ fn outcome(
         let cause = problem.cause;
         Problem::new(cause, format!("{name}: {} is given by the test case", cause.word()))
     });
-    let mut part = part(&failed, &passed, &config.policy.wanted(name).demands);
+    let mut part = part(&failed, &passed, &config.wanted(name).demands);
     if source.passes_unknown().is_some() && passed.is_empty() {
         part.proof = Proof::Answered { entries: part.looked_at(), window: None };
     }
