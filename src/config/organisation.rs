@@ -84,7 +84,7 @@ impl Config {
     }
 
     /// That of an organisation alone, as it is decided.
-    pub(crate) fn as_organisation(self) -> Self {
+    pub(crate) fn into_organisation(self) -> Self {
         Self::absent(self.environment.as_deref()).beside(self)
     }
 

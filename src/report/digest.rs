@@ -64,16 +64,25 @@ pub(super) fn headline(report: &Report<'_>) -> String {
 pub(super) fn overridden(decision: &Decision<'_>) -> Option<String> {
     let by = decision.overridden.as_ref()?;
     let until = by.until.format("%Y-%m-%d %H:%M UTC");
-    Some(format!("Overridden by break-glass until {until} ({})", by.reason))
+    let reported = match by.is_reported {
+        true => "",
+        false => ", without effect, since a report could not be written",
+    };
+    Some(format!("Overridden by break-glass until {until} ({}){reported}", by.reason))
 }
 
 fn answer(report: &Report<'_>) -> String {
     let decision = report.decision;
     let gates = text::count(decision.rulings.len() as u64, "gate");
     let of = |count: usize| format!("{} of {gates}", text::thousands(count as u64));
-    let blocking = decision.rulings.iter().filter(|ruling| ruling.blocks());
+    // Beside a policy that blocks, one that only observes does not.
+    let (blocking, observed): (Vec<_>, Vec<_>) = decision
+        .rulings
+        .iter()
+        .filter(|ruling| ruling.blocks())
+        .partition(|ruling| ruling.mode == decision.mode);
     let (breached, undecided): (Vec<_>, Vec<_>) =
-        blocking.partition(|ruling| ruling.state == State::Breached);
+        blocking.into_iter().partition(|ruling| ruling.state == State::Breached);
     match decision.verdict {
         Verdict::Passed if decision.rulings.len() == 1 => "Passed: the gate holds".to_owned(),
         Verdict::Passed => format!("Passed: all {gates} hold"),
@@ -88,7 +97,13 @@ fn answer(report: &Report<'_>) -> String {
                 0 => String::new(),
                 more => format!("; {} could not be judged", text::thousands(more as u64)),
             };
-            format!("Deploy blocked by {}{more}", of(breached.len()))
+            let observed = match observed.len() {
+                _ if decision.mode == Mode::Observe => String::new(),
+                0 => String::new(),
+                1 => "; 1 more is only observed".to_owned(),
+                more => format!("; {} more are only observed", text::thousands(more as u64)),
+            };
+            format!("Deploy blocked by {}{more}{observed}", of(breached.len()))
         }
         Verdict::Inconclusive if undecided.is_empty() => {
             "Not decided: nothing blocks, but a report could not be written".to_owned()
@@ -381,7 +396,18 @@ pub(super) fn since_baseline(ruling: &Ruling<'_>) -> Option<String> {
         |fixed| format!("{} fixed", text::thousands(fixed)),
     );
     let (new, known) = (text::thousands(new), text::thousands(known));
-    applies.then(|| format!("since the baseline: {new} new, {known} known, {fixed}"))
+    let entries: BTreeSet<_> = ruling.known.iter().map(|(_, by)| by.grounds.id.as_str()).collect();
+    let named = entries.into_iter().filter_map(|id| {
+        let (_, by) = ruling.known.iter().find(|(_, by)| by.grounds.id == id)?;
+        let Grounds { owner, expires, .. } = &by.grounds;
+        Some(format!("`{id}` ({owner}, until {expires})"))
+    });
+    let by = match text::listed(named, ", ", 5) {
+        by if by.is_empty() => by,
+        by => format!("; known by {by}"),
+    };
+    let words = format!("since the baseline: {new} new, {known} known, {fixed}{by}");
+    applies.then(|| text::one_line(&words, 600))
 }
 
 /// What an acceptance is about.

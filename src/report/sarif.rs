@@ -231,8 +231,24 @@ fn invocation(report: &Report<'_>, problems: &[&Problem]) -> wire::Invocation {
         tool_execution_notifications: problems
             .iter()
             .map(|problem| notification(problem))
+            .chain(report.decision.acceptances.iter().filter_map(forgiven))
             .collect(),
     }
+}
+
+/// An acceptance that no result shows, since it is not of findings.
+fn forgiven(usage: &Usage<'_>) -> Option<wire::Notification> {
+    let forgives = &usage.entry.forgives;
+    let is_shown = usage.is_used() && !forgives.is_of_findings();
+    is_shown.then(|| wire::Notification {
+        descriptor: wire::Reference { id: forgives.word() },
+        level: Level::Note,
+        message: Text::of(&format!(
+            "{}: accepted by {}",
+            text::listed(usage.gates.iter(), ", ", 5),
+            digest::grounds(&usage.entry.grounds)
+        )),
+    })
 }
 
 fn notification(problem: &Problem) -> wire::Notification {

@@ -442,7 +442,9 @@ pub fn last_line(view: &View<'_>, look: TerminalStyle<'_>, out: &mut dyn Write) 
 fn named(view: &View<'_>) -> String {
     let decision = view.decision;
     let warns = decision.verdict.is_pass();
-    let names = |ruling: &&Ruling<'_>| ruling.state != State::Held && (warns || ruling.blocks());
+    let names = |ruling: &&Ruling<'_>| {
+        ruling.state != State::Held && (warns || (ruling.blocks() && ruling.mode == decision.mode))
+    };
     let named: Vec<_> = decision.rulings.iter().filter(names).collect();
     let ids = named.iter().map(|ruling| text::one_line(&ruling.gate.id, 80));
     match text::listed(ids, ", ", NAMED) {

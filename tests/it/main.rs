@@ -6,6 +6,7 @@
 mod acceptances;
 mod admission;
 mod attestations;
+mod beside;
 mod bigid;
 mod bigpanda;
 mod canary;
@@ -37,4 +38,5 @@ mod sysdig;
 mod taken;
 mod transport;
 mod troubleshooting;
+mod visible;
 mod walkthrough;

@@ -27,6 +27,13 @@ void call(Map options) {
         "COMPLIANCE_GATE_JUNIT=${reports}/junit.xml",
         "COMPLIANCE_GATE_SARIF=${reports}/compliance-gate.sarif",
     ]
+    // The policy of the organisation: a file that the repository cannot change, and its digest.
+    if (options.orgPolicy) {
+        settings += [
+            "COMPLIANCE_GATE_ORG_POLICY=${options.orgPolicy}",
+            "COMPLIANCE_GATE_ORG_POLICY_SHA256=${options.orgPolicySha256 ?: ''}",
+        ]
+    }
     int code = 3
     try {
         withEnv(settings) {

@@ -38,7 +38,7 @@ pub(super) fn check(arguments: &CheckArguments, context: &Context) -> Result<u8,
             notes.extend(all);
         }
         (None, Some(_)) => {
-            decided = decided.into_iter().map(Config::as_organisation).collect();
+            decided = decided.into_iter().map(Config::into_organisation).collect();
         }
         _ => {}
     }

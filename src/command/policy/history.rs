@@ -38,7 +38,7 @@ pub(super) fn notes(path: &Path, configs: &[Config]) -> Result<Vec<String>, Stri
     )];
     if records.unreadable > 0 {
         let lines = text::count(records.unreadable, "line");
-        notes.push(format!("{lines} of {} are no records, and are left out", path.display()));
+        notes.push(format!("left out of {}: {lines} without a record", path.display()));
     }
     let mut gates: BTreeMap<&str, &Gate> = BTreeMap::new();
     let mut entries: BTreeMap<&str, &Acceptance> = BTreeMap::new();
@@ -92,15 +92,12 @@ fn slack_of_max(gate: &Gate, observed: &[&Observed]) -> Option<String> {
 
 /// The next of 0, 1, 2, 5, 10, 20, 50 and so on.
 fn round(number: u64) -> u64 {
-    let mut scale: u64 = 1;
-    while number > 0 {
-        let fits = [1, 2, 5].map(|step| scale.saturating_mul(step));
-        if let Some(fits) = fits.into_iter().find(|fits| *fits >= number) {
-            return fits;
-        }
-        scale = scale.saturating_mul(10);
+    let scales = (0..20).map(|power| 10_u64.saturating_pow(power));
+    let mut steps = scales.flat_map(|scale| [1, 2, 5].map(|step| scale.saturating_mul(step)));
+    match number {
+        0 => 0,
+        number => steps.find(|step| *step >= number).unwrap_or(number),
     }
-    0
 }
 
 fn slack_of_rate(gate: &Gate, observed: &[&Observed]) -> Option<String> {

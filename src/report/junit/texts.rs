@@ -18,6 +18,7 @@ pub(super) fn of_run(report: &Report<'_>) -> SuiteTexts {
         property("verdict", decision.verdict.word()),
         property("exit_code", &report.exit_code.to_string()),
         property("policy", report.policy),
+        property("summary", &digest::headline(report)),
     ];
     properties.extend(report.environment.map(|environment| property("environment", environment)));
     if decision.mode == Mode::Observe {
