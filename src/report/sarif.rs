@@ -17,6 +17,7 @@ use flate2::write::GzEncoder;
 use super::digest;
 use super::view::{Entry, View, Weight};
 use super::{Format, Report, TOOL};
+use crate::evaluate::Usage;
 use crate::finding::Problem;
 use crate::policy::Place;
 use crate::text;
