@@ -30,6 +30,7 @@ mod tls;
 
 pub use answer::Answer;
 pub use auth::{Auth, Credentials, Lease, Renewal};
+pub(crate) use body::BodyText;
 pub use call::Call;
 pub use failure::{Failure, HttpError};
 pub use setup_fault::SetupFault;

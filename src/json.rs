@@ -1,10 +1,10 @@
 //! JSON of a platform, read with distrust: what it unpacks to is bounded while it is read, a
 //! repeated key is refused, and known tokens are masked after decoding.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -45,15 +45,26 @@ pub(crate) fn from_str<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Js
     T::deserialize(Guarded::new(&mut deserializer, &limits))
         .and_then(|value| deserializer.end().map(|()| value))
         .map_err(|error| JsonError {
-            kind: match error.classify() {
-                Category::Eof => Kind::EndsTooEarly,
-                Category::Syntax => Kind::NotJson,
-                Category::Data | Category::Io => Kind::NotAsPromised,
-            },
             path: path::at(text, error.line(), error.column()),
-            // It may quote a text that no visitor has seen, and that is not masked therefore.
-            message: Mask::for_errors().apply(&error.to_string()).into_owned(),
+            ..JsonError::from(error)
         })
+}
+
+/// Reads JSON while it arrives. The seed keeps of it what is needed; values of which it keeps nothing
+/// take no memory.
+///
+/// # Errors
+/// If it is not JSON, or not what the seed expects.
+pub(crate) fn from_reader<T, S>(reader: impl io::Read, seed: S) -> Result<T, JsonError>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T>,
+{
+    let limits = Limits::default();
+    let mut deserializer = serde_json::Deserializer::from_reader(io::BufReader::new(reader));
+    Guarded::new(seed, &limits)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value))
+        .map_err(JsonError::from)
 }
 
 /// A part of an answer for an error, on one line of at most `most` characters.
@@ -77,6 +88,26 @@ pub(crate) fn from_raw<'de, T: Deserialize<'de>>(raw: &'de RawValue) -> Result<T
 /// Whether a text is the beginning of JSON, and ends before the JSON does.
 pub(crate) fn is_cut(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
+}
+
+impl JsonError {
+    /// Whether the text is no JSON at all, or only the beginning of it.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self.kind, Kind::EndsTooEarly | Kind::NotJson)
+    }
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        let kind = match error.classify() {
+            Category::Eof => Kind::EndsTooEarly,
+            Category::Syntax => Kind::NotJson,
+            Category::Data | Category::Io => Kind::NotAsPromised,
+        };
+        // It may quote a text that no visitor has seen, and that is not masked therefore.
+        let message = Mask::for_errors().apply(&error.to_string()).into_owned();
+        Self { kind, path: None, message }
+    }
 }
 
 impl fmt::Display for JsonError {

@@ -18,6 +18,7 @@ use crate::progress::{Progress, Verbosity};
 use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
+use crate::selection::Rows;
 use crate::setup::{self, OpenSource, OpenSources, SetupErrors};
 use crate::sources::{PreviousRun, Ready};
 use crate::stop::{Reason, Signal};
@@ -48,21 +49,33 @@ impl Collected {
 /// What a source found before anything was started.
 pub(crate) type Preflight<'a> = Result<Ready<'a>, Vec<Problem>>;
 
-/// Asks every source. One that fails does not hide the others. More is asked for where the evidence is
-/// saved, since other policies will decide it. `previous` is what an earlier run is to each source.
+/// What is done with the evidence, beside deciding it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Uses {
+    /// It is saved, and other policies will decide it.
+    pub saved: bool,
+    /// Every finding may be shown.
+    pub listed: bool,
+}
+
+/// Asks every source. One that fails does not hide the others. More is asked for where that is of use.
+/// `previous` is what an earlier run is to each source.
 pub(crate) async fn collect(
     config: &Config,
     variables: &Variables,
     progress: &Rc<Progress>,
     signal: watch::Receiver<Option<Signal>>,
-    is_saved: bool,
+    uses: Uses,
     previous: &BTreeMap<String, PreviousRun>,
 ) -> Collected {
     let started = Utc::now();
     let (mut outcomes, at_least, ahead) = match setup::open(config, variables, progress, signal) {
         Ok(mut open) => {
             for source in &mut open.sources {
-                source.session.wanted.split |= is_saved;
+                source.session.wanted.split |= uses.saved;
+                if uses.saved || uses.listed {
+                    source.session.wanted.rows = Rows::All;
+                }
                 source.session.previous = previous.get(&source.session.name).copied();
             }
             let mut outcomes = progress.watched(setup::deadline(config), ask(&open)).await;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::acceptance::{Acceptance, Forgives, Terms};
 use crate::finding::Finding;
 pub use crate::place::{Place, Whose};
-use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Selection, Wanted};
+use crate::selection::{Demand, Exclusion, Field, Need, Pattern, Rows, Selection, Wanted};
 use crate::text;
 
 mod taking;
@@ -206,7 +206,10 @@ impl Policy {
         }
         let is_split = |gate: &Gate| gate.each.is_some() && gate.needs_passes();
         let split = self.gates.iter().any(|gate| gate.uses(source) && is_split(gate));
-        Wanted { demands, split }
+        let selections = self.gates.iter().filter(|gate| gate.uses(source));
+        let selections = selections.map(|gate| gate.selection.clone()).collect();
+        let rows = if self.accept.is_empty() { Rows::Of(selections) } else { Rows::All };
+        Wanted { demands, split, rows }
     }
 }
 

@@ -537,6 +537,38 @@ pub struct Wanted {
     /// Whether passed checks are counted by every field that they have: a gate has `each`, or the
     /// evidence is saved and other policies will decide it.
     pub split: bool,
+    /// Which failed checks are needed one by one.
+    pub rows: Rows,
+}
+
+/// Failed checks that are needed one by one, and not only counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// All: a report lists them, or something may be forgiven.
+    #[default]
+    All,
+    /// Those that a gate selects.
+    Of(Vec<Selection>),
+}
+
+impl Rows {
+    /// Whether one of the failed checks of a subject may be among them.
+    pub fn may_include(&self, subject: &Subject) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(selections) => selections.iter().any(|one| one.may_match(subject)),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Of(mut ours), Self::Of(theirs)) => {
+                ours.extend(theirs);
+                Self::Of(ours)
+            }
+            _ => Self::All,
+        }
+    }
 }
 
 impl Wanted {
@@ -548,7 +580,8 @@ impl Wanted {
                 self.demands.push(demand);
             }
         }
-        Self { split: self.split || other.split, ..self }
+        let (split, rows) = (self.split || other.split, self.rows.and(other.rows));
+        Self { demands: self.demands, split, rows }
     }
 }
 

@@ -16,8 +16,8 @@ use crate::compare::Side;
 use crate::config::Config;
 use crate::evaluate::BREAK_GLASS;
 use crate::host::Ci;
-use crate::pipeline::{self, Collected};
-use crate::progress::Progress;
+use crate::pipeline::{self, Collected, Uses};
+use crate::progress::{Progress, Verbosity};
 use crate::report::attestation::{self, subject};
 use crate::report::{self, EvidenceFile, Facts, Format, Sinks, Subject};
 use crate::saved::Fault;
@@ -74,11 +74,16 @@ pub(super) async fn collected(
     signal: watch::Receiver<Option<Signal>>,
     delivery: Delivery<'_>,
 ) -> u8 {
-    let is_saved = delivery.evidence_file == EvidenceFile::Saved;
+    let uses = Uses {
+        saved: delivery.evidence_file == EvidenceFile::Saved,
+        listed: delivery.sinks.list_findings()
+            || previous.is_some()
+            || delivery.progress.verbosity() == Verbosity::Verbose,
+    };
     let sources = previous.map(Previous::sources).unwrap_or_default();
     let (variables, progress) = (&context.variables, delivery.progress);
     let mut collected =
-        pipeline::collect(config, variables, progress, signal, is_saved, &sources).await;
+        pipeline::collect(config, variables, progress, signal, uses, &sources).await;
     let now = collected.now();
     if let Some(previous) = previous {
         previous.carry(&mut collected.evidence, now);

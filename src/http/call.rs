@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use url::Url;
 
-use super::raw::{Broken, FailedTry, Raw, exchange};
+use super::body::BodyText;
+use super::raw::{BodyReader, Broken, FailedTry, Raw, exchange};
 use super::{Answer, Failure, Http, HttpError, SetupFault};
+use crate::json::JsonError;
 use crate::stop::{self, Reason};
 
 /// Tries of a request that may be repeated. The pauses between them give a platform about fifteen
@@ -35,15 +38,21 @@ enum Repeat {
 }
 
 /// What to do after a try.
-enum AfterTry {
-    Return(Raw),
-    Redirect(Raw),
+enum AfterTry<T> {
+    Return(Raw<T>),
+    Redirect(Raw<T>),
     /// Try once more with a new lease.
     RenewLease,
     Retry(FailedTry),
     /// Read once more what arrived incomplete.
     Reread(String),
     Fail(Failure),
+}
+
+/// A complete answer, with what was read of it while it arrived.
+struct Sent<T> {
+    answer: Answer,
+    read: Option<Result<T, JsonError>>,
 }
 
 /// One request, not sent yet.
@@ -103,6 +112,36 @@ impl<'a> Call<'a> {
     /// # Errors
     /// If no complete answer arrived with a status below 300 or with one that is accepted.
     pub async fn send(self) -> Result<Answer, HttpError> {
+        Ok(self.exchange::<()>(|| None).await?.answer)
+    }
+
+    /// As `send`, with a reader of the body, which is JSON, on a thread of its own while it arrives:
+    /// for answers that are too large to be held. Each try has a new reader.
+    ///
+    /// # Errors
+    /// As `send`, and if the body is not what the reader expects.
+    pub(crate) async fn send_to<T, R>(self, reader: impl Fn() -> R) -> Result<T, HttpError>
+    where
+        T: Send + 'static,
+        R: FnOnce(BodyText) -> Result<T, JsonError> + Send + 'static,
+    {
+        let Sent { answer, read } = self.exchange(|| Some(Box::new(reader()))).await?;
+        match read {
+            Some(Ok(read)) => Ok(read),
+            Some(Err(error)) => {
+                Err(answer.failed(Failure::Protocol(format!("the answer is {error}"))))
+            }
+            // It was empty, or a page.
+            None => Err(answer.json::<IgnoredAny>().err().unwrap_or_else(|| {
+                answer.failed(Failure::Protocol("the answer is not as promised".to_owned()))
+            })),
+        }
+    }
+
+    async fn exchange<T: Send + 'static>(
+        self,
+        reader: impl Fn() -> Option<BodyReader<T>>,
+    ) -> Result<Sent<T>, HttpError> {
         let endpoint = format!("{} {}", self.method, self.url.path());
         // What a command is answered says nothing about `url`: it is about what was to be changed.
         let is_unproven = || self.repeat == Repeat::Always && !self.http.answered.get();
@@ -114,20 +153,21 @@ impl<'a> Call<'a> {
         let mut may_reread = self.repeat == Repeat::Always;
         loop {
             let authorization = self.http.authorization().await?;
-            let tried = self.attempt(&url, authorization).await;
+            let tried = self.attempt(&url, authorization, reader()).await;
             let next = match tried.map_err(|reason| fail(Failure::Stopped(reason)))? {
                 Ok(raw) => self.next(raw, may_renew, may_reread),
                 Err(Broken::Try(failed)) => AfterTry::Retry(failed),
                 Err(Broken::Final(failure)) => AfterTry::Fail(failure),
             };
             match next {
-                AfterTry::Return(Raw { status, body, html, .. }) => {
+                AfterTry::Return(Raw { status, body, html, read, .. }) => {
                     let source = self.http.source.clone();
                     let unproven_url = unproven_url().map(str::to_owned);
                     if status.is_success() && !html {
                         self.http.answered.set(true);
                     }
-                    return Ok(Answer { source, endpoint, status, body, html, unproven_url });
+                    let answer = Answer { source, endpoint, status, body, html, unproven_url };
+                    return Ok(Sent { answer, read });
                 }
                 AfterTry::Redirect(raw) => {
                     redirects += 1;
@@ -153,7 +193,7 @@ impl<'a> Call<'a> {
     }
 
     /// What to do after this answer.
-    fn next(&self, raw: Raw, may_renew: bool, may_reread: bool) -> AfterTry {
+    fn next<T>(&self, raw: Raw<T>, may_renew: bool, may_reread: bool) -> AfterTry<T> {
         match raw.status {
             status if status.is_success() && raw.is_gateway_page() => {
                 AfterTry::Retry(FailedTry::received(format!(
@@ -229,11 +269,12 @@ impl<'a> Call<'a> {
     }
 
     /// One try. The outer error: the deadline or an interrupt came first.
-    async fn attempt(
+    async fn attempt<T: Send + 'static>(
         &self,
         url: &Url,
         authorization: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Result<Raw, Broken>, Reason> {
+        reader: Option<BodyReader<T>>,
+    ) -> Result<Result<Raw<T>, Broken>, Reason> {
         let http = self.http;
         // Held until the answer is there. The semaphore is never closed.
         let mut _place = None;
@@ -252,7 +293,7 @@ impl<'a> Call<'a> {
         if let Some(body) = &self.body {
             request = request.header(header::CONTENT_TYPE, self.content_type).body(body.clone());
         }
-        let exchange = exchange(request, http);
+        let exchange = exchange(request, http, reader);
         let limited = |limit: Duration| async move {
             tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| {
                 Err(Broken::Try(FailedTry::received(format!(
@@ -293,7 +334,7 @@ impl<'a> Call<'a> {
     }
 
     /// The target of a redirect that may be followed: of a GET, and within its origin.
-    fn redirected(&self, from: &Url, raw: &Raw, redirects: usize) -> Result<Url, Failure> {
+    fn redirected<T>(&self, from: &Url, raw: &Raw<T>, redirects: usize) -> Result<Url, Failure> {
         let status = raw.status.as_u16();
         let target = raw.location.as_deref().and_then(|location| from.join(location).ok());
         let Some(target) = target else {

@@ -7,15 +7,22 @@ use reqwest::StatusCode;
 use reqwest::header::{self, HeaderName};
 use serde::Deserialize;
 
-use super::body::{Arriving, Body, TooLarge};
+use super::body::{Arriving, Body, BodyText, Streaming, TooLarge};
 use super::{Failure, Http, SetupFault, date};
+use crate::json::{self, JsonError};
 use crate::secret::Mask;
-use crate::{json, text};
+use crate::text;
+
+/// Reads a body as JSON while it arrives, on a thread of its own.
+pub(super) type BodyReader<T> = Box<dyn FnOnce(BodyText) -> Result<T, JsonError> + Send>;
 
 /// A complete answer.
-pub(super) struct Raw {
+pub(super) struct Raw<T> {
     pub status: StatusCode,
+    /// Empty where it was read while it arrived.
     pub body: Body,
+    /// What was read while it arrived.
+    pub read: Option<Result<T, JsonError>>,
     pub html: bool,
     pub location: Option<String>,
     /// How long the platform asked to wait.
@@ -25,7 +32,7 @@ pub(super) struct Raw {
     pub simulated: bool,
 }
 
-impl Raw {
+impl<T> Raw<T> {
     /// Whether a page with status 2xx is the error page of a gateway with a passing fault: BigID's sends
     /// `502 Bad Gateway` with status 200 (docs/platforms/bigid.md#errors-and-limits).
     pub(super) fn is_gateway_page(&self) -> bool {
@@ -40,6 +47,9 @@ impl Raw {
     /// this once, when it restarts. Long bodies are only checked at their ends.
     pub(super) fn is_broken(&self) -> bool {
         const MOST_PARSED: usize = 64 << 10;
+        if let Some(read) = &self.read {
+            return read.as_ref().is_err_and(JsonError::is_broken);
+        }
         let text = self.body.trim_ascii();
         self.html
             || (text.is_empty() && self.status == StatusCode::OK)
@@ -138,7 +148,12 @@ pub(super) enum Broken {
     Final(Failure),
 }
 
-pub(super) async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> Result<Raw, Broken> {
+/// Sends a request. The body of a success is given to the reader, if there is one; any other is held.
+pub(super) async fn exchange<T: Send + 'static>(
+    request: reqwest::RequestBuilder,
+    http: &Http,
+    reader: Option<BodyReader<T>>,
+) -> Result<Raw<T>, Broken> {
     let proxy = http.proxy.as_deref();
     let broken = |error: reqwest::Error| match SetupFault::of(&error, &http.base, proxy) {
         Some(fault) => Broken::Final(Failure::Setup(Box::new(fault))),
@@ -150,37 +165,69 @@ pub(super) async fn exchange(request: reqwest::RequestBuilder, http: &Http) -> R
     };
     let mut response = request.send().await.map_err(broken)?;
     let now = Utc::now();
-    let mut body = Arriving::of_length(response.content_length());
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        body.push(&chunk).map_err(|too_large| match too_large {
-            TooLarge::Alone => Broken::Final(Failure::Protocol(too_large.what())),
-            TooLarge::Together => {
-                Broken::Try(FailedTry::received(format!("was given up: {}", too_large.what())))
-            }
-        })?;
-    }
-    let body = body.finish();
-    let header = |name: HeaderName| {
+    let header = |response: &reqwest::Response, name: HeaderName| {
         response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
-    let content_type = header(header::CONTENT_TYPE).unwrap_or_default();
-    let asked = header(header::RETRY_AFTER).and_then(|value| date::retry_after(&value, now));
+    let is_page = header(&response, header::CONTENT_TYPE)
+        .is_some_and(|content_type| content_type.starts_with("text/html"));
+    let mut chunk = response.chunk().await.map_err(broken)?;
+    let is_markup = |chunk: &[u8]| chunk.trim_ascii_start().starts_with(b"<");
+    let is_json = !is_page && chunk.as_ref().is_some_and(|chunk| !is_markup(chunk));
+    let reader = reader.filter(|_| response.status().is_success() && is_json);
+    let mut body = Arriving::of_length(response.content_length().filter(|_| reader.is_none()));
+    let read = match reader {
+        Some(reader) => {
+            let (mut streaming, text) = Streaming::new();
+            let reading = tokio::task::spawn_blocking(move || reader(text));
+            while let Some(bytes) = chunk
+                && streaming.push(&bytes).await?
+            {
+                chunk = response.chunk().await.map_err(broken)?;
+            }
+            streaming.finish().await;
+            let lost = |_| Broken::Final(Failure::Protocol("it could not be read".to_owned()));
+            Some(reading.await.map_err(lost)?)
+        }
+        None => {
+            while let Some(bytes) = chunk {
+                body.push(&bytes)?;
+                chunk = response.chunk().await.map_err(broken)?;
+            }
+            None
+        }
+    };
+    let body = body.finish();
+    let asked = header(&response, header::RETRY_AFTER).and_then(|at| date::retry_after(&at, now));
     // Some platforms send it with every answer; only with a refusal does it ask for a pause.
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let reset = header(RATE_LIMIT_RESET)
+    let reset = header(&response, RATE_LIMIT_RESET)
         .filter(|_| limited)
         .and_then(|at| date::rate_limit_reset(&at, now));
-    let age = header(header::AGE);
+    let age = header(&response, header::AGE);
     Ok(Raw {
         status: response.status(),
-        html: content_type.starts_with("text/html") || body.trim_ascii_start().starts_with('<'),
-        location: header(header::LOCATION),
+        html: is_page || body.trim_ascii_start().starts_with('<'),
+        location: header(&response, header::LOCATION),
         pause: asked.or(reset),
-        clock_offset: header(header::DATE)
+        clock_offset: header(&response, header::DATE)
             .and_then(|date| date::clock_offset(&date, age.as_deref(), now)),
         simulated: response.headers().contains_key("x-simulated-by"),
         body,
+        read,
     })
+}
+
+impl From<TooLarge> for Broken {
+    fn from(too_large: TooLarge) -> Self {
+        match too_large {
+            TooLarge::Alone | TooLarge::Streamed => {
+                Self::Final(Failure::Protocol(too_large.what()))
+            }
+            TooLarge::Together => {
+                Self::Try(FailedTry::received(format!("was given up: {}", too_large.what())))
+            }
+        }
+    }
 }
 
 /// The innermost cause of an error, which is the informative one.

@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -27,11 +28,14 @@ const LONGEST_TEXT: usize = 1 << 20;
 pub(super) struct Limits {
     bytes: Cell<usize>,
     mask: Mask,
+    /// Of keys: a map may have more of them than should be kept.
+    hashes: RandomState,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: Cell::new(MOST_BYTES), mask: Mask::for_evidence() }
+        let bytes = Cell::new(MOST_BYTES);
+        Self { bytes, mask: Mask::for_evidence(), hashes: RandomState::new() }
     }
 }
 
@@ -60,9 +64,9 @@ impl Limits {
 pub(super) struct Guarded<'l, T> {
     inner: T,
     limits: &'l Limits,
-    /// The keys of a map that were seen so far, where they are not the fields of a type: such a
-    /// type refuses repeated fields by itself.
-    keys: Option<RefCell<BTreeSet<String>>>,
+    /// The hashes of the keys of a map that were seen so far, where they are not the fields of a
+    /// type: such a type refuses repeated fields by itself.
+    keys: Option<RefCell<HashSet<u64>>>,
 }
 
 impl<'l, T> Guarded<'l, T> {
@@ -271,10 +275,16 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        let left = self.limits.bytes.get();
         if self.keys.is_some() {
             self.limits.charge(size_of::<T::Value>())?;
         }
-        self.inner.next_value_seed(Guarded::new(seed, self.limits))
+        let value = self.inner.next_value_seed(Guarded::new(seed, self.limits))?;
+        // Of an entry that was taken in on the way nothing is kept here.
+        if self.keys.is_some() && size_of::<T::Value>() == 0 {
+            self.limits.bytes.set(left);
+        }
+        Ok(value)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -331,13 +341,13 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
 struct Key<'l, 'k, T> {
     inner: T,
     limits: &'l Limits,
-    keys: &'k RefCell<BTreeSet<String>>,
+    keys: &'k RefCell<HashSet<u64>>,
 }
 
 impl<T> Key<'_, '_, T> {
     fn check<E: de::Error>(&self, key: &str) -> Result<(), E> {
-        self.limits.charge(size_of::<String>())?;
-        match self.keys.borrow_mut().insert(key.to_owned()) {
+        self.limits.charge(size_of::<u64>())?;
+        match self.keys.borrow_mut().insert(self.limits.hashes.hash_one(key)) {
             true => Ok(()),
             false => {
                 Err(E::custom(format_args!("the key `{}` is repeated", super::excerpt(key, 60))))

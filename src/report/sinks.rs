@@ -155,6 +155,11 @@ impl Sinks {
         self.reports.iter().any(|sink| sink.format.name == format.name)
     }
 
+    /// Whether there is a report or a record that may show single findings.
+    pub fn list_findings(&self) -> bool {
+        self.record.is_some() || !self.reports.is_empty()
+    }
+
     /// Where each report goes, standard output aside.
     pub fn places(&self) -> Vec<(&'static Format, PathBuf)> {
         let files = self.reports.iter().filter(|sink| !matches!(sink.to, Target::Stdout));

@@ -30,6 +30,7 @@ mod clock;
 mod data;
 mod fault;
 mod gravityzone;
+mod gzip;
 mod hostile;
 mod ids;
 mod jira;

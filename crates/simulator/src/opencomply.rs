@@ -22,11 +22,16 @@ mod status;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::clock::Clock;
+use crate::gzip;
 use crate::hostile::Hostility;
 use crate::reply::{self, Refusal};
 
@@ -115,7 +120,26 @@ fn echo(service: Router<Arc<Platform>>, platform: &Arc<Platform>) -> Router<Arc<
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
+        .layer(from_fn(compressed))
         .layer(from_fn_with_state(Arc::clone(platform), authenticate))
+}
+
+/// echo compresses for a client whose header is exactly `gzip`, and no answer of status 500
+/// (docs/platforms/opencomply.md, routing).
+async fn compressed(request: Request, next: Next) -> Response {
+    let wanted = request.headers().get(ACCEPT_ENCODING).is_some_and(|value| value == "gzip");
+    let response = next.run(request).await;
+    if !wanted || response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return reply::nginx(StatusCode::BAD_GATEWAY);
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Body::from(gzip::wrapped(&bytes)))
 }
 
 /// nginx answers 502 for a service that is down.

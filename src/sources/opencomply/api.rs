@@ -10,7 +10,8 @@ use super::wire::{
     Nested, Page, Runner, Started, Status,
 };
 use crate::finding::{Cause, Problem};
-use crate::http::{Answer, Failure, Http, HttpError};
+use crate::http::{Answer, BodyText, Failure, Http, HttpError};
+use crate::json::JsonError;
 use crate::stop::Reason;
 
 /// Jobs on one page of a framework's history.
@@ -188,10 +189,18 @@ pub(super) async fn by_control(http: &Http, job: u64) -> Result<Option<ByControl
     http.get(path, &[&job.to_string()]).send().await?.json()
 }
 
-/// Every resource of a job, not parsed: it may be tens of megabytes.
-pub(super) async fn resource_view(http: &Http, job: u64) -> Result<Answer, HttpError> {
+/// Every resource of a job, read while it arrives: it may be tens of megabytes.
+pub(super) async fn resource_view<T, R>(
+    http: &Http,
+    job: u64,
+    reader: impl Fn() -> R,
+) -> Result<T, HttpError>
+where
+    T: Send + 'static,
+    R: FnOnce(BodyText) -> Result<T, JsonError> + Send + 'static,
+{
     let path = "main/compliance/api/v3/quick/scan/{}";
-    http.get(path, &[&job.to_string()]).parameter("view", "resource").send().await
+    http.get(path, &[&job.to_string()]).parameter("view", "resource").send_to(reader).await
 }
 
 /// The controls that belong to a framework now. Any role will do.

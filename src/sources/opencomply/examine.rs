@@ -1,6 +1,7 @@
 //! Asks for all that proves or disproves a run that has ended, and has it judged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -24,7 +25,7 @@ pub(super) struct Sound {
     /// In the order of the run's jobs.
     pub jobs: Vec<SoundJob>,
     /// Which control each count is for.
-    pub attribution: Attribution,
+    pub attribution: Arc<Attribution>,
     /// What is known of the controls.
     pub controls: Controls,
 }
@@ -154,6 +155,7 @@ pub(super) async fn examine(
         }
     }
     if problems.is_empty() {
+        let attribution = Arc::new(attribution);
         return Ok(Examined::Sound(Box::new(Sound { ended, jobs, attribution, controls })));
     }
     let as_of = ended.as_of();

@@ -2,6 +2,7 @@
 //! are any.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::{self, Halt, Step};
@@ -12,6 +13,7 @@ use super::judge::ExpectedJob;
 use super::judge::counts::{ControlCount, of_another};
 use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table};
 use crate::finding::{Account, Cause, Problem, Severity};
+use crate::http::Failure;
 use crate::poll;
 use crate::selection::{Field, Selection};
 use crate::stop::Reason;
@@ -21,7 +23,7 @@ mod resources;
 mod rules;
 mod view;
 
-use resources::{Reader, ViewTotals};
+use resources::{RunRows, ViewReader, ViewTotals};
 use rules::Rules;
 
 /// What counts per control are split by.
@@ -51,7 +53,7 @@ pub(super) async fn read(
     mut run: Sound,
 ) -> Step<()> {
     part.as_of = run.ended.as_of();
-    part.notes.append(&mut run.attribution.notes);
+    part.notes.extend(run.attribution.notes.iter().cloned());
     part.notes.extend(unknown_severities(&run));
     part.problems.extend(nothing_evaluated(task, &run));
     part.accounts_without_results = accounts_without_results(task, &run);
@@ -61,12 +63,12 @@ pub(super) async fn read(
             "the titles of some controls are not known ({why}); their ids are shown instead"
         ));
     }
-    let rules = Rules::new(&task.scope.framework, &run.controls);
-    let table = by_control(&run, &rules);
+    let mut rules = Rules::new(&task.scope.framework, std::mem::take(&mut run.controls));
+    let table = by_control(&run, &mut rules);
     let evaluated = table.rows.iter().filter_map(|row| row.count.evaluated()).sum();
     part.set_looked_at(evaluated);
     part.counts.table = Some(table);
-    findings(task, journal, part, &run, &rules).await
+    findings(task, journal, part, &run, rules).await
 }
 
 /// The alarms of which the severity is unknown, a sentence per job.
@@ -132,7 +134,7 @@ fn failing(run: &Sound) -> BTreeSet<String> {
 }
 
 /// Passed and failed checks per control and severity, summed over the jobs.
-fn by_control(run: &Sound, rules: &Rules<'_>) -> Table {
+fn by_control(run: &Sound, rules: &mut Rules) -> Table {
     let mut sums: BTreeMap<(&str, Severity), Count> = BTreeMap::new();
     for job in run.jobs.iter().flat_map(|job| &job.counts.controls) {
         let count = Count { passed: Some(job.passed), failed: job.failed };
@@ -141,11 +143,11 @@ fn by_control(run: &Sound, rules: &Rules<'_>) -> Table {
             *sum = sum.plus(count);
         }
     }
-    let row = |((control, severity), count)| SubjectCount {
+    let mut row = |((control, severity), count)| SubjectCount {
         subject: rules.subject(control, severity, None, None),
         count,
     };
-    Table { by: BY_CONTROL.into(), rows: sums.into_iter().map(row).collect() }
+    Table { by: BY_CONTROL.into(), rows: sums.into_iter().map(&mut row).collect() }
 }
 
 /// What a policy asks for beyond the counts per control.
@@ -176,21 +178,36 @@ fn demanded(task: &Task<'_>) -> Demanded {
     demanded
 }
 
-/// Every failed check, and passes where the policy asks for more than counts per control.
+/// Every failed check, and passes where the policy asks for more than counts per control. They are
+/// read only where something needs them: the view of all resources is by far the largest answer.
 async fn findings(
     task: &Task<'_>,
     journal: &mut Journal,
     part: &mut Part,
     run: &Sound,
-    rules: &Rules<'_>,
+    rules: Rules,
 ) -> Step<()> {
     let demanded = demanded(task);
     // Counts per control cannot be divided by integrations.
     let covers_more = run.jobs.iter().any(|job| !job.integrations.is_subset(&task.wanted));
     let passes_wanted = covers_more || demanded.finer || !demanded.exact.is_empty();
-    let integrations = &task.scope.integrations;
-    let mut reader =
-        Reader::new(integrations, rules, &run.attribution, demanded.exact, passes_wanted);
+    if !passes_wanted && let Some(why) = rows_not_needed(task, part) {
+        part.findings = Findings::counted(why);
+        return Ok(());
+    }
+    let accounts = task.scope.integrations.iter();
+    let accounts =
+        accounts.map(|(id, known)| (id.clone(), Arc::new(resources::account(id, Some(known)))));
+    let reader = ViewReader {
+        accounts: Arc::new(accounts.collect()),
+        of_job: BTreeSet::new(),
+        rules,
+        attribution: Arc::clone(&run.attribution),
+        selections: demanded.exact.into_iter().collect(),
+        passes_wanted,
+        failed: 0,
+    };
+    let mut read = RunRows::default();
     let mut passes_agree = true;
     for job in &run.jobs {
         let figures = &job.figures;
@@ -198,8 +215,13 @@ async fn findings(
         if !needed {
             continue;
         }
-        let seen = match seen(task, journal, run.ended.run.role, job, &mut reader).await? {
-            Ok(seen) => seen,
+        let of_job = job.integrations.clone();
+        let reader = ViewReader { of_job, failed: figures.failed, ..reader.clone() };
+        let seen = match seen(task, journal, run.ended.run.role, job, &reader).await? {
+            Ok((seen, rows)) => {
+                read.add(rows);
+                seen
+            }
             Err(missing) if covers_more => {
                 *part = Part { problems: vec![missing], ..undivided(part) };
                 return Ok(());
@@ -211,7 +233,6 @@ async fn findings(
         };
         passes_agree &= seen.passed == figures.passed;
     }
-    let read = reader.finish();
     if covers_more && !passes_agree {
         let what = "the passed checks in the resource view do not recount to the status of the job";
         *part =
@@ -243,6 +264,20 @@ async fn findings(
     Ok(())
 }
 
+/// Why failed checks are only counted, if no gate selects one of them and no report lists them.
+fn rows_not_needed(task: &Task<'_>, part: &Part) -> Option<Problem> {
+    let rows = part.counts.table.iter().flat_map(|table| &table.rows);
+    let failing: Vec<_> = rows.filter(|row| row.count.failed > 0).collect();
+    let wanted = &task.session.wanted.rows;
+    let needed = failing.iter().any(|row| wanted.may_include(&row.subject));
+    let failed: u64 = failing.iter().map(|row| row.count.failed).sum();
+    (!needed && failed > 0).then(|| {
+        let checks = text::count(failed, "failed check");
+        let what = format!("{checks} not read one by one: no gate and no report needs them");
+        task.problem(Cause::Incomplete, what)
+    })
+}
+
 /// The part without counts, which are also those of other integrations.
 fn undivided(part: &mut Part) -> Part {
     let Part { framework, notes, as_of, .. } = std::mem::take(part);
@@ -255,8 +290,8 @@ async fn seen(
     journal: &mut Journal,
     role: Role,
     job: &SoundJob,
-    reader: &mut Reader<'_>,
-) -> Step<Result<ViewTotals, Problem>> {
+    reader: &ViewReader,
+) -> Step<Result<(ViewTotals, RunRows), Problem>> {
     let id = job.job;
     // Gates that watched one job see its end at the same instant. A few of them that read its view
     // at once take more memory than the platform has (docs/platforms/opencomply.md#sizes).
@@ -264,9 +299,17 @@ async fn seen(
         let span = task.settings.interval.min(LONGEST_SPAN);
         let _ = poll::random_pause(&task.session.stop, span).await;
     }
-    let ask = async || api::resource_view(&task.session.http, id).await;
-    let answer = match patiently(task, journal, FOR_ROWS, ask).await {
-        Ok(Ok(answer)) => answer,
+    let new_reader = || {
+        let reader = reader.clone();
+        move |text| reader.read(text)
+    };
+    let ask = async || api::resource_view(&task.session.http, id, new_reader).await;
+    let (seen, rows) = match patiently(task, journal, FOR_ROWS, ask).await {
+        Ok(Ok(read)) => read,
+        Ok(Err(error)) if matches!(error.failure, Failure::Protocol(_)) => {
+            let what = format!("the findings of job {id} cannot be read: {error}");
+            return Ok(Err(task.problem(Cause::Protocol, what)));
+        }
         Ok(Err(error)) => return Ok(Err(findings_missing(task, id, api::problem(&error)))),
         // At the deadline the counts are complete, and may be all that the gates need.
         Err(Halt::Stopped(Reason::Deadline)) => {
@@ -274,13 +317,6 @@ async fn seen(
             return Ok(Err(findings_missing(task, id, Problem::new(Cause::Deadline, what))));
         }
         Err(halt) => return Err(halt),
-    };
-    let seen = match reader.read(&answer, &job.integrations) {
-        Ok(seen) => seen,
-        Err(what) => {
-            let what = format!("the findings of job {id} cannot be read: {what}");
-            return Ok(Err(task.problem(Cause::Protocol, what)));
-        }
     };
     let expected = ExpectedJob {
         place: &task.place,
@@ -306,7 +342,7 @@ async fn seen(
             "run the gate again; if this keeps happening, the platform's report is broken",
         )));
     }
-    Ok(Ok(seen))
+    Ok(Ok((seen, rows)))
 }
 
 fn findings_missing(task: &Task<'_>, job: u64, problem: Problem) -> Problem {

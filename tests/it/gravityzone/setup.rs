@@ -104,7 +104,7 @@ async fn run(
     let run = Session {
         name: "gravityzone".to_owned(),
         http: Http::new(setup, stop.clone(), Rc::clone(&progress)).unwrap(),
-        wanted: Wanted { demands: demands.to_vec(), split: false },
+        wanted: Wanted { demands: demands.to_vec(), ..Wanted::default() },
         permit: permit(),
         previous: None,
         stop,

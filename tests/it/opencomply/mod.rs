@@ -194,8 +194,10 @@ async fn passes_are_read_only_where_the_policy_asks_for_more_than_counts_by_cont
     let by_resource = select(&[(Field::Resource, "*"), (Field::Account, AZURE)]);
     let demands = [(&by_account, Need::Existence), (&by_resource, Need::Passes)];
     let demands = demands.map(|(selection, need)| Demand { selection: selection.clone(), need });
-    let gate =
-        Gate { wanted: Wanted { demands: demands.into(), split: false }, ..Gate::documented() };
+    let gate = Gate {
+        wanted: Wanted { demands: demands.into(), ..Wanted::default() },
+        ..Gate::documented()
+    };
     let part = gate.part(&platform).await;
     assert_documented(&part);
     let aws = part.counts.of(&by_account).unwrap();

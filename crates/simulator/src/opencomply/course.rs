@@ -179,6 +179,9 @@ pub(crate) struct Snapshot {
 /// Every runner is queued when this much of the runners' stage is over.
 pub(crate) const QUEUED_BY: f64 = 0.1;
 
+/// The first results are stored when this much of the runners' stage is over.
+const STORED_FROM: f64 = 0.2;
+
 impl Course {
     /// The job `elapsed` milliseconds after its creation. `superseded` is when
     /// another run of the framework was started, also since its creation.
@@ -206,7 +209,12 @@ impl Course {
         // (docs/platforms/opencomply.md, runs that interfere).
         let wipe = superseded.filter(|at| *at < begin + length && share(*at) >= QUEUED_BY);
         let end = wipe.unwrap_or(begin + length);
-        let waits = wipe.is_some() || self.lost_alarms + self.late_alarms > 0;
+        // Results that were stored already are more than the platform expects by now, so that it
+        // waits; of a job without any it expects nothing (docs/platforms/opencomply.md, runs that
+        // interfere).
+        let stored = wipe.map(|at| if share(at) < STORED_FROM { 0.0 } else { share(at) });
+        let waits =
+            stored.is_some_and(|share| share > 0.0) || self.lost_alarms + self.late_alarms > 0;
         let sink = self.pace.sink_timeout.filter(|_| waits).unwrap_or(self.pace.sink);
         let mut list = vec![(State::Created, begin)];
         if with_incidents {
@@ -233,7 +241,8 @@ impl Course {
         }
         let runners_end = list.get(1).map_or(end, |(_, at)| *at);
         Stages {
-            progress_at_end: share(if with_incidents { runners_end } else { end }).min(1.0),
+            progress_at_end: stored
+                .unwrap_or_else(|| share(if with_incidents { runners_end } else { end }).min(1.0)),
             wiped_at: wipe,
             sink: u64::from(sink),
             list,
@@ -339,6 +348,8 @@ mod tests {
         let course = Course::default();
         let early = course.snapshot(true, 2500, Some(350));
         assert_eq!((early.wiped, early.progress), (false, 1.0));
+        let empty = course.snapshot(true, 2500, Some(450));
+        assert_eq!((empty.state, empty.wiped, empty.progress), (State::Succeeded, true, 0.0));
         let late = course.snapshot(true, 2500, Some(900));
         assert_eq!((late.state, late.wiped, late.progress), (State::Succeeded, true, 0.5));
         let over = course.snapshot(true, 2500, Some(1600));

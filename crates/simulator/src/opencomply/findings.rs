@@ -6,6 +6,7 @@ use super::estate::{Connected, Control, Estate, Plan};
 use super::jobs::Job;
 
 /// One result: a control looked at a resource.
+#[derive(Clone, Copy)]
 pub(crate) struct Finding<'a> {
     pub(crate) control: &'a Control,
     pub(crate) integration: &'a Connected,
@@ -54,7 +55,9 @@ impl Count {
 pub(crate) struct Results<'a> {
     estate: &'a Estate,
     pub(crate) plan: &'a Plan,
-    integrations: BTreeSet<usize>,
+    /// How often each counts: one that was matched twice does so twice in a quick run
+    /// (docs/platforms/opencomply.md, starting a run).
+    integrations: BTreeMap<usize, usize>,
     /// The pairs of control and integration whose runners finished; None is all of them.
     finished: Option<BTreeSet<(usize, usize)>>,
     late: usize,
@@ -71,10 +74,15 @@ impl<'a> Results<'a> {
             let done = (units.len() as f64 * progress) as usize;
             units.into_iter().take(done).collect()
         });
+        let mut integrations = BTreeMap::new();
+        for at in &job.integrations {
+            let times = integrations.entry(*at).or_default();
+            *times = if job.with_incidents { 1 } else { *times + 1 };
+        }
         Self {
             estate,
             plan,
-            integrations: job.integrations.iter().copied().collect(),
+            integrations,
             finished,
             late: job.course.late_alarms,
             lost: job.course.lost_alarms,
@@ -101,17 +109,18 @@ impl<'a> Results<'a> {
         controls
             .filter(move |(_, control)| evaluated(control))
             .flat_map(move |(at, control)| {
-                (0..control.alarms + control.oks).filter_map(move |number| {
+                (0..control.alarms + control.oks).flat_map(move |number| {
                     let owner = control.owner(number);
                     let finished = |all: &BTreeSet<_>| all.contains(&(at, owner));
-                    let covered = self.integrations.contains(&owner)
-                        && self.finished.as_ref().is_none_or(finished);
-                    covered.then(|| Finding {
+                    let covered = self.finished.as_ref().is_none_or(finished);
+                    let times = self.integrations.get(&owner).copied().filter(|_| covered);
+                    let finding = Finding {
                         control,
                         integration: &self.estate.integrations[owner],
                         failed: number < control.alarms,
                         number,
-                    })
+                    };
+                    std::iter::repeat_n(finding, times.unwrap_or_default())
                 })
             })
             .filter(move |finding| {

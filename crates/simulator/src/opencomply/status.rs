@@ -201,7 +201,8 @@ impl Platform {
         let Some(plan) = self.estate.plan(&job.framework).filter(|_| !superseded) else {
             return Vec::new();
         };
-        let states = self.runner_states(job, snapshot);
+        let mut states = self.runner_states(job, snapshot);
+        taken_up(job, &mut states, now);
         let units = job.units(plan, &self.estate);
         let updated = self.clock.stamp(job.created + snapshot.updated);
         let since = |reached: bool| if reached { updated.as_str() } else { NEVER };
@@ -257,6 +258,18 @@ impl Platform {
         let plan = self.estate.plan(&job.framework)?;
         let written = snapshot.reported && job.course.report != Report::Missing;
         written.then(|| Results::of(&self.estate, plan, job, snapshot.progress))
+    }
+}
+
+/// Runners of a cancelled job that a worker held are taken up all the same, and stay so; the counts of
+/// the job do not change any more (docs/platforms/opencomply.md, cancelling).
+fn taken_up(job: &Job, states: &mut [Runner], now: i64) {
+    /// How long a worker takes to begin, in milliseconds, and how many runners it holds.
+    const BEGINS_AFTER: i64 = 500;
+    const HELD: usize = 2;
+    if job.canceled.is_some_and(|at| now >= at + BEGINS_AFTER) {
+        let held = states.iter_mut().filter(|state| **state == Runner::Canceled);
+        held.take(HELD).for_each(|state| *state = Runner::Running);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The view of all resources of a job, read into findings.
 //!
-//! One document holds every check, passed and failed, and may be tens of megabytes. Passes are
-//! skipped unless the policy asks for them by more than counts per control, or the job is also over
-//! other integrations.
+//! One document holds every check, passed and failed, and may be tens of megabytes. It is read while
+//! it arrives, and memory follows what failed. Passes are skipped unless the policy asks for them by
+//! more than counts per control, or the job is also over other integrations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,24 +10,30 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 
 use super::rules::Rules;
-use super::view::{Check, Entries, Passes, Resource, View};
+use super::view::{Check, CheckedResource, TakeView, ViewSeed};
 use crate::evidence::{Count, SelectionCount, SubjectCount};
 use crate::finding::{Account, Finding, Identity, Severity, Subject};
-use crate::http::Answer;
+use crate::http::BodyText;
+use crate::json::{self, JsonError};
 use crate::selection::Selection;
 use crate::sources::opencomply::inventory::Integration;
 use crate::sources::opencomply::judge::controls::Attribution;
 use crate::sources::opencomply::wire::JobSummary;
 
-/// Reads the views of a run's jobs.
-pub(super) struct Reader<'a> {
-    /// The integrations whose rows are wanted.
-    integrations: &'a BTreeMap<String, Integration>,
-    rules: &'a Rules<'a>,
-    attribution: &'a Attribution,
-    passes_wanted: bool,
-    types: BTreeMap<String, Arc<str>>,
-    read: RunRows,
+/// Reads the view of one job. Each try has one of its own.
+#[derive(Clone)]
+pub(super) struct ViewReader {
+    /// The accounts whose rows are wanted, by the platform's id of the integration.
+    pub accounts: Arc<BTreeMap<String, Arc<Account>>>,
+    /// The integrations that the job is for.
+    pub of_job: BTreeSet<String>,
+    pub rules: Rules,
+    pub attribution: Arc<Attribution>,
+    /// Selections that need each resource.
+    pub selections: Arc<[Selection]>,
+    pub passes_wanted: bool,
+    /// The failed checks of the job, by its status. A view with more is of no use.
+    pub failed: u64,
 }
 
 /// What was read of the wanted integrations.
@@ -52,140 +58,143 @@ pub(super) struct ViewTotals {
     pub foreign: Option<String>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(
-        integrations: &'a BTreeMap<String, Integration>,
-        rules: &'a Rules<'a>,
-        attribution: &'a Attribution,
-        selections: impl IntoIterator<Item = Selection>,
-        passes_wanted: bool,
-    ) -> Self {
-        let answer = |selection| SelectionCount { selection, count: Count::ZERO };
-        let answers = selections.into_iter().map(answer).collect();
-        let read = RunRows { answers, ..RunRows::default() };
-        Self { integrations, rules, attribution, passes_wanted, types: BTreeMap::new(), read }
-    }
-
+impl ViewReader {
     /// # Errors
-    /// The end of a sentence, if the view is not what the API promises.
-    pub(super) fn read(
-        &mut self,
-        answer: &Answer,
-        of_job: &BTreeSet<String>,
-    ) -> Result<ViewTotals, String> {
-        let unreadable = |error: crate::http::HttpError| error.to_string();
-        if self.passes_wanted {
-            let view = answer.json::<View<'_, Vec<Check<'_>>>>().map_err(unreadable)?;
-            self.view(view, of_job)
+    /// If the view is not what the API promises.
+    pub(super) fn read(self, text: BodyText) -> Result<(ViewTotals, RunRows), JsonError> {
+        let passes_wanted = self.passes_wanted;
+        let answer = |selection: &Selection| SelectionCount {
+            selection: selection.clone(),
+            count: Count::ZERO,
+        };
+        let answers = self.selections.iter().map(answer).collect();
+        let mut view = ArrivingView {
+            reader: self,
+            totals: ViewTotals::default(),
+            read: RunRows { answers, ..RunRows::default() },
+            account: None,
+            kind: None,
+            groups: BTreeMap::new(),
+        };
+        view.totals.about = if passes_wanted {
+            json::from_reader(text, ViewSeed::<_, Vec<Check>>::new(&mut view))?
         } else {
-            self.view(answer.json::<View<'_, IgnoredAny>>().map_err(unreadable)?, of_job)
-        }
+            json::from_reader(text, ViewSeed::<_, IgnoredAny>::new(&mut view))?
+        };
+        view.end_of_type();
+        Ok((view.totals, view.read))
     }
+}
 
-    pub(super) fn finish(self) -> RunRows {
-        self.read
-    }
-
-    fn view<'v, O: Passes<'v>>(
-        &mut self,
-        view: View<'v, O>,
-        of_job: &BTreeSet<String>,
-    ) -> Result<ViewTotals, String> {
-        let mut seen = ViewTotals { about: view.job_summary, ..ViewTotals::default() };
-        for (integration, types) in view.integrations.0 {
-            if !of_job.contains(&*integration.0) {
-                seen.foreign.get_or_insert_with(|| integration.0.clone().into_owned());
-            }
-            let known = self.integrations.get(&*integration.0);
-            let account = known.map(|known| Arc::new(account(&integration.0, Some(known))));
-            for (kind, resources) in types.resource_types.0 {
-                let kind = self.kind(&kind.0);
-                match &account {
-                    Some(account) => {
-                        self.group(account, kind.as_ref(), &resources.resources, &mut seen)?;
-                    }
-                    None => count_only(&resources.resources, &mut seen)?,
+impl RunRows {
+    /// Adds what was read of another job of the run.
+    pub(super) fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.rows.extend(other.rows);
+        match self.answers.is_empty() {
+            true => self.answers = other.answers,
+            false => {
+                for (sum, answer) in self.answers.iter_mut().zip(other.answers) {
+                    sum.count = sum.count.plus(answer.count);
                 }
             }
         }
-        Ok(seen)
     }
+}
 
-    /// The resource type, shared by all of it; the platform may have none.
-    fn kind(&mut self, kind: &str) -> Option<Arc<str>> {
-        if kind.is_empty() {
-            return None;
+/// A view, and what was read of it so far.
+struct ArrivingView {
+    reader: ViewReader,
+    totals: ViewTotals,
+    read: RunRows,
+    /// Whose resources arrive; `None` where they are not wanted.
+    account: Option<Arc<Account>>,
+    /// Their type; the platform may have none.
+    kind: Option<Arc<str>>,
+    /// Their checks, by control and severity.
+    groups: BTreeMap<(Arc<str>, Severity), SubjectChecks>,
+}
+
+impl TakeView for ArrivingView {
+    fn integration(&mut self, id: &str) {
+        self.end_of_type();
+        if !self.reader.of_job.contains(id) {
+            self.totals.foreign.get_or_insert_with(|| id.to_owned());
         }
-        let shared = self.types.entry(kind.to_owned()).or_insert_with(|| kind.into());
-        Some(Arc::clone(shared))
+        self.account = self.reader.accounts.get(id).map(Arc::clone);
     }
 
-    /// The resources of one type in one account.
-    fn group<'r, 'v, O: Passes<'v>>(
-        &mut self,
-        account: &Arc<Account>,
-        kind: Option<&Arc<str>>,
-        resources: &'r Entries<'v, Resource<'v, O>>,
-        seen: &mut ViewTotals,
-    ) -> Result<(), String> {
-        let Self { rules, attribution, read: RunRows { findings, rows, answers }, .. } = self;
-        let mut groups: BTreeMap<(&str, Severity), SubjectChecks> = BTreeMap::new();
-        for (id, resource) in &resources.0 {
-            let id = some(&id.0);
-            let name = resource.resource_name.as_ref().and_then(|name| some(&name.0));
-            let meant: Vec<_> =
-                answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
-            let place = CheckedResource { resource: [id, name], meant: &meant };
-            // Counts a check for each control that it is of, and gives their subjects.
-            let mut count = |check: &'r Check<'v>, failed: bool| -> Result<Vec<Subject>, String> {
-                let (control, severity) = check.control_and_severity(id)?;
-                seen.count(severity, failed);
-                let targets = attribution.targets(control, severity);
-                let subjects = targets.map(|(control, severity)| {
-                    let group = groups.entry((control, severity)).or_insert_with(|| {
-                        let account = Some(Arc::clone(account));
-                        let subject = rules.subject(control, severity, kind.cloned(), account);
-                        SubjectChecks::new(subject, answers)
-                    });
-                    group.count(failed, answers, &place);
-                    group.row.subject.clone()
-                });
-                Ok(subjects.collect())
-            };
-            for alarm in resource.alarms() {
-                let reason = alarm.reason.as_ref().and_then(|reason| some(&reason.0));
-                for subject in count(&alarm.check, true)? {
-                    findings.push(finding(subject, id, name, reason));
+    fn resource_type(&mut self, kind: &str) {
+        self.end_of_type();
+        self.kind = some(kind).map(Into::into);
+    }
+
+    fn resource(&mut self, resource: &CheckedResource<'_>) -> Result<(), String> {
+        let id = some(resource.id);
+        let name = resource.name.and_then(some);
+        let answers = &self.read.answers;
+        let meant: Vec<_> =
+            answers.iter().map(|of| of.selection.matches_resource(id, name)).collect();
+        let place = Place { resource: [id, name], meant: &meant };
+        for alarm in resource.alarms {
+            let is_listed = self.totals.all_failed() < self.reader.failed;
+            for subject in self.count(alarm, true, resource.id, &place)? {
+                if is_listed {
+                    let reason = alarm.reason.as_deref().and_then(some);
+                    self.read.findings.push(finding(subject, id, name, reason));
                 }
             }
-            for pass in resource.passes() {
-                count(pass, false)?;
-            }
         }
-        if self.passes_wanted {
-            rows.extend(groups.into_values().map(|group| group.row));
+        for pass in resource.passes {
+            self.count(pass, false, resource.id, &place)?;
         }
         Ok(())
     }
 }
 
-/// Counts the checks of an integration that is not wanted.
-fn count_only<'v, O: Passes<'v>>(
-    resources: &Entries<'v, Resource<'v, O>>,
-    seen: &mut ViewTotals,
-) -> Result<(), String> {
-    for (id, resource) in &resources.0 {
-        for alarm in resource.alarms() {
-            seen.count(alarm.check.control_and_severity(Some(&id.0))?.1, true);
-        }
-        for pass in resource.passes() {
-            seen.count(pass.control_and_severity(Some(&id.0))?.1, false);
+impl ArrivingView {
+    /// Counts a check for each control that it is of. The value: their subjects, where the account
+    /// is wanted.
+    fn count(
+        &mut self,
+        check: &Check,
+        failed: bool,
+        resource: &str,
+        place: &Place<'_>,
+    ) -> Result<Vec<Subject>, String> {
+        let (control, severity) = check.control_and_severity(resource)?;
+        self.totals.count(severity, failed);
+        let Self { reader, read, account: Some(account), kind, groups, .. } = self else {
+            return Ok(Vec::new());
+        };
+        let ViewReader { rules, attribution, .. } = reader;
+        let targets = attribution.targets(control, severity);
+        let subjects = targets.map(|(control, severity)| {
+            let group = groups.entry((rules.id(control), severity)).or_insert_with(|| {
+                let account = Some(Arc::clone(account));
+                let subject = rules.subject(control, severity, kind.clone(), account);
+                SubjectChecks::new(subject, &read.answers)
+            });
+            group.count(failed, &mut read.answers, place);
+            group.row.subject.clone()
+        });
+        Ok(subjects.collect())
+    }
+
+    /// No other resource of this type comes.
+    fn end_of_type(&mut self) {
+        let groups = std::mem::take(&mut self.groups);
+        if self.reader.passes_wanted {
+            self.read.rows.extend(groups.into_values().map(|group| group.row));
         }
     }
-    Ok(())
 }
 
 impl ViewTotals {
+    fn all_failed(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
     fn count(&mut self, severity: Severity, failed: bool) {
         match failed {
             true => *self.failed.entry(severity).or_default() += 1,
@@ -195,7 +204,7 @@ impl ViewTotals {
 }
 
 /// Where a check was made.
-struct CheckedResource<'r> {
+struct Place<'r> {
     /// The id and the name of the resource.
     resource: [Option<&'r str>; 2],
     /// For each of the answers, whether its selection matches the resource.
@@ -216,7 +225,7 @@ impl SubjectChecks {
     }
 
     /// Counts one check, also in each answer that matches its subject and its resource.
-    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], place: &CheckedResource<'_>) {
+    fn count(&mut self, failed: bool, answers: &mut [SelectionCount], place: &Place<'_>) {
         let one = match failed {
             true => Count { passed: Some(0), failed: 1 },
             false => Count { passed: Some(1), failed: 0 },

@@ -1,6 +1,5 @@
 //! The controls of a framework as rules, with their titles where those are known.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,21 +7,27 @@ use crate::finding::{Account, Control, Rule, Severity, Subject};
 use crate::sources::opencomply::controls::{Controls, Texts};
 
 /// One rule per control, made once and shared by all its findings.
-pub(super) struct Rules<'a> {
+#[derive(Clone)]
+pub(super) struct Rules {
     framework: Arc<str>,
-    controls: &'a Controls,
-    made: RefCell<BTreeMap<String, Made>>,
+    controls: Arc<Controls>,
+    made: BTreeMap<String, Made>,
 }
 
 type Made = (Arc<Rule>, Arc<[Control]>);
 
-impl<'a> Rules<'a> {
-    pub(super) fn new(framework: &str, controls: &'a Controls) -> Self {
-        Self { framework: framework.into(), controls, made: RefCell::default() }
+impl Rules {
+    pub(super) fn new(framework: &str, controls: Controls) -> Self {
+        Self { framework: framework.into(), controls: Arc::new(controls), made: BTreeMap::new() }
+    }
+
+    /// The id of a control, shared by all that have it.
+    pub(super) fn id(&mut self, control: &str) -> Arc<str> {
+        Arc::clone(&self.rule(control).0.id)
     }
 
     pub(super) fn subject(
-        &self,
+        &mut self,
         control: &str,
         severity: Severity,
         resource_type: Option<Arc<str>>,
@@ -32,15 +37,15 @@ impl<'a> Rules<'a> {
         Subject { severity, rule: Some(rule), controls, resource_type, account, region: None }
     }
 
-    fn rule(&self, control: &str) -> Made {
-        if let Some(made) = self.made.borrow().get(control) {
+    fn rule(&mut self, control: &str) -> Made {
+        if let Some(made) = self.made.get(control) {
             return made.clone();
         }
         let id: Arc<str> = control.into();
         let Texts { title, help } = self.controls.texts(control);
         let control_of = Control { framework: Arc::clone(&self.framework), id: Arc::clone(&id) };
         let made: Made = (Arc::new(Rule { id, title, help }), Arc::from([control_of]));
-        self.made.borrow_mut().insert(control.to_owned(), made.clone());
+        self.made.insert(control.to_owned(), made.clone());
         made
     }
 }
@@ -51,8 +56,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_made_once() {
-        let controls = Controls::default();
-        let rules = Rules::new("a", &controls);
+        let mut rules = Rules::new("a", Controls::default());
         let first = rules.subject("c1", Severity::High, None, None);
         let second = rules.subject("c1", Severity::Low, None, None);
         let (Some(first), Some(second)) = (first.rule, second.rule) else { panic!("no rule") };
