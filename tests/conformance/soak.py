@@ -155,7 +155,7 @@ def truth(binary, folder):
             )
             gate.start()
             gate.wait()
-            count = gate.report()["gates"][0]["failed"]
+            count = gate.report()["gates"][0]["observed"]["failed"]
             assert gate.code == (1 if count else 0), gate.lines()
             failed[framework, tuple(scope)] = count
 
@@ -239,11 +239,10 @@ def judge(done, platform, lines, took):
     codes = collections.Counter(gate.code for gate in done)
     reasons = collections.Counter()
     for gate in done:
-        problems = [problem for source in gate.report().get("sources", [])
-                    for part in source.get("parts", []) for problem in part.get("problems", [])]
         if gate.code in (3, 5):
-            first = problems[0]["message"] if problems else "the preflight, in an outage"
-            reasons[re.sub(r"\d+", "N", first)[:150]] += 1
+            troubles = gate.report()["gates"][0]["troubles"]
+            first = re.sub(r"\d+", "N", troubles[0]["message"])
+            reasons[re.sub(r".*framework `\w+`: ", "", first)[:150]] += 1
     seen = {
         "started a run": "starting a run",
         "joined one": ": joined job",

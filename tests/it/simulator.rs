@@ -488,6 +488,71 @@ async fn cancelling_queued_runners_can_hang_a_worker() {
 }
 
 #[tokio::test]
+async fn a_worker_takes_up_runners_of_a_cancelled_job_that_it_held() {
+    let platform =
+        Platform::of(json!({"opencomply": {"job": {"pace": {"runners": 60_000}}}})).await;
+    let job = platform.run_documented().await;
+    platform.until(job, "RUNNERS_IN_PROGRESS").await;
+    let body = json!({"job_type": "compliance", "selector": "job_id", "job_id": [job.to_string()]});
+    platform.post("/main/schedule/api/v3/jobs/cancel", body).await;
+    let frozen = platform.status(job).await;
+    platform.simulator.clock().advance(Duration::from_secs(600));
+    let runners = format!("/main/schedule/api/v3/jobs/compliance/{job}/runners");
+    let (_, rows) = platform.get(&runners).await;
+    let count =
+        |status| rows.as_array().unwrap().iter().filter(|row| row["status"] == status).count();
+    assert!(count("IN_PROGRESS") > 0 && count("CANCELED") > 0, "{rows}");
+    assert_eq!(platform.status(job).await, frozen);
+    assert_eq!(frozen["job_status"], "CANCELED");
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_runners_before_any_result_ends_at_once() {
+    let platform = Platform::named("superseded-before-results").await;
+    let job = platform.run_documented().await;
+    platform.simulator.clock().advance(Duration::from_secs(20));
+    let last = platform.status(job).await;
+    assert_eq!(last["job_status"], "SUCCEEDED");
+    assert_eq!(last["incidents"]["summary"], json!({"ok": 0, "alarm": 0}));
+    assert_eq!(last["runners_status"]["total_count"], 0);
+}
+
+#[tokio::test]
+async fn an_integration_that_is_given_twice_counts_twice_in_a_quick_run_only() {
+    let platform = Platform::named("healthy").await;
+    let (_, list) = platform.get("/main/integration/api/v1/integrations").await;
+    let id = json!({"integration_id": list["integrations"][0]["integration_id"]});
+    let alarms = async |with_incidents: bool, integrations: Value| {
+        let body = json!({"with_incidents": with_incidents, "integration_info": integrations});
+        let (_, started) = platform.run("baseline_security", body).await;
+        let job = started["jobs"][0]["job_id"].as_u64().unwrap();
+        platform.simulator.clock().advance(Duration::from_secs(60));
+        platform.status(job).await["incidents"]["summary"]["alarm"].as_u64().unwrap()
+    };
+    let once = alarms(true, json!([id])).await;
+    assert_eq!(alarms(true, json!([id, id])).await, once);
+    assert_eq!(alarms(false, json!([id, id])).await, 2 * once);
+}
+
+#[tokio::test]
+async fn answers_are_compressed_for_exactly_gzip_and_not_where_they_are_errors() {
+    let platform = Platform::named("healthy").await;
+    let encoding = async |path: &str, accepted: &str| {
+        let url = format!("{}{path}", platform.simulator.origin());
+        let client = Client::builder().no_proxy().no_gzip().build().unwrap();
+        let request = client.get(url).bearer_auth("token");
+        let answer = request.header("accept-encoding", accepted).send().await.unwrap();
+        answer.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned())
+    };
+    let me = "/main/auth/api/v1/me";
+    assert_eq!(encoding(me, "gzip").await.as_deref(), Some("gzip"));
+    for other in ["gzip, deflate", "gzip;q=1.0", "GZIP", "*"] {
+        assert_eq!(encoding(me, other).await, None, "{other}");
+    }
+    assert_eq!(encoding("/main/schedule/api/v3/job/compliance/9", "gzip").await, None);
+}
+
+#[tokio::test]
 async fn jobs_of_others_can_stand_still() {
     for (scenario, state) in
         [("stands-still", "SUMMARIZER_IN_PROGRESS"), ("never-starts", "CREATED")]
@@ -1091,6 +1156,20 @@ async fn others_are_there_where_the_scenario_says_so() {
     platform.simulator.clock().advance(Duration::from_secs(60));
     let (_, page) = platform.post(history, json!({"sort_by": "id"})).await;
     assert_eq!(page["items"][1]["number_of_integrations"], 1);
+
+    let platform = Platform::named("old-run-moves").await;
+    let before = platform.status(135).await;
+    platform.simulator.clock().advance(Duration::from_secs(2));
+    let after = platform.status(135).await;
+    assert_eq!(after["job_status"], "RUNNERS_IN_PROGRESS");
+    assert_ne!(before["last_updated_at"], after["last_updated_at"]);
+
+    let platform = Platform::named("integration-deleted").await;
+    let (_, page) = platform.post(history, json!({"sort_by": "id"})).await;
+    let sizes = page["items"].as_array().unwrap().iter().map(|job| &job["number_of_integrations"]);
+    assert_eq!(sizes.collect::<Vec<_>>(), [2, 2], "deleted integrations are dropped");
+    let (status, body) = platform.get("/main/schedule/api/v3/job/compliance/135").await;
+    assert_eq!((status.as_u16(), &body["message"]), (400, &json!("failed to get integration")));
 
     let platform = Platform::named("inactive").await;
     let (_, list) = platform.get("/main/integration/api/v1/integrations").await;

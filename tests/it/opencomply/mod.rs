@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use compliance_gate::evidence;
 use compliance_gate::finding::{Cause, Severity};
-use compliance_gate::selection::{Demand, Field, Need, Selection, Wanted};
+use compliance_gate::selection::{Demand, Field, Need, Rows, Selection, Wanted};
 use compliance_gate::sources::Listing;
 
 use setup::*;
@@ -49,6 +49,30 @@ async fn a_clean_estate_is_counted_without_downloading_its_passes() {
     assert!(part.looked_at() > 0);
     assert_eq!(platform.requests("quick/scan"), 0);
     assert_eq!(platform.requests("benchmarks/controls"), 0);
+}
+
+#[tokio::test]
+async fn resources_are_read_only_where_a_gate_or_a_report_needs_one_that_failed() {
+    let of = |severity| Selection { severity: Some([severity].into()), ..Selection::default() };
+    let titled = select(&[(Field::Rule, "*bucket*")]);
+    for (rows, views) in [
+        (Rows::Of(vec![of(Severity::Critical)]), 0),
+        (Rows::Of(Vec::new()), 0),
+        (Rows::Of(vec![of(Severity::Critical), of(Severity::High)]), 1),
+        (Rows::Of(vec![titled]), 1),
+        (Rows::All, 1),
+    ] {
+        let platform = Platform::quick().await;
+        let wanted = Wanted { rows, ..Wanted::default() };
+        let part = Gate { wanted, ..Gate::documented() }.part(&platform).await;
+        assert_eq!(platform.requests("quick/scan"), views);
+        assert_eq!(part.problems, []);
+        assert_eq!(part.counts.of(&Selection::default()).unwrap().failed, 152);
+        match part.findings.why_incomplete() {
+            None => assert_eq!(part.findings.listed().len(), 152),
+            Some(why) => assert!(why.message.contains("152 failed checks"), "{why:?}"),
+        }
+    }
 }
 
 #[tokio::test]
