@@ -240,8 +240,10 @@ def judge(done, platform, lines, took):
     reasons = collections.Counter()
     for gate in done:
         if gate.code in (3, 5):
-            troubles = gate.report()["gates"][0]["troubles"]
-            first = re.sub(r"\d+", "N", troubles[0]["message"])
+            report = gate.report()
+            troubles = report["gates"][0]["troubles"] + report["sources"][0]["troubles"]
+            first = troubles[0]["message"] if troubles else gate.lines()[-200:]
+            first = re.sub(r"\d+", "N", first)
             reasons[re.sub(r".*framework `\w+`: ", "", first)[:150]] += 1
     seen = {
         "started a run": "starting a run",

@@ -15,7 +15,7 @@ use super::api::{self, Step};
 use super::examine::Sound;
 use super::framework::{Run, Task};
 use super::journal::{Journal, patiently};
-use super::judge::Lost;
+use super::judge::{self, Lost};
 use super::settings::RunMode;
 use crate::evidence::Role;
 use crate::poll;
@@ -50,6 +50,8 @@ pub(super) struct Acquirer<'a> {
     lost_starts: u32,
     /// Jobs that cover an integration that was deleted. The history does not show it.
     beyond_scope: BTreeSet<u64>,
+    /// Jobs that lost their runners to a later run. They may stay unfinished for ten minutes more.
+    superseded: BTreeSet<u64>,
     /// A run that was found while the last one was lost.
     newer: Option<Run>,
     /// Whether a run is waited for already, so that an outage of the platform is waited for too.
@@ -58,7 +60,14 @@ pub(super) struct Acquirer<'a> {
 
 impl<'a> Acquirer<'a> {
     pub(super) fn new(task: &'a Task<'a>) -> Self {
-        Self { task, lost_starts: 0, beyond_scope: BTreeSet::new(), newer: None, patient: false }
+        Self {
+            task,
+            lost_starts: 0,
+            beyond_scope: BTreeSet::new(),
+            superseded: BTreeSet::new(),
+            newer: None,
+            patient: false,
+        }
     }
 
     /// Finds a run to rely on, and starts one if there is none.
@@ -112,8 +121,12 @@ impl<'a> Acquirer<'a> {
         newest: u64,
     ) -> Step<bool> {
         self.patient = true;
-        if matches!(lost, Lost::StandsStill(..)) {
-            return Ok(false);
+        match lost {
+            Lost::StandsStill(..) => return Ok(false),
+            Lost::Superseded(job) => {
+                self.superseded.insert(*job);
+            }
+            Lost::Cancelled(_) => {}
         }
         let runs = self.history(journal).await?.runs(&self.task.wanted);
         let usable = |run: &&PastRun| {
@@ -162,21 +175,28 @@ impl<'a> Acquirer<'a> {
         Ok(poll::random_pause(&self.task.session.stop, span).await?)
     }
 
-    /// The run, unless it covers an integration that was deleted, which only the status shows.
+    /// The run, unless it covers an integration that was deleted, or lost its runners. Only the status
+    /// shows that.
     async fn join(&mut self, journal: &mut Journal, past: &PastRun) -> Step<Option<Run>> {
         let run = Run::new(Role::Joined, past.members());
         for member in &run.jobs {
-            let status = api::status(&self.task.session.http, member.job).await;
-            if status.is_err_and(|error| api::integration_is_gone(&error)) {
-                self.beyond_scope.insert(member.job);
-                return Ok(None);
+            match api::status(&self.task.session.http, member.job).await {
+                Ok(status) if judge::is_superseded(&status) => {
+                    self.superseded.insert(member.job);
+                    return Ok(None);
+                }
+                Err(error) if api::integration_is_gone(&error) => {
+                    self.beyond_scope.insert(member.job);
+                    return Ok(None);
+                }
+                _ => {}
             }
         }
         journal.progress(self.task, &format!("joined {}", run.label()), "");
         Ok(Some(run))
     }
 
-    /// The unfinished jobs that do not move, and of which nothing comes.
+    /// The unfinished jobs of which nothing comes: they do not move, or lost their runners.
     async fn still(&self, history: &History) -> Step<BTreeSet<u64>> {
         let now = self.task.now();
         let suspects: Vec<_> = history.suspects(now).map(|job| job.id).collect();
@@ -186,7 +206,9 @@ impl<'a> Acquirer<'a> {
             status.is_ok_and(|status| !stands_still(&status, now)).then_some(*job)
         });
         let moving: BTreeSet<_> = join_all(looks).await.into_iter().flatten().collect();
-        Ok(suspects.into_iter().filter(|job| !moving.contains(job)).collect())
+        let mut still = self.superseded.clone();
+        still.extend(suspects.into_iter().filter(|job| !moving.contains(job)));
+        Ok(still)
     }
 
     /// Waits while another user's run over other integrations is under way.
@@ -207,7 +229,8 @@ impl<'a> Acquirer<'a> {
             let Advice::WaitFor(other) = history.advice(&task.wanted, &still) else {
                 return Ok(());
             };
-            if other.id != job.id {
+            // Its runners may be gone, which its status shows from here on.
+            if other.id != job.id || other.state == "SINK_IN_PROGRESS" {
                 owner = self.owner(&other).await;
             }
             job = other;
@@ -217,7 +240,9 @@ impl<'a> Acquirer<'a> {
     /// Notes the jobs that do not move: only an operator of the platform can end them.
     fn note_still(&self, journal: &mut Journal, history: &History, still: &BTreeSet<u64>) {
         let now = self.task.now();
-        let mut jobs = history.unfinished().filter(|job| still.contains(&job.id));
+        let mut jobs = history
+            .unfinished()
+            .filter(|job| still.contains(&job.id) && !self.superseded.contains(&job.id));
         let Some(newest) = jobs.next() else { return };
         let others = match jobs.count() {
             0 => String::new(),
@@ -232,9 +257,12 @@ impl<'a> Acquirer<'a> {
         ));
     }
 
-    /// Who started a job, for people only.
-    async fn owner(&self, job: &Past) -> String {
+    /// Who started a job, for people only. The look also shows whether it lost its runners.
+    async fn owner(&mut self, job: &Past) -> String {
         let status = api::status(&self.task.session.http, job.id).await.ok();
+        if status.as_ref().is_some_and(judge::is_superseded) {
+            self.superseded.insert(job.id);
+        }
         let owner = status.and_then(|status| status.created_by).filter(|owner| !owner.is_empty());
         owner.unwrap_or_else(|| "another user".to_owned())
     }

@@ -1,4 +1,8 @@
 //! The calls of the platform, one function each, and what its refusals mean.
+//!
+//! Its lists are not for the reader of pages that the other systems share. Frameworks and integrations come in one
+//! answer, whose total is compared. The history moves all the time, since its order is that of the
+//! last change; nothing relies on all of it, and it is read only until a run is found.
 
 use std::collections::BTreeSet;
 

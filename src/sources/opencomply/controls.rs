@@ -9,9 +9,9 @@ use futures_util::stream::{self, StreamExt};
 use super::api::{self, Step};
 use super::framework::Task;
 use super::journal::{FOR_PROOF, Journal, patiently};
-use super::wire::ControlItem;
+use super::wire::{ControlItem, Me};
 use crate::finding::Severity;
-use crate::http::HttpError;
+use crate::http::{Http, HttpError};
 use crate::text;
 
 /// Characters of control ids in one request. The platform's front refuses URLs of more than 8,000
@@ -112,7 +112,7 @@ impl Controls {
         if unknown.is_empty() {
             return Ok(());
         }
-        let ask = async || ask(task, &unknown).await;
+        let ask = async || ask(&task.session.http, task.me, &unknown).await;
         if let Ok(items) = patiently(task, journal, FOR_PROOF, ask).await? {
             self.add(items);
         }
@@ -132,11 +132,12 @@ impl Controls {
         if unknown.is_empty() {
             return None;
         }
-        if !is_admin(task) && unknown.len() > MOST_SINGLE {
+        if !is_admin(task.me) && unknown.len() > MOST_SINGLE {
             return Some("too many for the role of the token".to_owned());
         }
         let patience = PATIENCE.min(task.session.stop.remaining() / 2);
-        match tokio::time::timeout(patience, ask(task, &unknown)).await {
+        let asked = ask(&task.session.http, task.me, &unknown);
+        match tokio::time::timeout(patience, asked).await {
             Ok(Ok(items)) => {
                 self.add(items);
                 None
@@ -144,6 +145,20 @@ impl Controls {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the platform was too slow".to_owned()),
         }
+    }
+
+    /// What the platform says of these controls.
+    ///
+    /// # Errors
+    /// If it does not answer, or not as promised.
+    pub(super) async fn known(
+        http: &Http,
+        me: &Me,
+        ids: &BTreeSet<String>,
+    ) -> Result<Self, HttpError> {
+        let mut controls = Self::default();
+        controls.add(ask(http, me, &ids.iter().collect()).await?);
+        Ok(controls)
     }
 
     #[cfg(test)]
@@ -158,14 +173,13 @@ impl Controls {
     }
 }
 
-fn is_admin(task: &Task<'_>) -> bool {
-    task.me.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("admin"))
+fn is_admin(me: &Me) -> bool {
+    me.role.as_deref().is_some_and(|role| role.eq_ignore_ascii_case("admin"))
 }
 
 /// What the platform says of these controls: many in one request for an admin, else one each.
-async fn ask(task: &Task<'_>, ids: &BTreeSet<&String>) -> Result<Vec<ControlItem>, HttpError> {
-    let http = &task.session.http;
-    if is_admin(task) {
+async fn ask(http: &Http, me: &Me, ids: &BTreeSet<&String>) -> Result<Vec<ControlItem>, HttpError> {
+    if is_admin(me) {
         let mut items = Vec::new();
         for ids in chunks(ids) {
             items.extend(api::controls(http, &ids).await?);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::api;
+use super::controls::{ControlPolicy, Controls};
 use super::wire::{FrameworkItem, IntegrationItem, Page};
 use crate::finding::{Cause, Problem};
 use crate::http::{Http, HttpError};
@@ -141,6 +142,33 @@ pub(super) async fn table(http: &Http, what: Listing) -> Result<Table, HttpError
             rows: integrations(http).await?.into_iter().map(integration_row).collect(),
         },
     })
+}
+
+/// The controls of these frameworks: what a rule is called, how severe it is, and what evaluates it.
+///
+/// # Errors
+/// If the platform does not answer, or not as promised.
+pub(super) async fn rules(http: &Http, wanted: &[String]) -> Result<Table, HttpError> {
+    let me = api::me(http).await?;
+    let mut rows = Vec::new();
+    for framework in wanted {
+        let ids = api::nested(http, framework).await?.control_ids();
+        let controls = Controls::known(http, &me, &ids).await?;
+        rows.extend(ids.into_iter().map(|id| rule_row(id, framework, &controls)));
+    }
+    Ok(Table { header: vec!["CONTROL", "SEVERITY", "FRAMEWORK", "POLICY", "TITLE"], rows })
+}
+
+fn rule_row(id: String, framework: &str, controls: &Controls) -> Vec<String> {
+    let policy = match controls.policy(&id) {
+        Some(ControlPolicy::None) => "manual",
+        Some(policy) => policy.id().unwrap_or("-"),
+        None => "-",
+    };
+    let title = controls.texts(&id).title;
+    let title = title.map_or_else(String::new, |title| title.to_string());
+    let severity = controls.severity(&id).to_string();
+    vec![id, severity, framework.to_owned(), policy.to_owned(), title]
 }
 
 fn framework_row(framework: Framework) -> Vec<String> {

@@ -97,7 +97,7 @@ impl Describe for Settings {
     }
 
     fn lists(&self) -> &'static [Listing] {
-        &[Listing::Frameworks, Listing::Integrations, Listing::Accounts]
+        &[Listing::Frameworks, Listing::Integrations, Listing::Accounts, Listing::Rules]
     }
 }
 
@@ -113,7 +113,12 @@ impl Platform for Settings {
     }
 
     async fn list(&self, session: &Session, what: Listing) -> Result<Table, Problem> {
-        inventory::table(&session.http, what).await.map_err(|error| api::problem(&error))
+        let http = &session.http;
+        let table = match what {
+            Listing::Rules => inventory::rules(http, &self.frameworks).await,
+            what => inventory::table(http, what).await,
+        };
+        table.map_err(|error| api::problem(&error))
     }
 }
 

@@ -265,6 +265,16 @@ async fn what_the_platform_has_can_be_listed() {
     let row = integrations.rows.iter().find(|row| row[1] == AWS).unwrap();
     assert_eq!((&*row[0], &*row[3]), ("aws_cloud_account", "ACTIVE"));
     assert!(settings.has_list(Listing::Accounts) && !settings.has_list(Listing::Statuses));
+    for token in [ADMIN, VIEWER] {
+        let platform = Platform::named("shared-policy").await;
+        let (settings, run) = Gate { token, ..Gate::documented() }.run(&platform);
+        let rules = settings.list(&run, Listing::Rules).await.unwrap();
+        let row = rules.rows.iter().find(|row| row[0] == "aws_iam_root_mfa").unwrap();
+        let shared = "aws_ec2_instance_imdsv2_policy";
+        assert_eq!(row[1..4], ["critical", "baseline_security", shared]);
+        assert!(!row[4].is_empty());
+        assert!(rules.rows.iter().any(|row| row[3] == "manual"));
+    }
 }
 
 #[tokio::test]

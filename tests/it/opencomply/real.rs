@@ -200,6 +200,33 @@ async fn a_superseded_run_is_given_up_without_waiting_for_its_end() {
 }
 
 #[tokio::test]
+async fn a_run_without_runners_is_not_joined_while_the_platform_still_waits_for_its_results() {
+    let long = r#""pace": {"created": 100, "runners": 300, "sink_timeout": 600000}"#;
+    // Ours is superseded by a run over another account, which has ended when we look again.
+    let ours = format!(
+        r#""rival": {{"after": 250, "integrations": ["{AWS}"], "job": {{{QUICK}}}}},
+           "job": {{{long}}}"#
+    );
+    // It was superseded before we came.
+    let theirs = format!(
+        r#""history": [
+            {{"age": 20, "integrations": ["{AWS}", "{AZURE}"],
+              "job": {{"pace": {{"runners": 10000, "sink_timeout": 600000}}}}}},
+            {{"age": 15, "integrations": ["{AWS}"]}}],
+           "job": {{{QUICK}}}"#
+    );
+    // Nor is one over other accounts waited for.
+    let others = theirs.replace(&format!(r#"["{AWS}", "{AZURE}"]"#), &format!(r#"["{AZURE}"]"#));
+    for (scenario, starts) in [(ours, 2), (theirs, 1), (others, 1)] {
+        let platform = Platform::with(&scenario, "").await;
+        let part = Gate::documented().part(&platform).await;
+        assert_documented(&part);
+        assert_eq!((platform.starts(), roles(&part)), (starts, vec![evidence::Role::Started]));
+        assert!(!part.notes.iter().any(|note| note.contains("does not move")), "{:?}", part.notes);
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_does_not_move_is_neither_waited_for_nor_joined() {
     for (scenario, words) in [
         ("stands-still", "job 135 is SUMMARIZER_IN_PROGRESS, created "),
