@@ -118,12 +118,12 @@ class Gate:
         names = [name for name in os.environ if not name.startswith(("CI", "GITHUB", "COMPLIANCE"))]
         variables = {name: os.environ[name] for name in names} | {"OPENCOMPLY_API_KEY": TOKEN}
         self.began = time.monotonic()
-        self.errors = open(self.folder / "stderr", "w")
+        self.output, self.errors = (open(self.folder / name, "w") for name in ("stdout", "stderr"))
         self.process = subprocess.Popen(
             [self.binary, "run", "--json", "report.json"],
             cwd=self.folder,
             env=variables,
-            stdout=subprocess.DEVNULL,
+            stdout=self.output,
             stderr=self.errors,
         )
 
@@ -140,6 +140,10 @@ class Gate:
 
     def lines(self):
         return (self.folder / "stderr").read_text()
+
+    def notes(self):
+        """What a person is shown on the way, and what the report says."""
+        return self.lines() + json.dumps(self.report())
 
 
 def truth(binary, folder):
@@ -257,7 +261,7 @@ def judge(done, platform, lines, took):
           f"{took * PACE / 60:.0f} minutes of the platform in {took:.0f} s")
     print("exit codes:", ", ".join(f"{code}: {count}" for code, count in sorted(codes.items())))
     for what, words in seen.items():
-        print(f"  {sum(words in gate.lines() for gate in done):4} {what}")
+        print(f"  {sum(words in gate.notes() for gate in done):4} {what}")
     for reason, count in reasons.most_common():
         print(f"  {count:4} undecided: {reason}")
     runs = len(re.findall(r"POST \S+/run 200", lines))
