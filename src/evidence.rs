@@ -275,6 +275,26 @@ impl Findings {
         }
     }
 
+    /// Puts them in the order of every report, once: what selects some of them keeps it.
+    pub fn sort(&mut self) {
+        let listed = self.listed_mut();
+        if listed.is_sorted_by(|a, b| Finding::by_urgency(a, b).is_le()) {
+            return;
+        }
+        // The places are sorted rather than the findings, which are large, and then followed.
+        let mut from: Vec<usize> = (0..listed.len()).collect();
+        from.sort_by(|a, b| Finding::by_urgency(&listed[*a], &listed[*b]));
+        for start in 0..from.len() {
+            let mut at = start;
+            while from[at] != start {
+                let next = std::mem::replace(&mut from[at], at);
+                listed.swap(at, next);
+                at = next;
+            }
+            from[at] = at;
+        }
+    }
+
     /// Why not all are listed, if they are not.
     pub const fn why_incomplete(&self) -> Option<&Problem> {
         match self {
@@ -471,5 +491,34 @@ impl Part {
             }
         }
         counts.into_iter().rev().filter(|(_, failed)| *failed > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::finding::{Identity, Subject};
+
+    fn finding((number, severity): (usize, bool)) -> Finding {
+        let severity = if severity { Severity::High } else { Severity::Low };
+        let mut finding = Finding::new(Subject::new(severity), Identity::Check);
+        finding.resource_id = Some(format!("resource-{}", number % 40).into());
+        finding.reason = Some(number.to_string().into());
+        finding
+    }
+
+    proptest! {
+        #[test]
+        fn findings_are_in_one_order_however_they_arrived(
+            given in prop::collection::vec((0..100_usize, any::<bool>()), 0..80),
+        ) {
+            let mut expected: Vec<_> = given.into_iter().map(finding).collect();
+            let mut findings = Findings::Listed(expected.clone());
+            findings.sort();
+            expected.sort_by(Finding::by_urgency);
+            prop_assert_eq!(findings, Findings::Listed(expected));
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything here is strict and owned by us. Wire types, with all their nulls, stay in
 //! `sources/<system>/` and are mapped into these.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -288,17 +289,28 @@ impl Finding {
     }
 
     /// Worst first, then in an order that never depends on how the platform sent them.
-    pub fn by_urgency(a: &Self, b: &Self) -> std::cmp::Ordering {
-        fn first(finding: &Finding) -> impl Ord {
-            (&*finding.source, finding.rule_id(), finding.resource(), finding.fingerprint)
-        }
+    pub fn by_urgency(a: &Self, b: &Self) -> Ordering {
         // Findings with one fingerprint differ in these, or in nothing that is shown.
-        fn then(finding: &Finding) -> impl Ord {
+        fn rest(finding: &Finding) -> impl Ord {
             let Finding { subject, created_at, status, reason, resource_name, actor, .. } = finding;
             (subject, created_at, status, reason, resource_name, actor, &finding.facets)
         }
+        // Most neighbours share a subject, and nothing of it needs to be read.
+        let by_rule = || match Arc::ptr_eq(&a.subject, &b.subject) {
+            true => Ordering::Equal,
+            false => a.rule_id().cmp(b.rule_id()),
+        };
+        let by_source = || match Arc::ptr_eq(&a.source, &b.source) {
+            true => Ordering::Equal,
+            false => a.source.cmp(&b.source),
+        };
         let severity = b.subject.severity.cmp(&a.subject.severity);
-        severity.then_with(|| first(a).cmp(&first(b))).then_with(|| then(a).cmp(&then(b)))
+        severity
+            .then_with(by_source)
+            .then_with(by_rule)
+            .then_with(|| a.resource().cmp(b.resource()))
+            .then_with(|| a.fingerprint.cmp(&b.fingerprint))
+            .then_with(|| rest(a).cmp(&rest(b)))
     }
 }
 

@@ -391,7 +391,7 @@ pub struct Session {
 
 impl Session {
     /// The outcome of this source, with what the client knows of the exchange.
-    /// This is the one place where findings get their fingerprints.
+    /// This is the one place where findings get their fingerprints and their order.
     pub fn outcome(
         &self,
         mut parts: Vec<Part>,
@@ -399,8 +399,10 @@ impl Session {
         notes: Vec<String>,
     ) -> Outcome {
         let name = self.name.as_str().into();
-        let findings = parts.iter_mut().flat_map(|part| part.findings.listed_mut());
-        findings.for_each(|finding| finding.identify(&name));
+        for findings in parts.iter_mut().map(|part| &mut part.findings) {
+            findings.listed_mut().iter_mut().for_each(|finding| finding.identify(&name));
+            findings.sort();
+        }
         Outcome {
             source: self.name.clone(),
             origin: self.http.origin(),

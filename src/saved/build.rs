@@ -106,7 +106,9 @@ impl Builder {
     }
 
     /// The whole, from its last line on.
-    pub(super) fn finish(self, sha256: String) -> Result<Saved> {
+    pub(super) fn finish(mut self, sha256: String) -> Result<Saved> {
+        let parts = self.outcomes.iter_mut().flat_map(|outcome| &mut outcome.parts);
+        parts.for_each(|part| part.findings.sort());
         let (started, finished) = self.times.ok_or("the header is missing")?;
         let decided = self.decided.ok_or("the decision is missing")?;
         let documents = self.documents.into_iter().map(|(whose, path, text, sha256)| {

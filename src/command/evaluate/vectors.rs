@@ -598,6 +598,7 @@ fn random(dice: &mut Dice) -> Scene {
                 }
                 finding.identify(&outcome.source.as_str().into());
             }
+            part.findings.sort();
             if dice.chance(15) {
                 let listed = part.findings.listed().to_vec();
                 let why = problem(Cause::Incomplete);
