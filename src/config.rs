@@ -272,12 +272,14 @@ impl Written {
     }
 
     /// The configuration of one environment beside the policy of an organisation, which may be all
-    /// that there is.
+    /// that there is. `recorded`: the repository's policy as it was, of which the organisation takes
+    /// settings where there is none now.
     ///
     /// # Errors
-    /// What is wrong with either file.
+    /// What is wrong with a file.
     pub(crate) fn beside(
         own: Option<&Self>,
+        recorded: Option<&Self>,
         organisation: &Self,
         environment: Option<&str>,
     ) -> Result<Config, ConfigError> {
@@ -289,8 +291,11 @@ impl Written {
             None => Config::absent(environment.filter(|name| *name != layer::BASE)),
         };
         // What is wrong with the files of images was found above.
-        let layer = own.map(|own| own.with_images(environment, &mut Vec::new())).transpose();
-        let layer = layer.map_err(|found| wrong(own.unwrap_or(organisation), vec![found]))?;
+        let taken_of = own.or(recorded);
+        let layer = taken_of
+            .map(|written| written.with_images(environment, &mut Vec::new()))
+            .transpose()
+            .map_err(|found| wrong(taken_of.unwrap_or(organisation), vec![found]))?;
         let repository =
             layer.as_ref().map_or(Repository::Absent, |(layer, _)| Repository::Has(layer));
         let organisation =

@@ -226,7 +226,8 @@ pub(super) fn check_same(
     Ok(())
 }
 
-/// The policies as they are now, for the repository that the evidence is of.
+/// The policies as they are now, for the repository that the evidence is of. Where the repository has
+/// none here, that of its organisation takes settings from the one that was recorded.
 ///
 /// # Errors
 /// What is wrong with the files.
@@ -236,6 +237,11 @@ pub(super) fn policies_for(
     context: &Context,
 ) -> Result<Policies, Usage> {
     let policies = Policies::read(arguments, &context.variables)?;
+    let is_recorded = saved.documents.iter().any(|one| one.whose == Whose::Repository);
+    let recorded = (policies.own.is_none() && is_recorded)
+        .then(|| Written::recorded(&saved.documents, Whose::Repository))
+        .transpose()?;
+    let policies = Policies { recorded, ..policies };
     Ok(match &saved.decided.run.repository {
         Some(repository) => Policies {
             organisation: policies.organisation.map(|one| one.of_repository(Some(repository))),
@@ -265,7 +271,7 @@ pub(super) fn recorded_policy(saved: &Saved) -> Result<Config, Usage> {
     let (own, organisation) = (read(Whose::Repository)?, read(Whose::Organisation)?);
     let repository = saved.decided.run.repository.as_deref();
     let organisation = organisation.map(|one| one.of_repository(repository));
-    let policies = Policies { own, organisation, paths: Vec::new() };
+    let policies = Policies { own, organisation, recorded: None, paths: Vec::new() };
     policies.resolve(saved.decided.environment.as_deref())
 }
 

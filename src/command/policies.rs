@@ -17,6 +17,8 @@ pub(super) struct Policies {
     /// Missing, if the repository has none and its organisation has one.
     pub own: Option<Written>,
     pub organisation: Option<Written>,
+    /// The repository's policy as it was recorded with evidence.
+    pub recorded: Option<Written>,
     /// Where they were read from.
     pub paths: Vec<PathBuf>,
 }
@@ -37,6 +39,7 @@ impl Policies {
         Ok(Self {
             own: own.as_deref().map(|path| Written::read(path, Whose::Repository)).transpose()?,
             organisation,
+            recorded: None,
             paths: own.into_iter().chain(path).collect(),
         })
     }
@@ -51,7 +54,7 @@ impl Policies {
     ) -> Result<Self, Usage> {
         let path = organisation_path(arguments, variables)?;
         let organisation = path.as_deref().map(|path| organisation(path, variables)).transpose()?;
-        Ok(Self { own: None, organisation, paths: path.into_iter().collect() })
+        Ok(Self { own: None, organisation, recorded: None, paths: path.into_iter().collect() })
     }
 
     /// For the command that writes baselines: one that is missing has no findings.
@@ -66,7 +69,8 @@ impl Policies {
     pub(super) fn resolve(&self, environment: Option<&str>) -> Result<Config, Usage> {
         match (&self.own, &self.organisation) {
             (own, Some(organisation)) => {
-                Ok(Written::beside(own.as_ref(), organisation, environment)?)
+                let recorded = self.recorded.as_ref();
+                Ok(Written::beside(own.as_ref(), recorded, organisation, environment)?)
             }
             (Some(own), None) => Ok(own.resolve(environment)?),
             (None, None) => Err("the evidence does not contain its policy".to_owned().into()),

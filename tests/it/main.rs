@@ -6,6 +6,7 @@
 mod acceptances;
 mod admission;
 mod attestations;
+mod bad_input;
 mod beside;
 mod bigid;
 mod bigpanda;

@@ -137,7 +137,10 @@ fn a_source_that_cannot_be_split_is_refused() {
     let policy = "version: 1\nsources: {bigid: {url: 'http://127.0.0.1:9'}}\ngates: \
                   [{id: a, source: bigid, each: account, max: 0}]\n";
     folder.write("compliance-gate.yaml", policy);
-    folder.run(&["policy", "check"]).exits(2).says("gate `a` selects by `account`, which bigid");
+    folder
+        .run(&["policy", "check"])
+        .exits(2)
+        .says("gate `a` has `each: account`, and bigid (BigID) does not know the account");
     check("  - {id: a, source: opencomply, each: region, max: 0}\n").exits(2).says("`region`");
 }
 

@@ -58,6 +58,14 @@ fn settings_that_choose_a_part_of_the_estate_are_taken_from_the_repository() {
     folder.run(&["run", "--org-policy", "org.yaml", "--record", "r.jsonl"]).exits(0);
     let record: Value = serde_json::from_str(folder.read("r.jsonl").trim()).unwrap();
     assert_eq!(record["policies"][1]["fromRepository"]["opencomply"][0], "integrations");
+    // Saved evidence has what was taken, so the organisation decides it without the repository.
+    folder.run(&["run", "--org-policy", "org.yaml", "--save-evidence", "e.jsonl"]).exits(0);
+    let elsewhere = Folder::new();
+    elsewhere.write("org.yaml", &taking).write("e.jsonl", &folder.read("e.jsonl"));
+    elsewhere
+        .run(&["evaluate", "e.jsonl", "--org-policy", "org.yaml"])
+        .exits(0)
+        .says("Passed: the gate holds");
     // Other settings of the organisation are its own, so the source is another one.
     let other = taking.replace("[baseline_security]", "[soc2]");
     let (_, report) = run(&self::folder(&own, &other));

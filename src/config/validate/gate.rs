@@ -211,8 +211,19 @@ fn check_selectors(
 ) {
     let id = &gate.id.value;
     let except = gate.exceptions().iter().flat_map(ExceptEntry::asked);
-    let each = gate.each.as_ref().map(|each| (each.value.field(), each.mark));
-    for (field, mark) in gate.asked().into_iter().chain(except).chain(each) {
+    if let Some(each) = &gate.each
+        && !source.selectors().contains(&each.value.field())
+    {
+        let (field, title) = (each.value.field(), source.system().title);
+        diagnostics.push(Diagnostic::at(
+            each.mark,
+            format!(
+                "gate `{id}` has `each: {field}`, and {name} ({title}) does not know the {field} of \
+                 what it reports; leave `each` out"
+            ),
+        ));
+    }
+    for (field, mark) in gate.asked().into_iter().chain(except) {
         check_field(id, field, mark, name, source, diagnostics);
         if gate.min_pass_rate.is_some() && !field.is_of_passes() {
             diagnostics.push(Diagnostic::at(
