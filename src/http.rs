@@ -235,7 +235,8 @@ impl Http {
         HttpError::new(self.source.clone(), endpoint, failure).through(self.proxy.as_deref())
     }
 
-    fn url(&self, path: &str, arguments: &[&str]) -> Url {
+    /// The address that [`Http::get`] asks.
+    pub fn url(&self, path: &str, arguments: &[&str]) -> Url {
         let mut url = self.base.clone();
         let mut arguments = arguments.iter();
         // Fails only for URLs that cannot be a base, which the settings refuse.

@@ -16,7 +16,7 @@ fn recipes() -> Vec<(&'static str, String)> {
 }
 
 /// What each recipe comes to on the simulated estate, in the order of the page.
-const CODES: [(&str, i32); 17] = [
+const CODES: [(&str, i32); 22] = [
     ("No new critical finding since the last release", 0),
     ("Accept one risk until a day, with a ticket", 0),
     ("Production stricter than staging", 1),
@@ -34,6 +34,11 @@ const CODES: [(&str, i32); 17] = [
     ("Announce a gate before it blocks", 0),
     ("A gate off for a time", 0),
     ("Nobody silenced alerts before the deploy", 1),
+    ("The cloud posture of one team, by its label", 1),
+    ("The images of a release: nothing critical that has a fix", 1),
+    ("What happened at run time in one namespace", 1),
+    ("Open data cases of one owner", 1),
+    ("A change freeze", 1),
 ];
 
 #[test]
@@ -48,6 +53,8 @@ fn every_recipe_runs() {
             .replace("https://compliance.example.com", origin)
             .replace("https://api.example.com", origin)
             .replace("https://api.bigpanda.io", origin)
+            .replace("https://sysdig.example.com", origin)
+            .replace("https://bigid.example.com", origin)
             .replace("integrations: all}", "integrations: all, poll: {interval: 50ms}}");
         let folder = Folder::new();
         folder.write("compliance-gate.yaml", &policy);
@@ -58,7 +65,9 @@ fn every_recipe_runs() {
         if policy.contains("baseline:") {
             make_baseline(&folder, &policy);
         }
-        let ended: Ended = folder.run(&arguments);
+        let mut command = folder.command(&arguments);
+        command.env("BIGID_TOKEN", "test-token-of-bigid").env("BIGID_TOKEN_KIND", "system");
+        let ended = Ended::wait(command);
         assert_eq!(ended.code, Some(code), "{title}\n{}\n{}", ended.stdout, ended.stderr);
     });
 }

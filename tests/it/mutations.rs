@@ -2,6 +2,7 @@
 //! missing, empty and of a wrong type.
 
 use compliance_gate::finding::Severity;
+use compliance_gate::selection::{Field, Pattern};
 use serde_json::json;
 
 use crate::common::mutation::Red;
@@ -130,6 +131,44 @@ pub fn sysdig_events() -> Red {
         harmless: &[],
         at_least: 50,
     }
+}
+
+/// A red estate whose gate selects by one more field.
+fn selecting(mut red: Red, field: Field, words: &[&str]) -> Red {
+    let patterns = words.iter().map(|word| Pattern::new(*word)).collect();
+    red.gate.selection.words.insert(field, patterns);
+    Red { entries: 1, ..red }
+}
+
+/// Every group and every owner that there is, so that only a change makes a row match none.
+const GROUPS: [&str; 3] = ["production", "demo-group", "data"];
+const OWNERS: [&str; 5] = [
+    "data-platform@example.com",
+    "orders@example.com",
+    "hr@example.com",
+    "finance@example.com",
+    "analytics@example.com",
+];
+
+#[tokio::test]
+async fn no_change_takes_a_failure_out_of_a_gate_that_selects_by_a_further_field() {
+    selecting(gravityzone(), Field::ScanGroup, &GROUPS).stays_red().await;
+    let bigid = Red { at_least: 100, ..bigid() };
+    selecting(bigid, Field::Assignee, &OWNERS).stays_red().await;
+    selecting(sysdig_images(), Field::Fixable, &["true"]).stays_red().await;
+    let posture = Red {
+        // A resource need not have a label, and an empty one is none.
+        harmless: &["/labelValues empty", "/labelValues/0 missing", "/labelValues/0 empty"],
+        ..sysdig_posture()
+    };
+    selecting(posture, Field::Label, &["team=*"]).stays_red().await;
+    let events = Red {
+        // An event need not be of a namespace.
+        harmless: &["/labels empty", "/labels/kubernetes.namespace.name missing"],
+        at_least: 30,
+        ..sysdig_events()
+    };
+    selecting(events, Field::Namespace, &["shop", "platform"]).stays_red().await;
 }
 
 #[tokio::test]

@@ -171,7 +171,8 @@ impl<'a> Collection<'a> {
     /// Severities are compared here and not by the platform, whose filter does not see that a
     /// severity was lowered.
     async fn read_failures_once(&mut self) -> Result<u64, ReadError> {
-        (self.findings, self.shared) = (Findings::default(), Shared::default());
+        let checks = self.session.http.url("cspm/checks", &[]);
+        (self.findings, self.shared) = (Findings::linked(checks), Shared::default());
         self.failed.clear();
         let query = self.scope.clone().results(false).statuses(self.statuses.clone());
         let Self { session, page_limit, shared, findings, failed, severities, .. } = self;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
+use url::Url;
 
 use super::query::RecordFault;
 use super::shared::{Key, Pool, Shared};
@@ -16,6 +17,8 @@ use crate::text::{self, Undocumented};
 /// Failed checks so far.
 #[derive(Default)]
 pub struct Findings {
+    /// The address of all checks, by which each is linked.
+    checks: Option<Url>,
     found: Vec<FailedCheck>,
     statuses: Pool<str, Arc<str>>,
     scan_groups: Pool<str, Arc<str>>,
@@ -43,6 +46,18 @@ struct FailedCheck {
 }
 
 impl Findings {
+    /// None so far; each will be linked below the address of all checks.
+    pub fn linked(checks: Url) -> Self {
+        Self { checks: Some(checks), ..Self::default() }
+    }
+
+    /// The address of a check on the platform (docs/platforms/gravityzone.md#checks).
+    fn link(&self, id: &str) -> Option<Box<str>> {
+        let mut link = self.checks.clone()?;
+        link.path_segments_mut().ok()?.push(id);
+        Some(String::from(link).into())
+    }
+
     /// Adds a failed check.
     ///
     /// # Errors
@@ -73,6 +88,7 @@ impl Findings {
                     format!("severity lowered from {original} to {} on the platform", row.severity)
                         .into()
                 }),
+                link: self.link(row.id),
                 created_at,
                 facets,
                 ..Finding::new(shared.subject(key), Identity::Check)
@@ -95,19 +111,16 @@ impl Findings {
         self.missing.resource_type += u64::from(row.resource_type.is_none());
     }
 
-    /// The group of its scan, by id and name, where it is stated.
+    /// The group of its scan, by id and name. Without one of them a gate could select by the other.
     fn facets(&mut self, row: &CheckRow<'_>) -> Facets {
-        let words = [row.scan_group_id, row.scan_group_name].into_iter().flatten();
-        let words: Vec<_> = words
-            .filter_map(|word| {
-                let number = self.scan_groups.text(word);
-                self.scan_groups.get(number).cloned()
-            })
-            .collect();
-        match words.is_empty() {
-            true => Facets::default(),
-            false => Facets::from_iter([(Field::ScanGroup.word(), words)]),
-        }
+        let (Some(id), Some(name)) = (row.scan_group_id, row.scan_group_name) else {
+            return Facets::default();
+        };
+        let words = [id, name].map(|word| {
+            let number = self.scan_groups.text(word);
+            self.scan_groups.get(number).cloned()
+        });
+        Facets::from_iter([(Field::ScanGroup.word(), words.into_iter().flatten().collect())])
     }
 
     /// The status word. A documented one is spelled as documented, so that selectors match it.

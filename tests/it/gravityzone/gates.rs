@@ -42,6 +42,19 @@ fn a_filter_that_excludes_a_part_is_a_note_of_the_gate_and_of_the_evidence() {
 }
 
 #[test]
+fn a_failed_check_is_linked_by_its_id() {
+    let platform = Platform::of(r#"{"gravityzone": {"fails": {"high": 1}}}"#);
+    let folder = Folder::new();
+    let gates = "  - {id: cspm, source: gravityzone, severity: high, max: 0}\n";
+    folder.write("compliance-gate.yaml", &gravityzone(&platform.origin, "", gates));
+    folder.run(&["run", "--json", "gate.json", "--html", "gate.html"]).exits(1);
+    let link = folder.json("gate.json")["findings"][0]["link"].as_str().unwrap().to_owned();
+    let (start, id) = link.rsplit_once('/').unwrap();
+    assert_eq!(start, format!("{}/v1/cspm/checks", platform.origin));
+    assert!(!id.is_empty() && folder.read("gate.html").contains(id), "{link}");
+}
+
+#[test]
 fn a_misspelt_status_is_refused() {
     ended("{}", "", "status: opne, max: 0")
         .exits(2)

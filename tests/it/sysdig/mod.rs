@@ -522,6 +522,18 @@ fn all_images_of_a_repository_are_read() {
 }
 
 #[test]
+fn further_headers_arrive_with_every_request() {
+    let platform = Platform::start("healthy");
+    let proxy = Proxy::start(&platform.origin, Vec::new());
+    let settings = "headers: {Account: \"0123\"}\nposture: {}";
+    run_at(&proxy.origin, settings, &["max: 999"], "", |_| ()).0.exits(0);
+    let heads = proxy.heads();
+    let lacks = |head: &&String| !head.to_lowercase().contains("account: 0123\r\n");
+    assert!(!heads.is_empty());
+    assert_eq!(heads.iter().find(lacks), None);
+}
+
+#[test]
 fn a_tag_is_found_by_the_documented_list_of_scans_too() {
     let mut scenario = image(json!({"stops": 2}));
     scenario["images"]["without_anchore"] = true.into();

@@ -210,6 +210,10 @@ impl Platform {
         let at = chrono::DateTime::from_timestamp_nanos(event.nanos);
         let text = at.to_rfc3339_opts(SecondsFormat::Nanos, true);
         let severity = event.severity;
+        let (namespace, repository) = match event.number % 3 {
+            0 => ("shop", "registry.example.com/shop/api"),
+            _ => ("platform", "registry.example.com/platform/proxy"),
+        };
         json!({
             "id": event.id(), "cursor": cursor_of(event.number),
             "timestamp": if numbers { json!(event.nanos) } else { json!(text) },
@@ -227,7 +231,9 @@ impl Platform {
             },
             "labels": {
                 "aws.accountId": "122814690049", "aws.region": "eu-central-1",
-                "kubernetes.cluster.name": "production",
+                "kubernetes.cluster.name": "production", "kubernetes.namespace.name": namespace,
+                "container.name": format!("{namespace}-{}", event.number % 5),
+                "container.image.repo": repository, "container.image.tag": "1.4",
             },
             "engine": "machineLearning",
         })

@@ -348,21 +348,29 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
 /// Where it happened, by its labels. Without any labels, none of it is known.
 fn facets(row: &Event) -> Facets {
     let mut facets = Facets::default();
-    let mut add = |field: Field, texts: Vec<Arc<str>>| {
+    let mut add = |field: Field, name: &str, texts: Vec<Arc<str>>| {
         let none = || vec![Arc::from(NOT_APPLICABLE)];
-        facets.insert(field.word(), if texts.is_empty() { none() } else { texts });
+        // A label that is there and cannot be read could be anything.
+        if !texts.is_empty() || !row.has_label(name) {
+            facets.insert(field.word(), if texts.is_empty() { none() } else { texts });
+        }
     };
     let Some(labels) = row.labels() else { return facets };
     let label = |name: &str| row.label(name).map(Arc::from);
-    add(Field::Cluster, label("kubernetes.cluster.name").into_iter().collect());
-    add(Field::Namespace, label("kubernetes.namespace.name").into_iter().collect());
-    let repository = row.label("container.image.repo");
+    const CLUSTER: &str = "kubernetes.cluster.name";
+    const NAMESPACE: &str = "kubernetes.namespace.name";
+    const REPOSITORY: &str = "container.image.repo";
+    const CONTAINER: &str = "container.name";
+    add(Field::Cluster, CLUSTER, label(CLUSTER).into_iter().collect());
+    add(Field::Namespace, NAMESPACE, label(NAMESPACE).into_iter().collect());
+    let repository = row.label(REPOSITORY);
     let tagged = repository.zip(row.label("container.image.tag"));
     let tagged = tagged.map(|(repository, tag)| format!("{repository}:{tag}").into());
-    add(Field::Image, repository.map(Arc::from).into_iter().chain(tagged).collect());
+    add(Field::Image, REPOSITORY, repository.map(Arc::from).into_iter().chain(tagged).collect());
     let id = given(&row.container_id).map(Arc::from);
-    add(Field::Container, label("container.name").into_iter().chain(id).collect());
-    add(Field::Label, labels.map(|(name, value)| format!("{name}={value}").into()).collect());
+    add(Field::Container, CONTAINER, label(CONTAINER).into_iter().chain(id).collect());
+    let all = labels.map(|(name, value)| format!("{name}={value}").into()).collect();
+    add(Field::Label, "", all);
     facets
 }
 

@@ -86,6 +86,11 @@ impl Event {
         }))
     }
 
+    /// Whether there is such a label, whatever its value is.
+    pub(super) fn has_label(&self, name: &str) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.contains_key(name))
+    }
+
     /// The value of a label, if it is a text.
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         match self.labels.as_ref()?.get(name)? {

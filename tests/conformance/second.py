@@ -1,0 +1,129 @@
+"""Runs compliance-gate against the second server, and compares exit codes and words with what has to follow."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from second_server import DIGESTS, Server
+
+BINARY = sys.argv[1]
+failures = 0
+TOKENS = {
+    "SYSDIG_API_TOKEN": "t1", "GRAVITYZONE_API_KEY": "t2", "BIGID_TOKEN": "t3", "BIGID_TOKEN_KIND": "system", "BIGPANDA_API_KEY": "t4"
+}
+PATHS = {"gravityzone": "/v1"}
+
+
+def gate(title, server, folder, source, settings, gates, code, says="", more=(), seen=None):
+    """One run of the gate against a server. `seen` looks at the server afterwards."""
+    global failures
+    url = server.origin + PATHS.get(source, "")
+    lines = ["version: 1", "sources:", f"  {source}:", f"    url: {url}", *(f"    {line}" for line in settings), "gates:"]
+    lines += [f"  - {{id: g{at}, source: {source}, {keys}}}" for at, keys in enumerate(gates)]
+    (Path(folder) / "compliance-gate.yaml").write_text("\n".join([*lines, ""]))
+    variables = TOKENS | {"PATH": os.environ["PATH"], "COMPLIANCE_GATE_VERBOSE": "1"}
+    ended = subprocess.run([BINARY, "run", *more], cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+    text = " ".join((ended.stdout + ended.stderr).split())
+    good = ended.returncode == code and says in text and (seen is None or seen(server))
+    failures += not good
+    print(f"{'ok     ' if good else 'FAILED '} {title}: exit {ended.returncode}")
+    if not good:
+        print(f"        expected {code} and `{says}`\n{ended.stdout}\n{ended.stderr}")
+
+
+def run(title, source, settings, gates, code, says="", faults=None, folder=None, seen=None):
+    """One run against a server of its own."""
+    with tempfile.TemporaryDirectory() as own, Server(**(faults or {})) as server:
+        gate(title, server, folder or own, source, settings, gates, code, says, seen=seen)
+
+
+def pair(title, source, settings, red, green, **more):
+    """A gate that is breached, and one that holds by the same selector or setting."""
+    run(f"{title}, breached", source, settings, [red], 1, **more)
+    run(f"{title}, held", source, settings, [green], 0, **more)
+
+
+NEW = 'images: [{tag: "registry.example.com/shop/api:2"}]'
+FIND = "vulnerabilities: findings"
+
+# Sysdig posture: labels, clusters, namespaces; projects, subscriptions and labels of the inventory; accounts.
+pair("posture, label", "sysdig", ["posture: {}"], 'label: "team=shop", max: 0', 'label: "team=shop", max: 1')
+pair("posture, namespace", "sysdig", ["posture: {}"], "namespace: shop, max: 0", "namespace: shop, max: 1")
+pair("posture, cluster", "sysdig", ["posture: {}"], "cluster: production, max: 1", "cluster: production, max: 2")
+for key, value, red in [("labels", '"team:web"', 1), ("project", "project-7", 1), ("subscription", "sub-9", 0)]:
+    settings = [f"posture: {{inventory: {{{key}: {value}}}}}"]
+    run(f"inventory, {key}", "sysdig", settings, ["max: 0"], red)
+run("inventory, a value that nothing has", "sysdig", ["posture: {inventory: {project: p}}"], ["max: 9"], 2, "matches no resource")
+account = ['posture: {inventory: {account: "1111"}}']
+run("account connected", "sysdig", account, ["max: 1"], 0)
+run("account disconnected", "sysdig", account, ["max: 1"], 3, "1111", {"disconnected": "1111"})
+run("posture of the account off", "sysdig", account, ["max: 1"], 3, "1111", {"posture_off": True})
+
+# Sysdig images: the list of scans, files, repositories, comparison, feeds, no policy, fixable.
+run("tag by the list of scans", "sysdig", [NEW], ["severity: high, max: 0"], 0)
+pair("fixable", "sysdig", [NEW, FIND], "severity: critical, fixable: true, max: 0", "severity: critical, fixable: true, max: 1")
+shop = 'images: [{repository: "registry.example.com/shop/*"}]'
+run("repository", "sysdig", [shop, FIND], ["severity: critical, max: 2"], 1)
+run("repository, all counted", "sysdig", [shop, FIND], ["severity: critical, max: 3"], 0)
+old = 'compare_to: "registry.example.com/shop/api:1"'
+pair("nothing new", "sysdig", [NEW, FIND, old], "severity: \">= high\", max: 0", "severity: \">= high\", max: 1")
+run("nothing new, image unknown", "sysdig", [NEW, FIND, 'compare_to: "r/a:1"'], ["severity: high, max: 9"], 3, "no scan of image r/a:1")
+feed = [NEW, FIND, "feed_max_age: 2d"]
+run("feed of today", "sysdig", feed, ["severity: critical, max: 2"], 0, "synchronised")
+run("feed two weeks old", "sysdig", feed, ["severity: critical, max: 2"], 3, "14days", {"feed_days": 14})
+bare = 'images: [{tag: "registry.example.com/shop/bare:1"}]'
+run("no policy applies", "sysdig", [bare], ["max: 0"], 3, "no policy evaluated")
+with tempfile.TemporaryDirectory() as folder:
+    (Path(folder) / "release.txt").write_text(f"# release\nregistry.example.com/shop/api:2\n{DIGESTS['web']}\n")
+    pair("images_file", "sysdig", ["images_file: release.txt", FIND], "severity: critical, max: 2", "severity: critical, max: 3",
+         folder=folder)
+
+# Sysdig events: by namespace, image, container, label; a quiet window; access.
+day = ["events: {window: 24h}"]
+for selector in ["namespace: shop", 'image: "registry.example.com/shop/api"', "container: shop-1", "cluster: production, namespace: web",
+                 'label: "kubernetes.namespace.name=web"', 'account: "1111", namespace: shop']:
+    pair(f"events, {selector}", "sysdig", day, f"{selector}, max: 0", f"{selector}, max: 1")
+run("quiet, and there were events", "sysdig", day, ["max: 0"], 0, faults={"no_events": True})
+never = {"no_events": True, "never_events": True}
+run("quiet, and there never was one", "sysdig", day, ["max: 0"], 3, "never had an event", never)
+run("quiet: allowed", "sysdig", ["events: {window: 24h, quiet: allowed}"], ["max: 0"], 0, "needs to be watching", never)
+run("401", "sysdig", day, ["max: 0"], 4, "IBMCLOUD_API_KEY", {"refuse_token": True})
+crn = "crn:v1:bluemix:public:sysdig-secure:us-south:a/0123:guid-7::"
+run("CRN, team and headers", "sysdig", [f'instance_id: "{crn}"', 'headers: {Account: "0123"}', *day], ["max: 2"], 0,
+    seen=lambda server: all(sent["account"] == "0123" and sent["ibminstanceid"] == "guid-7" for sent in server.headers))
+
+# Windows without gaps.
+for source, wide, short, since in [
+    ("sysdig", ["events: {window: 1h}"], ["events: {window: 10m}"], ["events: {window: since_previous}"]),
+    ("bigpanda", ["window: 1h"], ["window: 10m"], ["window: since_previous"]),
+]:
+    high = ['severity: ">= high", max: 0']
+    run(f"{source}: since_previous, none given", source, since, high, 3, "to begin, run once")
+    # Evidence of another server is that of another platform, so all runs are against one.
+    with tempfile.TemporaryDirectory() as folder, Server() as server:
+        for title, settings, code, says, more in [
+            ("a run that blocks", wide, 1, "", ["--save-evidence", "blocked.jsonl"]),
+            ("since a run that blocked", since, 3, "did not pass", ["--previous", "blocked.jsonl"]),
+            ("a run that passes", short, 0, "", ["--save-evidence", "passed.jsonl"]),
+            ("since a run that passed", since, 0, "", ["--previous", "passed.jsonl"]),
+        ]:
+            gate(f"{source}: {title}", server, folder, source, settings, high, code, says, more)
+
+# GravityZone: scan groups, and a severity that was lowered.
+pair("scan_group", "gravityzone", [], "scan_group: web, max: 0", "scan_group: web, max: 1")
+run("severity lowered", "gravityzone", [], ["severity: high, max: 0"], 1, "lowered from high to low")
+
+# BigID: assignees, a filter that the totals prove, a filter that is ignored, a case that is missing.
+pair("assignee", "bigid", [], "status: open, assignee: ann@example.com, max: 5", "status: open, assignee: ann@example.com, max: 6")
+run("filter proven by totals", "bigid", [], ["max: 12"], 0, "1,188 cases not read", seen=lambda server: server.bigid.pages < 3)
+run("filter ignored", "bigid", [], ["max: 12"], 0, faults={"ignore_filter": True}, seen=lambda server: server.bigid.pages > 1)
+run("a critical case that is not listed", "bigid", [], ["severity: low, max: 99"], 3, "cases-by-severity", {"hide_critical": True})
+
+# BigPanda: what was switched off, and a key that came back.
+run("pattern switched off", "bigpanda", [], ["rule: correlation_patterns.update, severity: high, max: 0"], 1)
+run("key brought back", "bigpanda", [], ["rule: api_keys.update, severity: high, max: 0"], 1)
+run("401 names the regions", "bigpanda", [], ["max: 0"], 4, "api.eu.bigpanda.io", {"refuse_token": True})
+
+sys.exit(failures > 0)
