@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::host::Choice;
 use crate::report::{self, Subject};
 use crate::text;
+
+mod tips;
 
 /// A deploy gate: asks the compliance platforms you already pay for, decides against one YAML
 /// policy, and exits with an unambiguous code.
@@ -31,17 +33,24 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// The command line as it is read: with tips for what people try, and without the values of variables
+    /// in `--help`, whose output ends up in logs.
+    pub fn prepared() -> clap::Command {
+        Self::with_variables(tips::add(Self::command()))
+    }
+
     /// An empty variable counts as unset: CI hosts pass inputs that are not set as empty variables.
-    pub fn unset_empty_variables(command: clap::Command) -> clap::Command {
+    fn with_variables(command: clap::Command) -> clap::Command {
         command
             .mut_args(|argument| {
+                let argument = argument.hide_env_values(true);
                 let is_empty = argument
                     .get_env()
                     .and_then(std::env::var_os)
                     .is_some_and(|value| value.is_empty());
                 if is_empty { argument.env(None::<&str>) } else { argument }
             })
-            .mut_subcommands(Self::unset_empty_variables)
+            .mut_subcommands(Self::with_variables)
     }
 }
 
@@ -58,6 +67,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Collect evidence, decide, write reports, and exit with the verdict's code.
+    #[command(alias = "scan")]
     Run(RunArguments),
     /// Decide saved evidence again, with the policy as it is now: a what-if that nothing acts on.
     Evaluate(EvaluateArguments),
@@ -104,7 +114,7 @@ pub enum Command {
 pub struct ConfigArguments {
     /// Policy file [default: whichever of compliance-gate.yaml, .compliance-gate.yaml,
     /// .github/compliance-gate.yaml exists].
-    #[arg(short, long, value_name = "FILE", env = "COMPLIANCE_GATE_CONFIG")]
+    #[arg(short, long, alias = "policy", value_name = "FILE", env = "COMPLIANCE_GATE_CONFIG")]
     pub config: Option<PathBuf>,
 
     /// Environment of the policy file.

@@ -1,14 +1,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use compliance_gate::cli::Cli;
 use compliance_gate::command;
 use compliance_gate::secret::Variables;
 use compliance_gate::verdict::Verdict;
 
 fn main() -> ExitCode {
-    let matches = Cli::unset_empty_variables(Cli::command()).get_matches();
+    let matches = Cli::prepared().get_matches();
     let code = Cli::from_arg_matches(&matches)
         .map_err(|error| error.to_string())
         .and_then(|cli| command::execute(cli, variables()).map_err(|error| error.to_string()))

@@ -184,6 +184,11 @@ impl<'a> Call<'a> {
                 }
                 AfterTry::Retry(failed) => {
                     self.http.trace(&endpoint, &failed.what);
+                    if tries > 1 {
+                        // A run that waits is not silent.
+                        let tries = format!("{}, {tries} of {TRIES} tries", failed.what);
+                        self.http.progress.status(&self.http.source, "no answer yet", &tries);
+                    }
                     self.wait(failed, tries).await.map_err(&fail)?;
                     tries += 1;
                 }

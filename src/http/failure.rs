@@ -91,10 +91,14 @@ impl HttpError {
             }
             Failure::Setup(fault) => problem.help(fault.help.clone()),
             Failure::Refused { .. } | Failure::Protocol(_) => match &self.wrong_url() {
-                Some(url) => problem.help(format!(
-                    "correct `url`, now {url}: it is the base address of the platform's API, \
-                     without the path of an endpoint, and not the address of its web pages"
-                )),
+                Some(url) => {
+                    let base = likely_base(url, &self.endpoint);
+                    let base = base.map_or_else(String::new, |base| format!("; try `{base}`"));
+                    problem.help(format!(
+                        "correct `url`, now {url}: it is the base address of the platform's API, \
+                         without the path of an endpoint, and not the address of its web pages{base}"
+                    ))
+                }
                 None if matches!(self.failure, Failure::Protocol(_)) => {
                     problem.help("check `url`; `-v` shows every request and its status")
                 }
@@ -130,6 +134,18 @@ impl HttpError {
     }
 }
 
+/// The part of a `url` before what begins like the path that was asked for below it: the path of an
+/// endpoint was pasted.
+fn likely_base<'u>(url: &'u str, endpoint: &str) -> Option<&'u str> {
+    let path = &endpoint[endpoint.find('/')?..];
+    let origin = url.find("://").and_then(|at| Some(at + 3 + url[at + 3..].find('/')?))?;
+    let below = path.strip_prefix(url[origin..].trim_end_matches('/'))?;
+    let first =
+        below.trim_start_matches('/').split('/').next().filter(|first| !first.is_empty())?;
+    let pasted = url[origin..].find(&format!("/{first}/"))?;
+    Some(&url[..origin + pasted])
+}
+
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, endpoint, failure, proxy, .. } = self;
@@ -154,3 +170,29 @@ impl fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
+
+#[cfg(test)]
+mod tests {
+    use super::likely_base;
+
+    #[test]
+    fn what_was_pasted_is_cut_off() {
+        for (url, endpoint, base) in [
+            (
+                "https://a.example/main/schedule/api/v3",
+                "GET /main/schedule/api/v3/main/auth/me",
+                "https://a.example",
+            ),
+            (
+                "https://a.example/v1/cspm/checks/",
+                "GET /v1/cspm/checks/cspm/rules",
+                "https://a.example/v1",
+            ),
+            ("https://a.example/", "GET /main/auth/me", ""),
+            ("https://a.example/console", "GET /console/main/auth/me", ""),
+            ("https://a.example", "POST /x", ""),
+        ] {
+            assert_eq!(likely_base(url, endpoint).unwrap_or_default(), base, "{url}");
+        }
+    }
+}

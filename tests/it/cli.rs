@@ -454,3 +454,33 @@ fn hostile_text_leaves_every_report_valid() {
     let junit = folder.read("gate.xml");
     assert!(!junit.contains("]]>") && !junit.contains('\u{1b}') && !junit.contains("<script>"));
 }
+
+#[test]
+fn what_other_tools_call_it_works_or_has_a_tip() {
+    let platform = Platform::start("healthy");
+    let folder = Folder::new();
+    folder.write("gate.yaml", &opencomply(&platform.origin, HIGH_119));
+    folder.run(&["scan", "--policy", "gate.yaml"]).exits(0);
+    for (flag, tip) in [
+        ("--dry-run", "`compliance-gate doctor` checks everything and starts nothing"),
+        ("--format=json", "each report has its own flag, such as `--json FILE`"),
+        ("--token=invented", "a token comes from the variable of its system"),
+    ] {
+        folder.run(&["run", flag]).exits(2).says(tip);
+    }
+}
+
+#[test]
+fn the_help_shows_no_values_of_variables() {
+    let folder = Folder::new();
+    let ended = folder
+        .command(&["run", "--help"])
+        .env("COMPLIANCE_GATE_ENVIRONMENT", "of-this-machine")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(ended.stdout).unwrap();
+    assert!(
+        help.contains("COMPLIANCE_GATE_ENVIRONMENT") && !help.contains("of-this-machine"),
+        "{help}"
+    );
+}
