@@ -33,6 +33,10 @@ use past::{Past, PastRun, stands_still};
 const SHORTEST_SPAN: Duration = Duration::from_millis(500);
 const LONGEST_SPAN: Duration = Duration::from_secs(3);
 
+/// How long a platform that is away is waited for before anything is started. What is repeated with
+/// every request takes longer by itself.
+const AT_FIRST: Duration = Duration::from_secs(10);
+
 /// Unfinished jobs of which a fresh look is taken to see whether they move.
 const MOST_LOOKS: usize = 10;
 
@@ -158,10 +162,8 @@ impl<'a> Acquirer<'a> {
         let Some(page) = history.next_page(since) else { return Ok(false) };
         let framework = &task.scope.framework;
         let ask = async || api::history(&task.session.http, framework, page).await;
-        let page = match self.patient {
-            true => patiently(task, journal, Duration::MAX, ask).await??,
-            false => ask().await?,
-        };
+        let most = if self.patient { Duration::MAX } else { AT_FIRST };
+        let page = patiently(task, journal, most, ask).await??;
         history.add(page, framework, &self.beyond_scope);
         Ok(true)
     }

@@ -93,6 +93,8 @@ pub(super) fn problem(error: &HttpError) -> Problem {
             Problem::new(Cause::Invalid, message)
                 .help("enable compliance on the platform (COMPLIANCE_ENABLED), or check `url`")
         }
+        Failure::Refused { .. } if passes(error) => Problem::new(Cause::Unreachable, message)
+            .help("check that all services of the platform are up"),
         // Known only to the platform where it does not list the types of a framework.
         Failure::Refused { status: 400, said } if said.contains("invalid integration type") => {
             Problem::new(Cause::Invalid, message).help(

@@ -4,7 +4,6 @@
 mod real;
 mod setup;
 mod sharing;
-mod soak;
 mod starts;
 
 use std::collections::BTreeSet;

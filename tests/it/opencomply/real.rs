@@ -124,6 +124,27 @@ async fn a_service_that_is_away_for_a_while_costs_no_verdict() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_away_before_the_start_is_waited_for_a_moment() {
+    for (lasts, sound) in [(2_000, true), (600_000, false)] {
+        let outage = format!(
+            r#""outages": [{{"service": "integration", "after": 800, "lasts": {lasts}}}],
+               "job": {{{QUICK}}}"#
+        );
+        let platform = Platform::with(&outage, "").await;
+        let gate = Gate::documented();
+        let (source, run) = gate.run(&platform);
+        let ready = source.preflight(&run).await.unwrap();
+        platform.simulator.clock().advance(Duration::from_millis(800));
+        let part = ready.collect().await.parts.remove(0);
+        match sound {
+            true => assert_documented(&part),
+            false => assert_problem(&part, Cause::Unreachable, "do request: Get"),
+        }
+        assert_eq!(platform.starts(), usize::from(sound));
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_stays_away_while_a_run_is_watched_is_unreachable() {
     let outage = r#""outages": [{"service": "scheduler", "after": 2500, "lasts": 600000}],
                     "job": {"pace": {"runners": 600000}}"#;

@@ -20,7 +20,7 @@ use crate::http::Failure;
 use crate::sources::opencomply::api::{self, Halt, Step};
 use crate::sources::opencomply::examine::{self, Examined, Rejected, Sound};
 use crate::sources::opencomply::framework::{EndedRun, Run, RunOutcome, Task, watch_and_examine};
-use crate::sources::opencomply::journal::Journal;
+use crate::sources::opencomply::journal::{FOR_PROOF, Journal, patiently};
 use crate::text;
 
 /// Runs that say nothing and are skipped, newest first.
@@ -166,7 +166,7 @@ async fn said_of_run(
     if let Some(why) = touched.and_then(|ended| too_old(task.now(), ended, max_age)) {
         return Ok(unfit(task, &label, &why));
     }
-    let ended = match statuses(task, run).await? {
+    let ended = match statuses(task, journal, run).await? {
         Ok(ended) => ended,
         Err(said) => return Ok(said),
     };
@@ -190,11 +190,16 @@ async fn said_of_run(
 }
 
 /// Looks up the jobs of a run, and says why one of them cannot be.
-async fn statuses(task: &Task<'_>, run: Run) -> Step<Result<EndedRun, RunFitness>> {
+async fn statuses(
+    task: &Task<'_>,
+    journal: &mut Journal,
+    run: Run,
+) -> Step<Result<EndedRun, RunFitness>> {
     let mut statuses = Vec::new();
     for member in &run.jobs {
         let job = member.job;
-        match api::status(&task.session.http, job).await {
+        let ask = async || api::status(&task.session.http, job).await;
+        match patiently(task, journal, FOR_PROOF, ask).await? {
             Ok(status) if status.job_id.is_some_and(|id| id.0 == job) => statuses.push(status),
             Ok(_) => {
                 return Ok(Err(unfit(task, &format!("job {job}"), "is not known any more")));
