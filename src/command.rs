@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::cli::{BaselineCommand, Cli, Command, ConfigArguments};
 use crate::config::{self, ConfigError, Written};
 use crate::export::{jira, servicenow};
+use crate::finding::Problem;
 use crate::host;
 use crate::policy::Whose;
 use crate::progress::{Progress, Verbosity};
@@ -112,6 +113,14 @@ pub fn execute(cli: Cli, variables: Variables) -> Result<u8, Usage> {
         Command::Man { folder } => manual(folder.as_deref()),
     };
     code.map_err(Usage::masked)
+}
+
+/// A problem, and what to do about it.
+fn show(problem: &Problem, progress: &Progress) {
+    progress.error(&problem.message);
+    if let Some(help) = &problem.help {
+        progress.error(&format!("  → {help}"));
+    }
 }
 
 /// One thread is enough: all the work is waiting, and the platforms are asked a few at a time.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::{Destination, ExportArguments};
-use crate::command::{Context, Usage, listen, print, read};
+use crate::command::{Context, Usage, listen, print, read, show};
 use crate::config::Export;
 use crate::export::{self, Action, Cases, Job, Ledger, LedgerError, Mode, Outcome, Target};
 use crate::finding::{Cause, Problem};
@@ -91,10 +91,7 @@ impl ExportCall<'_> {
         self.progress.clear();
         print(&summary::text(&outcome, self.mode, title, &self.settings.rules.ledger))?;
         for problem in &outcome.problems {
-            self.progress.error(&problem.message);
-            if let Some(help) = &problem.help {
-                self.progress.error(&format!("  → {help}"));
-            }
+            show(problem, self.progress);
         }
         Ok(verdict(&outcome, &self.open.stop).exit_code())
     }

@@ -1,7 +1,7 @@
 //! `compliance-gate list`: what a platform offers, to write a policy from.
 
 use crate::cli::{ListArguments, Listed};
-use crate::command::{Context, Usage, listen, print, read};
+use crate::command::{Context, Usage, listen, print, read, show};
 use crate::config::Config;
 use crate::setup;
 use crate::sources::{Listing, Table};
@@ -27,7 +27,7 @@ pub(super) async fn list(arguments: ListArguments, context: &Context) -> Result<
         match asked.source.list(&asked.session, what).await {
             Ok(table) => print(&aligned(&table))?,
             Err(problem) => {
-                progress.error(&problem.message);
+                show(&problem, &progress);
                 return Ok(Verdict::of(problem.cause).exit_code());
             }
         }

@@ -372,6 +372,11 @@ fn doctor_and_lists_start_nothing() {
     folder.run(&["list", "severities"]).exits(0).says("critical");
     folder.run(&["list", "statuses"]).exits(2).says("has a list of statuses");
     assert_eq!(platform.count("/run "), 0);
+    for arguments in [&["doctor"][..], &["list", "frameworks"]] {
+        let mut command = folder.command(arguments);
+        command.env("OPENCOMPLY_API_KEY", "revoked");
+        Ended::wait(command).exits(4).says("→ ");
+    }
     let typo =
         opencomply(&platform.origin, HIGH_119).replace("[baseline_security]", "[baseline_securty]");
     folder.write("compliance-gate.yaml", &typo);
