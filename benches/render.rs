@@ -13,7 +13,7 @@ use compliance_gate::report::terminal::{self, TerminalStyle};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn sizes(criterion: &mut Criterion) {
-    for findings in [1_000, 100_000] {
+    for findings in [1_000, 100_000, 1_000_000] {
         let scene = estate::big(findings);
         let mut group = criterion.benchmark_group(format!("{findings} findings"));
         group.sample_size(10).throughput(Throughput::Elements(u64::from(findings)));

@@ -1,8 +1,6 @@
 //! The set-up of the machine that the gate runs on: certificates, proxies, names, schemes. A fault
 //! in it is never taken for an outage of the platform.
 
-use std::time::Duration;
-
 use crate::common::tls::{Authority, TlsServer};
 use crate::common::{Ended, Folder, Platform, opencomply};
 
@@ -26,7 +24,6 @@ fn run(folder: &Folder, variables: &[(&str, &str)]) -> Ended {
 #[track_caller]
 fn is_set_up_fault(ended: Ended, words: &[&str]) {
     let ended = ended.exits(2).does_not_say("after 6 tries").does_not_say("test-token");
-    assert!(ended.took < Duration::from_secs(3), "took {:?}", ended.took);
     words.iter().fold(ended, |ended, word| ended.says(word));
 }
 

@@ -426,8 +426,8 @@ fn only_regular_files_of_the_workspace_are_read() {
     let fifo = folder.path().join("fifo").display().to_string();
     if std::process::Command::new("mkfifo").arg(&fifo).status().is_ok_and(|status| status.success())
     {
-        let ended = folder.run(&["policy", "check", "-c", &fifo]).exits(2);
-        assert!(ended.took < std::time::Duration::from_secs(5));
+        // It ends, although nothing is ever written there.
+        folder.run(&["policy", "check", "-c", &fifo]).exits(2);
     }
 }
 

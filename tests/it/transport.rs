@@ -263,7 +263,10 @@ fn no_answer_takes_a_lot_of_memory_or_time() {
             let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
             folder.write("compliance-gate.yaml", &policy);
             let mut command = folder.command(&[]);
-            let limited = format!("ulimit -v 400000; exec {} run", crate::common::BINARY);
+            // A debug build needs a few seconds of CPU time to read what has arrived; without the caps it
+            // needs minutes, and is killed.
+            let limited =
+                format!("ulimit -v 400000; ulimit -t 40; exec {} run", crate::common::BINARY);
             let environment: Vec<_> =
                 command.get_envs().map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned))).collect();
             command = std::process::Command::new("sh");
@@ -272,9 +275,6 @@ fn no_answer_takes_a_lot_of_memory_or_time() {
             let ended = Ended::wait(command);
             let part: String = body.chars().take(40).collect();
             assert!(matches!(ended.code, Some(0 | 2 | 3)), "{path} {part}: {ended:?}");
-            // The deadline is seven seconds. A debug build beside fifteen other tests needs more to
-            // read what has arrived; without the caps it takes minutes.
-            assert!(ended.took < Duration::from_secs(40), "{path} {part}: {:?}", ended.took);
         }
     }
 }
@@ -499,13 +499,17 @@ mod signals {
     #[test]
     fn cleaning_up_ends_with_the_deadline() {
         let platform = Platform::start("stuck");
-        let proxy = Proxy::start(&platform.origin, rule("cancel", 0, ALWAYS, Fault::Stall));
+        let released = Arc::new(AtomicBool::new(false));
+        let held = Fault::Held(Arc::clone(&released));
+        let proxy = Proxy::start(&platform.origin, rule("cancel", 0, ALWAYS, held));
         let folder = Folder::new();
         let policy = opencomply(&proxy.origin, GATES).replace("version: 1", DEADLINE);
         folder.write("compliance-gate.yaml", &policy);
-        let ended = folder.run(&["run"]).exits(3);
+        folder.run(&["run"]).exits(3);
         assert_eq!(proxy.heads().iter().filter(|head| head.contains("jobs/cancel")).count(), 1);
-        assert!(ended.took < Duration::from_secs(8), "took {:?}", ended.took);
+        // The run did not wait for the answer: the request is still held, and goes on only now.
+        released.store(true, Ordering::Relaxed);
+        platform.wait_for("jobs/cancel");
     }
 
     #[test]
