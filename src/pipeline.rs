@@ -3,6 +3,7 @@
 //! `run` is all three. `doctor` stops after the preflight.
 
 use std::collections::BTreeMap;
+use std::mem::replace;
 use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -129,8 +130,9 @@ pub(crate) fn facts<'a>(
     }
 }
 
-/// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. A
-/// report that cannot be written turns a pass into an inconclusive run.
+/// Writes the reports, prints the result, and hands it to the CI host. Returns the exit code. What
+/// cannot be written turns a pass into an inconclusive run; all reports are then written again, so
+/// that none shows another verdict than the final one.
 pub(crate) fn deliver(
     facts: &Facts<'_>,
     mut decision: Decision<'_>,
@@ -140,33 +142,37 @@ pub(crate) fn deliver(
 ) -> u8 {
     let mut output = sinks.output();
     let mut places = sinks.places();
-    write_reports(&mut sinks, facts, &mut decision, progress);
     let detail = match progress.verbosity() {
         Verbosity::Quiet => Detail::Line,
         Verbosity::Normal => Detail::Screen,
         Verbosity::Verbose => Detail::Full,
     };
-    let look = TerminalStyle { columns: output.columns, detail, reports: &places };
-    // What a report shows is selected once, and again only if the decision changes.
-    let mut report = facts.report(&decision);
-    let printed = ci.print(&report, look, &mut output.people, &mut output.plain);
-    if let Err(error) = report::unless_reader_left(printed) {
+    let (mut printed, mut recorded) = (false, false);
+    loop {
+        // What a report shows is selected once, and again only if the decision changes.
+        let report = facts.report(&decision);
+        let mut failures = sinks.write(&report);
+        if failures.is_empty() && !replace(&mut printed, true) {
+            let look = TerminalStyle { columns: output.columns, detail, reports: &places };
+            let printed = ci.print(&report, look, &mut output.people, &mut output.plain);
+            let failed = report::unless_reader_left(printed).err();
+            failures.extend(failed.map(|error| format!("failed to print the result: {error}")));
+        }
+        // The record comes last, since a line that was appended cannot be taken back.
+        if failures.is_empty() && !replace(&mut recorded, true) {
+            failures.extend(sinks.append_record(&report).err());
+        }
+        if failures.is_empty() {
+            places.retain(|(_, path)| path.is_file());
+            let why_not = sinks.why_no_result(&report);
+            let notes = why_not.into_iter().chain(ci.publish(&report, &places, &mut output.plain));
+            notes.for_each(|note| progress.note(&note));
+            return report.exit_code;
+        }
         drop(report);
-        let sentence = format!("failed to print the result: {error}");
-        give_up(sentence, &mut sinks, facts, &mut decision, progress);
-        report = facts.report(&decision);
+        failures.iter().for_each(|sentence| progress.error(sentence));
+        decision.report_failed(&failures);
     }
-    // The record comes last, since a line that was appended cannot be taken back.
-    if let Err(sentence) = sinks.append_record(&report) {
-        drop(report);
-        give_up(sentence, &mut sinks, facts, &mut decision, progress);
-        report = facts.report(&decision);
-    }
-    places.retain(|(_, path)| path.is_file());
-    let why_not = sinks.why_no_result(&report);
-    let notes = why_not.into_iter().chain(ci.publish(&report, &places, &mut output.plain));
-    notes.for_each(|note| progress.note(&note));
-    report.exit_code
 }
 
 /// Checks online all that can be checked without starting anything, in the order of `sources`.
@@ -257,34 +263,4 @@ fn failed(config: &Config, name: &str, problem: Problem) -> Outcome {
     let source = config.sources.get(name);
     let origin = source.map(|source| source.connection().url.origin().ascii_serialization());
     Outcome::of_failure(name.to_owned(), origin.unwrap_or_default(), problem)
-}
-
-/// What is left to do where a part of the result could not be written.
-fn give_up(
-    sentence: String,
-    sinks: &mut Sinks,
-    facts: &Facts<'_>,
-    decision: &mut Decision<'_>,
-    progress: &Progress,
-) {
-    progress.error(&sentence);
-    decision.report_failed(&[sentence]);
-    write_reports(sinks, facts, decision, progress);
-}
-
-/// Writes all reports, and again if one failed, so that no report shows another verdict than the final one.
-fn write_reports(
-    sinks: &mut Sinks,
-    facts: &Facts<'_>,
-    decision: &mut Decision<'_>,
-    progress: &Progress,
-) {
-    loop {
-        let failures = sinks.write(&facts.report(decision));
-        if failures.is_empty() {
-            return;
-        }
-        failures.iter().for_each(|sentence| progress.error(sentence));
-        decision.report_failed(&failures);
-    }
 }

@@ -83,6 +83,9 @@ fn is_harmless(text: &str) -> bool {
 /// Azure), `##vso[…]` (Azure) and `##teamcity[…]` work anywhere in a line. A `::` within a line is
 /// kept: `AWS::S3::Bucket` is a name.
 pub fn disarmed(text: &str) -> Cow<'_, str> {
+    if is_harmless(text.trim_start()) {
+        return text.into();
+    }
     let mut breaks: Vec<usize> = bracket_commands(text).collect();
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -22,6 +22,7 @@ use crate::text;
 /// A collection in progress.
 pub(super) struct Collection<'a> {
     pub(super) session: &'a Session,
+    visible: u64,
     pub(super) page_limit: u64,
     /// Which checks are in scope, whatever their result.
     pub(super) scope: Query,
@@ -45,10 +46,12 @@ pub(super) struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub(super) fn new(settings: &Settings, session: &'a Session) -> Self {
+    /// `visible`: all checks that the token can see, by the preflight.
+    pub(super) fn new(settings: &Settings, session: &'a Session, visible: u64) -> Self {
         let passes_known = settings.filters.passes_unknown().is_none();
         Self {
             session,
+            visible,
             page_limit: settings.page_limit(),
             scope: settings.filters.scope(),
             severities: settings.filters.severities(),
@@ -80,13 +83,21 @@ impl<'a> Collection<'a> {
     }
 
     async fn everything(&mut self) -> Result<(), Problem> {
-        let evaluated = self.total(&self.scope).await?;
+        let evaluated = match self.scope == Query::default() {
+            // The preflight has just asked for it.
+            true => self.visible,
+            false => self.total(&self.scope).await?,
+        };
         self.part.set_looked_at(evaluated);
-        // Read before the failed checks, which may take minutes: totals of one moment add up.
-        self.passed = self.passes().await?;
         self.probe_scope().await?;
         self.check_statuses().await?;
-        self.read_failures().await?;
+        // Asked for beside the first page of failed checks, since reading all of them may take minutes:
+        // totals of one moment add up.
+        let (session, passes) = (self.session, self.scope.clone().results(true));
+        let passed = walk::total(session, &passes, |_| Ok(()));
+        let (passed, read) = futures_util::future::join(passed, self.read_failures()).await;
+        read?;
+        self.passed = passed?;
         self.add_up().await?;
         self.answer_demands().await
     }

@@ -168,6 +168,6 @@ impl Prepared for Reachable<'_> {
     }
 
     async fn collect(self) -> Outcome {
-        collect::Collection::new(self.settings, self.session).outcome().await
+        collect::Collection::new(self.settings, self.session, self.visible).outcome().await
     }
 }

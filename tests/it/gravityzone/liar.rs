@@ -17,7 +17,7 @@ struct Lie {
     ignored: Option<&'static str>,
     /// What three of the passed checks have for a result instead.
     result: Option<Value>,
-    /// Whether a passed check appears after the first requests.
+    /// Whether a passed check appears after the first request.
     growing: bool,
     asked: Arc<AtomicU64>,
 }
@@ -33,7 +33,7 @@ pub async fn start_with_result(result: Value) -> String {
     serve(Lie { result: Some(result), ..Lie::default() }).await
 }
 
-/// A passed check appears after the preflight and the first total.
+/// A passed check appears after the preflight, which asks for the first total.
 pub async fn start_growing() -> String {
     serve(Lie { growing: true, ..Lie::default() }).await
 }
@@ -95,7 +95,7 @@ async fn checks(
         };
         list.split(',').any(|word| value == word)
     };
-    let early = lie.asked.fetch_add(1, Ordering::Relaxed) < 2;
+    let early = lie.asked.fetch_add(1, Ordering::Relaxed) < 1;
     let found: Vec<Value> = estate()
         .map(|mut check| {
             let at = check["id"].as_str().and_then(|id| id.strip_prefix("check-"));

@@ -82,9 +82,9 @@ async fn a_policy_that_only_limits_failures_downloads_no_passes() {
         ]
     );
     assert!(collected.outcome.simulated);
-    // The preflight, the total, 1,636 failures in pages of 1,000, and the total of passes.
-    assert_eq!(collected.requests.len(), 1 + 1 + 2 + 1, "{:#?}", collected.requests);
-    assert_eq!(collected.outcome.requests, 5);
+    // The preflight, which knows the total; 1,636 failures in pages of 1,000, and the total of passes.
+    assert_eq!(collected.requests.len(), 1 + 2 + 1, "{:#?}", collected.requests);
+    assert_eq!(collected.outcome.requests, 4);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_pass_rate_of_everything_takes_no_further_request() {
     let collected = collect(estate(), json!({}), &[passes(&all)]).await;
     let part = sound(&collected);
     assert_eq!(part.counts.of(&all), Some(Count { passed: Some(30_817 - 1636), failed: 1636 }));
-    assert_eq!(collected.requests.len(), 5);
+    assert_eq!(collected.requests.len(), 4);
 }
 
 #[tokio::test]
@@ -182,8 +182,8 @@ async fn globs_are_counted_in_one_walk_for_all_gates() {
     let whole = part.findings.listed().iter().filter(|f| f.resource_id.is_none()).count() as u64;
     assert_eq!(count(&bucket).passed, count(&s3).passed);
     assert_eq!(count(&bucket).failed, count(&s3).failed + whole);
-    // The preflight, the total, 2 pages of failures, the total of passes, 30 pages of them.
-    assert_eq!(collected.requests.len(), 1 + 1 + 2 + 1 + 30);
+    // The preflight, 2 pages of failures, the total of passes, 30 pages of them.
+    assert_eq!(collected.requests.len(), 1 + 2 + 1 + 30);
 }
 
 #[tokio::test]
@@ -191,13 +191,13 @@ async fn a_failure_proves_existence_and_a_typo_is_looked_for_once() {
     let there = words(&[(Field::Rule, &["cloud_scan/aws/*"])]);
     let collected = collect(json!({}), json!({}), &[existence(&there)]).await;
     sound(&collected);
-    assert_eq!(collected.requests.len(), 4);
+    assert_eq!(collected.requests.len(), 3);
 
     let typo = words(&[(Field::Framework, &["nist-sp-800-53-r55"])]);
     let collected = collect(json!({}), json!({}), &[existence(&typo)]).await;
     assert_eq!(sound(&collected).counts.of(&typo), Some(Count::ZERO));
     // A total of zero, and two pages of passes to be sure.
-    assert_eq!(collected.requests.len(), 4 + 1 + 2);
+    assert_eq!(collected.requests.len(), 3 + 1 + 2);
 }
 
 #[tokio::test]
@@ -375,7 +375,7 @@ async fn a_page_that_is_wrong_in_itself_stops_at_the_preflight() {
 
 #[tokio::test]
 async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
-    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 4, "times": null});
+    let broken = json!({"path": "/v1", "kind": "truncated", "skip": 3, "times": null});
     let collected = collect_with(json!({}), &[broken], json!({"page_limit": 20}), &[]).await;
     assert_problem(&collected, Cause::Protocol, "ends too early");
     let part = &collected.outcome.parts[0];
@@ -386,15 +386,15 @@ async fn a_page_that_breaks_off_leaves_the_evidence_incomplete() {
 
 #[tokio::test]
 async fn a_transient_refusal_is_retried() {
-    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 4, "times": 2});
+    let busy = json!({"path": "/v1", "status": 429, "retry_after": 0, "skip": 3, "times": 2});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_eq!(sound(&collected).findings.listed().len(), 64);
-    assert_eq!(collected.outcome.requests, 1 + 1 + 4 + 1 + 2);
+    assert_eq!(collected.outcome.requests, 1 + 4 + 1 + 2);
 }
 
 #[tokio::test]
 async fn a_platform_that_asks_for_more_than_the_deadline_is_not_waited_for() {
-    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 4, "times": null});
+    let busy = json!({"path": "/v1", "status": 503, "retry_after": 3600, "skip": 3, "times": null});
     let collected = collect_with(json!({}), &[busy], json!({"page_limit": 20}), &[]).await;
     assert_problem(&collected, Cause::Unreachable, "past the deadline");
     assert_eq!(collected.outcome.parts[0].findings.listed().len(), 20);
