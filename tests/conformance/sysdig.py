@@ -134,6 +134,35 @@ def sdcclient_reads(folder, origin):
     check("sdcclient: when it was evaluated, to the minute", apart < datetime.timedelta(minutes=1), True)
 
 
+def narrower_reads(folder, origin):
+    """What gates select by is what the client's user would count by hand."""
+    secure = SdSecureClient(token="a-token", sdc_url=origin)
+    events = all_events(secure, 10 * DAY)
+    labels = [event["labels"] for event in events]
+    for selector, name, value in [
+        ("namespace", "kubernetes.namespace.name", "shop"),
+        ("image", "container.image.repo", "registry.example.com/shop/api"),
+        ("container", "container.name", "shop-0"),
+    ]:
+        theirs = sum(of.get(name) == value for of in labels)
+        report = gate(folder, origin, [f"events: {{window: {10 * DAY}s}}"], [f'{selector}: "{value}", max: 0'])
+        check(f"sdcclient: events by {selector}", theirs, failed(report))
+    ok, agents = secure.get_connected_agents()
+    check("sdcclient: connected agents", (ok, len(agents) > 0), (True, True))
+
+    # The same image, by the list of scans and by a file with its tag.
+    scanning = SdScanningClient(token="a-token", sdc_url=origin)
+    ok, theirs = scanning.get_image_scanning_results(TAG)
+    assert ok, theirs
+    (folder / "release.txt").write_text(f"{TAG}\n")
+    for title, settings in [
+        ("repository", ['images: [{repository: "registry.example.com/shop/*"}]']),
+        ("file", ["images_file: release.txt"]),
+    ]:
+        report = gate(folder, origin, settings, ["severity: high, max: 0"])
+        check(f"sdcclient: stops of an image by {title}", theirs["total_stop"], failed(report))
+
+
 def iam_reads(folder, origin):
     """The helper's host is fixed, so the request is sent to ours instead."""
     import requests
@@ -238,6 +267,7 @@ with tempfile.TemporaryDirectory() as name:
     platform, origin = simulate(folder)
     try:
         sdcclient_reads(folder, origin)
+        narrower_reads(folder, origin)
         iam_reads(folder, origin)
         stix_shifter_reads(folder, origin)
     finally:
