@@ -19,7 +19,6 @@ use crate::progress::{Progress, Verbosity};
 use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
 use crate::secret::Variables;
-use crate::selection::Rows;
 use crate::setup::{self, OpenSource, OpenSources, SetupErrors};
 use crate::sources::{PreviousRun, Ready};
 use crate::stop::{Reason, Signal};
@@ -75,7 +74,7 @@ pub(crate) async fn collect(
             for source in &mut open.sources {
                 source.session.wanted.split |= uses.saved;
                 if uses.saved || uses.listed {
-                    source.session.wanted.rows = Rows::All;
+                    source.session.wanted.need_all_rows();
                 }
                 source.session.previous = previous.get(&source.session.name).copied();
             }

@@ -572,6 +572,11 @@ impl Rows {
 }
 
 impl Wanted {
+    /// Asks for every failed check: something lists them.
+    pub fn need_all_rows(&mut self) {
+        self.rows = Rows::All;
+    }
+
     /// What both need.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
