@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tools.sh is read before it
 # HTML reports of the real binary, one for each verdict, and the browser that opens them.
 
 export OPENCOMPLY_API_KEY=invented GRAVITYZONE_API_KEY=invented BIGID_TOKEN=invented SYSDIG_API_TOKEN=invented
