@@ -15,6 +15,7 @@ use crate::verdict::Verdict;
 
 /// What will change on a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Change {
     /// The first day (UTC) on which it is so.
     pub date: NaiveDate,
@@ -29,6 +30,7 @@ pub(crate) struct Change {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ChangeKind {
     AcceptanceLapses,
@@ -39,6 +41,7 @@ pub(crate) enum ChangeKind {
 
 /// The verdict at the end of a day on which something changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct VerdictOn {
     pub date: NaiveDate,
     pub verdict: Verdict,

@@ -154,6 +154,7 @@ fn shown(difference: &Difference) -> impl Iterator<Item = String> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ComparisonDocument<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
@@ -168,6 +169,7 @@ struct ComparisonDocument<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SideOf<'a> {
     verdict: Verdict,
     decided: DateTime<Utc>,
@@ -202,4 +204,21 @@ fn json(old: &Recorded, new: &Recorded, comparison: &Comparison) -> String {
         differences: &comparison.differences,
     };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_document() {
+        let settings = schemars::generate::SchemaSettings::default().for_serialize();
+        let schema = settings.into_generator().into_root_schema_for::<ComparisonDocument<'_>>();
+        text::published::check_format(
+            "comparison.schema.json",
+            schema,
+            SCHEMA,
+            "compliance-gate comparison",
+        );
+    }
 }

@@ -73,6 +73,7 @@ fn plain(forecast: &Forecast, recorded: &Recorded, until: NaiveDate) -> String {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ForecastDocument<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
@@ -100,4 +101,21 @@ fn json(forecast: &Forecast, recorded: &Recorded, from: DateTime<Utc>, until: Na
         verdicts: &forecast.verdicts,
     };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schema_is_that_of_the_document() {
+        let settings = schemars::generate::SchemaSettings::default().for_serialize();
+        let schema = settings.into_generator().into_root_schema_for::<ForecastDocument<'_>>();
+        text::published::check_format(
+            "forecast.schema.json",
+            schema,
+            SCHEMA,
+            "compliance-gate forecast",
+        );
+    }
 }
