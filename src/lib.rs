@@ -64,7 +64,7 @@
 //!
 //! `tests/it/layering.rs` has the exact dependencies and fails on any other. The
 //! embedded platforms are a crate of their own, `crates/simulator` (feature `simulator`), which
-//! shares no type with this one.
+//! shares no type with this one. `crates/stdout` says whether standard output was closed.
 
 #![warn(unreachable_pub)]
 

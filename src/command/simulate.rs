@@ -15,7 +15,7 @@ pub(super) async fn simulate(arguments: SimulateArguments) -> Result<u8, Usage> 
         "OpenComply at http://{address}\n\
          GravityZone at http://{address}/v1\n\
          BigID, BigPanda, Sysdig Secure, Jira and ServiceNow at http://{address}\n\
-         Any token is accepted; `viewer`, `editor` and `revoked` are what they say. Ctrl-C ends it.\n"
+         Any token is accepted, with every right; `viewer`, `editor` and `revoked` have fewer. Ctrl-C ends it.\n"
     ))?;
     let serve = simulator::serve(listener, scenario, |access| eprintln!("{access}"));
     tokio::select! {

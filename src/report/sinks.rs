@@ -8,7 +8,9 @@ use std::time::Duration;
 use anstream::AutoStream;
 use tempfile::NamedTempFile;
 
-use super::closed::{Closed, is_stdout_closed};
+use compliance_gate_stdout::was_closed;
+
+use super::closed::Closed;
 use super::record::Record;
 use super::{Format, View, attestation, former};
 use crate::text;
@@ -71,7 +73,7 @@ impl Sinks {
                 plain: Box::new(stderr()),
                 columns: columns(&stderr()),
             },
-            false if is_stdout_closed() => {
+            false if was_closed() => {
                 Output { people: Box::new(Closed), plain: Box::new(Closed), columns: None }
             }
             false => Output {
@@ -183,7 +185,7 @@ impl Sinks {
         }
         let stdout = self.reports.iter().position(|sink| matches!(sink.to, Target::Stdout));
         if let Some(Sink { format, path, .. }) = stdout.map(|at| self.reports.remove(at)) {
-            let written = match is_stdout_closed() {
+            let written = match was_closed() {
                 true => render(format, view, Closed),
                 false => unless_reader_left(render(format, view, io::stdout().lock())),
             };

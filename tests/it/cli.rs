@@ -294,8 +294,11 @@ fn a_closed_stdout_is_a_report_that_is_lost() {
     run("--junit - >&-").exits(3).says("failed to write the JUnit report").says(closed);
     run(">/dev/null").exits(0).does_not_say(closed);
     run("<&- >/dev/null 2>&-").exits(0);
-    // All output is discarded on purpose, as daemons do.
+    run("<&- >&-").exits(3).says(closed);
+    // Output is discarded on purpose, as daemons and Python's `subprocess.DEVNULL` do.
     run("<>/dev/null >&0 2>&0").exits(0);
+    run("1<>/dev/null").exits(0).does_not_say(closed);
+    run("--junit - 1<>/dev/null").exits(0).does_not_say(closed);
 }
 
 #[test]
