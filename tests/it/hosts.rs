@@ -99,7 +99,7 @@ fn on_a_ci_host_a_terminal_gets_plain_lines_too() {
         Ended::wait(terminal).exits(1).stdout
     };
     let live = shown("");
-    assert!(live.contains("\r\u{1b}[2Kopencomply "), "{live:?}");
+    assert!(live.contains("\r\u{1b}[2K0s of 45m · opencomply "), "{live:?}");
     let plain = shown("true");
     assert!(plain.contains("opencomply ") && !plain.contains('\u{1b}'), "{plain:?}");
 }
