@@ -9,7 +9,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Account, Finding, Problem, Severity, Subject};
+use crate::finding::{Account, Finding, Problem, Severity, Subject, UrgencyKey};
 use crate::selection::{Field, Selection};
 use crate::text;
 
@@ -281,9 +281,14 @@ impl Findings {
         if listed.is_sorted_by(|a, b| Finding::by_urgency(a, b).is_le()) {
             return;
         }
-        // The places are sorted rather than the findings, which are large, and then followed.
-        let mut from: Vec<usize> = (0..listed.len()).collect();
-        from.sort_by(|a, b| Finding::by_urgency(&listed[*a], &listed[*b]));
+        // The places are sorted rather than the findings, which are large, and then followed. What
+        // decides most comparisons is beside each place.
+        let mut keys: Vec<_> = listed.iter().map(UrgencyKey::of).zip(0_usize..).collect();
+        keys.sort_unstable_by(|(a, at), (b, other)| {
+            let rest = || Finding::by_urgency(&listed[*at], &listed[*other]);
+            a.cmp(b).then_with(rest).then(at.cmp(other))
+        });
+        let mut from: Vec<usize> = keys.into_iter().map(|(_, place)| place).collect();
         for start in 0..from.len() {
             let mut at = start;
             while from[at] != start {

@@ -3,7 +3,7 @@
 //! Everything here is strict and owned by us. Wire types, with all their nulls, stay in
 //! `sources/<system>/` and are mapped into these.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -288,7 +288,8 @@ impl Finding {
             .unwrap_or("(no resource named)")
     }
 
-    /// Worst first, then in an order that never depends on how the platform sent them.
+    /// Worst first, then in an order that never depends on how the platform sent them. It begins with
+    /// [`UrgencyKey`].
     pub fn by_urgency(a: &Self, b: &Self) -> Ordering {
         // Findings with one fingerprint differ in these, or in nothing that is shown.
         fn rest(finding: &Finding) -> impl Ord {
@@ -311,6 +312,24 @@ impl Finding {
             .then_with(|| a.resource().cmp(b.resource()))
             .then_with(|| a.fingerprint.cmp(&b.fingerprint))
             .then_with(|| rest(a).cmp(&rest(b)))
+    }
+}
+
+/// What a finding of one source is ordered by first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UrgencyKey<'a> {
+    severity: Reverse<Severity>,
+    rule: &'a str,
+    resource: &'a str,
+}
+
+impl<'a> UrgencyKey<'a> {
+    pub(crate) fn of(finding: &'a Finding) -> Self {
+        Self {
+            severity: Reverse(finding.subject.severity),
+            rule: finding.rule_id(),
+            resource: finding.resource(),
+        }
     }
 }
 

@@ -458,13 +458,14 @@ fn entries<'a>(
     entries.sort_by(|a, b| {
         Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
     });
-    let mut alike: Vec<_> = (0..entries.len()).collect();
-    alike.sort_by_key(|place| (entries[*place].finding.fingerprint, *place));
+    let by_name = |(at, entry): (usize, &Entry<'_>)| (entry.finding.fingerprint, at);
+    let mut alike: Vec<_> = entries.iter().enumerate().map(by_name).collect();
+    alike.sort_unstable();
     for pair in alike.windows(2) {
-        if let [one, next] = *pair
-            && entries[one].finding.fingerprint == entries[next].finding.fingerprint
+        if let [(one, before), (other, at)] = *pair
+            && one == other
         {
-            entries[next].place = entries[one].place.saturating_add(1);
+            entries[at].place = entries[before].place + 1;
         }
     }
     entries
