@@ -289,7 +289,7 @@ impl Finding {
     }
 
     /// Worst first, then in an order that never depends on how the platform sent them. It begins with
-    /// [`UrgencyKey`].
+    /// `UrgencyKey`.
     pub fn by_urgency(a: &Self, b: &Self) -> Ordering {
         // Findings with one fingerprint differ in these, or in nothing that is shown.
         fn rest(finding: &Finding) -> impl Ord {
