@@ -288,8 +288,8 @@ impl Finding {
             .unwrap_or("(no resource named)")
     }
 
-    /// Worst first, then in an order that never depends on how the platform sent them. It begins with
-    /// `UrgencyKey`.
+    /// Worst first, then in an order that never depends on how the platform sent them. Among
+    /// findings of one source it begins with `UrgencyKey`.
     pub fn by_urgency(a: &Self, b: &Self) -> Ordering {
         // Findings with one fingerprint differ in these, or in nothing that is shown.
         fn rest(finding: &Finding) -> impl Ord {

@@ -241,18 +241,6 @@ fn sources() -> impl Strategy<Value = Vec<Reported>> {
 fn acceptance(expires: NaiveDate) -> impl Strategy<Value = Acceptance> {
     (words(), proptest::option::of(0_u64..4), any::<bool>()).prop_map(
         move |(words, max_findings, worst)| Acceptance {
-            whose: Whose::Repository,
-            grounds: Grounds {
-                id: "entry".to_owned(),
-                reason: "a reason".to_owned(),
-                owner: "#team".to_owned(),
-                approved_by: None,
-                ticket: None,
-                from: None,
-                expires,
-                place: Place::default(),
-            },
-            gates: Vec::new(),
             forgives: Forgives::Match(Match {
                 sources: Vec::new(),
                 selection: Selection { words, ..Selection::default() },
@@ -260,6 +248,7 @@ fn acceptance(expires: NaiveDate) -> impl Strategy<Value = Acceptance> {
                 unknown: false,
                 max_findings,
             }),
+            ..accepted_as("entry", expires)
         },
     )
 }
