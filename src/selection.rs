@@ -41,13 +41,16 @@ pub enum Field {
     Namespace,
     Image,
     Container,
+    Host,
+    Category,
+    EventSource,
     Label,
     ScanGroup,
     OlderThan,
 }
 
 impl Field {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Framework,
         Self::Control,
         Self::Rule,
@@ -64,6 +67,9 @@ impl Field {
         Self::Namespace,
         Self::Image,
         Self::Container,
+        Self::Host,
+        Self::Category,
+        Self::EventSource,
         Self::Label,
         Self::ScanGroup,
         Self::OlderThan,
@@ -81,12 +87,15 @@ impl Field {
     ];
 
     /// The fields that are facets of a finding.
-    pub const FACETS: [Self; 7] = [
+    pub const FACETS: [Self; 10] = [
         Self::Fixable,
         Self::Cluster,
         Self::Namespace,
         Self::Image,
         Self::Container,
+        Self::Host,
+        Self::Category,
+        Self::EventSource,
         Self::Label,
         Self::ScanGroup,
     ];
@@ -110,6 +119,9 @@ impl Field {
             Self::Namespace => "namespace",
             Self::Image => "image",
             Self::Container => "container",
+            Self::Host => "host",
+            Self::Category => "category",
+            Self::EventSource => "event_source",
             Self::Label => "label",
             Self::ScanGroup => "scan_group",
             Self::OlderThan => "older_than",
@@ -146,6 +158,9 @@ impl Field {
                 | Self::Fixable
                 | Self::Image
                 | Self::Container
+                | Self::Host
+                | Self::Category
+                | Self::EventSource
         )
     }
 }
@@ -425,6 +440,9 @@ impl Selection {
             | Field::Namespace
             | Field::Image
             | Field::Container
+            | Field::Host
+            | Field::Category
+            | Field::EventSource
             | Field::Label
             | Field::ScanGroup => facet(finding, *field).next().is_some(),
             Field::OlderThan => finding.since().is_some(),

@@ -278,6 +278,15 @@ macro_rules! selecting {
             /// The container, by name or id.
             #[serde(default)]
             pub container: Option<Located<Words>>,
+            /// The host of the event, by name or by the id of the machine.
+            #[serde(default)]
+            pub host: Option<Located<Words>>,
+            /// The category of the event, such as `runtime`.
+            #[serde(default)]
+            pub category: Option<Located<Words>>,
+            /// The source of the event on the platform, such as `syscall`.
+            #[serde(default)]
+            pub event_source: Option<Located<Words>>,
             /// A label, as `key=value`.
             #[serde(default)]
             pub label: Option<Located<Words>>,
@@ -288,7 +297,7 @@ macro_rules! selecting {
 
         impl $name {
             /// The text selectors, given or not.
-            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 17] {
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 20] {
                 [
                     (Field::Framework, &self.framework),
                     (Field::Control, &self.control),
@@ -305,6 +314,9 @@ macro_rules! selecting {
                     (Field::Namespace, &self.namespace),
                     (Field::Image, &self.image),
                     (Field::Container, &self.container),
+                    (Field::Host, &self.host),
+                    (Field::Category, &self.category),
+                    (Field::EventSource, &self.event_source),
                     (Field::Label, &self.label),
                     (Field::ScanGroup, &self.scan_group),
                 ]

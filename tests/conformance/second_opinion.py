@@ -14,7 +14,7 @@ VERDICTS = ["passed", "warned", "unreachable", "inconclusive", "denied", "blocke
 CODES = dict(zip(VERDICTS, [0, 0, 5, 3, 4, 1, 2, 130, 143, 129, 131]))
 IDENTITY = ["framework", "control", "rule", "resource", "resource_type", "account", "region", "scan_group"]
 OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "cluster", "namespace", "image", "container",
-               "label"]
+               "host", "category", "event_source", "label"]
 SELECTORS = IDENTITY + OF_FAILURES + ["severity"]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

@@ -140,6 +140,7 @@ impl Describe for Settings {
             }
             (Asked::Events(events), Field::Severity) => events.severities_read(),
             (Asked::Events(events), Field::Rule) => events.rules_read(),
+            (Asked::Events(events), Field::EventSource) => events.sources_read(),
             _ => None,
         }
     }

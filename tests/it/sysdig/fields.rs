@@ -120,7 +120,7 @@ fn events_are_selected_by_where_they_happened() {
         "aws.accountId": "122814690049", "aws.region": "eu-central-1",
         "kubernetes.cluster.name": "production", "kubernetes.namespace.name": "shop",
         "container.name": "api", "container.image.repo": "registry.example.com/shop/api",
-        "container.image.tag": "1.4", "team": "payments",
+        "container.image.tag": "1.4", "team": "payments", "host.hostName": "node-1",
     });
     let gates = [
         ("account: \"122814690049\"", 1),
@@ -133,6 +133,14 @@ fn events_are_selected_by_where_they_happened() {
         ("image: \"*/web\"", 0),
         ("container: api", 1),
         ("container: \"0123*\"", 1),
+        ("container: web", 0),
+        ("host: node-1", 1),
+        ("host: \"02:00:*\"", 1),
+        ("host: node-2", 0),
+        ("category: runtime", 1),
+        ("category: cloud", 0),
+        ("event_source: syscall", 1),
+        ("event_source: k8s_audit", 0),
         ("label: \"team=pay*\"", 1),
         ("label: \"team=data\"", 0),
     ];
@@ -140,12 +148,29 @@ fn events_are_selected_by_where_they_happened() {
         let mut event = event(1, 60, 4);
         event["labels"] = at.clone();
         event["containerId"] = "0123456789ab".into();
+        event["machineId"] = "02:00:00:00:00:01".into();
+        event["category"] = "runtime".into();
         let gate = format!("{gate}, max: 0");
         run(EVENTS, &gate, &feed(event.clone())).exits(code);
         // Without labels it could have happened anywhere; a container or host is still known.
-        event["labels"] = Value::Null;
-        event["containerId"] = Value::Null;
+        for field in ["labels", "containerId", "machineId", "category", "source"] {
+            event[field] = Value::Null;
+        }
         run(EVENTS, &gate, &feed(event)).exits(1);
+    }
+    // A container or a host of which only the id is stated could have any name.
+    for (gate, label) in [
+        ("container: web", "container.name"),
+        ("image: \"*/web\"", "container.image.repo"),
+        ("host: node-2", "host.hostName"),
+    ] {
+        let mut event = event(1, 60, 4);
+        event["labels"] = at.clone();
+        event["containerId"] = "0123456789ab".into();
+        event["machineId"] = "02:00:00:00:00:01".into();
+        run(EVENTS, &format!("{gate}, max: 0"), &feed(event.clone())).exits(0);
+        event["labels"].as_object_mut().unwrap().remove(label);
+        run(EVENTS, &format!("{gate}, max: 0"), &feed(event)).exits(1);
     }
     // What is not in a cluster rightly has no namespace.
     let mut on_host = event(1, 60, 4);

@@ -605,6 +605,38 @@ fn vulnerabilities_that_another_image_has_too_do_not_count() {
         .says("no scan of image r.example/api:0");
 }
 
+#[test]
+fn a_vulnerability_accepted_on_the_platform_needs_an_entry_and_an_end_ahead() {
+    let expires = chrono::Utc::now().date_naive() + chrono::Days::new(60);
+    let accept = format!(
+        "accept:\n  - {{id: there, upstream: sysdig.vulnerability_exception, reason: r, owner: o, expires: {expires}}}\n"
+    );
+    let settings = "images: [{tag: \"r.example/api:1\"}]\nvulnerabilities: findings";
+    let with = |exceptions: Value| {
+        json!({"images": {"scanned": [{"tag": "r.example/api:1",
+            "vulnerabilities": {"critical": 1, "high": 1}, "exceptions": exceptions}]}})
+    };
+    let end = |scenario: &Value, more: &str| {
+        run_with(scenario, settings, &["severity: critical, max: 0"], more, |_| ())
+    };
+    let first = with(json!([{"number": 0, "ends_in_days": 9}]));
+    end(&first, "")
+        .exits(1)
+        .says("1 vulnerability of image r.example/api:1 accepted on the platform");
+    let ran = end(&first, &accept).exits(0);
+    let waived = ran.findings().iter().find(|finding| finding["accepted_by"] == "there").unwrap();
+    assert_eq!(waived["rule"]["id"], "CVE-2024-10000");
+    end(&with(json!([{"number": 0}])), &accept).exits(0);
+    for other in [
+        json!([{"number": 0, "ends_in_days": 0}]),
+        json!([{"number": 0, "enabled": false}]),
+        json!([{"number": 1}]),
+        json!([]),
+    ] {
+        end(&with(other), &accept).exits(1);
+    }
+}
+
 /// No vulnerability means something only where the scanner knows those of today.
 #[test]
 fn the_scanners_own_data_may_not_be_too_old() {

@@ -234,6 +234,7 @@ impl Platform {
                 "kubernetes.cluster.name": "production", "kubernetes.namespace.name": namespace,
                 "container.name": format!("{namespace}-{}", event.number % 5),
                 "container.image.repo": repository, "container.image.tag": "1.4",
+                "host.hostName": format!("node-{}", event.number % 2),
             },
             "engine": "machineLearning",
         })

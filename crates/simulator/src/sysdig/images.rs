@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta};
 use serde_json::{Map, Value, json};
 
 use super::settings::Image;
@@ -171,6 +171,35 @@ pub(super) async fn vulnerabilities(
     Ok(reply::json(&json!({
         "imageDigest": digest(image), "vtype": kind, "vulns": rows, "canLoadMore": more,
     })))
+}
+
+/// `GET /images/{digest}/vulnexceptions?tag=…`: the lists that a policy binds to the image, as public
+/// clients read them.
+pub(super) async fn exceptions(
+    State(platform): State<Arc<Platform>>,
+    Path(image): Path<String>,
+    Query(pairs): Pairs,
+) -> Answer {
+    let image = platform.image(&image)?;
+    if parameter(&pairs, "tag").is_some_and(|tag| tag != image.tag) {
+        return Err(Refusal::not_found("Image not found"));
+    }
+    let found = vulnerabilities_of(image);
+    let today = platform.clock.at(platform.clock.now()).date_naive().and_time(NaiveTime::MIN);
+    let items = image.exceptions.iter().filter_map(|exception| {
+        let vulnerability = found.iter().find(|found| found.number == exception.number)?;
+        let end = exception.ends_in_days.map(|days| today + TimeDelta::days(days));
+        Some(json!({
+            "id": format!("vulnexceptionitem_{}", exception.number), "gate": "vulnerabilities",
+            "trigger_id": format!("{}+*", vulnerability.id), "enabled": exception.enabled,
+            "expiration_date": end.map(|end| end.and_utc().timestamp()),
+            "notes": platform.hostility.text("not reachable in this image".to_owned()),
+        }))
+    });
+    Ok(reply::json(&json!([{
+        "id": "global", "version": "1_0", "name": "Default exceptions list", "comment": "",
+        "items": items.collect::<Vec<_>>(),
+    }])))
 }
 
 struct Found {

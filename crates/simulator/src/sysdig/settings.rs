@@ -146,7 +146,26 @@ pub(crate) struct Image {
     pub warns: u64,
     pub goes: u64,
     pub vulnerabilities: Vulnerabilities,
+    /// The list of exceptions that a policy binds to it.
+    pub exceptions: Vec<Exception>,
     pub evaluated_minutes_ago: i64,
+}
+
+/// An accepted vulnerability.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exception {
+    /// Its number among those of the image, the worst first.
+    pub number: u64,
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// Days from today to its end; null: it has none.
+    #[serde(default)]
+    pub ends_in_days: Option<i64>,
+}
+
+fn enabled() -> bool {
+    true
 }
 
 /// How many vulnerabilities an image has, by severity.
@@ -175,6 +194,7 @@ impl Default for Image {
                 negligible: 4,
                 ..Default::default()
             },
+            exceptions: Vec::new(),
             evaluated_minutes_ago: 40,
         }
     }

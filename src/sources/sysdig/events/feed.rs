@@ -27,6 +27,11 @@ use crate::text::{self, Undocumented};
 /// The most events in a page.
 const PAGE: usize = 999;
 
+/// Labels with the name of a container, its image's repository, and its host.
+const CONTAINER: &str = "container.name";
+const REPOSITORY: &str = "container.image.repo";
+const HOST: &str = "host.hostName";
+
 /// How far a time may be outside of the span, since it may be rounded.
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
@@ -345,32 +350,47 @@ fn finding(row: &Event, id: &str, severity: Severity) -> Finding {
     }
 }
 
-/// Where it happened, by its labels. Without any labels, none of it is known.
+/// Where it happened, by its labels, and what it is. Without any labels, the place is not known.
 fn facets(row: &Event) -> Facets {
     let mut facets = Facets::default();
-    let mut add = |field: Field, name: &str, texts: Vec<Arc<str>>| {
-        let none = || vec![Arc::from(NOT_APPLICABLE)];
-        // A label that is there and cannot be read could be anything.
-        if !texts.is_empty() || !row.has_label(name) {
-            facets.insert(field.word(), if texts.is_empty() { none() } else { texts });
-        }
-    };
+    for (field, text) in
+        [(Field::Category, given(&row.category)), (Field::EventSource, given(&row.source))]
+    {
+        facets.extend(text.map(|text| (field.word(), vec![Arc::from(text)])));
+    }
     let Some(labels) = row.labels() else { return facets };
     let label = |name: &str| row.label(name).map(Arc::from);
-    const CLUSTER: &str = "kubernetes.cluster.name";
-    const NAMESPACE: &str = "kubernetes.namespace.name";
-    const REPOSITORY: &str = "container.image.repo";
-    const CONTAINER: &str = "container.name";
-    add(Field::Cluster, CLUSTER, label(CLUSTER).into_iter().collect());
-    add(Field::Namespace, NAMESPACE, label(NAMESPACE).into_iter().collect());
+    // `must`: what the event has, so that it should state it, too. A label that is there and cannot
+    // be read could be anything.
+    let mut add = |field: Field, name: &str, must: bool, texts: Vec<Arc<str>>| {
+        if !texts.is_empty() {
+            facets.insert(field.word(), texts);
+        } else if !must && !row.has_label(name) {
+            facets.insert(field.word(), vec![NOT_APPLICABLE.into()]);
+        }
+    };
+    for (field, name) in [
+        (Field::Cluster, "kubernetes.cluster.name"),
+        (Field::Namespace, "kubernetes.namespace.name"),
+    ] {
+        add(field, name, false, label(name).into_iter().collect());
+    }
+    let in_container = given(&row.container_id).is_some() || row.has_label(CONTAINER);
     let repository = row.label(REPOSITORY);
     let tagged = repository.zip(row.label("container.image.tag"));
     let tagged = tagged.map(|(repository, tag)| format!("{repository}:{tag}").into());
-    add(Field::Image, REPOSITORY, repository.map(Arc::from).into_iter().chain(tagged).collect());
-    let id = given(&row.container_id).map(Arc::from);
-    add(Field::Container, CONTAINER, label(CONTAINER).into_iter().chain(id).collect());
+    let images = repository.map(Arc::from).into_iter().chain(tagged).collect();
+    add(Field::Image, REPOSITORY, in_container, images);
+    for (field, name, id) in
+        [(Field::Container, CONTAINER, &row.container_id), (Field::Host, HOST, &row.machine_id)]
+    {
+        // One of them alone does not say that another word is not the other.
+        let id = given(id).map(Arc::from);
+        let both = label(name).zip(id.clone()).map(|(name, id)| vec![name, id]);
+        add(field, name, id.is_some(), both.unwrap_or_default());
+    }
     let all = labels.map(|(name, value)| format!("{name}={value}").into()).collect();
-    add(Field::Label, "", all);
+    add(Field::Label, "", false, all);
     facets
 }
 

@@ -37,6 +37,9 @@ pub(super) const SELECTORS: &[Field] = &[
     Field::Namespace,
     Field::Image,
     Field::Container,
+    Field::Host,
+    Field::Category,
+    Field::EventSource,
     Field::Label,
 ];
 

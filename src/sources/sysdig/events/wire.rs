@@ -34,6 +34,7 @@ pub(super) struct Event {
     #[serde(default, deserialize_with = "id")]
     pub(super) id: Option<String>,
     pub(super) timestamp: Option<Stamp>,
+    pub(super) category: Option<String>,
     pub(super) source: Option<String>,
     pub(super) name: Option<String>,
     pub(super) description: Option<String>,

@@ -5,6 +5,7 @@
 //! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
 //! policies.rs  the evaluation as a part          wire.rs             the JSON
 //! repository.rs  the images of a repository  feed.rs             how old the scanner's data are
+//! exceptions.rs  what is accepted on the platform
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
@@ -18,6 +19,7 @@ use crate::text;
 
 use super::settings::{self, Detail, ImageKey};
 
+mod exceptions;
 mod feed;
 mod find;
 mod policies;

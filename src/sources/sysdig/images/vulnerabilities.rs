@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::super::answer;
 use super::super::demands::Counted;
 use super::super::settings::{Detail, Image};
+use super::exceptions;
 use super::find::{self, AnalysedImage};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
 use crate::evidence::{Findings, Part, Table, Unit};
@@ -52,6 +53,7 @@ async fn fill(
                 let note = leave_out(session, other, &mut findings).await?;
                 part.notes.push(note);
             }
+            part.notes.extend(exceptions::mark(session, found, &mut findings).await);
             part.findings = Findings::Listed(findings);
             // With `detail: count` such an answer would replace the count of failures.
             prove_existence(session, found, part);

@@ -75,14 +75,24 @@ impl Events {
 
     /// The rules of the events, where the settings name them.
     pub(crate) fn rules_read(&self) -> Option<Reads> {
-        let words = self.rules.as_ref()?.0.iter().map(|rule| rule.0.clone()).collect();
-        Some(Reads { words, limited_by: Some("events.rules"), never: Vec::new() })
+        named(self.rules.as_ref(), "events.rules")
+    }
+
+    /// The sources of the events, where the settings name them.
+    pub(crate) fn sources_read(&self) -> Option<Reads> {
+        named(self.sources.as_ref(), "events.sources")
     }
 
     /// The platform's numbers that are read; `None`: all.
     pub(crate) fn numbers(&self) -> Option<Vec<u8>> {
         self.severities.as_ref().map(|list| self.severity_table.numbers(&list.0))
     }
+}
+
+/// The words that a setting limits the events to.
+fn named(list: Option<&OneOrMore<Value>>, setting: &'static str) -> Option<Reads> {
+    let words = list?.0.iter().map(|word| word.0.clone()).collect();
+    Some(Reads { words, limited_by: Some(setting), never: Vec::new() })
 }
 
 /// The severities of the numbers of events.
