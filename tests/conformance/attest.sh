@@ -64,7 +64,7 @@ if [[ ! -x $cosign ]] && ! command -v go >/dev/null; then
     verdict
     exit
 fi
-go_judge cosign github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
+go_judge cosign github.com/sigstore/cosign/v3@v3.1.3 cmd/cosign
 cd "$work"
 export COSIGN_PASSWORD=
 "$cosign" signing-config create >config.json

@@ -1,7 +1,8 @@
-"""Records of a fleet: generates them, and runs the queries of docs/fleet.md over them with DuckDB.
+"""Records of a fleet: generates them, and runs the queries of docs/fleet.md over them.
 
     fleet.py generate FOLDER [COUNT]    records of 200 repositories over a year, one file each day
-    fleet.py query FOLDER               every SQL block of docs/fleet.md, with rows and seconds
+    fleet.py query FOLDER               every SQL block of docs/fleet.md in DuckDB, with rows and seconds
+    fleet.py spark FOLDER               the same in Spark, whose rows must be those of DuckDB
 """
 
 import datetime
@@ -66,7 +67,7 @@ def record(random, number, count):
     organisation = digest(f"organisation {0 if service < 5 else decided.month // 4}")
     run = f"https://git.example.com/{repository}/actions/runs/{number}"
     files = [("compliance-gate.yaml", policy), ("org-policy", organisation)]
-    policies = [{"name": name, "digest": {"sha256": sha256}, "verdict": verdict} for name, sha256 in files]
+    policies = [{"name": name, "digest": {"sha256": sha256}, "mode": "enforce", "verdict": verdict} for name, sha256 in files]
     sources = [
         {
             "name": name,
@@ -126,23 +127,57 @@ def generate(folder, count=20_000):
     print(f"{count} records, {size / 2**20:.1f} MiB, {len(days)} files")
 
 
+def blocks(language, bucket, folder):
+    """The blocks of docs/fleet.md in a language of SQL, over records in this folder."""
+    text = (ROOT / "docs/fleet.md").read_text()
+    found = re.findall(rf"```{language}\n(.*?);\n```", text, re.S)
+    return [sql.replace(f"{bucket}://example-bucket/gate/v1", str(folder)) for sql in found]
+
+
+def measured(sql, run):
+    """The rows of a statement, which is printed with the time that it took."""
+    started = time.monotonic()
+    rows = [tuple(row) for row in run(sql)]
+    took = time.monotonic() - started
+    print(f"{took:6.2f} s  {len(rows):4d} rows  {' '.join(sql.split())[:70]}")
+    if not rows and sql.startswith("SELECT"):
+        raise SystemExit("a query of docs/fleet.md finds nothing in the generated records")
+    return rows
+
+
 def query(folder):
     import duckdb
 
-    text = (ROOT / "docs/fleet.md").read_text()
     connection = duckdb.connect()
     connection.execute("SET threads = 2")
-    for block in re.findall(r"```sql\n(.*?)```", text, re.S):
-        sql = block.replace("s3://example-bucket/gate/v1", str(folder))
-        if sql.startswith("COPY"):
-            sql = sql.replace("records.parquet", str(pathlib.Path(folder) / "records.parquet"))
-        started = time.monotonic()
-        rows = connection.execute(sql).fetchall()
-        took = time.monotonic() - started
-        print(f"{took:6.2f} s  {len(rows):4d} rows  {' '.join(sql.split())[:70]}")
-        if not rows and sql.startswith("SELECT"):
-            raise SystemExit("a query of docs/fleet.md finds nothing in the generated records")
+    parquet = pathlib.Path(folder).with_suffix(".parquet")
+    answers = {}
+    for sql in blocks("sql", "s3", folder):
+        sql = sql.replace("records.parquet", str(parquet))
+        answers[sql] = measured(sql, lambda sql: connection.execute(sql).fetchall())
+    print(f"{parquet.stat().st_size / 2**10:.0f} KiB of Parquet")
+    return answers
+
+
+def spark(folder):
+    from pyspark.sql import SparkSession
+
+    settings = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.log.level": "ERROR",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+    answers = query(folder)
+    for sql in blocks("sql spark", "s3a", folder):
+        measured(sql, lambda sql: session.sql(sql).collect())
+    for sql, expected in answers.items():
+        if sql.startswith("SELECT"):
+            rows = measured(sql.replace("unnest(", "explode("), lambda sql: session.sql(sql).collect())
+            assert rows == expected, (rows[:3], expected[:3])
+    session.stop()
 
 
 if __name__ == "__main__":
-    {"generate": generate, "query": query}[sys.argv[1]](*sys.argv[2:])
+    {"generate": generate, "query": query, "spark": spark}[sys.argv[1]](*sys.argv[2:])

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # what others use and set
 # Shared by attest.sh and admission.sh: decisions of the gate that somebody may sign.
 
 svr=https://in-toto.io/attestation/svr/v0.2
@@ -21,10 +21,10 @@ unmarked_platform() {
     unmarked=http://127.0.0.1:$(<"$port")
 }
 
-# usage: decide FOLDER ENVIRONMENT MAX SUBJECT : decides this many high findings, with an organisation's
-# policy. Its digest is in $organisation.
+# usage: decide FOLDER ENVIRONMENT MAX SUBJECT [CRITICAL] : decides whether there are at most so many findings,
+# with a policy of an organisation. Its digest is in $organisation.
 decide() {
-    local folder=$1 environment=$2 max=$3 subject=$4 policy
+    local folder=$1 environment=$2 max=$3 subject=$4 critical=${5:-0} policy
     mkdir -p "$folder"
     policy="version: 1
 sources:
@@ -37,7 +37,7 @@ evidence: {max_age: 24h}
 gates:
 "
     printf '%s  - {id: few-high, source: opencomply, severity: high, max: %s}\n' "$policy" "$max" >"$folder/compliance-gate.yaml"
-    printf '%s  - {id: no-critical, source: opencomply, severity: critical, max: 0}\n' "$policy" >"$folder/org-policy.yaml"
+    printf '%s  - {id: no-critical, source: opencomply, severity: critical, max: %s}\n' "$policy" "$critical" >"$folder/org-policy.yaml"
     organisation=$(sha256sum "$folder/org-policy.yaml" | cut -d ' ' -f 1)
     (cd "$folder" && OPENCOMPLY_API_KEY=test-token-of-opencomply "$gate" --quiet run --environment "$environment" \
         --org-policy org-policy.yaml --attestation . --subject "$subject" >/dev/null)

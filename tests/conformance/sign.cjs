@@ -1,4 +1,4 @@
-// usage: sign.cjs TRUSTED_ROOT STATEMENT… : signs statements as a reusable workflow on GitHub would, with
+// usage: sign.cjs TRUSTED_ROOT STATEMENT… [--by WORKFLOW STATEMENT…] : signs statements as a reusable workflow on GitHub would, with
 // a certificate authority and a transparency log that exist only here; writes *.sigstore.json and the root
 // that trusts them.
 const crypto = require('crypto');
@@ -8,13 +8,13 @@ const { bundleToJSON } = require('@sigstore/bundle');
 const { DSSEBundleBuilder, FulcioSigner, RekorWitness } = require('@sigstore/sign');
 const nock = require('nock');
 
-const WORKFLOW = 'octo-org/gates/.github/workflows/gate.yml@refs/heads/main';
-const CLAIMS = {
+const WORKFLOW = 'octo-org/gates/.github/workflows/gate.yml';
+const claims = (workflow) => ({
   iss: 'https://token.actions.githubusercontent.com',
   aud: 'sigstore',
   sub: 'repo:octo-org/shop:environment:production',
-  job_workflow_ref_uri: `https://github.com/${WORKFLOW}`,
-  job_workflow_ref: WORKFLOW,
+  job_workflow_ref_uri: `https://github.com/${workflow}@refs/heads/main`,
+  job_workflow_ref: `${workflow}@refs/heads/main`,
   job_workflow_sha: 'b'.repeat(40),
   event_name: 'push',
   sha: 'a'.repeat(40),
@@ -30,7 +30,7 @@ const CLAIMS = {
   run_id: '42',
   run_attempt: '1',
   runner_environment: 'github-hosted',
-};
+});
 
 const keys = (namedCurve) => crypto.generateKeyPairSync('ec', { namedCurve });
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -67,19 +67,23 @@ function trustedRoot(authority, transparency, certificates) {
   };
 }
 
-async function main([root, ...statements]) {
+async function main([root, ...rest]) {
   const certificates = await mock.initializeCTLog(keys('prime256v1'));
   const authority = await mock.initializeCA(keys('secp384r1'), certificates);
   const transparency = await mock.initializeTLog('https://rekor.sigstore.dev', keys('prime256v1'));
   serve('https://fulcio.sigstore.dev', mock.fulcioHandler(authority, { subjectClaim: 'job_workflow_ref_uri' }));
   serve('https://rekor.sigstore.dev', mock.rekorHandler(transparency));
-  const token = `${encoded({ alg: 'none' })}.${encoded(CLAIMS)}.x`;
-  const identityProvider = { getToken: async () => token };
+  let workflow = WORKFLOW;
+  const identityProvider = {
+    getToken: async () => `${encoded({ alg: 'none' })}.${encoded(claims(workflow))}.x`,
+  };
   const builder = new DSSEBundleBuilder({
     signer: new FulcioSigner({ fulcioBaseURL: 'https://fulcio.sigstore.dev', identityProvider }),
     witnesses: [new RekorWitness({ rekorBaseURL: 'https://rekor.sigstore.dev', entryType: 'dsse' })],
   });
-  for (const path of statements) {
+  while (rest.length > 0) {
+    let path = rest.shift();
+    if (path === '--by') [workflow, path] = [rest.shift(), rest.shift()];
     const bundle = await builder.create({ data: fs.readFileSync(path), type: 'application/vnd.in-toto+json' });
     fs.writeFileSync(path.replace(/\.json$/, '.sigstore.json'), JSON.stringify(bundleToJSON(bundle)));
   }

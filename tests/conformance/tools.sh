@@ -81,14 +81,17 @@ install_judges() {
     printf '%s\n' "$wanted" >"$installed"
 }
 
-# usage: go_judge NAME PACKAGE@VERSION : built once, below target/conformance.
+# usage: go_judge NAME MODULE@VERSION PACKAGE : built once, below target/conformance.
 go_judge() {
-    [[ -x $tools/go/$1 ]] ||
-        GOBIN=$tools/go GOTOOLCHAIN=local GOFLAGS=-trimpath go install -ldflags='-s -w' "$2" >"$tools/go-$1.log" 2>&1 || {
+    [[ ! -x $tools/go/$1 ]] || return 0
+    local folder log=$tools/go-$1.log
+    # In its own folder, where its `replace` lines hold.
+    if ! { folder=$(go mod download -json "$2" 2>"$log" | jq --raw-output .Dir) &&
+        GOTOOLCHAIN=local go -C "$folder" build -buildvcs=false -trimpath -ldflags='-s -w' -o "$tools/go/$1" "./$3" >"$log" 2>&1; }; then
         echo "failed to build $1:"
-        tail -n 5 "$tools/go-$1.log"
+        tail -n 5 "$log"
         exit 1
-    }
+    fi
 }
 
 # Starts the embedded platforms; the address is in $origin. They end with this script.

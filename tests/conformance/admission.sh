@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# The table of ci-templates/admission/README.md, seen with the verifiers themselves: results of the gate and
+# others like them, signed, beside an artefact and in a registry, judged by the files of that folder.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools.sh
+source "$here/tools.sh"
+install_judges
+command -v go >/dev/null || {
+    echo "skipped: no go"
+    exit
+}
+# shellcheck source=result.sh
+source "$here/result.sh"
+go_judge cosign github.com/sigstore/cosign/v3@v3.1.3 cmd/cosign
+go_judge crane github.com/google/go-containerregistry@v0.22.1 cmd/crane
+go_judge registry github.com/google/go-containerregistry@v0.22.1 cmd/registry
+go_judge opa github.com/open-policy-agent/opa@v1.22.4 .
+go_judge conftest github.com/open-policy-agent/conftest@v0.71.1 .
+go_judge kyverno github.com/kyverno/kyverno@v1.19.1 cmd/cli/kubectl-kyverno
+go_judge policy-tester github.com/sigstore/policy-controller@v0.13.1 cmd/tester
+templates=$root/ci-templates/admission
+work=$tools/admission
+rm -rf "$work"
+mkdir -p "$work/bin" "$work/statements" "$work/keyless" "$work/keyed" "$work/templates"
+ln -s "$gate" "$work/bin/compliance-gate"
+export PATH=$work/bin:$tools/go:$PATH COSIGN_PASSWORD='' GH_TOKEN=none NODE_PATH=$modules
+
+# --- Decisions, and results that the gate would not write today ---
+
+echo app >"$work/app.bin"
+subject=app.bin@sha256:$(sha256sum "$work/app.bin" | cut -d ' ' -f 1)
+unmarked_platform
+decide "$work/runs/other-organisation" production 1000 "$subject" 1
+decide "$work/runs/fresh" production 1000 "$subject"
+decide "$work/runs/staging" staging 1000 "$subject"
+decide "$work/runs/longer" production-eu 1000 "$subject"
+decide "$work/runs/blocked" production 0 "$subject" || [[ $? == 1 ]]
+[[ ! -e $work/runs/blocked/svr.statement.json ]]
+cd "$work/statements"
+for name in fresh staging longer other-organisation; do
+    cp "../runs/$name/svr.statement.json" "$name.json"
+done
+cp ../runs/blocked/decision.statement.json blocked.json
+jq ".predicate.timeCreated = \"$(date -u -d '3 days ago' +%FT%TZ)\"" fresh.json >stale.json
+jq ".predicate.timeCreated = \"$(date -u -d '10 minutes' +%FT%TZ)\"" fresh.json >future.json
+jq '.predicate.verifier.id = "https://example.com/another-tool"' fresh.json >other-tool.json
+cp fresh.json stranger.json # another key or identity signs it
+
+# --- Beside an artefact: a bundle of a workflow, and one of a key ---
+
+cd "$work"
+cosign signing-config create >config.json
+cosign generate-key-pair 2>/dev/null
+cosign generate-key-pair --output-key-prefix stranger 2>/dev/null
+cp statements/*.json keyless/
+mv keyless/stranger.json stranger.json
+node "$here/sign.cjs" root.jsonl keyless/*.json --by octo-org/shop/.github/workflows/deploy.yml stranger.json
+mv stranger.sigstore.json keyless/
+for statement in statements/*.json; do
+    name=$(basename "$statement" .json) key=cosign.key
+    [[ $name != stranger ]] || key=stranger.key
+    cosign attest-blob --key "$key" --statement "$statement" --bundle "keyed/$name.sigstore.json" \
+        --signing-config config.json --yes >>cosign.log 2>&1
+done
+for folder in keyless keyed; do
+    python3 "$here/tamper.py" "$folder/fresh.sigstore.json" >"$folder/tampered.sigstore.json"
+done
+
+# --- In a registry ---
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+registry -port "$port" >registry.log 2>&1 &
+platforms+=("$!")
+until crane catalog "localhost:$port" >/dev/null 2>&1; do sleep 0.1; done
+
+# usage: attested CASE NAME… : an image with these attestations; in $image as bundles, in $former in the format of
+# cosign 2, which policy-controller reads with a key.
+attested() {
+    local case=$1 name key type payload repository
+    shift
+    printf '%s\n' "$case $*" >layer
+    tar cf layer.tar layer
+    image=$(crane append --oci-empty-base -f layer.tar -t "localhost:$port/shop/api:$case" 2>/dev/null)
+    former=$(crane append --oci-empty-base -f layer.tar -t "localhost:$port/former/api:$case" 2>/dev/null)
+    for name; do
+        key=cosign.key type=$svr payload=$name
+        [[ $name != stranger ]] || key=stranger.key
+        [[ $name != blocked ]] || type=$decision
+        [[ $name != tampered ]] || payload=fresh
+        jq .predicate "statements/$payload.json" >predicate.json
+        cosign attest --key "$key" --type "$type" --predicate predicate.json --signing-config config.json --yes "$image" \
+            >>cosign.log 2>&1
+        [[ $name != tampered ]] || python3 "$here/tamper.py" --registry "http://localhost:$port/v2/shop/api" "${image#*@}"
+        jq --arg digest "${former#*@sha256:}" '.subject = [{name: "former/api", digest: {sha256: $digest}}]' \
+            "statements/$payload.json" >statement.json
+        cosign attest-blob --key "$key" --statement statement.json --bundle bundle.json --signing-config config.json --yes \
+            >>cosign.log 2>&1
+        [[ $name != tampered ]] || { python3 "$here/tamper.py" bundle.json >tampered.json && mv tampered.json bundle.json; }
+        jq --compact-output .dsseEnvelope bundle.json >envelope.json
+        cosign attach attestation --attestation envelope.json "$former" >>cosign.log 2>&1
+    done
+}
+
+# --- The verifiers, with the files of the templates ---
+
+for template in "$templates"/*; do
+    awk -v organisation="$organisation" -v port="$port" '
+        FNR == NR { key[++lines] = $0; next }
+        /<PEM of the signing key>/ { indent = $0; sub(/<.*/, "", indent); for (at = 1; at <= lines; at++) print indent key[at]; next }
+        { gsub(/2222222222222222222222222222222222222222222222222222222222222222/, organisation); gsub(/registry\.example\.com\/shop/, "localhost:" port "/*"); print }
+    ' cosign.pub "$template" >"templates/$(basename "$template")"
+done
+
+# usage: any JUDGE NAME… : whether a bundle of a key is valid for the artefact, and a judge accepts its payload.
+any() {
+    local judge=$1 name
+    shift
+    for name; do
+        cosign verify-blob-attestation --key cosign.pub --insecure-ignore-tlog --type "$svr" \
+            --bundle "keyed/$name.sigstore.json" app.bin || continue
+        jq --raw-output .dsseEnvelope.payload "keyed/$name.sigstore.json" | base64 --decode >payload.json
+        "$judge" payload.json && return
+    done
+    return 1
+}
+by_opa() { opa eval --fail --format raw --data templates/svr.rego --input "$1" 'true = data.signature.allow'; }
+by_conftest() { conftest test "$1" --policy templates/statement.rego; }
+by_kyverno() { kyverno apply templates/kyverno-json-svr.yaml --json "$1"; }
+
+verified_by_gh() {
+    local name
+    : >bundles.jsonl
+    for name; do
+        cat "keyless/$name.sigstore.json" >>bundles.jsonl
+        echo >>bundles.jsonl
+    done
+    sh templates/gh.sh app.bin --bundle bundles.jsonl --custom-trusted-root root.jsonl
+}
+verified_by_cosign() { sh templates/cosign.sh "$image" --key cosign.pub --insecure-ignore-tlog; }
+verified_by_cosign_policy() {
+    cosign verify-attestation --key cosign.pub --insecure-ignore-tlog --type "$svr" --policy templates/svr.rego "$image"
+}
+verified_by_opa() { any by_opa "$@"; }
+verified_by_conftest() { any by_conftest "$@"; }
+verified_by_kyverno_json() { any by_kyverno "$@"; }
+verified_by_kyverno() {
+    printf '{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop}, spec: {containers: [{name: api, image: "%s"}]}}\n' \
+        "$image" >pod.yaml
+    kyverno apply templates/kyverno-image.yaml --resource pod.yaml --registry
+}
+verified_by_policy_controller() { policy-tester --policy templates/policy-controller-key.yaml --image "$former"; }
+
+judges=(gh cosign cosign_policy opa conftest kyverno_json kyverno policy_controller)
+
+# usage: row TITLE NAME… : a line of the table, which must be in the README.
+rows=0
+row() {
+    local title=$1 line judge code
+    shift
+    rows=$((rows + 1))
+    line="| $title |"
+    attested "case-$rows" "$@"
+    for judge in "${judges[@]}"; do
+        code=0
+        "verified_by_$judge" "$@" >"said-$rows-$judge" 2>&1 || code=1
+        line+=" $code |"
+    done
+    judge "$line" grep --quiet --line-regexp --fixed-strings "$line" "$templates/README.md"
+}
+
+row 'fresh pass' fresh
+row 'another key or identity' stranger
+row 'changed after it was signed' tampered
+row 'older than 24 hours' stale
+row 'dated ten minutes ahead' future
+row 'another environment' staging
+row 'an environment of a longer name' longer
+row 'another organisation policy' other-organisation
+row 'only the record of a block' blocked
+row 'nothing'
+row 'fresh, and an older one' stale fresh
+row 'fresh, and one for staging' fresh staging
+row 'fresh, and the record of a block' fresh blocked
+row 'fresh, and the result of another tool' fresh other-tool
+verdict
