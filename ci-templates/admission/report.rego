@@ -6,6 +6,9 @@ import rego.v1
 
 environment := "production"
 
+# The organisation policy; two digests during a change-over.
+org_policies := {"2222222222222222222222222222222222222222222222222222222222222222"}
+
 max_age_ns := ((24 * 60) * 60) * 1000000000
 
 ok contains "report" if {
@@ -18,6 +21,12 @@ ok contains "verdict" if input.may_deploy == true
 ok contains "evidence" if input.evidence_complete == true
 
 ok contains "environment" if input.environment == environment
+
+ok contains "organisation policy" if {
+	some p in input.policies
+	p.whose == "organisation"
+	p.sha256 in org_policies
+}
 
 ok contains "gates" if {
 	count(input.gates) > 0
@@ -35,6 +44,7 @@ wanted := {
 	"verdict": sprintf("no deploy: %v", [object.get(input, "summary", "no summary")]),
 	"evidence": "evidence is not complete",
 	"environment": sprintf("environment is %v, not %v", [object.get(input, "environment", "missing"), environment]),
+	"organisation policy": "not decided under this organisation policy",
 	"gates": "no gates, or one that blocks",
 	"age": "older than 24 hours, or from the future",
 }

@@ -100,11 +100,12 @@ impl Demands<'_> {
     }
 
     fn wrong_age(&self, time: &str) -> Option<String> {
-        let Ok(time) = DateTime::parse_from_rfc3339(time) else {
+        let Ok(created) = DateTime::parse_from_rfc3339(time) else {
             return Some("its time cannot be read".to_owned());
         };
-        let age = self.now - time.to_utc();
+        let age = self.now - created.to_utc();
         if age < -MOST_AHEAD {
+            let time = text::one_line(time, 40);
             return Some(format!("its time {time} is in the future"));
         }
         let limit = humantime::format_duration(self.max_age);

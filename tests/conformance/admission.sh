@@ -32,11 +32,12 @@ echo app >"$work/app.bin"
 subject=app.bin@sha256:$(sha256sum "$work/app.bin" | cut -d ' ' -f 1)
 unmarked_platform
 decide "$work/runs/other-organisation" production 1000 "$subject" 1
-decide "$work/runs/fresh" production 1000 "$subject"
 decide "$work/runs/staging" staging 1000 "$subject"
 decide "$work/runs/longer" production-eu 1000 "$subject"
 decide "$work/runs/blocked" production 0 "$subject" || [[ $? == 1 ]]
-[[ ! -e $work/runs/blocked/svr.statement.json ]]
+more='mode: observe' decide "$work/runs/observed" production 0 "$subject"
+unmarked=$origin decide "$work/runs/simulated" production 1000 "$subject"
+decide "$work/runs/fresh" production 1000 "$subject"
 cd "$work/statements"
 for name in fresh staging longer other-organisation; do
     cp "../runs/$name/svr.statement.json" "$name.json"
@@ -46,6 +47,15 @@ jq ".predicate.timeCreated = \"$(date -u -d '3 days ago' +%FT%TZ)\"" fresh.json 
 jq ".predicate.timeCreated = \"$(date -u -d '10 minutes' +%FT%TZ)\"" fresh.json >future.json
 jq '.predicate.verifier.id = "https://example.com/another-tool"' fresh.json >other-tool.json
 cp fresh.json stranger.json # another key or identity signs it
+
+mkdir "$work/reports"
+cd "$work/reports"
+for name in fresh staging other-organisation blocked observed simulated; do
+    cp "../runs/$name/report.json" "$name.json"
+done
+jq ".decided = \"$(date -u -d '3 days ago' +%FT%TZ)\"" fresh.json >stale.json
+echo '{}' >empty.json
+echo '[]' >list.json
 
 # --- Beside an artefact: a bundle of a workflow, and one of a key ---
 
@@ -77,7 +87,7 @@ until crane catalog "localhost:$port" >/dev/null 2>&1; do sleep 0.1; done
 # usage: attested CASE NAME… : an image with these attestations; in $image as bundles, in $former in the format of
 # cosign 2, which policy-controller reads with a key.
 attested() {
-    local case=$1 name key type payload repository
+    local case=$1 name key type payload
     shift
     printf '%s\n' "$case $*" >layer
     tar cf layer.tar layer
@@ -153,7 +163,23 @@ verified_by_policy_controller() { policy-tester --policy templates/policy-contro
 
 judges=(gh cosign cosign_policy opa conftest kyverno_json kyverno policy_controller)
 
+# --- The JSON report, with conftest ---
+
+# usage: report CODE NAME : what conftest exits with.
+report() {
+    local code=0
+    conftest test "$work/reports/$2.json" --policy "$work/templates/report.rego" >"$work/said-report-$2" 2>&1 || code=1
+    judge "conftest, a report: $2, exit $1" test "$code" = "$1"
+}
+report 0 fresh
+for name in staging other-organisation blocked observed simulated stale empty; do report 1 "$name"; done
+# conftest runs no test on an empty list: give it the report itself.
+report 0 list
+
+# --- The table ---
+
 # usage: row TITLE NAME… : a line of the table, which must be in the README.
+table_has() { grep --line-regexp --fixed-strings "$1" "$templates/README.md" || ! echo "not a line of README.md"; }
 rows=0
 row() {
     local title=$1 line judge code
@@ -166,7 +192,7 @@ row() {
         "verified_by_$judge" "$@" >"said-$rows-$judge" 2>&1 || code=1
         line+=" $code |"
     done
-    judge "$line" grep --quiet --line-regexp --fixed-strings "$line" "$templates/README.md"
+    judge "$line" table_has "$line"
 }
 
 row 'fresh pass' fresh

@@ -21,8 +21,9 @@ unmarked_platform() {
     unmarked=http://127.0.0.1:$(<"$port")
 }
 
-# usage: decide FOLDER ENVIRONMENT MAX SUBJECT [CRITICAL] : decides whether there are at most so many findings,
-# with a policy of an organisation. Its digest is in $organisation.
+# usage: decide FOLDER ENVIRONMENT MAX SUBJECT [CRITICAL] : decides whether there are at most so many high and
+# critical findings. The digest of the organisation's policy is in $organisation; $more are lines for both policies.
+more=
 decide() {
     local folder=$1 environment=$2 max=$3 subject=$4 critical=${5:-0} policy
     mkdir -p "$folder"
@@ -34,11 +35,12 @@ sources:
     integrations: [{integration_type: aws_cloud_account, provider_id: \"122814690049\"}]
     poll: {interval: 50ms}
 evidence: {max_age: 24h}
+$more
 gates:
 "
     printf '%s  - {id: few-high, source: opencomply, severity: high, max: %s}\n' "$policy" "$max" >"$folder/compliance-gate.yaml"
     printf '%s  - {id: no-critical, source: opencomply, severity: critical, max: %s}\n' "$policy" "$critical" >"$folder/org-policy.yaml"
     organisation=$(sha256sum "$folder/org-policy.yaml" | cut -d ' ' -f 1)
     (cd "$folder" && OPENCOMPLY_API_KEY=test-token-of-opencomply "$gate" --quiet run --environment "$environment" \
-        --org-policy org-policy.yaml --attestation . --subject "$subject" >/dev/null)
+        --org-policy org-policy.yaml --json report.json --attestation . --subject "$subject" >/dev/null)
 }

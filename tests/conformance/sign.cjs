@@ -1,6 +1,6 @@
-// usage: sign.cjs TRUSTED_ROOT STATEMENT… [--by WORKFLOW STATEMENT…] : signs statements as a reusable workflow on GitHub would, with
-// a certificate authority and a transparency log that exist only here; writes *.sigstore.json and the root
-// that trusts them.
+// usage: sign.cjs TRUSTED_ROOT STATEMENT… [--by WORKFLOW STATEMENT…]
+// Signs statements as a reusable workflow on GitHub would, with a certificate authority and a transparency
+// log that exist only here; writes *.sigstore.json and the root that trusts them.
 const crypto = require('crypto');
 const fs = require('fs');
 const mock = require('@sigstore/mock');
