@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::artefact::Artefact;
 use crate::host::Choice;
-use crate::report::{self, Subject};
+use crate::report;
 use crate::text;
 
 mod tips;
@@ -194,8 +195,8 @@ pub struct ProofArguments {
 
     /// Artefact to attest; repeatable.
     #[arg(long, value_name = "NAME@sha256:HEX", env = "COMPLIANCE_GATE_SUBJECT",
-        value_delimiter = ',', value_parser = Subject::parse, help_heading = "Reports")]
-    pub subject: Vec<Subject>,
+        value_delimiter = ',', value_parser = Artefact::parse, help_heading = "Reports")]
+    pub subject: Vec<Artefact>,
 
     /// File with artefacts to attest, one a line: NAME@sha256:HEX, or a line of sha256sum.
     #[arg(

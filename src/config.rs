@@ -20,6 +20,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use crate::acceptance::Terms;
+use crate::artefact::Artefact;
 use crate::export;
 use crate::policy::{Document, ORGANISATION, Organisation, Policy, Whose};
 use crate::sources::Source;
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub environment: Option<String>,
     /// For everything together, where a policy limits it.
     pub deadline: Option<Duration>,
+    /// The artefacts that the run is about.
+    pub artefacts: Vec<Artefact>,
     /// Those that a gate or the export uses.
     pub sources: BTreeMap<String, Rc<Source>>,
     /// The policy of the repository.
@@ -124,6 +127,29 @@ enum Other<'a> {
     Organisation(&'a Written),
     /// What the repository has, beside an organisation's.
     Repository(Repository<'a>),
+}
+
+impl Config {
+    /// For a run about these artefacts, which are the images of sources with `images: subjects`.
+    ///
+    /// # Errors
+    /// A sentence, if such a source has none to read.
+    pub(crate) fn about(mut self, artefacts: Vec<Artefact>) -> Result<Self, String> {
+        for (name, source) in &mut self.sources {
+            match source.of_artefacts(&artefacts) {
+                Some(_) if artefacts.is_empty() => {
+                    return Err(format!(
+                        "{name} has `images: subjects`, and the run names none; name each image that \
+                         is deployed with `--subject NAME@sha256:HEX` or `--subject-file PATH`"
+                    ));
+                }
+                Some(named) => *source = Rc::new(named),
+                None => {}
+            }
+        }
+        self.artefacts = artefacts;
+        Ok(self)
+    }
 }
 
 impl Written {

@@ -13,6 +13,7 @@ use crate::verdict::Verdict;
 
 mod acceptances;
 mod accepting;
+mod artefacts;
 mod counting;
 mod groups;
 mod meaning;
@@ -59,15 +60,10 @@ impl Decision<'_> {
     /// The exit code: the verdict's, or 0 where the policy only observes. An invalid policy, a wrong
     /// set-up and an interrupt are reported in every mode.
     pub fn exit_code(&self) -> u8 {
-        let is_observed = matches!(
-            self.verdict,
-            Verdict::Blocked | Verdict::Inconclusive | Verdict::Denied | Verdict::Unreachable
-        );
-        match self.mode {
-            _ if self.overridden.as_ref().is_some_and(|by| by.is_reported) => 0,
-            _ if self.overridden.is_some() => Verdict::Inconclusive.exit_code(),
-            Mode::Observe if is_observed => 0,
-            _ => self.verdict.exit_code(),
+        match &self.overridden {
+            Some(by) if by.is_reported => 0,
+            Some(_) => Verdict::Inconclusive.exit_code(),
+            None => exit_code(self.verdict, self.mode),
         }
     }
 
@@ -79,7 +75,7 @@ impl Decision<'_> {
     /// Together with the decision on another policy over the same evidence. The worse verdict counts.
     #[must_use]
     fn and(mut self, mut other: Self) -> Self {
-        if other.rank() > self.rank() {
+        if rank(other.verdict, other.mode) > rank(self.verdict, self.mode) {
             (self.verdict, self.mode) = (other.verdict, other.mode);
         }
         self.policies.append(&mut other.policies);
@@ -88,15 +84,6 @@ impl Decision<'_> {
         other.warnings.retain(|warning| !said.contains(warning));
         self.warnings = [said, other.warnings].concat();
         self
-    }
-
-    /// Orders decisions by what they do to the pipeline: what a policy only observes is a warning.
-    fn rank(&self) -> (Verdict, bool, Verdict) {
-        let counts = match self.exit_code() {
-            0 => self.verdict.min(Verdict::Warned),
-            _ => self.verdict,
-        };
-        (counts, self.mode == Mode::Enforce, self.verdict)
     }
 
     /// Records reports that could not be written. A pass without its reports is inconclusive, and so
@@ -362,6 +349,27 @@ fn of_policy<'a>(
         acceptances: Vec::new(),
         warnings,
     }
+}
+
+/// What a verdict is to the pipeline: what a policy only observes does not stop it.
+fn exit_code(verdict: Verdict, mode: Mode) -> u8 {
+    let is_observed = matches!(
+        verdict,
+        Verdict::Blocked | Verdict::Inconclusive | Verdict::Denied | Verdict::Unreachable
+    );
+    match mode {
+        Mode::Observe if is_observed => 0,
+        _ => verdict.exit_code(),
+    }
+}
+
+/// Orders verdicts by what they do to the pipeline: what a policy only observes is a warning.
+fn rank(verdict: Verdict, mode: Mode) -> (Verdict, bool, Verdict) {
+    let counts = match exit_code(verdict, mode) {
+        0 => verdict.min(Verdict::Warned),
+        _ => verdict,
+    };
+    (counts, mode == Mode::Enforce, verdict)
 }
 
 fn verdict_of(ruling: &Ruling<'_>) -> Verdict {

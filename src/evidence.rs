@@ -131,6 +131,8 @@ impl fmt::Display for Filter {
 pub struct Part {
     /// The framework, where the platform evaluates one at a time.
     pub framework: Option<String>,
+    /// The SHA-256 of the image that it is about, in hexadecimal digits, where it is of one.
+    pub image: Option<String>,
     /// What is counted.
     pub unit: Unit,
     /// Why this part cannot be relied on. Empty: it can.

@@ -25,6 +25,7 @@
 //! | [`acceptance`] | what is forgiven, by whom, why and until when |
 //! | [`baseline`] | the findings that were there on a day: a file that people review |
 //! | [`selection`] | selectors: what a gate matches, and what a source is asked to count |
+//! | [`artefact`] | artefacts by their digest: what is deployed |
 //! | [`place`] | where something is written: file, line and column |
 //! | [`finding`] | the domain: findings, rules, severities, causes |
 //! | [`evidence`] | what was collected, as a value: proof, findings, counts |
@@ -58,7 +59,7 @@
 //! evaluate, http, saved
 //! evidence, json, policy, progress
 //! acceptance, page, poll, secret, verdict
-//! baseline, selection
+//! artefact, baseline, selection
 //! finding, place, stop, text, workspace
 //! ```
 //!
@@ -69,6 +70,7 @@
 #![warn(unreachable_pub)]
 
 pub mod acceptance;
+pub mod artefact;
 pub mod baseline;
 pub mod cli;
 pub mod command;

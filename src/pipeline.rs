@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use crate::artefact::Artefact;
 use crate::config::Config;
 use crate::evaluate::{self, Decision};
 use crate::evidence::{CiRun, Evidence, Outcome};
@@ -18,6 +19,7 @@ use crate::host::Ci;
 use crate::progress::{Progress, Verbosity};
 use crate::report::terminal::{Detail, TerminalStyle};
 use crate::report::{self, EvidenceFile, Facts, Purpose, Sinks};
+use crate::saved::Decided;
 use crate::secret::Variables;
 use crate::setup::{self, OpenSource, OpenSources, SetupErrors};
 use crate::sources::{PreviousRun, Ready};
@@ -31,12 +33,20 @@ pub(crate) struct Collected {
     pub at_least: Option<Verdict>,
     /// How far the clock of a platform is ahead of ours.
     pub ahead: TimeDelta,
+    /// The artefacts that the decision is about, sorted.
+    pub artefacts: Vec<Artefact>,
 }
 
 impl Collected {
     /// Evidence that is decided by our clock.
     pub(crate) const fn of_saved(evidence: Evidence, at_least: Option<Verdict>) -> Self {
-        Self { evidence, at_least, ahead: TimeDelta::zero() }
+        Self { evidence, at_least, ahead: TimeDelta::zero(), artefacts: Vec::new() }
+    }
+
+    /// Evidence as it was decided.
+    pub(crate) fn recorded(evidence: Evidence, decided: &Decided) -> Self {
+        let artefacts = decided.subjects.clone();
+        Self { artefacts, ..Self::of_saved(evidence, decided.at_least) }
     }
 
     /// The time of the decision: the later of our clock and those of the platforms, so that a clock
@@ -91,7 +101,8 @@ pub(crate) async fn collect(
         outcome.filters = source.filters();
     }
     progress.clear();
-    Collected { evidence: Evidence { started, finished: Utc::now(), outcomes }, at_least, ahead }
+    let evidence = Evidence { started, finished: Utc::now(), outcomes };
+    Collected { evidence, at_least, ahead, artefacts: config.artefacts.clone() }
 }
 
 /// Decides every policy by itself, at one moment; the worse verdict counts. Pure.
@@ -101,7 +112,10 @@ pub(crate) fn decide<'a>(
     now: DateTime<Utc>,
 ) -> Decision<'a> {
     let policies: Vec<_> = config.policies().collect();
-    evaluate::decide_all(&policies, &collected.evidence, collected.at_least, now)
+    let evidence = &collected.evidence;
+    let mut decision = evaluate::decide_all(&policies, evidence, collected.at_least, now);
+    decision.require_evaluated(&collected.artefacts, evidence);
+    decision
 }
 
 /// What is known of every decision: a gate's, with nothing else asked for.
@@ -121,7 +135,7 @@ pub(crate) fn facts<'a>(
         now,
         run,
         evidence_file: EvidenceFile::None,
-        subjects: &[],
+        subjects: &collected.artefacts,
         at_least: collected.at_least,
         changes: None,
         warn_exit_code: None,

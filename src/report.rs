@@ -27,7 +27,6 @@ mod sinks;
 pub mod terminal;
 mod view;
 
-pub use attestation::Subject;
 pub use digest::capital;
 pub(crate) use digest::{limits, resource, rule, standing};
 pub use evidence::EVIDENCE;

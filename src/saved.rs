@@ -14,6 +14,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use crate::artefact::Artefact;
 use crate::evidence::{CiRun, Evidence};
 use crate::finding::Cause;
 use crate::policy::Document;
@@ -55,6 +56,8 @@ pub(crate) struct Decided {
     pub warn_exit_code: Option<u8>,
     /// The override that the pipeline asked for.
     pub break_glass: Option<String>,
+    /// The artefacts that the run was about.
+    pub subjects: Vec<Artefact>,
     pub run: CiRun,
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use url::Url;
 
+use crate::artefact::Artefact;
 use crate::evidence::{Filter, Outcome, Part};
 use crate::finding::{Cause, Problem, Severity};
 use crate::http::{Auth, Credentials, Http};
@@ -153,6 +154,16 @@ systems! {
     GravityZone: gravityzone,
     OpenComply: opencomply,
     Sysdig: sysdig,
+}
+
+impl Source {
+    /// With these artefacts as its images, where its settings leave them to the run.
+    pub fn of_artefacts(&self, artefacts: &[Artefact]) -> Option<Self> {
+        match self {
+            Self::Sysdig(settings) => settings.of_artefacts(artefacts).map(Self::Sysdig),
+            _ => None,
+        }
+    }
 }
 
 /// What a system is and can do; the same for all its tenants.

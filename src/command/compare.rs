@@ -53,7 +53,7 @@ impl Recorded {
     pub(super) fn of(saved: Saved) -> Result<Self, Usage> {
         let config = evaluate::recorded_policy(&saved)?;
         let Saved { evidence, decided, sha256, .. } = saved;
-        let collected = Collected::of_saved(evidence, decided.at_least);
+        let collected = Collected::recorded(evidence, &decided);
         Ok(Self { config, collected, decided, sha256 })
     }
 

@@ -64,7 +64,6 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
     let delivery = run::Delivery {
         sinks,
         ci,
-        subjects: &[],
         evidence_file: EvidenceFile::None,
         warn_exit_code: None,
         break_glass: None,

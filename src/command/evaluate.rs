@@ -13,7 +13,7 @@ use crate::finding::{Cause, Problem};
 use crate::host::{Choice, Ci, Host};
 use crate::pipeline::{self, Collected};
 use crate::policy::Whose;
-use crate::report::{EvidenceFile, Facts, Purpose, Sinks, Subject};
+use crate::report::{EvidenceFile, Facts, Purpose, Sinks};
 use crate::saved::{self, Decided, Saved};
 use crate::verdict::Verdict;
 
@@ -80,7 +80,7 @@ fn replay(
 ) -> Result<u8, Usage> {
     let config = recorded_policy(&saved)?;
     let Saved { evidence, decided, sha256, .. } = saved;
-    let collected = Collected::of_saved(evidence, decided.at_least);
+    let collected = Collected::recorded(evidence, &decided);
     let facts = Facts {
         purpose: Purpose::Replay,
         evidence_file: EvidenceFile::Given(&sha256),
@@ -108,14 +108,13 @@ fn as_gate(
     let ci = Ci::new(arguments.ci, &context.variables);
     let begun = begin_gate(path, sha256, arguments, context);
     let refused = |usage| run::refuse(usage, ci, run::uses_stdout(arguments), context);
-    let (config, collected, sinks, subjects, now) = match begun.map_err(refused)? {
+    let (config, collected, sinks, now) = match begun.map_err(refused)? {
         Ok(begun) => begun,
         Err(code) => return Ok(code),
     };
     let delivery = run::Delivery {
         sinks,
         ci,
-        subjects: &subjects,
         evidence_file: EvidenceFile::Given(&sha256.trim().to_ascii_lowercase()),
         warn_exit_code: arguments.warn_exit_code,
         break_glass: run::break_glass(context),
@@ -125,7 +124,7 @@ fn as_gate(
 }
 
 /// Everything that a gate needs, or the exit code where the evidence cannot be decided.
-type Begun = Result<(Config, Collected, Sinks, Vec<Subject>, DateTime<Utc>), u8>;
+type Begun = Result<(Config, Collected, Sinks, DateTime<Utc>), u8>;
 
 fn begin_gate(
     path: &Path,
@@ -135,6 +134,7 @@ fn begin_gate(
 ) -> Result<Begun, Usage> {
     let policies = Policies::read(&arguments.config, &context.variables)?;
     let config = policies.resolve(arguments.config.environment.as_deref())?;
+    let config = config.about(run::subjects(&arguments.proof)?)?;
     if config.policies().any(|policy| policy.evidence.max_age.is_none()) {
         let why = "evidence that is not collected now is only relied on if the policy says how old \
                    it may be; set `evidence.max_age`";
@@ -143,7 +143,6 @@ fn begin_gate(
     let targets = run::targets(arguments, &config.reports);
     let inputs: Vec<_> = policies.inputs().chain([("evidence", path)]).collect();
     let sinks = run::open_all(&targets, &inputs, &arguments.proof)?;
-    let subjects = run::subjects(&arguments.proof)?;
     let saved = match load(path, context) {
         Ok(saved) => saved,
         Err(code) => return Ok(Err(code)),
@@ -170,7 +169,7 @@ fn begin_gate(
             outcome.problems.push(Problem::new(Cause::Contradictory, message).help(help));
         }
     }
-    Ok(Ok((config, collected, sinks, subjects, now)))
+    Ok(Ok((config, collected, sinks, now)))
 }
 
 /// The evidence as the policy would have asked for it.
@@ -185,16 +184,22 @@ pub(super) fn collected(
     now: DateTime<Utc>,
 ) -> Result<Collected, String> {
     check_same(config, decided, &evidence, path)?;
+    let artefacts = match config.artefacts.is_empty() {
+        true => decided.subjects.clone(),
+        false => config.artefacts.clone(),
+    };
     evidence.outcomes.retain_mut(|outcome| match config.sources.get(&outcome.source) {
         Some(source) => {
-            outcome.narrow(&source.filters(), now);
+            let named = source.of_artefacts(&artefacts).filter(|_| !artefacts.is_empty());
+            let filters = named.as_ref().map_or_else(|| source.filters(), |named| named.filters());
+            outcome.narrow(&filters, now);
             true
         }
         None => false,
     });
     // What an interrupt cut short is in the evidence; nothing interrupts this command.
     let at_least = decided.at_least.filter(|verdict| *verdict == Verdict::Invalid);
-    Ok(Collected::of_saved(evidence, at_least))
+    Ok(Collected { artefacts, ..Collected::of_saved(evidence, at_least) })
 }
 
 /// # Errors

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use crate::artefact::{self, Artefact};
 use crate::cli::{GateArguments, ProofArguments, RunArguments};
 use crate::command::policies::Policies;
 use crate::command::previous::Previous;
@@ -18,8 +19,8 @@ use crate::evaluate::BREAK_GLASS;
 use crate::host::Ci;
 use crate::pipeline::{self, Collected, Uses};
 use crate::progress::{Progress, Verbosity};
-use crate::report::attestation::{self, subject};
-use crate::report::{self, EvidenceFile, Facts, Format, Sinks, Subject};
+use crate::report::attestation;
+use crate::report::{self, EvidenceFile, Facts, Format, Sinks};
 use crate::saved::Fault;
 use crate::secret::Variables;
 use crate::stop::Signal;
@@ -29,7 +30,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8
     let ci = Ci::new(gate.ci, &context.variables);
     let uses_stdout = uses_stdout(&gate) || save_evidence.as_deref() == Some(Path::new("-"));
     match begin(&gate, save_evidence, previous.as_deref(), &context.variables) {
-        Ok(Begun { config, previous: Ok(previous), sinks, subjects, signal }) => {
+        Ok(Begun { config, previous: Ok(previous), sinks, signal }) => {
             let evidence_file = match sinks.has(&report::EVIDENCE) {
                 true => EvidenceFile::Saved,
                 false => EvidenceFile::None,
@@ -37,7 +38,6 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8
             let delivery = Delivery {
                 sinks,
                 ci,
-                subjects: &subjects,
                 evidence_file,
                 warn_exit_code: gate.warn_exit_code,
                 break_glass: break_glass(context),
@@ -62,7 +62,6 @@ struct Begun {
     /// The earlier run, if one is given, or why it cannot be read.
     previous: Result<Option<Previous>, Fault>,
     sinks: Sinks,
-    subjects: Vec<Subject>,
     signal: watch::Receiver<Option<Signal>>,
 }
 
@@ -101,8 +100,6 @@ pub(super) fn break_glass(context: &Context) -> Option<&str> {
 pub(super) struct Delivery<'a> {
     pub sinks: Sinks,
     pub ci: Ci<'a>,
-    /// The artefacts that it is about.
-    pub subjects: &'a [Subject],
     pub evidence_file: EvidenceFile<'a>,
     pub warn_exit_code: Option<u8>,
     /// The override that the pipeline asks for.
@@ -118,8 +115,7 @@ pub(super) fn gate(
     now: DateTime<Utc>,
     delivery: Delivery<'_>,
 ) -> u8 {
-    let Delivery { sinks, ci, subjects, evidence_file, warn_exit_code, break_glass, progress } =
-        delivery;
+    let Delivery { sinks, ci, evidence_file, warn_exit_code, break_glass, progress } = delivery;
     let mut decision = pipeline::decide(config, collected, now);
     if let Some(asked) = break_glass {
         decision.break_glass(asked, &config.overridable(), now);
@@ -135,7 +131,6 @@ pub(super) fn gate(
     let run = ci.facts();
     let facts = Facts {
         evidence_file,
-        subjects,
         changes: changes.as_deref(),
         warn_exit_code,
         break_glass,
@@ -171,19 +166,19 @@ fn begin(
 ) -> Result<Begun, Usage> {
     let policies = Policies::read(&arguments.config, variables)?;
     let config = policies.resolve(arguments.config.environment.as_deref())?;
+    let config = config.about(subjects(&arguments.proof)?)?;
     let mut targets = targets(arguments, &config.reports);
     targets.extend(save_evidence.map(|path| (&report::EVIDENCE, path)));
     let inputs = previous.map(|path| ("earlier evidence", path));
     let inputs: Vec<_> = inputs.into_iter().chain(policies.inputs()).collect();
     let sinks = open_all(&targets, &inputs, &arguments.proof)?;
-    let subjects = subjects(&arguments.proof)?;
     let previous = previous.map(|path| Previous::read(path, &config)).transpose()?.transpose();
-    Ok(Begun { config, previous, sinks, subjects, signal: listen()? })
+    Ok(Begun { config, previous, sinks, signal: listen()? })
 }
 
 /// The artefacts that the caller names.
-pub(super) fn subjects(arguments: &ProofArguments) -> Result<Vec<Subject>, String> {
-    subject::all(&arguments.subject, arguments.subject_file.as_deref())
+pub(super) fn subjects(arguments: &ProofArguments) -> Result<Vec<Artefact>, String> {
+    artefact::all(&arguments.subject, arguments.subject_file.as_deref())
 }
 
 /// Opens the places of reports, and the file of records.

@@ -50,6 +50,7 @@ impl Config {
             reports: BTreeMap::new(),
             export: None,
             notes: Vec::new(),
+            artefacts: Vec::new(),
             break_glass: BTreeSet::new(),
             terms: Terms::default(),
             taken: BTreeMap::new(),

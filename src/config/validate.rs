@@ -54,6 +54,7 @@ pub(super) fn config(
         environment: environment.map(str::to_owned),
         deadline: file.deadline.map(|period| period.0),
         organisation: None,
+        artefacts: Vec::new(),
         break_glass: file.break_glass.iter().map(|code| code.0).collect(),
         terms: file.accept_from_repository.terms(),
         taken: BTreeMap::new(),

@@ -4,7 +4,6 @@
 //! predicate   the decision itself, for every verdict
 //! svr         the result that lets an artefact through (Simple Verification Result of in-toto)
 //! statement   either of them, bound to what it is about
-//! subject     artefacts by their digest
 //! ```
 //!
 //! A bare predicate is what `cosign attest` and `actions/attest` sign; a statement is what
@@ -19,11 +18,9 @@ use super::{Format, View};
 
 pub(super) mod predicate;
 mod statement;
-pub mod subject;
 mod svr;
 
 pub(crate) use predicate::ORGANISATION_POLICY;
-pub use subject::Subject;
 pub(crate) use svr::{TYPE as SVR, VERIFIER, property, why_not};
 
 /// The predicate type of a decision.

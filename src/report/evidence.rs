@@ -26,6 +26,7 @@ fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         changes: report.changes.map(str::to_owned),
         warn_exit_code: report.warn_exit_code,
         break_glass: report.break_glass.map(|asked| text::one_line(asked, 400)),
+        subjects: report.subjects.to_vec(),
         run: report.run.clone(),
     };
     saved::write(report.evidence, report.documents, &decided, out)

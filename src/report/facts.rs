@@ -6,7 +6,8 @@ use std::ops::Deref;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Subject, View, evidence};
+use super::{View, evidence};
+use crate::artefact::Artefact;
 use crate::evaluate::Decision;
 use crate::evidence::{CiRun, Evidence};
 use crate::policy::{Document, Gate, Mode, Organisation, Place, Whose};
@@ -67,7 +68,7 @@ pub struct Facts<'a> {
     pub run: &'a CiRun,
     pub evidence_file: EvidenceFile<'a>,
     /// The artefacts that the decision is about, sorted.
-    pub subjects: &'a [Subject],
+    pub subjects: &'a [Artefact],
     /// A verdict that the gates cannot improve.
     pub at_least: Option<Verdict>,
     /// What changed since an earlier run, in a sentence.

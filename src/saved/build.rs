@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::line::{self, Line};
 use super::{Decided, Saved};
+use crate::artefact::Artefact;
 use crate::evidence::{
     CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof, SelectionCount,
     SubjectCount, Table, Window,
@@ -143,6 +144,7 @@ impl Builder {
             .map(|account| Account { id: account.id.into(), name: account.name.map(Arc::from) });
         let part = Part {
             framework: line.framework.map(String::from),
+            image: line.image.map(String::from),
             unit: line.unit,
             problems: line.problems.into_iter().map(problem).collect(),
             notes: owned(line.notes),
@@ -366,6 +368,11 @@ fn decided(line: line::Decision<'_>) -> Decided {
         changes: line.changes.map(String::from),
         warn_exit_code: line.warn_exit_code,
         break_glass: line.break_glass.map(String::from),
+        subjects: line
+            .subjects
+            .into_iter()
+            .map(|one| Artefact { name: one.name.into_owned(), sha256: one.sha256.into_owned() })
+            .collect(),
         run: CiRun {
             host: run.host.into_owned(),
             url: run.url.map(String::from),

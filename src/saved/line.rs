@@ -154,6 +154,9 @@ pub(super) struct Problem<'a> {
 pub(super) struct Part<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub framework: Option<Text<'a>>,
+    /// The SHA-256 of the image that it is about, where it is of one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Text<'a>>,
     /// What is counted.
     pub unit: Unit,
     /// Why it cannot be relied on.
@@ -445,8 +448,23 @@ pub(super) struct Decision<'a> {
     /// The override that the pipeline asked for, whether it applied or not.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<Text<'a>>,
+    /// The artefacts that the run was about.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<Artefact<'a>>,
     #[serde(borrow)]
     pub run: Run<'a>,
+}
+
+/// An artefact that a run was about.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Artefact<'a> {
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    /// 64 hexadecimal digits.
+    #[serde(borrow)]
+    pub sha256: Text<'a>,
 }
 
 /// The run of the pipeline, as its CI host names it.

@@ -173,6 +173,7 @@ fn part<'a>(
     let findings = part.findings.listed();
     lines.line(&Line::Part(line::Part {
         framework: part.framework.as_deref().map(Into::into),
+        image: part.image.as_deref().map(Into::into),
         unit: part.unit,
         problems: part.problems.iter().map(problem).collect(),
         notes: texts(&part.notes),
@@ -295,6 +296,11 @@ fn decision(decided: &Decided) -> line::Decision<'_> {
         changes: decided.changes.as_deref().map(Into::into),
         warn_exit_code: decided.warn_exit_code,
         break_glass: decided.break_glass.as_deref().map(Into::into),
+        subjects: decided
+            .subjects
+            .iter()
+            .map(|one| line::Artefact { name: (&*one.name).into(), sha256: (&*one.sha256).into() })
+            .collect(),
         run: line::Run {
             host: (&**host).into(),
             url: url.as_deref().map(Into::into),

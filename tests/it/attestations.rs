@@ -1,9 +1,6 @@
 //! `run --attestation`: what may be signed, and when there is no result that lets anything through.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::common::proxy::Proxy;
 use crate::common::{Ended, Folder, Platform, opencomply};
@@ -56,11 +53,6 @@ fn has_result(folder: &Folder) -> bool {
     there("svr.statement.json")
 }
 
-fn sha256(path: &Path) -> String {
-    let bytes = std::fs::read(path).unwrap();
-    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[test]
 fn a_pass_on_real_evidence_has_a_result_about_its_subjects() {
     let estate = Estate::of("healthy");
@@ -78,7 +70,7 @@ fn a_pass_on_real_evidence_has_a_result_about_its_subjects() {
     let keys: Vec<_> = statement.as_object().unwrap().keys().collect();
     assert_eq!(keys.len(), 4, "{keys:?}");
     assert_eq!(predicate["verifier"]["id"], "https://compliance-gate.dev/gate/v1");
-    let policy = sha256(&folder.path().join("compliance-gate.yaml"));
+    let policy = folder.sha256("compliance-gate.yaml");
     let policies = json!([{"name": "compliance-gate.yaml", "digest": {"sha256": policy}}]);
     assert_eq!(predicate["verifier"]["policies"], policies);
     // Only gates that block today.
@@ -95,7 +87,7 @@ fn a_pass_on_real_evidence_has_a_result_about_its_subjects() {
 
     let decision = folder.json("attestation/decision.statement.json");
     assert_eq!(decision["predicateType"], "https://compliance-gate.dev/decision/v1");
-    let evidence = sha256(&folder.path().join("evidence.jsonl"));
+    let evidence = folder.sha256("evidence.jsonl");
     let evidence = json!({"name": "evidence", "digest": {"sha256": evidence}});
     assert_eq!(decision["subject"], json!([artefact, evidence]));
     assert_eq!(decision["predicate"]["evidence"]["digest"], evidence["digest"]);
@@ -265,7 +257,7 @@ fn only_a_gate_on_saved_evidence_is_attested() {
     let estate = Estate::of("healthy");
     let folder = estate.folder(GATES, AGE);
     folder.run(&["run", "--save-evidence", "evidence.jsonl"]).exits(0);
-    let digest = sha256(&folder.path().join("evidence.jsonl"));
+    let digest = folder.sha256("evidence.jsonl");
     let attested = ["--attestation", "attestation", "--subject", SUBJECT];
     for flag in ["--attestation", "--record"] {
         for more in [&[][..], &["--as-recorded"], &["evidence.jsonl"]] {
@@ -307,7 +299,7 @@ fn the_policy_of_an_organisation_is_named_and_its_gates_are_its_own() {
     let organisation = ["--org-policy", "org.yaml", "--record", "records.jsonl"];
     attest(&folder, &[&organisation[..], &["--subject", SUBJECT]].concat()).exits(0);
     let predicate = folder.json("attestation/svr.predicate.json");
-    let digest = sha256(&folder.path().join("org.yaml"));
+    let digest = folder.sha256("org.yaml");
     let policies = predicate["verifier"]["policies"].as_array().unwrap();
     assert_eq!(policies[1], json!({"name": "org-policy", "digest": {"sha256": digest}}));
     let properties = predicate["properties"].as_array().unwrap();

@@ -8,6 +8,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// The modules, and what each may use: only modules above it.
 const MODULES: &[(&str, &[&str])] = &[
     ("text", &[]),
+    ("artefact", &["text"]),
     ("workspace", &[]),
     ("finding", &[]),
     ("stop", &[]),
@@ -26,6 +27,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "sources",
         &[
+            "artefact",
             "evidence",
             "finding",
             "http",
@@ -58,6 +60,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "evaluate",
         &[
             "acceptance",
+            "artefact",
             "baseline",
             "evidence",
             "finding",
@@ -81,11 +84,15 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("forecast", &["acceptance", "evaluate", "evidence", "policy", "selection", "text", "verdict"]),
-    ("saved", &["evidence", "finding", "json", "policy", "selection", "text", "verdict"]),
+    (
+        "saved",
+        &["artefact", "evidence", "finding", "json", "policy", "selection", "text", "verdict"],
+    ),
     (
         "report",
         &[
             "acceptance",
+            "artefact",
             "evaluate",
             "evidence",
             "finding",
@@ -101,6 +108,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "config",
         &[
             "acceptance",
+            "artefact",
             "baseline",
             "export",
             "finding",
@@ -117,6 +125,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
+            "artefact",
             "config",
             "evaluate",
             "evidence",
@@ -125,6 +134,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "policy",
             "progress",
             "report",
+            "saved",
             "secret",
             "selection",
             "setup",
@@ -133,11 +143,12 @@ const MODULES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("cli", &["host", "report", "text"]),
+    ("cli", &["artefact", "host", "report", "text"]),
     (
         "command",
         &[
             "acceptance",
+            "artefact",
             "baseline",
             "cli",
             "compare",

@@ -202,6 +202,7 @@ impl Scene {
             warn_exit_code: None,
             break_glass: None,
             changes: None,
+            subjects: Vec::new(),
             run: CiRun { host: "none".to_owned(), ..CiRun::default() },
         };
         let mut file = Vec::new();

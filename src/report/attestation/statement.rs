@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Subject;
+use crate::artefact::Artefact;
 use crate::report::View;
 use crate::report::facts::commit_digest;
 use crate::text::one_line;
@@ -37,7 +37,7 @@ impl<P> Statement<P> {
     }
 }
 
-pub(super) fn artefact(subject: &Subject) -> Descriptor {
+pub(super) fn artefact(subject: &Artefact) -> Descriptor {
     descriptor(&subject.name, "sha256", &subject.sha256)
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::predicate::{self, PolicyFile};
 use crate::evaluate::State;
-use crate::evidence::Outcome;
 use crate::policy::{Gate, Mode, ORGANISATION};
 use crate::report::{Purpose, Report, digest};
 
@@ -55,24 +54,12 @@ pub(crate) fn why_not(report: &Report<'_>) -> Option<&'static str> {
         (report.subjects.is_empty(), "no subject is given"),
         (report.is_simulated(), "a simulator answered instead of a platform"),
         (!decision.evidence_complete(), "the evidence is not complete"),
-        (reads_images(report), "a gate reads images, which are not compared with the subjects"),
         (
             policies.clone().any(|policy| policy.evidence.max_age.is_none()),
             "`evidence.max_age` is not set",
         ),
     ];
     reasons.into_iter().find_map(|(applies, reason)| applies.then_some(reason))
-}
-
-/// Whether a gate that blocks needs a source that reads images.
-fn reads_images(report: &Report<'_>) -> bool {
-    let of_images = |outcome: &&Outcome| outcome.filters.iter().any(|one| one.key == "images");
-    let mut sources = report.evidence.outcomes.iter().filter(of_images);
-    let rulings = &report.decision.rulings;
-    let blocks = |source: &Outcome| {
-        rulings.iter().any(|ruling| ruling.may_block() && ruling.gate.uses(&source.source))
-    };
-    sources.any(blocks)
 }
 
 fn properties(report: &Report<'_>) -> Vec<String> {

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use crate::artefact::Artefact;
 use crate::evidence::{Filter, Outcome};
 use crate::finding::{Cause, NOT_APPLICABLE, Problem, Severity};
 use crate::http::{Auth, Credentials};
@@ -55,6 +56,13 @@ pub const SYSTEM: System = System {
 };
 
 impl Settings {
+    /// With these artefacts as its images, where the run names them.
+    pub(super) fn of_artefacts(&self, artefacts: &[Artefact]) -> Option<Self> {
+        let Asked::Images(images) = &self.asked else { return None };
+        let asked = Asked::Images(images.of_artefacts(artefacts)?);
+        Some(Self { asked, ..self.clone() })
+    }
+
     /// Whether the token is an API key, which is sent to IAM only.
     fn is_api_key(token: &Token) -> bool {
         token.variable.starts_with(IBM)

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use compliance_gate::sources::{Permit, Preflights};
+use sha2::{Digest, Sha256};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_compliance-gate");
 
@@ -51,6 +52,12 @@ impl Folder {
 
     pub fn json(&self, name: &str) -> serde_json::Value {
         serde_json::from_str(&self.read(name)).unwrap()
+    }
+
+    /// The SHA-256 of a file, in hexadecimal digits.
+    pub fn sha256(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.path().join(name)).unwrap();
+        Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The binary with nothing in its environment but tokens that the simulator takes. It prints

@@ -78,7 +78,7 @@ fn a_moment_can_be_chosen() {
 #[test]
 fn a_promised_digest_makes_it_a_gate() {
     let kept = Kept::of("healthy");
-    let digest = sha256(kept.folder.read("evidence.jsonl").as_bytes());
+    let digest = kept.folder.sha256("evidence.jsonl");
     let policy = kept.folder.read("compliance-gate.yaml");
     let as_gate = ["--evidence-sha256", &digest];
     kept.evaluate(&as_gate).exits(2).says("set `evidence.max_age`");
@@ -100,7 +100,7 @@ fn a_promised_digest_does_not_make_evidence_of_staging_fit_for_production() {
     let policy = kept.folder.read("compliance-gate.yaml") + "evidence: {max_age: 24h}\n";
     kept.folder.write("compliance-gate.yaml", &policy);
     kept.folder.run(&["run", "-e", "staging", "--save-evidence", "evidence.jsonl"]).exits(0);
-    let digest = sha256(kept.folder.read("evidence.jsonl").as_bytes());
+    let digest = kept.folder.sha256("evidence.jsonl");
     let as_gate = ["--evidence-sha256", &digest, "-e"];
     kept.evaluate(&[&as_gate[..], &["staging"]].concat()).exits(0);
     kept.evaluate(&[&as_gate[..], &["production"]].concat())
@@ -121,9 +121,4 @@ fn several_files_give_a_table() {
     kept.folder.run(&["evaluate", "evidence.jsonl", "broken.jsonl"]).exits(2).says("1 of 1 file");
     let report = ["evaluate", "evidence.jsonl", "second.jsonl", "--json", "x.json"];
     kept.folder.run(&report).exits(2).says("takes one file");
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

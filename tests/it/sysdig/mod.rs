@@ -2,6 +2,7 @@
 
 mod fields;
 mod shapes;
+mod subjects;
 
 use std::process::Command;
 

@@ -68,6 +68,15 @@ impl AnalysedImage {
         self.tags.first().map_or_else(|| self.address.text(), |tag| repository(tag))
     }
 
+    /// The SHA-256 of its manifest, where it is known.
+    pub(super) fn sha256(&self) -> Option<String> {
+        let digest = match &self.address {
+            Address::Digest(digest) => Some(digest),
+            Address::Id(_) => self.evaluation.image_digest.as_ref(),
+        };
+        Some(digest?.strip_prefix("sha256:")?.to_ascii_lowercase())
+    }
+
     /// Its digest or id, with each of its tags.
     pub(super) fn names(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         let id = Some(self.address.text());
@@ -124,8 +133,9 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedIma
     let address = address(image, session, &name).await?;
     let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");
     let call = match &image.tag {
-        Some(tag) => call.parameter("tag", tag),
-        None => call,
+        // The name of a subject need not have a version.
+        Some(tag) if repository(tag) != tag => call.parameter("tag", tag),
+        _ => call,
     };
     let answer = call.send().await.map_err(|error| missing(session, &name, &error))?;
     let evaluation: Option<Evaluation> = object(&answer).map_err(|error| error.problem())?;

@@ -55,6 +55,9 @@ pub(super) const SELECTORS_OF_VULNERABILITIES: &[Field] = &[
 /// The severities of a policy's rules (docs/platforms/sysdig.md#severities).
 pub(super) const SEVERITIES: [Severity; 2] = [Severity::High, Severity::Low];
 
+/// What a check of the set-up says where the run will name the images.
+const UNNAMED: &str = "images: the subjects of a run; none is looked up now";
+
 /// The type of every resource.
 const TYPE: &str = "image";
 
@@ -65,6 +68,9 @@ pub(super) async fn preflight<'a>(
     session: &'a Session,
 ) -> Result<Images<'a>, Vec<Problem>> {
     let mut found = Vec::new();
+    if settings.list.is_empty() {
+        return Ok(Images { session, vulnerabilities: None, found, feed: FeedAge::default() });
+    }
     let mut single = Vec::new();
     for image in &settings.list {
         match &image.by {
@@ -109,7 +115,8 @@ impl Prepared for Images<'_> {
             let status = found.evaluation.status.as_deref().unwrap_or("unknown");
             format!("{}: {}", found.name, text::one_line(status, 40))
         });
-        found.chain(self.feed.note.clone()).collect()
+        let unnamed = self.found.is_empty().then(|| UNNAMED.to_owned());
+        found.chain(self.feed.note.clone()).chain(unnamed).collect()
     }
 
     fn doubts(&self) -> Vec<Problem> {
@@ -132,7 +139,8 @@ impl Prepared for Images<'_> {
         for evaluations in &distinct {
             let mut notes = Vec::new();
             for found in evaluations {
-                let mut part = policies::part(session, found);
+                let image = found.sha256();
+                let mut part = Part { image, ..policies::part(session, found) };
                 if policies::is_without_policy(&part) {
                     if vulnerabilities.is_some() {
                         notes.push(format!("no policy evaluated image {}", found.name));
@@ -149,7 +157,8 @@ impl Prepared for Images<'_> {
             };
             let mut image = first.clone();
             others.iter().for_each(|other| image.merge(other));
-            let mut part = vulnerabilities::part(session, &image, detail).await;
+            let part = vulnerabilities::part(session, &image, detail).await;
+            let mut part = Part { image: image.sha256(), ..part };
             part.notes.extend(notes);
             parts.push(part);
         }

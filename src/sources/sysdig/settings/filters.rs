@@ -1,5 +1,6 @@
 //! The settings that choose what is asked for, as saved evidence states them.
 
+use super::images::SUBJECTS;
 use super::{Asked, Events, Image, ImageKey, Images, Posture, Value};
 use crate::evidence::Filter;
 use crate::finding::Severity;
@@ -25,9 +26,13 @@ impl Images {
             Some(format!("{} with {}", written(image), written(other)))
         });
         let compared: Vec<_> = compared.collect();
+        let mut list: Vec<_> = self.list.iter().map(written).collect();
+        if list.is_empty() && self.subjects.is_some() {
+            list.push(SUBJECTS.to_owned());
+        }
         let detail = self.vulnerabilities;
         let lists = [
-            Some(Filter::setting("images", self.list.iter().map(written))),
+            Some(Filter::setting("images", list)),
             detail.map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")])),
             (!compared.is_empty()).then(|| Filter::setting("compare_to", compared)),
             self.feed_max_age.map(|age| {

@@ -4,26 +4,49 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::values::{Detail, Value};
+use crate::artefact::Artefact;
 use crate::sources::{schema_of, written_as};
 
 /// Which images are read, and what of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Images {
-    /// Empty only where they are named in a file that is read later.
+    /// Empty only where they are named in a file that is read later, or by the run.
     pub list: Vec<Image>,
+    /// Whether they are the subjects of the run.
+    pub subjects: Option<Subjects>,
     pub vulnerabilities: Option<Detail>,
     /// The oldest that the scanner's own data may be.
     pub feed_max_age: Option<Duration>,
 }
 
+/// Images that the run names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Subjects {
+    /// Vulnerabilities that this image has too do not count.
+    pub compare_to: Option<Box<Image>>,
+}
+
 impl Images {
+    /// These artefacts as the images, if the run names them.
+    pub(crate) fn of_artefacts(&self, artefacts: &[Artefact]) -> Option<Self> {
+        let Subjects { compare_to } = self.subjects.as_ref()?;
+        let image = |artefact: &Artefact| Image {
+            by: ImageKey::Digest(artefact.digest()),
+            tag: Some(artefact.name.clone()),
+            compare_to: compare_to.clone(),
+        };
+        Some(Self { list: artefacts.iter().map(image).collect(), ..self.clone() })
+    }
+
     /// # Errors
     /// A sentence, if something is asked for that needs something else.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let compares = self.list.iter().any(|image| image.compare_to.is_some());
+        let of_subjects = self.subjects.as_ref().map(|subjects| &subjects.compare_to);
+        let compared = self.list.iter().map(|image| &image.compare_to).chain(of_subjects);
+        let compares = compared.into_iter().any(Option::is_some);
         match self.vulnerabilities {
             Some(Detail::Findings) => Ok(()),
             _ if compares => Err("`compare_to` leaves out vulnerabilities that another image has \
@@ -31,6 +54,43 @@ impl Images {
                 .to_owned()),
             _ => Ok(()),
         }
+    }
+}
+
+/// The value of `images`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Chosen {
+    Listed(Vec<Image>),
+    /// Those that the run is about.
+    Subjects,
+}
+
+/// The word for the subjects of the run.
+pub(super) const SUBJECTS: &str = "subjects";
+
+impl<'de> Deserialize<'de> for Chosen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChosenVisitor;
+        impl<'de> Visitor<'de> for ChosenVisitor {
+            type Value = Chosen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of images, or `subjects` for those of the run")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Chosen, E> {
+                match text {
+                    SUBJECTS => Ok(Chosen::Subjects),
+                    other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Chosen, A::Error> {
+                let list = de::value::SeqAccessDeserializer::new(list);
+                Vec::deserialize(list).map(Chosen::Listed)
+            }
+        }
+        deserializer.deserialize_any(ChosenVisitor)
     }
 }
 
@@ -168,6 +228,11 @@ impl<'de> Deserialize<'de> for Reference {
 }
 
 schema_of! {
+    Chosen, "SysdigImages", |generator| {
+        let image = generator.subschema_for::<Image>();
+        let list = serde_json::json!({"type": "array", "items": image, "minItems": 1});
+        schemars::json_schema!({"anyOf": [list, {"const": SUBJECTS}]})
+    };
     Reference, "SysdigImageReference", |generator| {
         let map = generator.subschema_for::<SingleKeys>();
         schemars::json_schema!({"anyOf": [{"type": "string", "minLength": 1}, map]})

@@ -19,7 +19,7 @@ mod posture;
 mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
-use images::Reference;
+use images::{Chosen, Reference, Subjects};
 pub(crate) use images::{Image, ImageKey, Images};
 pub(crate) use posture::{Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
@@ -49,10 +49,10 @@ settings! {
         /// Compliance results: controls on resources.
         #[serde(default)]
         posture: Option<Posture>,
-        /// Scanned images, each by tag, digest or image id.
+        /// Scanned images, each by tag, digest or image id; or `subjects`: exactly those that the run
+        /// names with `--subject` or `--subject-file`.
         #[serde(default)]
-        #[cfg_attr(test, schemars(length(min = 1)))]
-        images: Option<Vec<Image>>,
+        images: Option<Chosen>,
         /// A file with further images, one reference a line, each with its tag or its digest. `#`
         /// begins a comment.
         #[serde(default)]
@@ -118,8 +118,26 @@ impl TryFrom<Keys> for Settings {
             headers.insert(team_header, team.0);
         }
         let is_named_in_file = keys.images_file.is_some();
-        let images = keys.images.or_else(|| is_named_in_file.then(Vec::new)).map(|list| Images {
-            list: with_comparison(list, keys.compare_to.as_ref()),
+        let compare_to = keys.compare_to.as_ref();
+        let listed = |list| (with_comparison(list, compare_to), None);
+        let images = match keys.images {
+            Some(Chosen::Subjects) if is_named_in_file => {
+                return Err(
+                    "`images: subjects` evaluates exactly the subjects of the run; remove \
+                            `images_file`"
+                        .to_owned(),
+                );
+            }
+            Some(Chosen::Subjects) => {
+                let compare_to = compare_to.map(|other| Box::new(other.0.clone()));
+                Some((Vec::new(), Some(Subjects { compare_to })))
+            }
+            Some(Chosen::Listed(list)) => Some(listed(list)),
+            None => is_named_in_file.then(|| listed(Vec::new())),
+        };
+        let images = images.map(|(list, subjects)| Images {
+            list,
+            subjects,
             vulnerabilities: keys.vulnerabilities,
             feed_max_age: keys.feed_max_age.map(|age| age.0),
         });
@@ -150,7 +168,9 @@ impl Asked {
     /// `of_images` is a key that only images have, if one is given.
     fn check(&self, of_images: Option<&str>, is_named_in_file: bool) -> Result<(), String> {
         match (self, of_images) {
-            (Self::Images(images), _) if images.list.is_empty() && !is_named_in_file => {
+            (Self::Images(images), _)
+                if images.list.is_empty() && images.subjects.is_none() && !is_named_in_file =>
+            {
                 Err("`images` is empty; name at least one image".to_owned())
             }
             (Self::Images(images), _) => images.check(),

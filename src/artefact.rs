@@ -1,4 +1,4 @@
-//! Artefacts by their digest, as a caller names them.
+//! Artefacts by their digest, as a caller names them: what is deployed, and what an attestation is about.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,13 +14,13 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// An artefact: a name for people, and the SHA-256 that identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subject {
+pub struct Artefact {
     pub name: String,
     /// 64 hexadecimal digits in lower case.
     pub sha256: String,
 }
 
-impl Subject {
+impl Artefact {
     /// Reads `NAME@sha256:HEX`.
     ///
     /// # Errors
@@ -33,6 +33,11 @@ impl Subject {
                 text::one_line(text, 200)
             )
         })
+    }
+
+    /// Its digest as image registries write it.
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", self.sha256)
     }
 
     /// Reads a line of `sha256sum`: the digest, a space, a space or `*`, and the name.
@@ -53,7 +58,7 @@ impl Subject {
 ///
 /// # Errors
 /// A sentence, if the file cannot be read, if a line of it is not a subject, or if there are too many.
-pub fn all(flags: &[Subject], file: Option<&Path>) -> Result<Vec<Subject>, String> {
+pub fn all(flags: &[Artefact], file: Option<&Path>) -> Result<Vec<Artefact>, String> {
     let mut subjects = flags.to_vec();
     if let Some(path) = file {
         subjects.extend(listed(path)?);
@@ -67,7 +72,7 @@ pub fn all(flags: &[Subject], file: Option<&Path>) -> Result<Vec<Subject>, Strin
 }
 
 /// The subjects in a file, one a line: `NAME@sha256:HEX`, or a line of `sha256sum`.
-fn listed(path: &Path) -> Result<Vec<Subject>, String> {
+fn listed(path: &Path) -> Result<Vec<Artefact>, String> {
     let name = path.display();
     let mut text = String::new();
     let read =
@@ -80,10 +85,10 @@ fn listed(path: &Path) -> Result<Vec<Subject>, String> {
     }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let subjects: Vec<_> = lines
-        .map(|(at, line)| match Subject::parse_checksum(line) {
+        .map(|(at, line)| match Artefact::parse_checksum(line) {
             Some(subject) => Ok(subject),
             None => {
-                Subject::parse(line).map_err(|error| format!("{name}: line {}: {error}", at + 1))
+                Artefact::parse(line).map_err(|error| format!("{name}: line {}: {error}", at + 1))
             }
         })
         .collect::<Result<_, _>>()?;
@@ -101,22 +106,23 @@ mod tests {
 
     #[test]
     fn a_subject_is_a_name_and_a_digest() {
-        let subject = Subject::parse(&format!("registry.example.com:5000/a@sha256:{HEX}")).unwrap();
+        let subject =
+            Artefact::parse(&format!("registry.example.com:5000/a@sha256:{HEX}")).unwrap();
         assert_eq!(subject.name, "registry.example.com:5000/a");
         assert_eq!(subject.sha256, HEX);
-        let upper = Subject::parse(&format!("app@sha256:{}", HEX.to_uppercase())).unwrap();
+        let upper = Artefact::parse(&format!("app@sha256:{}", HEX.to_uppercase())).unwrap();
         assert_eq!(upper.sha256, HEX);
         for wrong in
             ["", "app", "app@sha256:12", &format!("@sha256:{HEX}"), &format!("app@sha512:{HEX}")]
         {
-            assert!(Subject::parse(wrong).is_err(), "{wrong}");
+            assert!(Artefact::parse(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn lines_of_sha256sum_are_subjects() {
         for (line, name) in [("  app.bin", "app.bin"), (" *b c", "b c")] {
-            let subject = Subject::parse_checksum(&format!("{HEX}{line}")).unwrap();
+            let subject = Artefact::parse_checksum(&format!("{HEX}{line}")).unwrap();
             assert_eq!((subject.name.as_str(), subject.sha256.as_str()), (name, HEX));
         }
     }
