@@ -164,7 +164,7 @@ fn a_simulator_lets_nothing_through() {
     assert!(!has_result(&folder));
     assert_eq!(folder.json("attestation/decision.predicate.json")["simulated"], true);
     // Nor does its evidence, when a gate decides it later.
-    let digest = sha256(&folder.path().join("evidence.jsonl"));
+    let digest = folder.sha256("evidence.jsonl");
     let gate = ["evaluate", "evidence.jsonl", "--evidence-sha256", &digest];
     let attested = ["--environment", "production", "--attestation", "attestation"];
     let arguments = [&gate[..], &attested, &["--subject", SUBJECT]].concat();
