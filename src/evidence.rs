@@ -277,6 +277,16 @@ impl Findings {
         }
     }
 
+    /// Adds those that a source collected; a list that was empty is theirs, without a copy.
+    pub fn extend(&mut self, mut more: Vec<Finding>) {
+        match self {
+            Self::Listed(listed) | Self::Incomplete { listed, .. } if listed.is_empty() => {
+                *listed = more;
+            }
+            Self::Listed(listed) | Self::Incomplete { listed, .. } => listed.append(&mut more),
+        }
+    }
+
     /// Puts them in the order of every report, once: what selects some of them keeps it.
     pub fn sort(&mut self) {
         let listed = self.listed_mut();

@@ -4,7 +4,6 @@
 //! `sources/<system>/` and are mapped into these.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -176,23 +175,28 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
 }
 
-/// The texts of each further selector. Most findings have none, so that the map is elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Facets(Option<Box<FacetMap>>);
+/// The texts of each further selector, in the order of their keys. Most findings have none, and many
+/// have the same, which they share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Facets(Option<Arc<FacetList>>);
 
-type FacetMap = BTreeMap<&'static str, Vec<Arc<str>>>;
+type FacetList = Vec<(&'static str, Vec<Arc<str>>)>;
 
 impl Facets {
     pub fn get(&self, key: &str) -> Option<&Vec<Arc<str>>> {
-        self.0.as_ref()?.get(key)
+        self.iter().find(|(own, _)| *own == key).map(|(_, texts)| texts)
     }
 
     pub fn insert(&mut self, key: &'static str, texts: Vec<Arc<str>>) {
-        self.0.get_or_insert_default().insert(key, texts);
+        let list = Arc::make_mut(self.0.get_or_insert_default());
+        match list.binary_search_by_key(&key, |(own, _)| *own) {
+            Ok(at) => list[at].1 = texts,
+            Err(at) => list.insert(at, (key, texts)),
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Vec<Arc<str>>)> {
-        self.0.iter().flat_map(|map| map.iter()).map(|(key, texts)| (*key, texts))
+        self.0.iter().flat_map(|list| list.iter()).map(|(key, texts)| (*key, texts))
     }
 }
 

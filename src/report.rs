@@ -26,6 +26,7 @@ mod sarif;
 mod sinks;
 pub mod terminal;
 mod view;
+mod write;
 
 pub use digest::capital;
 pub(crate) use digest::{limits, resource, rule, standing};

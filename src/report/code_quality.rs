@@ -11,11 +11,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Component, Path};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 
-use super::Format;
-use super::digest;
 use super::view::{Entry, View, Weight};
+use super::{Format, digest, write};
 use crate::evaluate::State;
 use crate::finding::{Fingerprint, Severity};
 use crate::policy::{self, Place};
@@ -64,39 +63,64 @@ struct IssueLines {
 }
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let path = path(view.policy);
-    let beyond: Vec<_> = view.over_limit().collect();
-    let mut issues: Vec<_> = inconclusive(view, &path).into_iter().collect();
-    let free = MOST_ENTRIES - issues.len();
-    let most = if beyond.len() > free { free - 1 } else { free };
-    let mut seen = BTreeSet::new();
-    issues.extend(beyond.iter().take(most).map(|entry| {
-        let mut issue = issue(view, entry, &path);
-        // Two sources may be tenants of one platform and report the same.
-        if !seen.insert(issue.fingerprint.clone()) {
-            let number = seen.len().to_string();
-            issue.fingerprint = fingerprint(&[&issue.fingerprint, entry.source, &number]);
-            seen.insert(issue.fingerprint.clone());
-        }
-        issue
-    }));
-    issues.extend((beyond.len() > most).then(|| left_out(view, beyond.len() - most, &path)));
-    serde_json::to_writer_pretty(&mut *out, &issues)?;
-    writeln!(out)
+    let issues = Issues { view, path: path(view.policy), scope: view.scope() };
+    write::pretty(&issues, out)
 }
 
-fn issue<'p>(view: &View<'_>, entry: &Entry<'_>, path: &'p str) -> Issue<'p> {
+/// Made one at a time while they are written.
+struct Issues<'v, 'a> {
+    view: &'v View<'a>,
+    path: String,
+    scope: String,
+}
+
+impl Serialize for Issues<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { view, path, scope } = self;
+        let mut issues = serializer.serialize_seq(None)?;
+        let mut free = MOST_ENTRIES;
+        if let Some(issue) = inconclusive(view, path) {
+            issues.serialize_element(&issue)?;
+            free -= 1;
+        }
+        let beyond = view.over_limit().count();
+        let most = if beyond > free { free - 1 } else { free };
+        let mut seen = BTreeSet::new();
+        for entry in view.over_limit().take(most) {
+            let own = entry.finding.fingerprint.to_string();
+            let mut fingerprint = Fingerprint::of(&[scope, &own]);
+            // Two sources may be tenants of one platform and report the same.
+            if !seen.insert(fingerprint) {
+                let (same, number) = (fingerprint.to_string(), seen.len().to_string());
+                fingerprint = Fingerprint::of(&[&same, entry.source(), &number]);
+                seen.insert(fingerprint);
+            }
+            issues.serialize_element(&issue(view, entry, fingerprint, path))?;
+        }
+        if beyond > most {
+            issues.serialize_element(&left_out(view, beyond - most, path))?;
+        }
+        issues.end()
+    }
+}
+
+fn issue<'p>(
+    view: &View<'_>,
+    entry: &Entry<'_>,
+    fingerprint: Fingerprint,
+    path: &'p str,
+) -> Issue<'p> {
     let finding = entry.finding;
     let gates = view.responsible_gates(entry);
     let verb = if entry.weight == Some(Weight::Blocks) { "blocked by" } else { "beyond" };
     let title = text::one_line(finding.title(), 200);
     let description = format!("{title}: {} ({verb} {gates})", digest::resource(finding));
-    let rule = format!("{}/{}", policy::system_of(entry.source), finding.rule_id());
+    let rule = format!("{}/{}", policy::system_of(entry.source()), finding.rule_id());
     let breached = view.gates_of(entry).find(|ruling| ruling.state == State::Breached);
     Issue {
         description: text::disarmed(&description).into_owned(),
         check_name: text::one_line(&rule, 255),
-        fingerprint: fingerprint(&[&view.scope(), &finding.fingerprint.to_string()]),
+        fingerprint: fingerprint.to_string(),
         severity: grade(finding.subject.severity),
         location: located(
             path,

@@ -283,7 +283,11 @@ pub(super) fn links(rulings: &[&Ruling<'_>]) -> Vec<String> {
 /// Whether a browser may be sent there: a web address without anything that could end it early.
 pub(super) fn is_web_address(link: &str) -> bool {
     let is_web = link.starts_with("https://") || link.starts_with("http://");
-    is_web && !link.contains(|c: char| c.is_whitespace() || "<>\"'`\\^{|}".contains(c))
+    let may_end = |c: char| {
+        matches!(c, '<' | '>' | '"' | '\'' | '`' | '\\' | '^' | '{' | '|' | '}')
+            || c.is_whitespace()
+    };
+    is_web && !link.contains(may_end)
 }
 
 /// A sentence for each limit of a gate: observed, limit, and by how much it is missed. Of a gate
@@ -491,14 +495,14 @@ pub(crate) fn resource(finding: &Finding) -> String {
     let id = finding.resource();
     let mut out = text::one_line(id, 500);
     if let Some(name) = finding.resource_name.as_deref().filter(|name| !id.contains(*name)) {
-        out += &format!(" ({})", text::one_line(name, 120));
+        out.extend([" (", &text::line(name, 120), ")"]);
     }
     let account = finding.subject.account.as_deref();
     let account = account.map(|account| account.name.as_deref().unwrap_or(&account.id));
     let place = [account, finding.subject.region.as_deref()];
     let shown = |place: &&str| !id.contains(*place) && *place != NOT_APPLICABLE;
     for place in place.into_iter().flatten().filter(shown) {
-        out += &format!(", {}", text::one_line(place, 80));
+        out.extend([", ", &text::line(place, 80)]);
     }
     out
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use super::digest;
 use super::view::{AcceptanceView, Entry, View};
-use super::{Format, Report, TOOL};
+use super::{Format, Report, TOOL, write};
 use crate::acceptance::{Acceptance, Forgives, Validity};
 use crate::evaluate::{Breach, Group, Missed, OfPolicy, Ruling, State};
 use crate::evidence::{Job, Outcome, Part};
@@ -25,8 +25,7 @@ pub(super) use v1::SCHEMA;
 pub(super) const FORMAT: Format = Format { name: "json", title: "JSON", extension: "json", render };
 
 fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &document(view))?;
-    writeln!(out)
+    write::pretty(&document(view), out)
 }
 
 fn document<'a>(view: &'a View<'a>) -> v1::Report<'a> {
@@ -265,7 +264,7 @@ fn finding<'a>(view: &View<'a>, entry: &Entry<'a>) -> v1::Finding<'a> {
     let subject = &finding.subject;
     v1::Finding {
         fingerprint: finding.fingerprint.to_string(),
-        source: safe(entry.source),
+        source: safe(entry.source()),
         rule: v1::Rule {
             id: safe(finding.rule_id()),
             title: subject.rule.as_ref().and_then(|rule| rule.title.as_deref()).map(safe),

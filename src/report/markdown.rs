@@ -100,9 +100,7 @@ fn marker(view: &View<'_>) -> String {
 fn gates(view: &View<'_>, page: &mut Page) {
     page.blank();
     page.line("| | Gate | Result | Observed |\n|---|---|---|---|");
-    page.rows(view.gates.iter().map(gate), |left_out| {
-        format!("| | {} | | |", more(left_out, "gate"))
-    });
+    page.rows(&view.gates, gate, |left_out| format!("| | {} | | |", more(left_out, "gate")));
 }
 
 fn gate(gate: &GateView<'_>) -> String {
@@ -145,7 +143,7 @@ fn acceptances(view: &View<'_>, page: &mut Page) {
     };
     page.fold(&format!("Accepted ({})", view.acceptances.len()), |page| {
         page.line("| | What | Effect | Until | Owner | Reason |\n|---|---|---|---|---|---|");
-        page.rows(view.acceptances.iter().map(row), |left_out| {
+        page.rows(&view.acceptances, row, |left_out| {
             format!("| {} | | | | | |", more(left_out, "acceptance"))
         });
     });
@@ -163,9 +161,7 @@ fn missing(view: &View<'_>, page: &mut Page) {
         let next = prose(&digest::next(problem), 500);
         format!("- **{}**: {message}\n  - next: {next}", problem.cause.word())
     };
-    page.rows(problems.iter().take(50).map(row), |left_out| {
-        format!("- {}", more(left_out, "problem"))
-    });
+    page.rows(problems.iter().take(50), row, |left_out| format!("- {}", more(left_out, "problem")));
     if problems.len() > 50 {
         page.line(&format!("- {}", more(problems.len() - 50, "problem")));
     }
@@ -175,7 +171,7 @@ fn missing(view: &View<'_>, page: &mut Page) {
 fn to_fix(view: &View<'_>, page: &mut Page) {
     let Some(to_fix) = view.to_fix() else { return };
     page.heading(to_fix.title());
-    page.rows(to_fix.rules.iter().take(RULES).map(rule_to_fix), |left_out| {
+    page.rows(to_fix.rules.iter().take(RULES), rule_to_fix, |left_out| {
         format!("- {}", more(left_out, "rule"))
     });
     if to_fix.rules.len() > RULES {
@@ -205,8 +201,8 @@ fn next_steps(view: &View<'_>, page: &mut Page) {
         }
     });
     let steps = fix.into_iter().chain(owners).chain(next.gates.iter().map(contact)).chain(closer);
-    let steps = steps.enumerate().map(|(at, step)| format!("{}. {step}", at + 1));
-    page.rows(steps, |left_out| format!("- {}", more(left_out, "step")));
+    let row = |(at, step): (usize, String)| format!("{}. {step}", at + 1);
+    page.rows(steps.enumerate(), row, |left_out| format!("- {}", more(left_out, "step")));
 }
 
 fn contact(contact: &Contact) -> String {
@@ -222,7 +218,7 @@ fn contact(contact: &Contact) -> String {
 
 /// A space and a link, if a browser may open the address.
 fn link(address: &str, title: &str) -> String {
-    let address = text::one_line(address, 1_000);
+    let address = text::line(address, 1_000);
     match digest::is_web_address(&address) {
         true => format!(" [{title}](<{address}>)"),
         false => String::new(),
@@ -265,10 +261,8 @@ fn warnings(view: &View<'_>, page: &mut Page) {
         return;
     }
     page.heading("Warnings");
-    let warnings = view.decision.warnings.iter();
-    page.rows(warnings.map(|warning| format!("- {}", prose(warning, 600))), |left_out| {
-        format!("- {}", more(left_out, "warning"))
-    });
+    let row = |warning: &String| format!("- {}", prose(warning, 600));
+    page.rows(&view.decision.warnings, row, |left_out| format!("- {}", more(left_out, "warning")));
 }
 
 /// What was looked at.
@@ -285,7 +279,7 @@ fn evidence(view: &View<'_>, page: &mut Page) {
         std::iter::once(head).chain(lines.map(|line| format!("  - {}", prose(&line, 600))))
     });
     page.fold("Evidence", |page| {
-        page.rows(rows, |left_out| format!("- {}", more(left_out, "line")));
+        page.rows(rows, |row| row, |left_out| format!("- {}", more(left_out, "line")));
     });
 }
 
@@ -309,7 +303,7 @@ fn over_limit(view: &View<'_>, page: &mut Page) {
     };
     page.fold(&format!("All findings over a limit ({})", text::thousands(number as u64)), |page| {
         page.line("| Severity | Rule | Resource | Gate |\n|---|---|---|---|");
-        page.rows(beyond.map(row), |left_out| {
+        page.rows(beyond, row, |left_out| {
             format!("| | {}; `--json FILE` lists all | | |", more(left_out, "finding"))
         });
     });

@@ -9,14 +9,15 @@
 //! uploaded: a host closes every alert that is not in the latest upload.
 
 use std::borrow::Cow;
-use std::io::{self, BufWriter, IntoInnerError, Write};
+use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 
 use super::digest;
 use super::view::{Entry, View, Weight};
-use super::{Format, Report, TOOL};
+use super::{Format, Report, TOOL, write};
 use crate::evaluate::Usage;
 use crate::finding::Problem;
 use crate::policy::Place;
@@ -46,12 +47,15 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut most = if all > MOST_RESULTS { MOST_RESULTS - 1 } else { all };
     while most > FEW {
         let mut plain = ByteCounter(0);
-        write(view, most, &mut plain)?;
-        // What fits uncompressed fits; compression takes ten times as long to show it.
-        if plain.0 <= MOST_BYTES / 100 * 99 {
+        write_first(view, most, &mut plain)?;
+        // What fits uncompressed, or compressed in haste, fits; compressing it well takes several
+        // times as long.
+        if plain.0 <= MOST_BYTES / 100 * 99
+            || compressed(view, most, Compression::fast())? <= MOST_BYTES / 100 * 99
+        {
             break;
         }
-        let size = compressed(|out| write(view, most, out))?;
+        let size = compressed(view, most, Compression::default())?;
         if size <= MOST_BYTES {
             break;
         }
@@ -59,16 +63,13 @@ fn render(view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
         let fits = most as u64 * (MOST_BYTES / 20 * 19) / size;
         most = usize::try_from(fits).unwrap_or(FEW);
     }
-    write(view, most, out)
+    write_first(view, most, out)
 }
 
-/// How many bytes are left of what is written.
-fn compressed(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<u64> {
-    let encoder = GzEncoder::new(ByteCounter(0), Compression::default());
-    // The serializer writes a few bytes at a time.
-    let mut buffered = BufWriter::with_capacity(64 * 1024, encoder);
-    write(&mut buffered)?;
-    let encoder = buffered.into_inner().map_err(IntoInnerError::into_error)?;
+/// How many bytes are left of the first `most` results.
+fn compressed(view: &View<'_>, most: usize, how: Compression) -> io::Result<u64> {
+    let mut encoder = GzEncoder::new(ByteCounter(0), how);
+    write_first(view, most, &mut encoder)?;
     Ok(encoder.finish()?.0)
 }
 
@@ -86,14 +87,10 @@ impl Write for ByteCounter {
 }
 
 /// Writes the first `most` results by weight.
-fn write(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_first(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> {
     let left_out = view.entries.len() - most;
-    let rules = Rules::of(view.by_weight().take(most), left_out > 0);
+    let rules = Rules::of(view.alike(most), left_out > 0);
     let context = SarifContext { view, rules: &rules, uri: uri::of(view.policy) };
-    let results = wire::Lazily(|| {
-        let entries = view.by_weight().take(most).map(|entry| context.result(entry));
-        entries.chain((left_out > 0).then(|| context.left_out(left_out)))
-    });
     let problems = digest::gaps(view);
     let causes = problems.iter().map(|problem| problem.cause).collect();
     let run = wire::Run {
@@ -101,10 +98,34 @@ fn write(view: &View<'_>, most: usize, out: &mut dyn Write) -> io::Result<()> {
         automation_details: wire::AutomationDetails { id: category(view) },
         invocations: [invocation(view, &problems)],
         column_kind: "unicodeCodePoints",
-        results,
+        results: Results { context: &context, most },
     };
-    serde_json::to_writer(&mut *out, &wire::Log::of(run))?;
+    write::compact(&wire::Log::of(run), out)?;
     writeln!(out)
+}
+
+/// Made one at a time while they are written: there may be very many.
+struct Results<'c, 'r, 'a> {
+    context: &'c SarifContext<'r, 'a>,
+    most: usize,
+}
+
+impl Serialize for Results<'_, '_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { context, most } = self;
+        let mut results = serializer.serialize_seq(None)?;
+        for mut entries in context.view.alike(*most) {
+            let Some(first) = entries.clone().next() else { continue };
+            let common = context.common(first);
+            entries
+                .try_for_each(|entry| results.serialize_element(&context.result(&common, entry)))?;
+        }
+        if let left_out @ 1.. = context.view.entries.len() - most {
+            let place = context.physical(&Place::default());
+            results.serialize_element(&context.left_out(left_out, &place))?;
+        }
+        results.end()
+    }
 }
 
 /// GitHub closes the alerts of the last upload with the same category, which is all before the
@@ -121,60 +142,62 @@ struct SarifContext<'r, 'a> {
     uri: String,
 }
 
+/// What findings of one rule have in common that the same gates count.
+struct Common<'c> {
+    rule_id: &'c str,
+    rule_index: usize,
+    title: Cow<'c, str>,
+    /// The gates that are responsible, as the message has them.
+    responsible: String,
+    gates: Vec<Cow<'c, str>>,
+    place: wire::PhysicalLocation<'c>,
+}
+
 impl<'a> SarifContext<'_, 'a> {
-    fn result<'c>(&'c self, entry: &'c Entry<'a>) -> wire::Result<'c> {
-        let finding = entry.finding;
+    fn common<'c>(&'c self, entry: &Entry<'a>) -> Common<'c> {
         let (rule_id, rule_index) = self.rules.of_entry(entry);
-        wire::Result {
+        let gates = self.view.gates_of(entry);
+        Common {
             rule_id,
             rule_index,
+            title: text::line(entry.finding.title(), 200),
+            responsible: self.view.responsible_gates(entry),
+            gates: gates.map(|ruling| text::safe(&ruling.gate.id)).collect(),
+            place: self.physical(&self.place(entry)),
+        }
+    }
+
+    fn result<'c>(&self, common: &'c Common<'_>, entry: &'c Entry<'a>) -> wire::Result<'c> {
+        let finding = entry.finding;
+        wire::Result {
+            rule_id: common.rule_id,
+            rule_index: common.rule_index,
             kind: "fail",
             level: match entry.weight {
                 Some(Weight::Blocks) => Level::Error,
                 Some(Weight::Warns) => Level::Warning,
                 Some(Weight::Within) | None => Level::Note,
             },
-            message: Text::of(&self.message(entry)),
-            locations: [self.location(self.place(entry), Some(wire::LogicalLocation::of(finding)))],
+            message: message(common, entry),
+            locations: [wire::Location {
+                physical_location: &common.place,
+                logical_locations: vec![wire::LogicalLocation::of(finding)],
+            }],
             partial_fingerprints: wire::Fingerprints { own: entry.name() },
             suppressions: entry.accepted.map(wire::Suppression::of).into_iter().collect(),
             properties: Some(wire::ResultProperties {
                 severity: finding.subject.severity,
-                source: entry.source,
+                source: entry.source(),
                 status: finding.status.as_deref().map(text::safe),
-                gates: self
-                    .view
-                    .gates_of(entry)
-                    .map(|ruling| text::safe(&ruling.gate.id))
-                    .collect(),
+                gates: &common.gates,
             }),
         }
-    }
-
-    /// What is wrong, where, and which gate is responsible.
-    fn message(&self, entry: &Entry<'_>) -> String {
-        let finding = entry.finding;
-        let title = text::one_line(finding.title(), 200);
-        let resource = digest::resource(finding);
-        let reason = finding.reason.as_deref();
-        let reason = reason.map_or_else(String::new, |reason| {
-            format!(": {}", text::one_line(reason, 300).trim_end_matches('.'))
-        });
-        let gates = self.view.responsible_gates(entry);
-        let gates = match entry.weight {
-            None if entry.accepted.is_some() => "Accepted".to_owned(),
-            None => "No gate counts it".to_owned(),
-            Some(Weight::Within) => format!("Within the limits of {gates}"),
-            Some(Weight::Warns) => format!("Counted by {gates}, which does not block"),
-            Some(Weight::Blocks) => format!("Blocked by {gates}"),
-        };
-        format!("{title}: {resource}{reason}. {gates}.")
     }
 
     /// The first gate that counts it, else the first that looks at its source.
     fn place(&self, entry: &Entry<'_>) -> Place {
         let rulings = &self.view.decision.rulings;
-        let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source));
+        let of_source = || rulings.iter().find(|ruling| ruling.gate.uses(entry.source()));
         let first = self.view.gates_of(entry).next().or_else(of_source);
         first.map(|ruling| self.view.place(ruling.gate)).unwrap_or_default()
     }
@@ -186,21 +209,22 @@ impl<'a> SarifContext<'_, 'a> {
         }
     }
 
-    fn location(&self, place: Place, logical: Option<wire::LogicalLocation>) -> wire::Location<'_> {
-        wire::Location {
-            physical_location: wire::PhysicalLocation {
-                artifact_location: wire::ArtifactLocation { uri: self.uri_of(&place.file) },
-                region: wire::Region {
-                    start_line: place.line.max(1),
-                    start_column: place.column.max(1),
-                },
+    fn physical(&self, place: &Place) -> wire::PhysicalLocation<'_> {
+        wire::PhysicalLocation {
+            artifact_location: wire::ArtifactLocation { uri: self.uri_of(&place.file) },
+            region: wire::Region {
+                start_line: place.line.max(1),
+                start_column: place.column.max(1),
             },
-            logical_locations: logical.into_iter().collect(),
         }
     }
 
     /// The entry for all results beyond what the host accepts.
-    fn left_out(&self, results: usize) -> wire::Result<'_> {
+    fn left_out<'c>(
+        &'c self,
+        results: usize,
+        place: &'c wire::PhysicalLocation<'_>,
+    ) -> wire::Result<'c> {
         let (rule_id, rule_index) = self.rules.left_out();
         let words = format!(
             "{} left out: code scanning accepts {} and 10 MB in a run, and these are the worst. The \
@@ -214,12 +238,30 @@ impl<'a> SarifContext<'_, 'a> {
             kind: "fail",
             level: Level::Note,
             message: Text::of(&words),
-            locations: [self.location(Place::default(), None)],
+            locations: [wire::Location { physical_location: place, logical_locations: Vec::new() }],
             partial_fingerprints: wire::Fingerprints { own: rules::LEFT_OUT.to_owned() },
             suppressions: Vec::new(),
             properties: None,
         }
     }
+}
+
+/// What is wrong, where, and which gate is responsible.
+fn message(common: &Common<'_>, entry: &Entry<'_>) -> Text {
+    let mut words = common.title.clone().into_owned();
+    words.extend([": ", &digest::resource(entry.finding)]);
+    if let Some(reason) = entry.finding.reason.as_deref() {
+        words.extend([": ", text::line(reason, 300).trim_end_matches('.')]);
+    }
+    let gates = &*common.responsible;
+    words.extend(match entry.weight {
+        None if entry.accepted.is_some() => [". Accepted", "", "."],
+        None => [". No gate counts it", "", "."],
+        Some(Weight::Within) => [". Within the limits of ", gates, "."],
+        Some(Weight::Warns) => [". Counted by ", gates, ", which does not block."],
+        Some(Weight::Blocks) => [". Blocked by ", gates, "."],
+    });
+    Text::from(words)
 }
 
 fn invocation(report: &Report<'_>, problems: &[&Problem]) -> wire::Invocation {

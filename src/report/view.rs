@@ -1,5 +1,6 @@
 //! What reports show, selected once for all formats. A format only lays it out and escapes it.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -45,13 +46,13 @@ pub struct View<'a> {
     /// Every finding once, in the order of urgency.
     pub entries: Vec<Entry<'a>>,
     /// Places in `entries`: what stops the pipeline first, then what warns, then the rest.
-    by_weight: Vec<usize>,
+    by_weight: Vec<u32>,
     /// The failed rules of each source, in the order of their first finding by weight.
     pub rules: Vec<Rule<'a>>,
     /// Every entry of the policy's `accept`, in its order.
     pub acceptances: Vec<AcceptanceView<'a>>,
-    /// Finding and ruling, sorted: sixteen bytes for each, where a map would take a hundred.
-    counted: Vec<(*const Finding, usize)>,
+    /// The places of the rulings that count each finding, one finding after the other.
+    counting: Vec<u32>,
     /// What each ruling makes of the findings that it counts.
     weights: Vec<Weight>,
 }
@@ -98,24 +99,28 @@ pub struct AcceptanceView<'a> {
     pub stated: String,
 }
 
-/// A finding, and what the gates make of it.
+/// A finding, and what the gates make of it. Small, for there may be a million.
 pub struct Entry<'a> {
-    pub source: &'a str,
     pub finding: &'a Finding,
     /// Whom to ask, by the policy's `owners`.
     pub owner: Option<&'a str>,
     /// The most that any gate makes of it; `None` where no gate counts it. A gate that could not
     /// be decided does not count it as over the limit.
     pub weight: Option<Weight>,
-    /// Where its gates are in `counted`.
-    gates: std::ops::Range<usize>,
+    /// Where its rulings are in `counting`.
+    gates: (u32, u32),
     /// The acceptance that covers it at a gate, where no gate counts it.
     pub accepted: Option<&'a Acceptance>,
     /// Its place among the findings with its fingerprint, from 1.
     place: u32,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
+    /// The name of its source in the policy.
+    pub fn source(&self) -> &'a str {
+        &self.finding.source
+    }
+
     /// Its fingerprint, and from the second one with the same on, its place among them.
     pub fn name(&self) -> String {
         match self.place {
@@ -155,7 +160,7 @@ pub struct Rule<'a> {
     /// The weight of that finding.
     pub weight: Option<Weight>,
     /// Places of its findings that have this weight.
-    entries: Vec<usize>,
+    entries: Vec<u32>,
 }
 
 /// What to fix first: the rules that stop the pipeline, else those that warn.
@@ -204,21 +209,13 @@ impl<'a> Deref for View<'a> {
 impl<'a> View<'a> {
     pub fn of(report: Report<'a>) -> Self {
         let decision = report.decision;
-        let rulings = decision.rulings.iter().enumerate();
-        let mut counted: Vec<_> = rulings
-            .flat_map(|(at, ruling)| {
-                ruling.findings.iter().map(move |finding| (std::ptr::from_ref(*finding), at))
-            })
-            .collect();
-        counted.sort_unstable();
         let weight = |ruling: &Ruling<'_>| match ruling.state {
             State::Undecided => Weight::Warns,
             _ => Weight::of(ruling),
         };
         let weights: Vec<_> = decision.rulings.iter().map(weight).collect();
-        let entries = entries(&report, &counted, &weights);
-        let mut by_weight: Vec<_> = (0..entries.len()).collect();
-        by_weight.sort_by_key(|place| Reverse(entries[*place].weight));
+        let (entries, counting) = entries(&report, &weights);
+        let by_weight = by_weight(&entries);
         let mut gates: Vec<_> =
             decision.rulings.iter().map(|ruling| GateView::of(&report, ruling)).collect();
         gates.sort_by_key(|gate| Reverse(gate.weight));
@@ -233,7 +230,7 @@ impl<'a> View<'a> {
                 .collect(),
             entries,
             by_weight,
-            counted,
+            counting,
             weights,
             report,
         }
@@ -241,7 +238,25 @@ impl<'a> View<'a> {
 
     /// The findings: what stops the pipeline first, then what warns, then the rest.
     pub fn by_weight(&self) -> impl Iterator<Item = &Entry<'a>> + Clone {
-        self.by_weight.iter().map(|place| &self.entries[*place])
+        self.by_weight.iter().map(|place| self.entry(*place))
+    }
+
+    /// The first `most` findings by weight, in groups of neighbours that share all that a gate makes
+    /// of a rule: source, rule, weight and gates.
+    pub fn alike(
+        &self,
+        most: usize,
+    ) -> impl Iterator<Item = impl ExactSizeIterator<Item = &Entry<'a>> + Clone> {
+        let same = |a: &u32, b: &u32| {
+            let (a, b) = (self.entry(*a), self.entry(*b));
+            a.weight == b.weight
+                && a.source() == b.source()
+                && self.gate_numbers(a).eq(self.gate_numbers(b))
+                && a.finding.rule_id() == b.finding.rule_id()
+                && a.finding.title() == b.finding.title()
+        };
+        let places = &self.by_weight[..most.min(self.by_weight.len())];
+        places.chunk_by(same).map(|places| places.iter().map(|place| self.entry(*place)))
     }
 
     /// The findings that a breached gate counts, by weight.
@@ -251,27 +266,32 @@ impl<'a> View<'a> {
 
     /// The findings of a rule that have its weight.
     pub fn findings_of(&self, rule: &Rule<'a>) -> impl ExactSizeIterator<Item = &Entry<'a>> {
-        rule.entries.iter().map(|place| &self.entries[*place])
+        rule.entries.iter().map(|place| self.entry(*place))
     }
 
     /// The rulings that count a finding, in the policy's order.
     pub fn gates_of(&self, entry: &Entry<'_>) -> impl Iterator<Item = &'a Ruling<'a>> {
         let rulings = &self.report.decision.rulings;
-        self.counted[entry.gates.clone()].iter().map(|(_, ruling)| &rulings[*ruling])
+        self.gate_numbers(entry).map(|ruling| &rulings[ruling])
     }
 
     /// The same by their place in the decision.
     pub fn gate_numbers(&self, entry: &Entry<'_>) -> impl Iterator<Item = usize> {
-        self.counted[entry.gates.clone()].iter().map(|(_, ruling)| *ruling)
+        let (from, to) = entry.gates;
+        self.counting[from as usize..to as usize].iter().map(|ruling| *ruling as usize)
+    }
+
+    fn entry(&self, place: u32) -> &Entry<'a> {
+        &self.entries[place as usize]
     }
 
     /// The ids of the gates that count a finding as over the limit, or else count it at all.
     pub fn responsible_gates(&self, entry: &Entry<'_>) -> String {
-        let gates = self.counted[entry.gates.clone()].iter();
-        let responsible = gates.filter(|(_, ruling)| Some(self.weights[*ruling]) == entry.weight);
+        let gates = self.gate_numbers(entry);
+        let responsible = gates.filter(|ruling| Some(self.weights[*ruling]) == entry.weight);
         let rulings = &self.report.decision.rulings;
         let ids: Vec<_> =
-            responsible.map(|(_, ruling)| text::one_line(&rulings[*ruling].gate.id, 80)).collect();
+            responsible.map(|ruling| text::line(&rulings[ruling].gate.id, 80)).collect();
         ids.join(", ")
     }
 
@@ -401,8 +421,8 @@ impl<'a> AcceptanceView<'a> {
 }
 
 /// The address of a finding's page on its platform, if it is one that a browser may open.
-pub(super) fn link(finding: &Finding) -> Option<String> {
-    let link = finding.link.as_deref().map(|link| text::one_line(link, 1_000))?;
+pub(super) fn link(finding: &Finding) -> Option<Cow<'_, str>> {
+    let link = finding.link.as_deref().map(|link| text::line(link, 1_000))?;
     digest::is_web_address(&link).then_some(link)
 }
 
@@ -422,66 +442,88 @@ pub(super) fn evidence_lines(
     outcome.parts.iter().map(move |part| digest::part(part, now)).chain(notes)
 }
 
-fn entries<'a>(
-    report: &Report<'a>,
-    counted: &[(*const Finding, usize)],
-    weights: &[Weight],
-) -> Vec<Entry<'a>> {
+/// Every finding, and the places of the rulings that count them.
+fn entries<'a>(report: &Report<'a>, weights: &[Weight]) -> (Vec<Entry<'a>>, Vec<u32>) {
     let rulings = report.decision.rulings.iter();
+    // Sorted pairs, which take a sixth of what a map would.
+    let mut counted: Vec<_> = rulings
+        .clone()
+        .zip(0_u32..)
+        .flat_map(|(ruling, at)| {
+            ruling.findings.iter().map(move |finding| (std::ptr::from_ref(*finding), at))
+        })
+        .collect();
+    counted.sort_unstable();
     let mut accepted: Vec<_> = rulings
         .flat_map(|ruling| ruling.accepted.iter().chain(&ruling.known))
         .map(|(finding, entry)| (std::ptr::from_ref(*finding), *entry))
         .collect();
     // By address; of a finding that several gates accept, the first one's entry is kept.
     accepted.sort_by_key(|(finding, _)| *finding);
-    let mut entries = Vec::new();
-    for outcome in &report.evidence.outcomes {
-        for finding in outcome.parts.iter().flat_map(|part| part.findings.listed()) {
-            let from = counted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
-            let same = |(at, _): &&(*const Finding, usize)| std::ptr::eq(*at, finding);
-            let gates = from..from + counted[from..].iter().take_while(same).count();
-            let weight = counted[gates.clone()].iter().map(|(_, ruling)| weights[*ruling]).max();
-            let own = accepted.partition_point(|(at, _)| *at < std::ptr::from_ref(finding));
-            let own = accepted.get(own).filter(|(at, _)| std::ptr::eq(*at, finding));
-            let accepted = own.filter(|_| weight.is_none()).map(|(_, entry)| *entry);
-            entries.push(Entry {
-                source: &outcome.source,
-                finding,
-                owner: report.decision.owner_of(finding),
-                weight,
-                gates,
-                accepted,
-                place: 1,
-            });
-        }
+    let parts = report.evidence.outcomes.iter().flat_map(|outcome| &outcome.parts);
+    let found = parts.map(|part| part.findings.listed());
+    let mut entries = Vec::with_capacity(found.clone().map(<[_]>::len).sum());
+    for finding in found.flatten() {
+        let own = std::ptr::from_ref(finding);
+        let from = counted.partition_point(|(at, _)| *at < own);
+        let gates = counted[from..].iter().take_while(|(at, _)| std::ptr::eq(*at, own));
+        let weight = gates.clone().map(|(_, ruling)| weights[*ruling as usize]).max();
+        let to = from + gates.count();
+        let entry = accepted.partition_point(|(at, _)| *at < own);
+        let entry = accepted.get(entry).filter(|(at, _)| std::ptr::eq(*at, own));
+        entries.push(Entry {
+            finding,
+            owner: report.decision.owner_of(finding),
+            weight,
+            gates: (place(from), place(to)),
+            accepted: entry.filter(|_| weight.is_none()).map(|(_, entry)| *entry),
+            place: 1,
+        });
     }
+    let counting = counted.into_iter().map(|(_, ruling)| ruling).collect();
     entries.sort_by(|a, b| {
-        Finding::by_urgency(a.finding, b.finding).then_with(|| a.source.cmp(b.source))
+        Finding::by_urgency(a.finding, b.finding).then_with(|| a.source().cmp(b.source()))
     });
-    let by_name = |(at, entry): (usize, &Entry<'_>)| (entry.finding.fingerprint, at);
-    let mut alike: Vec<_> = entries.iter().enumerate().map(by_name).collect();
+    let by_name = |(entry, at): (&Entry<'_>, u32)| (entry.finding.fingerprint, at);
+    let mut alike: Vec<_> = entries.iter().zip(0..).map(by_name).collect();
     alike.sort_unstable();
     for pair in alike.windows(2) {
         if let [(one, before), (other, at)] = *pair
             && one == other
         {
-            entries[at].place = entries[before].place + 1;
+            entries[at as usize].place = entries[before as usize].place + 1;
         }
     }
-    entries
+    (entries, counting)
 }
 
-fn rules<'a>(entries: &[Entry<'a>], by_weight: &[usize]) -> Vec<Rule<'a>> {
+/// A place in a list of findings: a file of evidence has fewer than this could number.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The places of findings: what stops the pipeline first, then what warns, then the rest.
+fn by_weight(entries: &[Entry<'_>]) -> Vec<u32> {
+    let weights = [Some(Weight::Blocks), Some(Weight::Warns), Some(Weight::Within), None];
+    let mut places = Vec::with_capacity(entries.len());
+    for weight in weights {
+        let own = entries.iter().zip(0..).filter(|(entry, _)| entry.weight == weight);
+        places.extend(own.map(|(_, place)| place));
+    }
+    places
+}
+
+fn rules<'a>(entries: &[Entry<'a>], by_weight: &[u32]) -> Vec<Rule<'a>> {
     let mut places = BTreeMap::new();
     let mut rules: Vec<Rule<'a>> = Vec::new();
     for place in by_weight {
-        let entry = &entries[*place];
-        let at = *places.entry((entry.source, entry.finding.rule_id())).or_insert(rules.len());
+        let entry = &entries[*place as usize];
+        let at = *places.entry((entry.source(), entry.finding.rule_id())).or_insert(rules.len());
         match rules.get_mut(at) {
             Some(rule) if rule.weight == entry.weight => rule.entries.push(*place),
             Some(_) => {}
             None => rules.push(Rule {
-                source: entry.source,
+                source: entry.source(),
                 first: entry.finding,
                 weight: entry.weight,
                 entries: vec![*place],

@@ -41,6 +41,7 @@ pub(super) struct Builder {
     subjects: Vec<Arc<Subject>>,
     texts: HashSet<Arc<str>>,
     accounts: HashSet<Arc<Account>>,
+    facets: HashSet<Facets>,
     /// How many findings of the last part are still to come.
     missing: u64,
     /// Documents, and the digest that each should have.
@@ -212,6 +213,7 @@ impl Builder {
             let texts = texts.iter().map(|text| self.text(text)).collect();
             facets.insert(key, texts);
         }
+        let facets = self.shared(facets);
         let wrong = "the id of this finding is not 32 hexadecimal digits";
         let id = Fingerprint::parse(&line.id).ok_or(wrong)?;
         let source = Arc::clone(&self.source);
@@ -264,6 +266,14 @@ impl Builder {
         let new: Arc<str> = text.into();
         self.texts.insert(Arc::clone(&new));
         new
+    }
+
+    fn shared(&mut self, facets: Facets) -> Facets {
+        if let Some(known) = self.facets.get(&facets) {
+            return known.clone();
+        }
+        self.facets.insert(facets.clone());
+        facets
     }
 
     fn account(&mut self, line: &line::Account<'_>) -> Arc<Account> {

@@ -5,18 +5,24 @@ use crate::text;
 
 /// Text on one line, escaped for elements and for attributes in double quotes.
 pub(super) fn escaped(text: &str, most: usize) -> String {
-    let line = text::one_line(text, most);
+    let line = text::line(text, most);
     let mut out = String::with_capacity(line.len());
-    for character in line.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(character),
-        }
+    let mut rest = &*line;
+    while let Some((at, entity)) = rest.bytes().enumerate().find_map(|(at, byte)| {
+        let entity = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            b'\'' => "&#39;",
+            _ => return None,
+        };
+        Some((at, entity))
+    }) {
+        out.extend([&rest[..at], entity]);
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out
 }
 
@@ -45,7 +51,7 @@ pub(super) fn code(text: &str, most: usize) -> String {
 
 /// A link to a page, if a browser may open it; else its address as text.
 pub(super) fn link(address: &str, title: &str) -> String {
-    let address = text::one_line(address, 1_000);
+    let address = text::line(address, 1_000);
     match digest::is_web_address(&address) {
         true => format!(
             "<a href=\"{}\" rel=\"noreferrer\">{}</a>",

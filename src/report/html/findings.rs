@@ -94,7 +94,7 @@ impl<'v, 'a> Groups<'v, 'a> {
         entries.truncate(MOST_FINDINGS);
         let key = |entry: &Entry<'a>| {
             let severity = entry.finding.subject.severity;
-            (Section::of(entry), severity, entry.source, entry.finding.rule_id())
+            (Section::of(entry), severity, entry.source(), entry.finding.rule_id())
         };
         let mut groups = Vec::new();
         let mut shown = 0;
@@ -104,7 +104,7 @@ impl<'v, 'a> Groups<'v, 'a> {
                 by_gate.entry(ruling).or_insert(groups.len());
             }
             let (Some(first), Some(rule)) = (own.first(), RuleToFix::of(own)) else { continue };
-            let (section, source) = (Section::of(first), first.source);
+            let (section, source) = (Section::of(first), first.source());
             let is_open = section == Section::Blocks && shown < MOST_SHOWN;
             shown += own.len().min(SHOWN);
             groups.push(Group { section, source, rule, is_open });
@@ -224,7 +224,7 @@ fn write_finding(
         write!(out, " <span>{about}</span>")?;
     }
     if let Some(page) = view::link(finding) {
-        write!(out, " {}", link(&page, &format!("open in {}", entry.source)))?;
+        write!(out, " {}", link(&page, &format!("open in {}", entry.source())))?;
     }
     if let Some(reason) = view::reason(finding).filter(|_| has_own_reason) {
         write!(out, "<br>{}", prose(&reason, 160))?;
@@ -249,7 +249,7 @@ fn about(entry: &Entry<'_>, view: &View<'_>) -> String {
     let name = finding.resource_name.as_deref().filter(|name| !id.contains(*name));
     let account = finding.subject.account.as_ref().map(|account| account.to_string());
     let region = finding.subject.region.as_deref().filter(|region| !id.contains(*region));
-    let since = finding.since().map(|day| format!("since {}", day.format("%Y-%m-%d")));
+    let since = finding.since().map(|day| format!("since {}", day.date_naive()));
     let gates = Some(view.responsible_gates(entry)).filter(|gates| !gates.is_empty());
     let parts = [name.map(str::to_owned), account, region.map(str::to_owned), since, gates];
     let parts = parts.into_iter().flatten().map(|part| escaped(&part, 200));

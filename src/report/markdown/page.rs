@@ -19,21 +19,24 @@ impl Page {
         Self { text: String::new(), most: most.saturating_sub(CUT.len()), cut: false }
     }
 
-    /// Rows as far as they fit; for the others, what `rest` says of their number.
-    pub(super) fn rows(
+    /// A row for each item as far as they fit; for the others, what `rest` says of their number.
+    pub(super) fn rows<T>(
         &mut self,
-        rows: impl Iterator<Item = String>,
+        items: impl IntoIterator<Item = T>,
+        row: impl Fn(T) -> String,
         rest: impl FnOnce(usize) -> String,
     ) {
-        let mut rows = rows;
-        let left_out = loop {
-            match rows.next() {
-                None => return,
-                Some(row) if self.fits(&row, RESERVE) => self.push(&row),
-                Some(_) => break 1 + rows.count(),
+        let mut items = items.into_iter();
+        while let Some(item) = items.next() {
+            let row = row(item);
+            if self.fits(&row, RESERVE) {
+                self.push(&row);
+                continue;
             }
-        };
-        self.line(&rest(left_out));
+            // The others are only counted: there may be very many.
+            self.line(&rest(1 + items.count()));
+            return;
+        }
     }
 
     pub(super) fn heading(&mut self, title: &str) {

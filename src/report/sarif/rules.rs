@@ -17,15 +17,23 @@ const MOST_FRAMEWORKS: usize = 7;
 pub(super) struct Rules<'a>(BTreeMap<String, (usize, Option<&'a Finding>)>);
 
 impl<'a> Rules<'a> {
-    pub(super) fn of<'v>(entries: impl Iterator<Item = &'v Entry<'a>>, left_out: bool) -> Self
+    /// Of findings in groups that have one rule each.
+    pub(super) fn of<'v>(
+        groups: impl Iterator<Item = impl Iterator<Item = &'v Entry<'a>>>,
+        left_out: bool,
+    ) -> Self
     where
         'a: 'v,
     {
         let mut rules: BTreeMap<_, (usize, Option<&Finding>)> = BTreeMap::new();
-        for Entry { source, finding, .. } in entries {
-            let (_, worst) = rules.entry(id(source, finding)).or_default();
-            if worst.is_none_or(|worst| worst.subject.severity < finding.subject.severity) {
-                *worst = Some(finding);
+        for mut entries in groups {
+            let Some(entry) = entries.next() else { continue };
+            let (_, worst) = rules.entry(id(entry.source(), entry.finding)).or_default();
+            for finding in std::iter::once(entry.finding).chain(entries.map(|entry| entry.finding))
+            {
+                if worst.is_none_or(|worst| worst.subject.severity < finding.subject.severity) {
+                    *worst = Some(finding);
+                }
             }
         }
         if left_out {
@@ -37,7 +45,7 @@ impl<'a> Rules<'a> {
 
     /// The id and the place of an entry's rule.
     pub(super) fn of_entry(&self, entry: &Entry<'_>) -> (&str, usize) {
-        self.get(&id(entry.source, entry.finding))
+        self.get(&id(entry.source(), entry.finding))
     }
 
     pub(super) fn left_out(&self) -> (&str, usize) {

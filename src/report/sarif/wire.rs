@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::acceptance::Acceptance;
 use crate::finding::{Cause, Finding, Severity};
@@ -190,15 +190,15 @@ pub(super) struct ResultProperties<'a> {
     pub source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Cow<'a, str>>,
-    pub gates: Vec<Cow<'a, str>>,
+    pub gates: &'a [Cow<'a, str>],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Location<'a> {
-    pub physical_location: PhysicalLocation<'a>,
+    pub physical_location: &'a PhysicalLocation<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub logical_locations: Vec<LogicalLocation>,
+    pub logical_locations: Vec<LogicalLocation<'a>>,
 }
 
 #[derive(Serialize)]
@@ -223,16 +223,16 @@ pub(super) struct Region {
 /// The cloud resource.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LogicalLocation {
-    name: String,
-    fully_qualified_name: String,
+pub(super) struct LogicalLocation<'a> {
+    name: Cow<'a, str>,
+    fully_qualified_name: Cow<'a, str>,
     kind: &'static str,
 }
 
-impl LogicalLocation {
-    pub(super) fn of(finding: &Finding) -> Self {
-        let id = text::one_line(finding.resource(), 1000);
-        let name = finding.resource_name.as_deref().map(|name| text::one_line(name, 255));
+impl<'a> LogicalLocation<'a> {
+    pub(super) fn of(finding: &'a Finding) -> Self {
+        let id = text::line(finding.resource(), 1000);
+        let name = finding.resource_name.as_deref().map(|name| text::line(name, 255));
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| id.clone());
         Self { name, fully_qualified_name: id, kind: "resource" }
     }
@@ -247,19 +247,16 @@ impl Text {
     /// A message. SARIF makes a link of `[…](…)`, so that is broken as visibly as a workflow
     /// command.
     pub(super) fn of(text: &str) -> Self {
-        Self { text: text::disarmed(&text.replace("](", "] (")).into_owned() }
+        text.to_owned().into()
     }
 }
 
-/// A list that is made while it is written.
-pub(super) struct Lazily<F>(pub F);
-
-impl<F, I> Serialize for Lazily<F>
-where
-    F: Fn() -> I,
-    I: Iterator<Item: Serialize>,
-{
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.0)())
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        let text = if text.contains("](") { text.replace("](", "] (") } else { text };
+        match text::disarmed(&text) {
+            Cow::Borrowed(_) => Self { text },
+            Cow::Owned(text) => Self { text },
+        }
     }
 }

@@ -72,9 +72,7 @@ impl<'a> Collection<'a> {
     pub(super) async fn outcome(mut self) -> Outcome {
         let stopped = self.everything().await.err();
         let (findings, notes) = self.findings.finish();
-        for finding in findings {
-            self.part.findings.push(finding);
-        }
+        self.part.findings.extend(findings);
         self.part.notes.extend(notes);
         self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
         self.part.read_at = Some(Utc::now());

@@ -1,6 +1,6 @@
 //! Failed checks become findings (docs/platforms/gravityzone.md#findings).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -10,7 +10,7 @@ use super::query::RecordFault;
 use super::shared::{Key, Pool, Shared};
 use super::wire::CheckRow;
 use super::words::Status;
-use crate::finding::{Facets, Finding, Identity, Rerating, Severity, Waiver};
+use crate::finding::{Facets, Finding, Identity, Rerating, Severity, Subject, Waiver};
 use crate::selection::{Field, Selection};
 use crate::text::{self, Undocumented};
 
@@ -19,9 +19,12 @@ use crate::text::{self, Undocumented};
 pub struct Findings {
     /// The address of all checks, by which each is linked.
     checks: Option<Url>,
-    found: Vec<FailedCheck>,
+    found: Vec<Finding>,
+    /// What many of them share.
+    subjects: HashMap<Key, Arc<Subject>>,
     statuses: Pool<str, Arc<str>>,
     scan_groups: Pool<str, Arc<str>>,
+    facets: HashMap<[usize; 2], Facets>,
     undocumented_severities: Undocumented,
     undocumented_originals: Undocumented,
     undocumented_statuses: Undocumented,
@@ -37,12 +40,6 @@ struct Missing {
     region: u64,
     resource_type: u64,
     created_at: u64,
-}
-
-struct FailedCheck {
-    finding: Finding,
-    /// The severity on the platform now, by which the platform's filters compare.
-    severity: Severity,
 }
 
 impl Findings {
@@ -76,24 +73,23 @@ impl Findings {
         let rerating =
             Some(Rerating { original, current: row.severity }).filter(|_| original != row.severity);
         let documented = row.status.and_then(Status::from_platform);
-        self.found.push(FailedCheck {
-            finding: Finding {
-                open: documented.is_none_or(Status::is_open),
-                waiver: documented.and_then(Status::waiver).map(|kind| Waiver::new(kind).into()),
-                rerating,
-                status,
-                resource_id: row.resource_id.map(Box::from),
-                resource_name: row.resource_name.map(Box::from),
-                reason: lowered.map(|original| {
-                    format!("severity lowered from {original} to {} on the platform", row.severity)
-                        .into()
-                }),
-                link: self.link(row.id),
-                created_at,
-                facets,
-                ..Finding::new(shared.subject(key), Identity::Check)
-            },
-            severity: row.severity,
+        let subject = self.subjects.entry(key).or_insert_with(|| shared.subject(key).into());
+        let subject = Arc::clone(subject);
+        self.found.push(Finding {
+            open: documented.is_none_or(Status::is_open),
+            waiver: documented.and_then(Status::waiver).map(|kind| Waiver::new(kind).into()),
+            rerating,
+            status,
+            resource_id: row.resource_id.map(Box::from),
+            resource_name: row.resource_name.map(Box::from),
+            reason: lowered.map(|original| {
+                format!("severity lowered from {original} to {} on the platform", row.severity)
+                    .into()
+            }),
+            link: self.link(row.id),
+            created_at,
+            facets,
+            ..Finding::new(subject, Identity::Check)
         });
         Ok(key)
     }
@@ -116,11 +112,12 @@ impl Findings {
         let (Some(id), Some(name)) = (row.scan_group_id, row.scan_group_name) else {
             return Facets::default();
         };
-        let words = [id, name].map(|word| {
-            let number = self.scan_groups.text(word);
-            self.scan_groups.get(number).cloned()
+        let numbers = [id, name].map(|word| self.scan_groups.text(word));
+        let facets = self.facets.entry(numbers).or_insert_with(|| {
+            let words = numbers.iter().filter_map(|number| self.scan_groups.get(*number).cloned());
+            Facets::from_iter([(Field::ScanGroup.word(), words.collect())])
         });
-        Facets::from_iter([(Field::ScanGroup.word(), words.into_iter().flatten().collect())])
+        facets.clone()
     }
 
     /// The status word. A documented one is spelled as documented, so that selectors match it.
@@ -136,14 +133,14 @@ impl Findings {
 
     /// Whether any of them shows that a selection is not a typo.
     pub(super) fn prove(&self, selection: &Selection) -> bool {
-        self.found.iter().any(|found| selection.is_proven_by(&found.finding))
+        self.found.iter().any(|finding| selection.is_proven_by(finding))
     }
 
     /// How many may be within a selection that has neither status nor age.
     pub(super) fn within(&self, selection: &Selection) -> u64 {
         let at_any_time = DateTime::UNIX_EPOCH;
         let found = self.found.iter();
-        found.filter(|found| selection.matches_finding(&found.finding, at_any_time)).count() as u64
+        found.filter(|finding| selection.matches_finding(finding, at_any_time)).count() as u64
     }
 
     /// How many the platform counts, which compares only what a check states: with its severity of
@@ -154,9 +151,9 @@ impl Findings {
         severities: Option<&BTreeSet<Severity>>,
     ) -> u64 {
         let words = selection.only(|field| field != Field::Severity);
-        let is_counted = |found: &&FailedCheck| {
-            words.is_proven_by(&found.finding)
-                && severities.is_none_or(|asked| asked.contains(&found.severity))
+        let is_counted = |finding: &&Finding| {
+            words.is_proven_by(finding)
+                && severities.is_none_or(|asked| asked.contains(&severity_of_now(finding)))
         };
         self.found.iter().filter(is_counted).count() as u64
     }
@@ -164,7 +161,7 @@ impl Findings {
     /// The findings, and notes for the report.
     pub fn finish(self) -> (Vec<Finding>, Vec<String>) {
         let notes = self.notes();
-        (self.found.into_iter().map(|found| found.finding).collect(), notes)
+        (self.found, notes)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -195,6 +192,11 @@ impl Findings {
         });
         words.into_iter().flatten().chain(lowered).chain(missing).collect()
     }
+}
+
+/// The severity on the platform now, by which its filters compare.
+fn severity_of_now(finding: &Finding) -> Severity {
+    finding.rerating.map_or(finding.subject.severity, |rerating| rerating.current)
 }
 
 /// RFC 3339. Without a zone, as in the cursors, it is UTC (docs/platforms/gravityzone.md#age).
