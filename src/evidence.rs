@@ -9,11 +9,16 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Account, Finding, Problem, Severity, Subject, UrgencyKey};
-use crate::selection::{Field, Selection};
+use crate::finding::{Account, Finding, Problem, Severity, UrgencyKey};
+use crate::selection::Field;
 use crate::text;
 
+mod counts;
 mod narrow;
+mod proof;
+
+pub use counts::{Count, Counts, SelectionCount, SubjectCount, Table};
+pub use proof::{Proof, Unit, Window};
 
 /// How far a platform's clock may be ahead of ours: no more than times without a zone can be.
 pub const MOST_AHEAD: TimeDelta = TimeDelta::hours(14);
@@ -153,90 +158,6 @@ pub struct Part {
     pub counts: Counts,
 }
 
-/// What is counted.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// A rule, checked on one resource.
-    #[default]
-    Check,
-    /// A case that a platform keeps until it is closed.
-    Case,
-    /// A change made to a platform.
-    Change,
-    /// Something that happened at run time.
-    Event,
-    Vulnerability,
-}
-
-impl Unit {
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Check => "check",
-            Self::Case => "case",
-            Self::Change => "change",
-            Self::Event => "event",
-            Self::Vulnerability => "vulnerability",
-        }
-    }
-
-    /// The noun for what a gate counts against its limit.
-    pub const fn failed(self) -> &'static str {
-        match self {
-            Self::Check => "failed check",
-            Self::Case => "open case",
-            Self::Change => "change",
-            Self::Event => "event",
-            Self::Vulnerability => "vulnerability",
-        }
-    }
-}
-
-/// What shows that a platform looked, although it may have found nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// This many checks were evaluated, with any result. Zero proves nothing.
-    Checks { evaluated: u64 },
-    /// The platform answered in full for a list that may be empty, with this many entries.
-    Answered {
-        entries: u64,
-        /// The span of time that was asked for, where the list is of what happened in one.
-        window: Option<Window>,
-    },
-}
-
-impl Default for Proof {
-    fn default() -> Self {
-        Self::Checks { evaluated: 0 }
-    }
-}
-
-impl Proof {
-    /// Checks or entries that were looked at.
-    pub const fn looked_at(self) -> u64 {
-        match self {
-            Self::Checks { evaluated } => evaluated,
-            Self::Answered { entries, .. } => entries,
-        }
-    }
-
-    /// The span of time that was asked for.
-    pub const fn window(self) -> Option<Window> {
-        match self {
-            Self::Checks { .. } => None,
-            Self::Answered { window, .. } => window,
-        }
-    }
-
-    /// Whether an empty answer is a valid one.
-    pub const fn may_be_empty(self) -> bool {
-        matches!(self, Self::Answered { .. })
-    }
-}
-
 /// The failed checks of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Findings {
@@ -321,13 +242,6 @@ impl Findings {
     }
 }
 
-/// A span of time, from its first instant to its last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    pub from: DateTime<Utc>,
-    pub to: DateTime<Utc>,
-}
-
 /// A job of the platform, for the reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -358,100 +272,6 @@ impl Role {
             Self::Joined => "joined",
             Self::Reused => "reused",
         }
-    }
-}
-
-/// Counts of checks: a table, and single answers to what no table can answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub table: Option<Table>,
-    pub answers: Vec<SelectionCount>,
-}
-
-/// Counts of everything in a part, split by fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// The fields by which rows differ. No other field of a row's subject is filled.
-    pub by: BTreeSet<Field>,
-    pub rows: Vec<SubjectCount>,
-}
-
-/// Checks of one subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectCount {
-    pub subject: Subject,
-    pub count: Count,
-}
-
-/// The count of exactly one selection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SelectionCount {
-    pub selection: Selection,
-    pub count: Count,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// `None` where only failures were counted.
-    pub passed: Option<u64>,
-    pub failed: u64,
-}
-
-impl Count {
-    pub const ZERO: Self = Self { passed: Some(0), failed: 0 };
-
-    /// A count of failures, where passes are not known.
-    pub const fn of_failures(failed: u64) -> Self {
-        Self { passed: None, failed }
-    }
-
-    /// The sum. Counts that could overflow are refused where they are read.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        let passed = self.passed.zip(other.passed).map(|(a, b)| a + b);
-        Self { passed, failed: self.failed + other.failed }
-    }
-
-    /// Checks with either result, if passes are known.
-    pub fn evaluated(self) -> Option<u64> {
-        self.passed.map(|passed| passed + self.failed)
-    }
-}
-
-impl Counts {
-    /// Adds the count of exactly one selection.
-    pub fn answer(&mut self, selection: Selection, count: Count) {
-        self.answers.push(SelectionCount { selection, count });
-    }
-
-    /// The count within a selection, if it is known: its own answer, else a sum over the table,
-    /// if that is split by every field that the selection uses.
-    pub fn of(&self, selection: &Selection) -> Option<Count> {
-        let answer = self.answers.iter().find(|answer| answer.selection == *selection);
-        answer.map(|answer| answer.count).or_else(|| {
-            let fine = |table: &&Table| selection.fields().is_subset(&table.by);
-            let rows = self.table.as_ref().filter(fine)?.rows.iter();
-            // A failed check may match by what it does not state; a passed one never does.
-            let counts = rows.filter_map(|row| match selection.matches(&row.subject) {
-                true => Some(row.count),
-                false if selection.may_match(&row.subject) => {
-                    Some(Count { passed: row.count.passed.map(|_| 0), ..row.count })
-                }
-                false => None,
-            });
-            Some(counts.fold(Count::ZERO, Count::plus))
-        })
-    }
-}
-
-impl Table {
-    /// A table of failures by severity, and nothing else.
-    pub fn of_failures(by_severity: &BTreeMap<Severity, u64>) -> Self {
-        let row = |(severity, failed): (&Severity, &u64)| SubjectCount {
-            subject: Subject::new(*severity),
-            count: Count::of_failures(*failed),
-        };
-        Self { by: [Field::Severity].into(), rows: by_severity.iter().map(row).collect() }
     }
 }
 

@@ -231,7 +231,7 @@ macro_rules! selecting {
         #[derive(Debug, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
-        pub(super) struct $name {
+        pub(in crate::config) struct $name {
             $($own)*
             /// Frameworks, by id. `*` matches anything, `?` one character; case does not count.
             #[serde(default)]

@@ -109,7 +109,8 @@ pub(super) fn past(item: HistoryItem, framework: &str) -> Option<Past> {
     let ids =
         |listed: Vec<IntegrationItem>| listed.into_iter().map(|one| one.integration_id).collect();
     Some(Past {
-        id: item.job_id?.0,
+        // Zero is no job: to watch it is to wait until the deadline.
+        id: item.job_id.map(|id| id.0).filter(|id| *id > 0)?,
         state: item.job_status.unwrap_or_default().to_ascii_uppercase(),
         integrations: listed.filter(|_| whole).and_then(ids),
         created_at: item.created_at,
@@ -147,6 +148,14 @@ mod tests {
         ] {
             let status = status(state, updated, runners);
             assert_eq!(stands_still(&status, now), still, "{state} {updated}");
+        }
+    }
+
+    #[test]
+    fn a_job_has_a_number_above_zero() {
+        for (id, is_job) in [("136", true), (r#""136""#, true), ("0", false), ("null", false)] {
+            let item = format!(r#"{{"job_id":{id},"with_incidents":true}}"#);
+            assert_eq!(past(serde_json::from_str(&item).unwrap(), "a").is_some(), is_job, "{id}");
         }
     }
 
