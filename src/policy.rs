@@ -53,6 +53,10 @@ pub struct Organisation {
 /// What begins the ids of gates of an organisation, which no id that is written can.
 pub const ORGANISATION: &str = "org/";
 
+/// Where a policy is looked for when none is named.
+pub const DEFAULT_PATHS: [&str; 3] =
+    ["compliance-gate.yaml", ".compliance-gate.yaml", ".github/compliance-gate.yaml"];
+
 /// The system that a source is a tenant of, whoever's policy it is in.
 pub fn system_of(source: &str) -> &str {
     let source = source.strip_prefix(ORGANISATION).unwrap_or(source);

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+mod advice;
 pub mod attestation;
 mod closed;
 mod code_quality;

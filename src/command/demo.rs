@@ -44,6 +44,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
     let targets: Vec<_> = report::FORMATS
         .iter()
         .map(|format| (format, folder.join(format!("report.{}", format.extension))))
+        .chain([(&report::EVIDENCE, folder.join("evidence.jsonl"))])
         .collect();
     let sinks = Sinks::open(&targets)?;
     context.progress().note(&format!(
@@ -64,7 +65,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
     let delivery = run::Delivery {
         sinks,
         ci,
-        evidence_file: EvidenceFile::None,
+        evidence_file: EvidenceFile::Saved,
         warn_exit_code: None,
         break_glass: None,
         progress: &context.progress(),

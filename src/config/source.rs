@@ -5,12 +5,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::policy::{Document, Whose};
+use crate::policy::{DEFAULT_PATHS, Document, Whose};
 use crate::text;
-
-/// Where a configuration is looked for when none is named.
-const DEFAULT_PATHS: [&str; 3] =
-    ["compliance-gate.yaml", ".compliance-gate.yaml", ".github/compliance-gate.yaml"];
 
 /// A larger file is not a policy that anyone has read.
 const MOST_BYTES: u64 = 256 << 10;

@@ -191,10 +191,9 @@ fn next_steps(view: &View<'_>, page: &mut Page) {
     });
     let owners = text::listed(owners, ", ", 8);
     let owners = (!owners.is_empty()).then(|| format!("Ask who owns it: {owners}."));
-    let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();
-    let closer = gate.map(|gate| {
-        let explain = code(&format!("compliance-gate policy explain {gate}"), 200);
-        let accept = code(&format!("compliance-gate accept EVIDENCE --gate {gate}"), 200);
+    let closer = next.commands.as_ref().map(|advice| {
+        let explain = code(&advice.explain(), 900);
+        let accept = code(&advice.accept("EVIDENCE"), 900);
         match next.findings {
             0 => format!("Why this gate: {explain}."),
             _ => format!("Why this gate: {explain}. To propose an acceptance: {accept}."),

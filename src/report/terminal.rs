@@ -350,17 +350,15 @@ fn next_steps(view: &View<'_>, look: TerminalStyle<'_>, screen: &mut Screen<'_>)
         Some((_, path)) => format!("Everything: {}. ", path.display()),
         None => "Everything: add `--html FILE`. ".to_owned(),
     };
-    let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();
-    let explain = gate.map(|gate| format!("Why: `compliance-gate policy explain {gate}`."));
+    let explain = next.commands.as_ref().map(|advice| format!("Why: `{}`.", advice.explain()));
     steps.push(text::one_line(&(everything + &explain.unwrap_or_default()), 600));
-    if let Some(gate) = gate.filter(|_| next.findings > 0) {
+    if let Some(advice) = next.commands.filter(|_| next.findings > 0) {
         let evidence = look.reports.iter().find(|(format, _)| format.name == EVIDENCE.name);
-        let file = match evidence {
-            Some((_, path)) => text::one_line(&path.display().to_string(), 300),
-            None => "EVIDENCE".to_owned(),
+        let (file, from) = match evidence {
+            Some((_, path)) => (path.display().to_string(), ""),
+            None => ("EVIDENCE".to_owned(), " (of `--save-evidence EVIDENCE`)"),
         };
-        let from = if evidence.is_some() { "" } else { " (of `--save-evidence EVIDENCE`)" };
-        steps.push(format!("Accept: `compliance-gate accept {file} --gate {gate}`{from}."));
+        steps.push(format!("Accept: `{}`{from}.", advice.accept(&file)));
     }
     for (at, step) in steps.iter().enumerate() {
         screen.item(2, GATE + 1, BOLD, &format!("{}.", at + 1), step)?;

@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
 
+use super::advice::Advice;
 use super::{Report, digest};
 use crate::acceptance::Acceptance;
 use crate::evaluate::{Ruling, State, Usage};
@@ -140,6 +141,8 @@ pub struct NextSteps {
     pub gates: Vec<Contact>,
     /// The owners of what is over a limit, with the number of findings.
     pub owners: Vec<(String, usize)>,
+    /// Commands about the first of the gates that are not green.
+    pub commands: Option<Advice>,
 }
 
 /// Whom to ask about gates. Text is on one line and safe to show.
@@ -342,10 +345,13 @@ impl<'a> View<'a> {
             places: digest::places(&rulings),
             links: digest::links(&rulings),
         };
+        let gates: Vec<_> = by_owner.into_iter().map(contact).collect();
+        let first = gates.iter().flat_map(|contact| &contact.gates).next();
         Some(NextSteps {
             findings: over.count(),
+            commands: first.map(|gate| Advice::about(gate, self)),
             after_fix: digest::after_fix(self).into_iter().map(str::to_owned).collect(),
-            gates: by_owner.into_iter().map(contact).collect(),
+            gates,
             owners,
         })
     }

@@ -112,19 +112,17 @@ fn steps(view: &View<'_>) -> Vec<String> {
     };
     steps.extend(owners(&next));
     steps.extend(next.gates.iter().map(contact));
-    let gate = next.gates.iter().flat_map(|contact| &contact.gates).next();
-    if let Some(gate) = gate {
-        let gate = escaped(gate, 80);
+    if let Some(advice) = &next.commands {
         let accept = match next.findings {
             0 => String::new(),
             _ => format!(
-                " To propose an acceptance: <code>compliance-gate accept EVIDENCE --gate \
-                 {gate}</code>, with the evidence that <code>--save-evidence EVIDENCE</code> saves."
+                " To propose an acceptance: <code>{}</code>, with the evidence that \
+                 <code>--save-evidence EVIDENCE</code> saves.",
+                escaped(&advice.accept("EVIDENCE"), 900)
             ),
         };
-        steps.push(format!(
-            "Why this gate: <code>compliance-gate policy explain {gate}</code>.{accept}"
-        ));
+        let explain = escaped(&advice.explain(), 900);
+        steps.push(format!("Why this gate: <code>{explain}</code>.{accept}"));
     }
     steps
 }
