@@ -1,6 +1,6 @@
 //! Failed checks become findings (docs/platforms/gravityzone.md#findings).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -134,6 +134,16 @@ impl Findings {
     /// Whether any of them shows that a selection is not a typo.
     pub(super) fn prove(&self, selection: &Selection) -> bool {
         self.found.iter().any(|finding| selection.is_proven_by(finding))
+    }
+
+    /// The accounts by id, and how many failed checks each has.
+    pub(super) fn accounts(&self) -> BTreeMap<&str, u64> {
+        let mut accounts = BTreeMap::new();
+        let subjects = self.found.iter().map(|finding| &finding.subject);
+        for account in subjects.filter_map(|subject| subject.account.as_deref()) {
+            *accounts.entry(&*account.id).or_default() += 1;
+        }
+        accounts
     }
 
     /// How many may be within a selection that has neither status nor age.

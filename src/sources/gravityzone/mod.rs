@@ -7,6 +7,7 @@
 //! walk.rs       reads pages                            wire.rs      the JSON of a check
 //! findings.rs   failed checks become findings          count.rs     checks become counts
 //! shared.rs     rules, accounts, … kept once           balance.rs   whether the totals add up
+//! parts.rs      passed checks by account, side by side
 //! ```
 //!
 //! Failed checks are read as rows. Everything else is read as a total, which a page of one check
@@ -34,6 +35,7 @@ mod collect;
 pub mod count;
 mod demand;
 pub mod findings;
+mod parts;
 mod passes;
 pub mod query;
 mod settings;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::collect::{Collection, contradictory};
 use super::count::{self, Counter};
 use super::demand::{self, Method};
+use super::parts::Parts;
 use super::query::Query;
 use super::walk;
+use super::wire::CheckRow;
 use super::words::SEVERITIES;
 use crate::evidence::SelectionCount;
 use crate::finding::{Problem, Severity, Subject};
@@ -115,7 +117,8 @@ impl Collection<'_> {
         Ok(self.total_of(&failures, selection).await? == Some(read))
     }
 
-    /// One walk over rows, for all demands that totals cannot answer.
+    /// Rows, for all demands that totals cannot answer: by account, several walks side by side, or
+    /// one walk.
     async fn count_by_rows(&mut self, demands: &[&Demand]) -> Result<(), Problem> {
         let filtered = self.filtered();
         // A check that the filters leave out can still prove that a selection is not a typo.
@@ -124,15 +127,22 @@ impl Collection<'_> {
             true => (self.scope.clone(), "reading all checks"),
             false => (self.scope.clone().results(true), "reading passed checks"),
         };
-        let failed = std::mem::take(&mut self.failed);
-        let Self { shared, severities, .. } = self;
-        let mut counter = Counter::new(demands, severities.as_ref(), filtered, failed);
-        let read = walk::rows(self.session, &query, self.page_limit, doing, |row| {
-            counter.add(shared, row)
-        });
-        let total = read.await.map_err(ReadError::problem)?;
-        counter.finish(&self.shared, &self.findings, &mut self.part.counts);
         let expected = if beyond { self.part.looked_at() } else { self.passed };
+        let Self { session, page_limit, shared, severities, failed, findings, .. } = self;
+        let new_counter = || Counter::new(demands, severities.as_ref(), filtered, failed.clone());
+        if let Some(parts) = Parts::of(&query, findings.accounts(), expected, *page_limit) {
+            let mut counter = new_counter();
+            let visit = |row: &CheckRow<'_>| counter.add(shared, row);
+            if parts.read(session, *page_limit, doing, visit).await? {
+                counter.finish(shared, findings, &mut self.part.counts);
+                return Ok(());
+            }
+        }
+        let mut counter = new_counter();
+        let visit = |row: &CheckRow<'_>| counter.add(shared, row);
+        let read = walk::rows(session, &query, *page_limit, doing, visit).await;
+        let total = read.map_err(ReadError::problem)?;
+        counter.finish(shared, findings, &mut self.part.counts);
         if total != expected {
             let what = if beyond { "" } else { "passed " };
             return Err(contradictory(format!(

@@ -44,10 +44,26 @@ pub(super) async fn rows(
     query: &Query,
     page_limit: u64,
     doing: &str,
+    visit: impl RowVisitor,
+) -> Result<u64, ReadError> {
+    let showing = |at: &str| session.progress.status(&session.name, doing, at);
+    part(session, query, page_limit, |_| Ok(()), visit, showing).await
+}
+
+/// The same where it is a part of a larger list: `stated` is called with the number of its checks,
+/// as its first page states it, and ends the walk if that cannot be right.
+///
+/// # Errors
+/// As for `rows`.
+pub(super) async fn part(
+    session: &Session,
+    query: &Query,
+    page_limit: u64,
+    mut stated: impl FnMut(u64) -> Result<(), Problem>,
     mut visit: impl RowVisitor,
+    showing: impl Fn(&str),
 ) -> Result<u64, ReadError> {
     let Reader { mut walk, .. } = Reader::new(&session.name, query, page_limit);
-    let showing = |at: &str| session.progress.status(&session.name, doing, at);
     showing("");
     let ask = async |at: At| {
         let call = match at {
@@ -59,7 +75,10 @@ pub(super) async fn rows(
         call.map_err(problem)?.send().await.map_err(problem)
     };
     let read = |walk: &mut Walk, answer: Answer| {
-        let page = answer.json().map_err(problem)?;
+        let page: Page<'_> = answer.json().map_err(problem)?;
+        if walk.pages() == 0 {
+            stated(page.meta.total.0)?;
+        }
         read_page(query, walk, &page, &mut visit)
     };
     page::read(&mut walk, ask, read, showing).await?;

@@ -17,6 +17,7 @@ use compliance_gate_simulator::{Access, Scenario, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::meddler::{self, Meddling};
 use crate::common::permit;
 
 /// What a collection brought.
@@ -41,12 +42,23 @@ pub async fn collect_with(
     settings: Value,
     demands: &[Demand],
 ) -> Collected {
-    simulate(&json!({"gravityzone": gravityzone, "faults": faults}), settings, demands, None).await
+    let scenario = json!({"gravityzone": gravityzone, "faults": faults});
+    simulate(&scenario, settings, demands, None, None).await
+}
+
+/// Collects from a simulated platform behind a proxy that changes requests.
+pub async fn collect_meddled(
+    gravityzone: Value,
+    settings: Value,
+    demands: &[Demand],
+    meddling: Meddling,
+) -> Collected {
+    simulate(&json!({"gravityzone": gravityzone}), settings, demands, None, Some(meddling)).await
 }
 
 /// Collects from the healthy platform until it has answered `answers` requests; then comes Ctrl-C.
 pub async fn collect_interrupted(answers: usize, settings: Value) -> Collected {
-    simulate(&json!({}), settings, &[], Some(answers)).await
+    simulate(&json!({}), settings, &[], Some(answers), None).await
 }
 
 async fn simulate(
@@ -54,6 +66,7 @@ async fn simulate(
     settings: Value,
     demands: &[Demand],
     interrupt_after: Option<usize>,
+    meddling: Option<Meddling>,
 ) -> Collected {
     let scenario = Scenario::from_json(&scenario.to_string()).unwrap();
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -68,7 +81,11 @@ async fn simulate(
     };
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let simulator = Simulator::start(address, scenario, on_request).await.unwrap();
-    let mut collected = run(&simulator.origin(), settings, demands, signal).await;
+    let origin = match meddling {
+        Some(meddling) => meddler::start(simulator.origin(), meddling).await,
+        None => simulator.origin(),
+    };
+    let mut collected = run(&origin, settings, demands, signal).await;
     collected.requests.append(&mut requests.lock().unwrap());
     collected
 }
