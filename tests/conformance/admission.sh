@@ -84,15 +84,20 @@ registry -port "$port" >registry.log 2>&1 &
 platforms+=("$!")
 until crane catalog "localhost:$port" >/dev/null 2>&1; do sleep 0.1; done
 
+# Where a registry without the referrers API lists the bundles of an image.
+bundles_of() { printf '%s:%s' "${1%@*}" "$(tr : - <<<"${1#*@}")"; }
+
 # usage: attested CASE NAME… : an image with these attestations; in $image as bundles, in $former in the format of
 # cosign 2, which policy-controller reads with a key.
+declare -A bundles # the digest of each, and its name
 attested() {
-    local case=$1 name key type payload
+    local case=$1 name key type payload digest
     shift
+    bundles=()
     printf '%s\n' "$case $*" >layer
     tar cf layer.tar layer
     image=$(crane append --oci-empty-base -f layer.tar -t "localhost:$port/shop/api:$case" 2>/dev/null)
-    former=$(crane append --oci-empty-base -f layer.tar -t "localhost:$port/former/api:$case" 2>/dev/null)
+    former=$(crane append --oci-empty-base -f layer.tar -t "localhost:$port/shop/former:$case" 2>/dev/null)
     for name; do
         key=cosign.key type=$svr payload=$name
         [[ $name != stranger ]] || key=stranger.key
@@ -101,8 +106,11 @@ attested() {
         jq .predicate "statements/$payload.json" >predicate.json
         cosign attest --key "$key" --type "$type" --predicate predicate.json --signing-config config.json --yes "$image" \
             >>cosign.log 2>&1
+        for digest in $(crane manifest "$(bundles_of "$image")" 2>/dev/null | jq --raw-output '.manifests[].digest'); do
+            [[ -v bundles[$digest] ]] || bundles[$digest]=$name
+        done
         [[ $name != tampered ]] || python3 "$here/tamper.py" --registry "http://localhost:$port/v2/shop/api" "${image#*@}"
-        jq --arg digest "${former#*@sha256:}" '.subject = [{name: "former/api", digest: {sha256: $digest}}]' \
+        jq --arg digest "${former#*@sha256:}" '.subject = [{name: "shop/former", digest: {sha256: $digest}}]' \
             "statements/$payload.json" >statement.json
         cosign attest-blob --key "$key" --statement statement.json --bundle bundle.json --signing-config config.json --yes \
             >>cosign.log 2>&1
@@ -118,7 +126,7 @@ for template in "$templates"/*; do
     awk -v organisation="$organisation" -v port="$port" '
         FNR == NR { key[++lines] = $0; next }
         /<PEM of the signing key>/ { indent = $0; sub(/<.*/, "", indent); for (at = 1; at <= lines; at++) print indent key[at]; next }
-        { gsub(/2222222222222222222222222222222222222222222222222222222222222222/, organisation); gsub(/registry\.example\.com\/shop/, "localhost:" port "/*"); print }
+        { gsub(/2222222222222222222222222222222222222222222222222222222222222222/, organisation); gsub(/registry\.example\.com/, "localhost:" port); print }
     ' cosign.pub "$template" >"templates/$(basename "$template")"
 done
 
@@ -154,10 +162,13 @@ verified_by_cosign_policy() {
 verified_by_opa() { any by_opa "$@"; }
 verified_by_conftest() { any by_conftest "$@"; }
 verified_by_kyverno_json() { any by_kyverno "$@"; }
+# $init are init containers of the pod, $exception is the file of an exception.
+init='[]' exception=
 verified_by_kyverno() {
-    printf '{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop}, spec: {containers: [{name: api, image: "%s"}]}}\n' \
-        "$image" >pod.yaml
-    kyverno apply templates/kyverno-image.yaml --resource pod.yaml --registry
+    jq --null-input --arg image "$image" --argjson init "$init" '{apiVersion: "v1", kind: "Pod",
+        metadata: {name: "api", namespace: "shop"},
+        spec: {containers: [{name: "api", $image}], initContainers: $init}}' >pod.json
+    kyverno apply templates/kyverno-image.yaml --resource pod.json --registry ${exception:+--exception "$exception"}
 }
 verified_by_policy_controller() { policy-tester --policy templates/policy-controller-key.yaml --image "$former"; }
 
@@ -178,6 +189,21 @@ report 0 list
 
 # --- The table ---
 
+# Kyverno looks at one of several results: that whose bundle has the last digest in alphabetical order.
+by_the_last() {
+    local results last expected=1
+    results=$(for digest in "${!bundles[@]}"; do echo "$digest ${bundles[$digest]}"; done | grep -v blocked | sort)
+    last=${results##* }
+    [[ $last != fresh ]] || expected=0
+    if (($(wc -l <<<"$results") < 2)); then
+        echo "$1"
+    elif [[ $1 == "$expected" ]]; then
+        echo "by order"
+    else
+        echo "$1, although the last is $last"
+    fi
+}
+
 # usage: row TITLE NAME… : a line of the table, which must be in the README.
 table_has() { grep --line-regexp --fixed-strings "$1" "$templates/README.md" || ! echo "not a line of README.md"; }
 rows=0
@@ -190,12 +216,16 @@ row() {
     for judge in "${judges[@]}"; do
         code=0
         "verified_by_$judge" "$@" >"said-$rows-$judge" 2>&1 || code=1
+        [[ $judge != kyverno ]] || code=$(by_the_last "$code")
         line+=" $code |"
     done
     judge "$line" table_has "$line"
 }
 
+attested none
+beside="[{\"name\": \"beside\", \"image\": \"$image\"}]"
 row 'fresh pass' fresh
+init=$beside refuses 'Kyverno: an init container without a result' verified_by_kyverno
 row 'another key or identity' stranger
 row 'changed after it was signed' tampered
 row 'older than 24 hours' stale
@@ -205,7 +235,13 @@ row 'an environment of a longer name' longer
 row 'another organisation policy' other-organisation
 row 'only the record of a block' blocked
 row 'nothing'
+sed "s/\(2e1d89cf\)\{8\}/${image#*@sha256:}/" templates/kyverno-exception.yaml >exception.yaml
+exception=exception.yaml judge 'Kyverno: an exception for this digest' verified_by_kyverno
+exception=exception.yaml init=$beside refuses 'Kyverno: an exception, but not for an init container' verified_by_kyverno
+exception=templates/kyverno-exception.yaml refuses 'Kyverno: an exception for another digest' verified_by_kyverno
 row 'fresh, and an older one' stale fresh
+pruned() { sh templates/prune.sh "localhost:$port/shop/api" "${image#*@}" && verified_by_cosign_policy && verified_by_kyverno; }
+judge "prune.sh keeps the newest: cosign --policy and Kyverno admit it" pruned
 row 'fresh, and one for staging' fresh staging
 row 'fresh, and the record of a block' fresh blocked
 row 'fresh, and the result of another tool' fresh other-tool
