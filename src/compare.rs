@@ -14,6 +14,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::artefact::Artefact;
 use crate::evaluate::Decision;
 use crate::evidence::Evidence;
 use crate::policy::Policy;
@@ -28,11 +29,19 @@ pub(crate) use cause::Cause;
 /// A decision, and what it was made from.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
-    pub policy: &'a Policy,
     pub evidence: &'a Evidence,
     pub at_least: Option<Verdict>,
+    /// The artefacts that it is about.
+    pub artefacts: &'a [Artefact],
     pub decision: &'a Decision<'a>,
     pub now: DateTime<Utc>,
+}
+
+impl<'a> Side<'a> {
+    /// Every policy that was decided: of the repository, of the organisation.
+    fn policies(self) -> impl Iterator<Item = &'a Policy> {
+        self.decision.policies.iter().map(|one| one.policy)
+    }
 }
 
 /// What kind of thing is different.

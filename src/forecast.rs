@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::acceptance::Validity;
+use crate::artefact::Artefact;
 use crate::evaluate::{self, Decision, State};
 use crate::evidence::Evidence;
 use crate::policy::{Demands, Policy};
@@ -55,29 +56,37 @@ pub(crate) struct Forecast {
     pub verdicts: Vec<VerdictOn>,
 }
 
-/// Looks from `now` to the end of the day `until`, with no change in the estate.
+/// Looks from `now` to the end of the day `until`, with no change in the estate. `artefacts`: what the
+/// decision is about.
 pub(crate) fn forecast(
-    policy: &Policy,
+    policies: &[&Policy],
     evidence: &Evidence,
+    artefacts: &[Artefact],
     now: DateTime<Utc>,
     until: NaiveDate,
 ) -> Forecast {
     // Evidence that is collected again is never stale.
-    let fresh =
-        Policy { evidence: Demands { max_age: None, ..policy.evidence.clone() }, ..policy.clone() };
-    let today = evaluate::decide(&fresh, evidence, None, now);
+    let fresh = |policy: &&Policy| Policy {
+        evidence: Demands { max_age: None, ..policy.evidence.clone() },
+        ..(**policy).clone()
+    };
+    let fresh: Vec<_> = policies.iter().map(fresh).collect();
+    let fresh: Vec<_> = fresh.iter().collect();
+    let decide = |at| {
+        let mut decision = evaluate::decide_all(&fresh, evidence, None, at);
+        decision.require_evaluated(artefacts, evidence);
+        decision
+    };
+    let today = decide(now);
     let mut events = lapses(&today, until);
     events.extend(blocks(&today, now, until));
-    events.extend(ages(&fresh, evidence, now, until));
+    events.extend(fresh.iter().flat_map(|policy| ages(policy, evidence, now, until)));
     let mut days: Vec<_> = events.iter().map(|event| event.date).collect();
-    events.extend(stale(policy, evidence, now, until));
+    events.extend(policies.iter().flat_map(|policy| stale(policy, evidence, now, until)));
     events.sort();
     days.sort_unstable();
     days.dedup();
-    let verdict_on = |date| {
-        let at = end_of(date)?;
-        Some(VerdictOn { date, verdict: evaluate::decide(&fresh, evidence, None, at).verdict })
-    };
+    let verdict_on = |date| Some(VerdictOn { date, verdict: decide(end_of(date)?).verdict });
     Forecast { events, verdicts: days.into_iter().filter_map(verdict_on).collect() }
 }
 

@@ -11,6 +11,7 @@ use crate::compare::{Comparison, Difference, Side};
 use crate::config::Config;
 use crate::evaluate::Decision;
 use crate::pipeline::{self, Collected};
+use crate::policy::Whose;
 use crate::report::{self, markdown::prose};
 use crate::saved::{Decided, Saved};
 use crate::text;
@@ -63,9 +64,9 @@ impl Recorded {
 
     pub(super) fn side<'a>(&'a self, decision: &'a Decision<'a>) -> Side<'a> {
         Side {
-            policy: &self.config.policy,
             evidence: &self.collected.evidence,
             at_least: self.collected.at_least,
+            artefacts: &self.collected.artefacts,
             decision,
             now: self.decided.now,
         }
@@ -176,17 +177,23 @@ struct SideOf<'a> {
     environment: Option<&'a str>,
     evidence_sha256: &'a str,
     policy_sha256: Option<&'a str>,
+    organisation_policy_sha256: Option<&'a str>,
 }
 
 impl<'a> SideOf<'a> {
     fn of(recorded: &'a Recorded) -> Self {
-        let policy = recorded.config.documents.first();
+        let sha256 = |whose: Whose| {
+            let mut documents = recorded.config.documents.iter();
+            let policy = documents.find(|document| document.whose == whose);
+            policy.map(|document| document.sha256.as_str())
+        };
         Self {
             verdict: recorded.decided.verdict,
             decided: recorded.decided.now,
             environment: recorded.decided.environment.as_deref(),
             evidence_sha256: &recorded.sha256,
-            policy_sha256: policy.map(|document| document.sha256.as_str()),
+            policy_sha256: sha256(Whose::Repository),
+            organisation_policy_sha256: sha256(Whose::Organisation),
         }
     }
 }

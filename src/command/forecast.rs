@@ -9,6 +9,7 @@ use crate::cli::ForecastArguments;
 use crate::command::compare::Recorded;
 use crate::command::{Context, Usage, evaluate, print, write_whole};
 use crate::forecast::{self, Change, Forecast, VerdictOn};
+use crate::pipeline::Collected;
 use crate::text;
 use crate::verdict::Verdict;
 
@@ -21,8 +22,9 @@ pub(super) fn forecast(arguments: &ForecastArguments, context: &Context) -> Resu
     };
     let now = Utc::now();
     let until = day(&arguments.until, now)?;
-    let policy = &recorded.config.policy;
-    let forecast = forecast::forecast(policy, &recorded.collected.evidence, now, until);
+    let policies: Vec<_> = recorded.config.policies().collect();
+    let Collected { evidence, artefacts, .. } = &recorded.collected;
+    let forecast = forecast::forecast(&policies, evidence, artefacts, now, until);
     if let Some(path) = &arguments.json {
         write_whole(path, &json(&forecast, &recorded, now, until))?;
     }

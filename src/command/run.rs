@@ -121,9 +121,9 @@ pub(super) fn gate(
         decision.break_glass(asked, &config.overridable(), now);
     }
     let side = Side {
-        policy: &config.policy,
         evidence: &collected.evidence,
         at_least: collected.at_least,
+        artefacts: &collected.artefacts,
         decision: &decision,
         now,
     };

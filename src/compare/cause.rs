@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 
 use super::Side;
+use crate::artefact::Artefact;
 use crate::evaluate;
 use crate::evidence::Evidence;
+use crate::policy::Policy;
 use crate::verdict::Verdict;
 
 /// What differs between two decisions.
@@ -73,8 +75,13 @@ pub(super) fn of(old: Side<'_>, new: Side<'_>) -> Option<Cause> {
     let alone = Axis::ALL.into_iter().filter(|axis| {
         let mut mixed = Mixed::of(old);
         match axis {
-            Axis::Evidence => (mixed.evidence, mixed.at_least) = (new.evidence, new.at_least),
-            Axis::Policy => (mixed.policy, mixed.filters) = (new.policy, new.evidence),
+            Axis::Evidence => {
+                (mixed.evidence, mixed.at_least) = (new.evidence, new.at_least);
+                mixed.artefacts = new.artefacts;
+            }
+            Axis::Policy => {
+                (mixed.policies, mixed.filters) = (new.policies().collect(), new.evidence);
+            }
             Axis::Time => mixed.now = new.now,
         }
         mixed.verdict() == verdict
@@ -85,31 +92,35 @@ pub(super) fn of(old: Side<'_>, new: Side<'_>) -> Option<Cause> {
 
 /// A decision that was never made: some of it is old, and some new.
 struct Mixed<'a> {
-    policy: &'a crate::policy::Policy,
-    /// Evidence with the filters that belong to the policy.
+    policies: Vec<&'a Policy>,
+    /// Evidence with the filters that belong to the policies.
     filters: &'a Evidence,
     evidence: &'a Evidence,
     at_least: Option<Verdict>,
+    artefacts: &'a [Artefact],
     now: DateTime<Utc>,
 }
 
 impl<'a> Mixed<'a> {
-    const fn of(side: Side<'a>) -> Self {
+    fn of(side: Side<'a>) -> Self {
         Self {
-            policy: side.policy,
+            policies: side.policies().collect(),
             filters: side.evidence,
             evidence: side.evidence,
             at_least: side.at_least,
+            artefacts: side.artefacts,
             now: side.now,
         }
     }
 
     fn verdict(&self) -> Verdict {
         let evidence = self.narrowed();
-        evaluate::decide(self.policy, &evidence, self.at_least, self.now).verdict
+        let mut decision = evaluate::decide_all(&self.policies, &evidence, self.at_least, self.now);
+        decision.require_evaluated(self.artefacts, &evidence);
+        decision.verdict
     }
 
-    /// The evidence as the policy would have asked for it.
+    /// The evidence as the policies would have asked for it.
     fn narrowed(&self) -> Cow<'a, Evidence> {
         let wanted = |name: &str| {
             let outcomes = &self.filters.outcomes;

@@ -6,29 +6,50 @@ use super::{Class, Difference, Side};
 use crate::acceptance::{Acceptance, Validity};
 use crate::evidence::{Filter, Outcome};
 use crate::finding::Cause;
-use crate::policy::{Gate, Place, Policy};
+use crate::policy::{Gate, Place, Whose};
 use crate::selection::Field;
 use crate::text;
 
 pub(super) fn differences(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
-    let mut all = gates(old.policy, new.policy);
+    let mut all = policies(old, new);
+    all.extend(gates(old, new));
     all.extend(acceptances(old, new));
     all.extend(scope(old, new));
     all.extend(evidence(old, new));
     all
 }
 
-fn gates(old: &Policy, new: &Policy) -> Vec<Difference> {
+/// What each policy says as a whole.
+fn policies(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
     let say = |message: String| Difference::new(Class::Policy, message);
     let mut all = Vec::new();
-    if old.mode != new.mode {
-        all.push(say(format!("the mode was {:?} and is {:?}", old.mode, new.mode).to_lowercase()));
+    for (whose, of) in [(Whose::Repository, ""), (Whose::Organisation, " of the organisation")] {
+        let own = |side: Side<'_>| side.policies().find(|policy| policy.whose == whose).cloned();
+        match (own(old), own(new)) {
+            (Some(old), Some(new)) => {
+                if old.mode != new.mode {
+                    let modes = format!("the mode{of} was {:?} and is {:?}", old.mode, new.mode);
+                    all.push(say(modes.to_lowercase()));
+                }
+                if old.evidence != new.evidence {
+                    all.push(say(format!("the demands{of} on evidence are different")));
+                }
+            }
+            (None, Some(_)) => all.push(say(format!("the policy{of} is new"))),
+            (Some(_), None) => all.push(say(format!("the policy{of} is gone"))),
+            (None, None) => {}
+        }
     }
-    if old.evidence != new.evidence {
-        all.push(say("the demands on evidence are different".to_owned()));
-    }
-    for gate in &new.gates {
-        match old.gates.iter().find(|other| other.id == gate.id) {
+    all
+}
+
+fn gates(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
+    let say = |message: String| Difference::new(Class::Policy, message);
+    let old: Vec<_> = old.policies().flat_map(|policy| &policy.gates).collect();
+    let new: Vec<_> = new.policies().flat_map(|policy| &policy.gates).collect();
+    let mut all = Vec::new();
+    for gate in &new {
+        match old.iter().find(|other| other.id == gate.id) {
             None => all.push(say(format!("gate `{}` is new", gate.id))),
             Some(before) if rules(before) != rules(gate) => {
                 all.push(say(format!("gate `{}`: {}", gate.id, changes(before, gate))));
@@ -36,7 +57,7 @@ fn gates(old: &Policy, new: &Policy) -> Vec<Difference> {
             Some(_) => {}
         }
     }
-    let gone = old.gates.iter().filter(|gate| !new.gates.iter().any(|g| g.id == gate.id));
+    let gone = old.iter().filter(|gate| !new.iter().any(|other| other.id == gate.id));
     all.extend(gone.map(|gate| say(format!("gate `{}` is gone", gate.id))));
     all
 }
@@ -103,9 +124,9 @@ fn acceptances(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
         let message = format!("`{}` of {} {what}", grounds.id, grounds.owner);
         Difference::new(class, text::one_line(&message, 300))
     };
-    for entry in &new.policy.accept {
-        let earlier = old.policy.accept.iter().find(|e| e.grounds.id == entry.grounds.id);
-        let Some(earlier) = earlier else {
+    let (old, new) = (entries(old), entries(new));
+    for entry in &new {
+        let Some(earlier) = old.iter().find(|earlier| earlier.is_same(entry)) else {
             all.push(say(entry, "is new"));
             continue;
         };
@@ -124,10 +145,20 @@ fn acceptances(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
             all.push(say(entry, "covers something else, or until another day"));
         }
     }
-    let stays =
-        |entry: &&Acceptance| !new.policy.accept.iter().any(|e| e.grounds.id == entry.grounds.id);
-    all.extend(old.policy.accept.iter().filter(stays).map(|entry| say(entry, "is gone")));
+    let gone = old.iter().filter(|entry| !new.iter().any(|other| other.is_same(entry)));
+    all.extend(gone.map(|entry| say(entry, "is gone")));
     all
+}
+
+/// The entries of all policies. One that the organisation takes from the repository is there once.
+fn entries<'a>(side: Side<'a>) -> Vec<&'a Acceptance> {
+    let mut entries: Vec<&Acceptance> = Vec::new();
+    for entry in side.policies().flat_map(|policy| &policy.accept) {
+        if !entries.iter().any(|other| other.is_same(entry)) {
+            entries.push(entry);
+        }
+    }
+    entries
 }
 
 /// An entry without what changes nothing in a decision.

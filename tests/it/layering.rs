@@ -74,6 +74,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "compare",
         &[
             "acceptance",
+            "artefact",
             "evaluate",
             "evidence",
             "finding",
@@ -83,7 +84,19 @@ const MODULES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("forecast", &["acceptance", "evaluate", "evidence", "policy", "selection", "text", "verdict"]),
+    (
+        "forecast",
+        &[
+            "acceptance",
+            "artefact",
+            "evaluate",
+            "evidence",
+            "policy",
+            "selection",
+            "text",
+            "verdict",
+        ],
+    ),
     (
         "saved",
         &["artefact", "evidence", "finding", "json", "policy", "selection", "text", "verdict"],

@@ -67,7 +67,7 @@ fn row(
     let (config, collected, now) = match as_recorded {
         true => {
             let config = recorded_policy(&saved)?;
-            let collected = Collected::of_saved(saved.evidence, saved.decided.at_least);
+            let collected = Collected::recorded(saved.evidence, &saved.decided);
             (config, collected, saved.decided.now)
         }
         false => {

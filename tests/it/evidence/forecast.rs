@@ -52,3 +52,30 @@ evidence: {{max_age: 2d}}
     forecast(&["--until", "1d"]).exits(0).says("Nothing turns red by itself");
     forecast(&["--until", "soon"]).exits(2).says("write a time such as `30d`");
 }
+
+#[test]
+fn the_policy_of_the_organisation_is_looked_at_too() {
+    let kept = Kept::of("blocked");
+    let day = |days| (Utc::now() + TimeDelta::days(days)).date_naive().to_string();
+    let gates = format!("  - {{id: all, source: opencomply, max: 0, blocks_from: {}}}\n", day(4));
+    let accept = format!(
+        "accept:\n  - {{id: three, match: {{account: \"*\", severity: \"<= critical\"}}, max_findings: 3, \
+         reason: r, owner: ciso@example.com, expires: {}}}\nevidence: {{max_age: 2d}}\n",
+        day(9)
+    );
+    let organisation = opencomply(&kept.platform.origin, &gates) + &accept;
+    kept.folder.write("org.yaml", &organisation);
+    let own = "  - {id: many, source: opencomply, max: 100000}\n";
+    kept.folder.write("compliance-gate.yaml", &opencomply(&kept.platform.origin, own));
+    let run = ["run", "--org-policy", "org.yaml", "--save-evidence", "evidence.jsonl"];
+    kept.folder.run(&run).exits(0);
+    kept.folder
+        .run(&["forecast", "evidence.jsonl", "--json", "f.json"])
+        .exits(0)
+        .says("ciso@example.com: acceptance `three` lapses")
+        .says("gate `org/all` begins to block; it is breached today")
+        .says("this evidence of opencomply goes stale");
+    let json = kept.folder.json("f.json");
+    assert_eq!(json["verdict"], "warned");
+    assert_eq!(json["verdicts"][0]["verdict"], "blocked");
+}
