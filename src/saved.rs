@@ -127,6 +127,15 @@ pub(crate) fn read_with_days(path: &Path) -> Result<Saved, Fault> {
     read::read(File::open(path).map_err(unreadable)?)
 }
 
+/// Reads the bytes of a file of evidence as it was decided.
+#[cfg(test)]
+pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Saved, Fault> {
+    read::read(bytes).map(|mut saved| {
+        saved.forget_unused_days();
+        saved
+    })
+}
+
 impl Saved {
     /// Leaves the findings as they were decided. The time at which each was first seen is always
     /// saved, for the next run, but it is an age only if it was carried from an earlier run.

@@ -33,25 +33,23 @@ pub(super) fn verify(arguments: &VerifyArguments, context: &Context) -> Result<u
         progress.error(sentence);
         Ok(Verdict::of(Cause::Incomplete).exit_code())
     };
-    let lines = records.split_inclusive('\n').filter(|line| is_about(line, &recorded.sha256));
-    let lines: Vec<_> = lines.collect();
-    if lines.is_empty() {
-        return refused(&format!(
-            "{} has no record of the evidence {} (SHA-256 {})",
-            arguments.record.display(),
-            arguments.evidence.display(),
-            recorded.sha256
-        ));
-    }
-    for line in lines {
-        let differences = differences(line, &expected);
-        for difference in differences.iter().take(NAMED) {
-            progress.error(difference);
+    match check(&records, &recorded.sha256, &expected) {
+        Ok(()) => {}
+        Err(Refusal::NoRecord) => {
+            return refused(&format!(
+                "{} has no record of the evidence {} (SHA-256 {})",
+                arguments.record.display(),
+                arguments.evidence.display(),
+                recorded.sha256
+            ));
         }
-        if let Some(more) = differences.len().checked_sub(NAMED).filter(|more| *more > 0) {
-            progress.error(&text::count(more as u64, "more difference"));
-        }
-        if !differences.is_empty() {
+        Err(Refusal::Differs(differences)) => {
+            for difference in differences.iter().take(NAMED) {
+                progress.error(difference);
+            }
+            if let Some(more) = differences.len().checked_sub(NAMED).filter(|more| *more > 0) {
+                progress.error(&text::count(more as u64, "more difference"));
+            }
             return refused("the record is not what follows from the evidence");
         }
     }
@@ -71,6 +69,28 @@ fn read(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| failed("it is not text in UTF-8"))
 }
 
+/// Why records are not those of some evidence.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// None is about it.
+    NoRecord,
+    /// One says something else: each difference.
+    Differs(Vec<String>),
+}
+
+/// Compares every record that is about evidence with this digest with what follows from it.
+///
+/// # Errors
+/// If there is no such record, or if one differs.
+pub(super) fn check(records: &str, sha256: &str, expected: &str) -> Result<(), Refusal> {
+    let mut lines = records.split_inclusive('\n').filter(|line| is_about(line, sha256)).peekable();
+    if lines.peek().is_none() {
+        return Err(Refusal::NoRecord);
+    }
+    let differing = lines.map(|line| differences(line, expected)).find(|found| !found.is_empty());
+    differing.map_or(Ok(()), |differences| Err(Refusal::Differs(differences)))
+}
+
 /// Whether a record is of evidence with this digest.
 fn is_about(line: &str, sha256: &str) -> bool {
     let record: Option<Value> = serde_json::from_str(line).ok();
@@ -78,7 +98,7 @@ fn is_about(line: &str, sha256: &str) -> bool {
 }
 
 /// The record as it follows from the evidence.
-fn expected(recorded: &Recorded) -> Result<String, String> {
+pub(super) fn expected(recorded: &Recorded) -> Result<String, String> {
     let Decided { now, warn_exit_code, changes, run, break_glass, .. } = &recorded.decided;
     let mut decision = recorded.decision();
     if let Some(asked) = break_glass {

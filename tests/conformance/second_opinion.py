@@ -89,7 +89,62 @@ def read(path):
             decision = line
     for line, text in documents:
         assert hashlib.sha256(text.encode()).hexdigest() == line["sha256"], "a document differs"
-    return sources, json.loads(documents[0][1]), decision
+    texts = {(bool(line.get("organisation")), line["path"]): text for line, text in documents}
+    policies = {}
+    for (organisation, path), text in texts.items():  # the first document of each is its policy
+        policies.setdefault(organisation, json.loads(text) if organisation not in policies else None)
+    for organisation, policy in policies.items():
+        for entry in policy.setdefault("accept", []):
+            entry["whose"] = organisation
+            if "baseline" in entry:
+                header, *known = map(json.loads, filter(str.strip, texts[organisation, entry["baseline"]].split("\n")))
+                entry["known"] = known
+                entry["applies"] = header["environment"] == decision.get("environment")
+    return sources, policies.get(False), policies.get(True), decision
+
+def takes(terms, entry):
+    """Whether an organisation takes an entry of the repository."""
+    terms = terms.get("match" if "match" in entry else "baseline" if "baseline" in entry else "")
+    if terms is None or any(key not in entry for key in terms.get("require", [])):
+        return False
+    if "max_life" in terms and ("from" not in entry or life(entry["from"], entry) > period(terms["max_life"]).days):
+        return False
+    words = entry.get("match", {})
+    given = severities(words.get("severity", "<= critical")) if "match" in entry else {
+        line["severity"] for line in entry["known"]}
+    most = severities(terms["severity"]) if "severity" in terms else set(SEVERITIES)
+    worst = max((SEVERITIES.index(word) for word in given - {"unknown"}), default=0)
+    return ("baseline" in entry or narrow(words) or "max_findings" in terms) and \
+        worst <= max(SEVERITIES.index(word) for word in most - {"unknown"}) and not ("unknown" in given - most)
+
+def narrow(words):
+    literal = lambda field: field in words and not any(set("*?") & set(word) for word in listed(words[field]))
+    return (literal("rule") or literal("control")) and literal("resource") and bool(
+        severities(words.get("severity")) - {"unknown"})
+
+def beside(own, org):
+    """The organisation's policy as it is decided beside the repository's."""
+    names = {}
+    for name, source in org["sources"].items():
+        theirs = own.get("sources", {}).get(name)
+        source.update({key: theirs[key] for key in source.pop("from_repository", [])})
+        names[name] = name if theirs in (None, source) else "org/" + name
+    renamed = lambda words: [names[name] for name in listed(words)]
+    for gate in org["gates"]:
+        gate["id"] = "org/" + gate["id"]
+        gate["source"] = list(names.values()) if gate["source"] == "all" else renamed(gate["source"])
+    for entry in org["accept"]:
+        entry["gates"] = ["org/" + gate for gate in entry.get("gates", [])]
+        entry.update({"gate_off": "org/" + entry["gate_off"]} if "gate_off" in entry else {})
+    terms = org.get("accept_from_repository", {})
+    for entry in own["accept"]:
+        for_all = not entry.get("gates") and ("match" in entry or entry.get("applies"))
+        if (for_all or any(gate.startswith("org/") for gate in entry.get("gates", []))) and takes(terms, entry):
+            org["accept"].append(dict(entry, taken=True))
+    for place in [one for entry in org["accept"] for one in (entry, entry.get("match", {})) if "source" in one]:
+        place["source"] = renamed(place["source"])
+    most = terms.get("match", {}).get("max_findings", 0)
+    return dict(org, sources={names[name]: source for name, source in org["sources"].items()}, most_by_taken=most)
 
 def texts(check, field):
     """What a check states of a selector; of a row of counts only what subjects have."""
@@ -259,7 +314,8 @@ class Gate:
                     out_of_scope[name] = max(seen + [self.rows_excluded(one, part) for one in excepts]
                                              + [out_of_scope.get(name, 1)])
                 if not incomplete:
-                    self.failures += [f for f in part.findings if self.matches(words, excepts, f)]
+                    self.failures += [f for f in part.findings if not excluded(excepts, f) and any(
+                        selects(words, dict(f, severity=s), now, True) for s in (f["severity"], severity(f, entries)))]
                 else:
                     counted = count(part, words, excepts, now)
                     self.problems += [] if counted else [incomplete["cause"]]
@@ -271,7 +327,8 @@ class Gate:
                     passed = None if ok is None or passed is None else passed + ok
                     evaluated += (ok or 0) + (bad if incomplete else found)
         self.warnings += sum(1 for sight in out_of_scope.values() if sight == 1)
-        self.covered = self.accept(entries)
+        self.known = 0
+        self.covered = self.accept(entries, policy.get("most_by_taken", 0))
         failed = self.failed = len(self.failures) + self.counted_only
         if not self.problems:
             self.words(words, excepts, parts)
@@ -282,6 +339,7 @@ class Gate:
         if not self.problems and not parts and least != 0:
             self.problems.append("incomplete")
         missed = "max" in gate and failed > gate["max"]
+        failed += self.known
         if "min_pass_rate" in gate and not self.problems and passed + failed > 0:
             rate = Fraction(gate["min_pass_rate"].strip().rstrip("%").strip()) / 100
             missed |= Fraction(passed, passed + failed) < rate
@@ -301,21 +359,45 @@ class Gate:
             return 3 if any(covered(one, row, True, True) for row, _, _ in part.table[1]) else 1
         return 2 if part.checks is not None else 1
 
-    def accept(self, entries):
-        used = {}
-        order = sorted(self.failures, key=lambda f: (SEVERITIES.index(f["severity"]), f["id"]))
-        for entry in (entry for entry in entries if "match" in entry):
-            most, rest = entry.get("max_findings", len(order)), []
-            for finding in order:
-                known = finding["severity"] != "unknown" or "severity" in entry["match"]
-                if most > 0 and known and covered(entry["match"], finding, False):
+    def accept(self, entries, left_for_taken):
+        used, of = set(), lambda f: severity(f, entries)
+        order = sorted(self.failures, key=lambda f: (SEVERITIES.index(of(f)), f["id"]))
+        for entry in entries:
+            most, rest = len(order), []
+            is_limited = "match" in entry and entry.get("taken") and not narrow(entry["match"])
+            if "match" in entry:
+                most = min([entry.get("max_findings", most)] + [left_for_taken] * bool(is_limited))
+            lines = sorted((dict(line) for line in entry.get("known", []) if entry["applies"]),
+                           key=lambda line: SEVERITIES.index(line["severity"]))
+            for finding in reversed(order) if lines else order:
+                if most > 0 and self.covers(entry, finding, of(finding), lines):
                     most -= 1
-                    used[entry["id"]] = True
+                    left_for_taken -= bool(is_limited)
+                    self.known += "baseline" in entry
+                    used.add((entry["whose"], entry["id"]))
                 else:
                     rest.append(finding)
-            order = rest
+            order = rest[::-1] if lines else rest
         self.failures = order
         return used
+
+    def covers(self, entry, finding, severity, lines):
+        if "match" in entry:
+            known = severity != "unknown" or "severity" in entry["match"]
+            return known and covered(entry["match"], dict(finding, severity=severity), False)
+        waiver = finding.get("waiver", {})
+        if entry.get("upstream") == waiver.get("kind", ""):
+            held = "fault" not in waiver and ("until" not in waiver or instant(waiver["until"]) > self.now)
+            return held and severity != "unknown"
+        if changed_there(entry, finding):
+            now = finding["rerating"][1]
+            return now != "unknown" and "severity" in self.gate and now not in severities(self.gate["severity"])
+        for line in lines if not finding.get("event") else []:
+            if line["fingerprint"] == finding["id"] and line["count"] > 0 and \
+                    SEVERITIES.index(line["severity"]) >= SEVERITIES.index(severity):
+                line["count"] -= 1
+                return True
+        return False
 
     def words(self, words, excepts, parts):
         lists = {field: words[field] for field in IDENTITY if field in words}
@@ -348,14 +430,45 @@ class Gate:
 def today(decision):
     return instant(decision["now"]).astimezone(timezone.utc).date().isoformat()
 
+def changed_there(entry, finding):
+    system = finding["source"].removeprefix("org/").split("/")[0]
+    return "rerating" in finding and entry.get("upstream") == system + ".severity"
+
+def severity(finding, entries):
+    """The severity by which a finding counts."""
+    taken = any(changed_there(entry, finding) for entry in entries)
+    return finding["rerating"][1] if taken else finding["severity"]
+
+def life(start, entry):
+    return (datetime.fromisoformat(entry["expires"]) - datetime.fromisoformat(start)).days
+
 def in_force(entry, gate, decision):
     return entry.get("from", "") <= today(decision) <= entry["expires"] \
-        and (not entry.get("gates") or gate is None or gate["id"] in entry["gates"]) \
+        and (not entry.get("gates") or gate["id"] in entry["gates"]) \
         and (not entry.get("environments") or decision.get("environment") in entry["environments"])
 
+def exit_code(verdict, mode):
+    return 0 if mode == "observe" and CODES[verdict] in (1, 3, 4, 5) else CODES[verdict]
+
+def rank(one):
+    verdict, mode = one
+    counts = min(verdict, "warned", key=VERDICTS.index) if exit_code(*one) == 0 else verdict
+    return VERDICTS.index(counts), mode == "enforce", VERDICTS.index(verdict)
+
 def decide(path):
-    sources, policy, decision = read(path)
-    gates = [Gate(gate, sources, policy, decision) for gate in policy["gates"]]
+    sources, own, org, decision = read(path)
+    policies = [own] if own["gates"] or not org else []
+    policies += [beside(own, org)] if org else []
+    ruled = [[Gate(gate, sources, policy, decision) for gate in policy["gates"]] for policy in policies]
+    covered = {key for gates in ruled for gate in gates for key in gate.covered}
+    verdicts = [(verdict_of(*one, sources, covered, decision), one[0].get("mode", "enforce"))
+                for one in zip(policies, ruled)]
+    verdict, mode = max(verdicts, key=rank)
+    found = {gate.gate["id"]: {"state": gate.state, "blocks": gate.blocks, "failed": gate.failed}
+             for gates in ruled for gate in gates}
+    return {"verdict": verdict, "exit_code": exit_code(verdict, mode), "gates": found}, decision
+
+def verdict_of(policy, gates, sources, covered, decision):
     names = {name for gate in policy["gates"]
              for name in (policy["sources"] if gate["source"] == "all" else listed(gate["source"]))}
     used = [sources[name] for name in names if name in sources]
@@ -363,21 +476,18 @@ def decide(path):
     warned |= any(gate.warnings for gate in gates)
     whole = len(used) == len(names) and all(not s["problems"] and all(
         not p.line.get("problems") and "incomplete" not in p.line for p in s["parts"]) for s in used)
-    days = datetime.fromisoformat
-    for entry in policy.get("accept", []):
-        if in_force(entry, None, decision):
-            life = days(entry["expires"]) - days(entry.get("from", today(decision)))
-            warned |= (days(entry["expires"]) - days(today(decision))).days <= 14
-            warned |= life.days > (31 if "cause" in entry else 366)
-            warned |= whole and "match" in entry and not any(entry["id"] in gate.covered for gate in gates)
+    for entry in policy["accept"]:
+        if in_force(dict(entry, gates=[]), None, decision):
+            warned |= life(today(decision), entry) <= 14
+            warned |= life(entry.get("from", today(decision)), entry) > (31 if "cause" in entry else 366)
+            judged = any(in_force(entry, gate, decision) for gate in policy["gates"])
+            forgives = "match" in entry or "upstream" in entry or entry.get("applies")
+            warned |= bool(whole and judged and forgives and (entry["whose"], entry["id"]) not in covered)
     verdicts = [gate.verdict() for gate in gates] + ["warned"] * bool(warned)
     verdicts += [decision["at_least"]] if decision.get("at_least") else []
     blocking = [gate for gate in gates if gate.by_level]
     verdicts += ["invalid"] * bool(blocking and all(gate.is_off for gate in blocking))
-    verdict = max(verdicts, key=VERDICTS.index)
-    observed = policy.get("mode") == "observe" and CODES[verdict] in (1, 3, 4, 5)
-    found = {gate.gate["id"]: {"state": gate.state, "blocks": gate.blocks, "failed": gate.failed} for gate in gates}
-    return {"verdict": verdict, "exit_code": 0 if observed else CODES[verdict], "gates": found}, decision
+    return max(verdicts, key=VERDICTS.index)
 
 def main(folder):
     files = sorted(Path(folder).glob("*.jsonl"))

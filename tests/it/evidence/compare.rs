@@ -2,27 +2,42 @@
 
 use std::collections::BTreeSet;
 
-use super::Kept;
-use crate::common::Folder;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Two policies and two moments over evidence of one platform.
+use super::Kept;
+use crate::common::Folder;
+
+/// Two files of evidence of one platform.
 struct Pair {
     folder: Folder,
 }
 
 impl Pair {
-    /// Evidence of two policies, the second one decided by the platform as `then` left it.
+    /// Evidence of two policies.
     fn of(old: &str, new: &str) -> Self {
         let kept = Kept::of("blocked");
         for (name, policy) in [("old", old), ("new", new)] {
             let policy = policy.replace("ORIGIN", &kept.platform.origin);
             kept.folder.write(&format!("{name}.yaml"), &policy);
+            if name == "new" && old == new {
+                kept.folder.write("new.jsonl", &kept.folder.read("old.jsonl"));
+                continue;
+            }
             let (policy, file) = (format!("{name}.yaml"), format!("{name}.jsonl"));
             let ended = kept.folder.run(&["run", "-c", &policy, "--save-evidence", &file]);
             assert!(matches!(ended.code, Some(0 | 1 | 3)), "{}", ended.stderr);
         }
         Self { folder: kept.folder }
+    }
+
+    /// Pairs that begin with the same evidence on both sides.
+    fn same(policy: &str) -> impl Fn() -> Self + use<> {
+        let evidence = Self::of(policy, policy).folder.read("old.jsonl");
+        move || {
+            let folder = Folder::new();
+            folder.write("old.jsonl", &evidence).write("new.jsonl", &evidence);
+            Self { folder }
+        }
     }
 
     /// Changes a file of evidence line by line, and closes it again.
@@ -152,17 +167,17 @@ fn replaced(pair: &Pair, name: &str, from: &str, to: &str) {
 
 #[test]
 fn nothing_differs() {
-    let same = policy(GATE, "");
-    let comparison = Pair::of(&same, &same).compare();
+    let same = Pair::same(&policy(GATE, ""));
+    let comparison = same().compare();
     assert_eq!(classes(&comparison), (Vec::new(), false));
     assert_eq!(comparison["verdict_changed"], false);
 }
 
 #[test]
 fn fixed_and_new_findings_are_of_the_estate() {
-    let same = policy(GATE, "");
+    let same = Pair::same(&policy(GATE, ""));
     for (side, what) in [("new", "fixed"), ("old", "new")] {
-        let pair = Pair::of(&same, &same);
+        let pair = same();
         fix(&pair, side, "critical");
         let comparison = pair.compare();
         assert_eq!(classes(&comparison).0, ["estate"], "{comparison:#}");
@@ -211,13 +226,13 @@ fn what_is_no_longer_asked_for_is_scope() {
 
 #[test]
 fn a_changed_severity_or_a_missing_rule_is_of_the_platform() {
-    let same = policy(GATE, "");
-    let pair = Pair::of(&same, &same);
+    let same = Pair::same(&policy(GATE, ""));
+    let pair = same();
     replaced(&pair, "new", "\"severity\":\"critical\"", "\"severity\":\"low\"");
     assert_eq!(classes(&pair.compare()).0, ["platform"]);
 
     for side in ["old", "new"] {
-        let pair = Pair::of(&same, &same);
+        let pair = same();
         let of_rule = rule_of_the_first_critical(&pair.folder.read(&format!("{side}.jsonl")));
         without(&pair, side, of_rule);
         let comparison = pair.compare();
@@ -227,12 +242,12 @@ fn a_changed_severity_or_a_missing_rule_is_of_the_platform() {
 
 #[test]
 fn incomplete_or_stale_evidence_is_of_the_evidence() {
-    let same = policy(GATE, "");
+    let same = Pair::same(&policy(GATE, ""));
     let problem = "\"proof\":{\"checks\"";
     let incomplete = "\"problems\":[{\"cause\":\"incomplete\",\"message\":\"a page is missing\"}],\
                       \"proof\":{\"checks\"";
     for side in ["old", "new"] {
-        let pair = Pair::of(&same, &same);
+        let pair = same();
         replaced(&pair, side, problem, incomplete);
         let (classes, _) = classes(&pair.compare());
         assert_eq!(classes, ["evidence"], "{side}");
@@ -241,9 +256,9 @@ fn incomplete_or_stale_evidence_is_of_the_evidence() {
 
 #[test]
 fn evidence_that_grew_old_is_of_the_evidence() {
-    let aged = policy(GATE, "evidence: {max_age: 24h}\n");
+    let aged = Pair::same(&policy(GATE, "evidence: {max_age: 24h}\n"));
     for (hours, message) in [(25, "stale: "), (15 * 24, "stale: ")] {
-        let pair = Pair::of(&aged, &aged);
+        let pair = aged();
         fix(&pair, "old", "critical");
         fix(&pair, "new", "critical");
         later(&pair, "new", hours);
@@ -310,9 +325,9 @@ fn a_baseline_has_a_class_of_its_own() {
 
 #[test]
 fn an_account_or_a_filter_that_is_gone_is_scope() {
-    let same = policy(GATE, "");
+    let same = Pair::same(&policy(GATE, ""));
     for (side, what) in [("new", "is gone"), ("old", "is new")] {
-        let pair = Pair::of(&same, &same);
+        let pair = same();
         let text = pair.folder.read(&format!("{side}.jsonl"));
         let subject = text.lines().find(|line| line.starts_with("{\"subject\"")).unwrap();
         let subject: serde_json::Value = serde_json::from_str(subject).unwrap();
@@ -325,7 +340,7 @@ fn an_account_or_a_filter_that_is_gone_is_scope() {
     }
     let filter = "{\"key\":\"filters.severities\",\"field\":\"severity\",\"words\":[\"critical\"]}";
     for (side, what) in [("new", "before no such setting"), ("old", "without")] {
-        let pair = Pair::of(&same, &same);
+        let pair = same();
         replaced(&pair, side, "\"filters\":[", &format!("\"filters\":[{filter},"));
         let comparison = pair.compare();
         assert_eq!(classes(&comparison), (vec!["scope".to_owned()], false), "{comparison:#}");

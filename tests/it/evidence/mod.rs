@@ -6,6 +6,7 @@ mod previous;
 mod replay;
 mod saved;
 mod verify;
+mod what_if;
 
 use crate::common::{Ended, Folder, Platform, opencomply};
 
