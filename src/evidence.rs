@@ -50,6 +50,14 @@ pub struct CiRun {
     pub actor: Option<String>,
 }
 
+/// The program that decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tool {
+    pub version: String,
+    /// Of its own file, in hexadecimal digits.
+    pub sha256: Option<String>,
+}
+
 /// What one source delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {

@@ -140,6 +140,7 @@ pub(crate) fn facts<'a>(
         changes: None,
         warn_exit_code: None,
         break_glass: None,
+        tool: None,
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::artefact::Artefact;
-use crate::evidence::{CiRun, Evidence};
+use crate::evidence::{CiRun, Evidence, Tool};
 use crate::finding::Cause;
 use crate::policy::Document;
 use crate::text;
@@ -59,6 +59,7 @@ pub(crate) struct Decided {
     /// The artefacts that the run was about.
     pub subjects: Vec<Artefact>,
     pub run: CiRun,
+    pub tool: Tool,
 }
 
 /// Why a file is not evidence that can be decided.

@@ -13,7 +13,7 @@ use crate::command::{Context, Usage, evaluate, print};
 use crate::config::Config;
 use crate::evaluate::{Ratcheted, gaps, policy_for_baselines, ratchet};
 use crate::finding::Finding;
-use crate::pipeline;
+use crate::pipeline::{self, Collected};
 use crate::policy::Organisation;
 use crate::text;
 use crate::verdict::Verdict;
@@ -41,6 +41,8 @@ pub(super) fn write(arguments: &BaselineArguments, context: &Context) -> Result<
     config.organisation = config.organisation.filter(|one| one.terms.baseline.is_some());
     let evidence = &arguments.evidence;
     let collected = evaluate::collected(&config, saved.evidence, &saved.decided, evidence, now)?;
+    // A baseline is of findings, whatever the run was about.
+    let collected = Collected { artefacts: Vec::new(), ..collected };
     let path = path(arguments.file.as_deref(), &config)?;
     let today = now.date_naive();
     let organisation = config.organisation.clone().map(|organisation| Organisation {

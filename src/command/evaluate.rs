@@ -87,6 +87,7 @@ fn replay(
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
         break_glass: decided.break_glass.as_deref(),
+        tool: Some(&decided.tool),
         ..pipeline::facts(&config, &collected, &decided.run, decided.now)
     };
     let mut decision = pipeline::decide(&config, &collected, decided.now);

@@ -99,7 +99,7 @@ fn is_about(line: &str, sha256: &str) -> bool {
 
 /// The record as it follows from the evidence.
 pub(super) fn expected(recorded: &Recorded) -> Result<String, String> {
-    let Decided { now, warn_exit_code, changes, run, break_glass, .. } = &recorded.decided;
+    let Decided { now, warn_exit_code, changes, run, break_glass, tool, .. } = &recorded.decided;
     let mut decision = recorded.decision();
     if let Some(asked) = break_glass {
         decision.break_glass(asked, &recorded.config.overridable(), *now);
@@ -109,6 +109,7 @@ pub(super) fn expected(recorded: &Recorded) -> Result<String, String> {
         changes: changes.as_deref(),
         warn_exit_code: *warn_exit_code,
         break_glass: break_glass.as_deref(),
+        tool: Some(tool),
         ..pipeline::facts(&recorded.config, &recorded.collected, run, *now)
     };
     report::record_line(&facts.report(&decision)).map_err(|error| text::reason(&error))

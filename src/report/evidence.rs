@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{Format, Report, View};
+use super::{Format, Report, View, facts};
+use crate::evidence::Tool;
 use crate::saved::{self, Decided};
 use crate::text;
 
@@ -28,19 +29,30 @@ fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         break_glass: report.break_glass.map(|asked| text::one_line(asked, 400)),
         subjects: report.subjects.to_vec(),
         run: report.run.clone(),
+        tool: Tool {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sha256: facts::own_sha256().map(str::to_owned),
+        },
     };
     saved::write(report.evidence, report.documents, &decided, out)
 }
 
 /// The SHA-256 of the file, in hexadecimal digits.
 pub(super) fn sha256(report: &Report<'_>) -> Option<String> {
-    let mut hashed = Hashed(Sha256::new());
+    let mut hashed = Hashed::default();
     write(report, &mut hashed).ok()?;
-    Some(hashed.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hashed.hexadecimal())
 }
 
 /// Keeps only the digest of what is written.
-struct Hashed(Sha256);
+#[derive(Default)]
+pub(super) struct Hashed(Sha256);
+
+impl Hashed {
+    pub(super) fn hexadecimal(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,7 +1,10 @@
 //! What is known about a run, in addition to its decision.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,7 +12,7 @@ use serde::Serialize;
 use super::{View, evidence};
 use crate::artefact::Artefact;
 use crate::evaluate::Decision;
-use crate::evidence::{CiRun, Evidence};
+use crate::evidence::{CiRun, Evidence, Tool};
 use crate::policy::{Document, Gate, Mode, Organisation, Place, Whose};
 use crate::text;
 use crate::verdict::Verdict;
@@ -77,6 +80,8 @@ pub struct Facts<'a> {
     pub warn_exit_code: Option<u8>,
     /// The override that the pipeline asks for, whether it applies or not.
     pub break_glass: Option<&'a str>,
+    /// The program that decided it, if not this one.
+    pub tool: Option<&'a Tool>,
 }
 
 impl<'a> Facts<'a> {
@@ -167,6 +172,18 @@ impl Report<'_> {
         let environment = self.environment.map(|name| text::one_line(name, 100));
         environment.map_or(policy.clone(), |name| format!("{policy}:{name}"))
     }
+}
+
+/// The SHA-256 of this program's own file, if it can be read.
+pub(super) fn own_sha256() -> Option<&'static str> {
+    static OWN: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let mut file = File::open(std::env::current_exe().ok()?).ok()?;
+        let mut hashed = evidence::Hashed::default();
+        io::copy(&mut file, &mut hashed).ok()?;
+        Some(hashed.hexadecimal())
+    };
+    OWN.get_or_init(read).as_deref()
 }
 
 /// The digest of a commit, if it is one.

@@ -11,7 +11,7 @@ use super::{Decided, Saved};
 use crate::artefact::Artefact;
 use crate::evidence::{
     CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof, SelectionCount,
-    SubjectCount, Table, Window,
+    SubjectCount, Table, Tool, Window,
 };
 use crate::finding::{
     Account, Control, Facets, Finding, Fingerprint, Identity, ImagePart, Problem, Rerating, Rule,
@@ -34,6 +34,8 @@ pub(super) struct Builder {
     /// When the collection began and when it ended.
     times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     has_ages: bool,
+    /// Of the program that wrote the file.
+    version: String,
     outcomes: Vec<Outcome>,
     /// The name of the last source.
     source: Arc<str>,
@@ -101,7 +103,10 @@ impl Builder {
                 let document = self.documents.last_mut().ok_or("this text has no document")?;
                 document.2.push_str(&piece);
             }
-            Line::Decision(line) => self.decided = Some(decided(line)),
+            Line::Decision(line) => {
+                let version = std::mem::take(&mut self.version);
+                self.decided = Some(decided(line, version));
+            }
             Line::End(_) => return Err("the last line is not as it was written"),
         }
         Ok(())
@@ -133,6 +138,7 @@ impl Builder {
         }
         self.times = Some((header.started, header.finished));
         self.has_ages = header.ages;
+        self.version = header.tool.to_string();
         Ok(())
     }
 
@@ -367,7 +373,7 @@ fn words(words: BTreeMap<Field, Vec<line::Text<'_>>>) -> BTreeMap<Field, Vec<Pat
     words.into_iter().map(|(field, words)| (field, patterns(words))).collect()
 }
 
-fn decided(line: line::Decision<'_>) -> Decided {
+fn decided(line: line::Decision<'_>, version: String) -> Decided {
     let run = line.run;
     Decided {
         verdict: line.verdict,
@@ -391,6 +397,7 @@ fn decided(line: line::Decision<'_>) -> Decided {
             commit: run.commit.map(String::from),
             actor: run.actor.map(String::from),
         },
+        tool: Tool { version, sha256: line.tool_sha256.map(String::from) },
     }
 }
 

@@ -451,6 +451,9 @@ pub(super) struct Decision<'a> {
     /// The artefacts that the run was about.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<Artefact<'a>>,
+    /// The SHA-256 of the program that decided it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub tool_sha256: Option<Text<'a>>,
     #[serde(borrow)]
     pub run: Run<'a>,
 }

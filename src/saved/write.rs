@@ -30,7 +30,7 @@ pub(crate) fn write(
     lines.line(&Line::Header(line::Header {
         schema: line::SCHEMA.into(),
         version: line::VERSION,
-        tool: env!("CARGO_PKG_VERSION").into(),
+        tool: (&*decided.tool.version).into(),
         started: evidence.started,
         finished: evidence.finished,
         ages: has_ages(evidence),
@@ -301,6 +301,7 @@ fn decision(decided: &Decided) -> line::Decision<'_> {
             .iter()
             .map(|one| line::Artefact { name: (&*one.name).into(), sha256: (&*one.sha256).into() })
             .collect(),
+        tool_sha256: decided.tool.sha256.as_deref().map(Into::into),
         run: line::Run {
             host: (&**host).into(),
             url: url.as_deref().map(Into::into),

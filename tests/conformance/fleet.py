@@ -48,6 +48,7 @@ def accepted(random, at, day):
     return {
         "id": f"entry-{at}",
         "kind": "cause" if cause else "match",
+        "reason": "made up",
         "owner": f"#team-{random.randrange(20)}",
         "expires": str(day + datetime.timedelta(days=random.randrange(1, 200))),
         "findings": 0 if cause else random.randrange(1, 30),
@@ -107,7 +108,7 @@ def record(random, number, count):
             "commit": digest(run)[:40],
             "actor": "deploy",
         },
-        "tool": {"name": "compliance-gate", "version": "0.1.0"},
+        "tool": {"name": "compliance-gate", "version": "0.1.0", "sha256": digest("0.1.0")},
     }
 
 

@@ -106,6 +106,7 @@ const MODULES: &[(&str, &[&str])] = &[
         &[
             "acceptance",
             "artefact",
+            "baseline",
             "evaluate",
             "evidence",
             "finding",

@@ -1,8 +1,9 @@
 //! `run --record`: one line a decision.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::common::{Folder, Platform, opencomply};
+use crate::common::{BINARY, Folder, Platform, opencomply};
 
 const GATES: &str = "  - {id: no-critical, source: opencomply, severity: critical, max: 0}\n";
 
@@ -39,6 +40,29 @@ fn each_decision_appends_the_predicate_as_a_line() {
     let schema = include_str!("../../schemas/record.schema.json");
     let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
     assert!(lines.iter().all(|line| schema.is_valid(line)));
+}
+
+#[test]
+fn a_record_names_the_program_the_baseline_and_why_something_is_accepted() {
+    let (platform, folder) = of("blocked", GATES);
+    folder.run(&["run", "--save-evidence", "evidence.jsonl"]).exits(1);
+    let accept = "accept:\n  - {id: debt, baseline: baseline.jsonl, reason: Found on the first day, \
+                  owner: team@example.com, expires: 2099-01-01}\n";
+    let policy = opencomply(&platform.origin, GATES) + accept;
+    folder.write("compliance-gate.yaml", &policy);
+    let write = ["baseline", "write", "evidence.jsonl", "--allow-growth"];
+    folder.run(&write).exits(0);
+    let run = ["run", "--record", "records.jsonl", "--save-evidence", "evidence.jsonl"];
+    folder.run(&run).exits(0);
+    let record = &lines(&folder)[0];
+    assert_eq!(record["accepted"][0]["reason"], "Found on the first day");
+    assert_eq!(record["baseline"]["name"], "baseline.jsonl");
+    assert_eq!(record["baseline"]["digest"]["sha256"], folder.sha256("baseline.jsonl"));
+    assert_eq!(record["acceptFiles"], Value::Array(Vec::new()));
+    let program = std::fs::read(BINARY).unwrap();
+    let sha256: String = Sha256::digest(&program).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(record["tool"]["sha256"], sha256);
+    folder.run(&["verify", "records.jsonl", "--evidence", "evidence.jsonl"]).exits(0);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn settings_that_choose_a_part_of_the_estate_are_taken_from_the_repository() {
     assert!(report["policies"][0].get("from_repository").is_none());
     folder.run(&["run", "--org-policy", "org.yaml", "--record", "r.jsonl"]).exits(0);
     let record: Value = serde_json::from_str(folder.read("r.jsonl").trim()).unwrap();
-    assert_eq!(record["policies"][1]["fromRepository"]["opencomply"][0], "integrations");
+    assert_eq!(record["evidence"]["sources"][0]["fromRepository"][0], "integrations");
     // Saved evidence has what was taken, so the organisation decides it without the repository.
     folder.run(&["run", "--org-policy", "org.yaml", "--save-evidence", "e.jsonl"]).exits(0);
     let elsewhere = Folder::new();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::baseline;
 use crate::evaluate::{Group, OfPolicy, Ruling, State, Usage};
 use crate::evidence::Outcome;
 use crate::finding::Cause;
@@ -45,9 +46,12 @@ pub(in crate::report) struct Predicate<'a> {
     pub simulated: bool,
     /// Each policy with its own verdict. That of the organisation is called `org-policy`.
     pub policies: Vec<DecidedPolicy<'a>>,
-    /// Files of the policy that contain acceptances.
-    pub accept_files: Vec<AcceptFile>,
-    pub evidence: Collected,
+    /// Files that the policies name: of acceptances, of images, and further baselines.
+    pub accept_files: Vec<NamedFile>,
+    /// The first baseline of the policies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<NamedFile>,
+    pub evidence: Collected<'a>,
     pub gates: Vec<Gate>,
     /// Gates that held and were left out, since a record has a greatest length.
     #[serde(skip_serializing_if = "is_zero")]
@@ -62,7 +66,7 @@ pub(in crate::report) struct Predicate<'a> {
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<Overridden>,
     pub run: Run,
-    pub tool: Tool,
+    pub tool: Tool<'a>,
 }
 
 #[derive(Serialize)]
@@ -72,9 +76,6 @@ pub(in crate::report) struct DecidedPolicy<'a> {
     file: PolicyFile<'a>,
     mode: Mode,
     verdict: Verdict,
-    /// Settings of its sources that an organisation's policy takes from the repository, by source.
-    #[serde(rename = "fromRepository", skip_serializing_if = "Option::is_none")]
-    taken: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 /// That the exit code is 0 whatever the verdict is.
@@ -105,7 +106,7 @@ pub(in crate::report) struct Sha256<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::report) struct AcceptFile {
+pub(in crate::report) struct NamedFile {
     name: String,
     digest: Sha256<'static>,
 }
@@ -114,24 +115,28 @@ pub(in crate::report) struct AcceptFile {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(in crate::report) struct Collected {
+pub(in crate::report) struct Collected<'a> {
     complete: bool,
     /// When the platforms evaluated it, oldest first, as far as they state it.
     as_of: Vec<String>,
     /// Of the file, where the evidence was saved.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<Sha256<'static>>,
-    sources: Vec<Source>,
+    sources: Vec<Source<'a>>,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Source {
+struct Source<'a> {
     name: String,
     system: String,
     origin: String,
     simulated: bool,
+    /// Settings that an organisation's policy takes from the repository.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    from_repository: &'a [String],
     jobs: Vec<String>,
     /// Causes, each with how often it was found.
     problems: BTreeMap<Cause, u64>,
@@ -214,6 +219,7 @@ pub(in crate::report) struct GroupCount {
 pub(in crate::report) struct Accepted {
     id: String,
     kind: &'static str,
+    reason: String,
     owner: String,
     /// A claim of the file: nothing proves it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,14 +245,17 @@ pub(in crate::report) struct Run {
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(in crate::report) struct Tool {
+pub(in crate::report) struct Tool<'a> {
     name: &'static str,
-    version: &'static str,
+    version: Cow<'a, str>,
+    /// Of the program's own file; `null` where that cannot be read.
+    sha256: Option<Cow<'a, str>>,
 }
 
 pub(in crate::report) fn of<'a>(report: &Report<'a>) -> Predicate<'a> {
     let decision = report.decision;
     let used = decision.acceptances.iter().filter(|usage| usage.is_used());
+    let (accept_files, baseline) = named_files(report);
     Predicate {
         schema: SCHEMA,
         verdict: decision.verdict,
@@ -261,11 +270,11 @@ pub(in crate::report) fn of<'a>(report: &Report<'a>) -> Predicate<'a> {
             .iter()
             .filter_map(|OfPolicy { policy, verdict }| {
                 let file = policy_file(report, policy.whose)?;
-                let taken = report.taken(policy.whose);
-                Some(DecidedPolicy { file, mode: policy.mode, verdict: *verdict, taken })
+                Some(DecidedPolicy { file, mode: policy.mode, verdict: *verdict })
             })
             .collect(),
-        accept_files: accept_files(report),
+        accept_files,
+        baseline,
         evidence: evidence(report),
         gates: decision.rulings.iter().map(gate).collect(),
         gates_omitted: 0,
@@ -277,7 +286,18 @@ pub(in crate::report) fn of<'a>(report: &Report<'a>) -> Predicate<'a> {
             actor: report.run.actor.as_deref().map(|actor| one_line(actor, NAME)),
         }),
         run: run(report),
-        tool: Tool { name: crate::report::TOOL, version: env!("CARGO_PKG_VERSION") },
+        tool: match report.tool {
+            Some(tool) => Tool {
+                name: crate::report::TOOL,
+                version: (&*tool.version).into(),
+                sha256: tool.sha256.as_deref().map(Cow::from),
+            },
+            None => Tool {
+                name: crate::report::TOOL,
+                version: env!("CARGO_PKG_VERSION").into(),
+                sha256: facts::own_sha256().map(Cow::from),
+            },
+        },
     }
 }
 
@@ -302,22 +322,28 @@ fn policy_file<'a>(report: &Report<'a>, whose: Whose) -> Option<PolicyFile<'a>> 
     })
 }
 
-/// The files beside those of the policies.
-fn accept_files(report: &Report<'_>) -> Vec<AcceptFile> {
+/// The files beside those of the policies, and the first baseline among them.
+fn named_files(report: &Report<'_>) -> (Vec<NamedFile>, Option<NamedFile>) {
     let is_policy = |document: &&Document| {
         report.sha256(document.whose) == Some(&document.sha256)
             && report.policy_file(document.whose) == document.path
     };
     let others = report.documents.iter().filter(|document| !is_policy(document));
-    others
-        .map(|document| AcceptFile {
-            name: one_line(&document.path, NAME),
-            digest: Sha256 { sha256: document.sha256.clone().into() },
-        })
-        .collect()
+    let named = |document: &Document| NamedFile {
+        name: one_line(&document.path, NAME),
+        digest: Sha256 { sha256: document.sha256.clone().into() },
+    };
+    let (baselines, files): (Vec<_>, Vec<_>) = others.partition(|one| is_baseline(one));
+    let mut baselines = baselines.into_iter();
+    let first = baselines.next().map(named);
+    (files.into_iter().chain(baselines).map(named).collect(), first)
 }
 
-fn evidence(report: &Report<'_>) -> Collected {
+fn is_baseline(document: &Document) -> bool {
+    document.text.lines().next().is_some_and(|header| header.contains(baseline::SCHEMA))
+}
+
+fn evidence<'a>(report: &Report<'a>) -> Collected<'a> {
     let outcomes = &report.evidence.outcomes;
     let mut as_of: Vec<_> =
         outcomes.iter().flat_map(|outcome| &outcome.parts).filter_map(|part| part.as_of).collect();
@@ -327,11 +353,12 @@ fn evidence(report: &Report<'_>) -> Collected {
         complete: report.decision.evidence_complete(),
         as_of: as_of.into_iter().map(digest::time).collect(),
         digest: report.evidence_sha256().map(|sha256| Sha256 { sha256: sha256.into() }),
-        sources: outcomes.iter().map(source).collect(),
+        sources: outcomes.iter().map(|outcome| source(report, outcome)).collect(),
     }
 }
 
-fn source(outcome: &Outcome) -> Source {
+fn source<'a>(report: &Report<'a>, outcome: &Outcome) -> Source<'a> {
+    let taken = report.taken(Whose::Organisation).and_then(|taken| taken.get(&outcome.source));
     let of_parts = outcome.parts.iter().flat_map(|part| &part.problems);
     let mut problems: BTreeMap<Cause, u64> = BTreeMap::new();
     for problem in outcome.problems.iter().chain(of_parts) {
@@ -343,6 +370,7 @@ fn source(outcome: &Outcome) -> Source {
         system: system_of(&outcome.source).to_owned(),
         origin: one_line(&outcome.origin, NAME),
         simulated: outcome.simulated,
+        from_repository: taken.map(Vec::as_slice).unwrap_or_default(),
         jobs: jobs.map(|job| one_line(&job.id, NAME)).collect(),
         problems,
     }
@@ -390,6 +418,7 @@ fn accepted(usage: &Usage<'_>) -> Accepted {
     Accepted {
         id: line(&grounds.id),
         kind: usage.entry.forgives.word(),
+        reason: line(&grounds.reason),
         owner: line(&grounds.owner),
         approved_by: grounds.approved_by.as_ref().map(line),
         ticket: grounds.ticket.as_ref().map(line),

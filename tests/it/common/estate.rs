@@ -92,6 +92,7 @@ impl Scene {
                 changes: None,
                 warn_exit_code: None,
                 break_glass: None,
+                tool: None,
             },
             exit_code: decision.exit_code(),
         }))

@@ -10,7 +10,7 @@ use crate::baseline::{self, Baseline};
 use crate::config::{Config, Written};
 use crate::evaluate;
 use crate::evidence::{
-    CiRun, Count, Counts, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table, Unit,
+    CiRun, Count, Counts, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table, Tool, Unit,
 };
 use crate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rerating, Rule, Severity, Subject, Waiver,
@@ -328,6 +328,7 @@ impl Scene {
             changes: None,
             subjects: Vec::new(),
             run: CiRun { host: "none".to_owned(), ..CiRun::default() },
+            tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: None },
         };
         let mut file = Vec::new();
         saved::write(&self.evidence, &documents, &decided, &mut file).unwrap();
