@@ -300,15 +300,8 @@ impl Finding {
             let Finding { subject, created_at, status, reason, resource_name, actor, .. } = finding;
             (subject, created_at, status, reason, resource_name, actor, &finding.facets)
         }
-        // Most neighbours share a subject, and nothing of it needs to be read.
-        let by_rule = || match Arc::ptr_eq(&a.subject, &b.subject) {
-            true => Ordering::Equal,
-            false => a.rule_id().cmp(b.rule_id()),
-        };
-        let by_source = || match Arc::ptr_eq(&a.source, &b.source) {
-            true => Ordering::Equal,
-            false => a.source.cmp(&b.source),
-        };
+        let by_rule = || by_shared(a.rule_id(), b.rule_id());
+        let by_source = || by_shared(&a.source, &b.source);
         let severity = b.subject.severity.cmp(&a.subject.severity);
         severity
             .then_with(by_source)
@@ -319,8 +312,12 @@ impl Finding {
     }
 }
 
+/// Orders texts of which most are one text, shared by both: then none of it needs to be read.
+fn by_shared(a: &str, b: &str) -> Ordering {
+    if std::ptr::eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+}
+
 /// What a finding of one source is ordered by first.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct UrgencyKey<'a> {
     severity: Reverse<Severity>,
     rule: &'a str,
@@ -334,6 +331,13 @@ impl<'a> UrgencyKey<'a> {
             rule: finding.rule_id(),
             resource: finding.resource(),
         }
+    }
+
+    pub(crate) fn cmp(&self, other: &Self) -> Ordering {
+        self.severity
+            .cmp(&other.severity)
+            .then_with(|| by_shared(self.rule, other.rule))
+            .then_with(|| self.resource.cmp(other.resource))
     }
 }
 
