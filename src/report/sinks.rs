@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anstream::AutoStream;
@@ -18,6 +19,9 @@ use crate::text;
 /// How the names of temporary files begin and end.
 const PREFIX: &str = ".compliance-gate-";
 const SUFFIX: &str = ".partial";
+
+/// So many findings are worth a thread for each report.
+const MANY: usize = 5_000;
 
 /// Reports that can be written: every path was tried, and no old report is left at any of them.
 #[derive(Debug)]
@@ -174,11 +178,15 @@ impl Sinks {
     #[must_use = "a report that could not be written must not be a pass"]
     pub fn write(&mut self, view: &View<'_>) -> Vec<String> {
         let mut failures = Vec::new();
-        self.reports.retain_mut(|Sink { format, path, to }| {
-            let Target::File { place, file } = to else { return true };
-            let written = fill(format, view, file.take(), place);
-            failures.extend(written.as_ref().err().map(|error| failed(format, path, error)));
-            written.is_ok()
+        let written: Vec<_> = match view.entries.len() < MANY {
+            true => self.reports.iter_mut().map(|sink| sink.write(view)).collect(),
+            false => side_by_side(&mut self.reports, view),
+        };
+        let mut written = written.into_iter();
+        self.reports.retain(|Sink { format, path, .. }| {
+            let error = written.next().and_then(Result::err);
+            failures.extend(error.as_ref().map(|error| failed(format, path, error)));
+            error.is_none()
         });
         if !failures.is_empty() {
             return failures;
@@ -192,6 +200,28 @@ impl Sinks {
             failures.extend(written.err().map(|error| failed(format, &path, &error)));
         }
         failures
+    }
+}
+
+/// Writes every file in a thread of its own.
+fn side_by_side(reports: &mut [Sink], view: &View<'_>) -> Vec<io::Result<()>> {
+    thread::scope(|scope| {
+        let begin = |sink| thread::Builder::new().spawn_scoped(scope, || Sink::write(sink, view));
+        let begun: Vec<_> = reports.iter_mut().map(begin).collect();
+        let ended = |thread: thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("its writing broke off")))
+        };
+        begun.into_iter().map(|thread| thread.and_then(ended)).collect()
+    })
+}
+
+impl Sink {
+    /// Writes its file, if it is one.
+    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
+        match &mut self.to {
+            Target::Stdout => Ok(()),
+            Target::File { place, file } => fill(self.format, view, file.take(), place),
+        }
     }
 }
 
