@@ -67,14 +67,9 @@ impl Selection {
         self.except.iter().any(|except| except.covers(finding))
     }
 
-    /// Whether a check of a subject is out of scope. `resource` and `scan_group`: id and name.
-    pub fn excludes_check(
-        &self,
-        subject: &Subject,
-        resource: [Option<&str>; 2],
-        scan_group: Option<[Option<&str>; 2]>,
-    ) -> bool {
-        self.except.iter().any(|except| except.covers_check(subject, Some(resource), scan_group))
+    /// Whether a check of a subject is out of scope. `resource`: id and name.
+    pub fn excludes_check(&self, subject: &Subject, resource: [Option<&str>; 2]) -> bool {
+        self.except.iter().any(|except| except.covers_check(subject, Some(resource)))
     }
 
     /// Whether a check with further texts is out of scope. `resource`: id and name.
@@ -148,11 +143,6 @@ impl Selection {
         self.word(Field::Resource, &[id, name], Unstated::DoesNotMatch)
     }
 
-    /// Whether a group of scans is within the selection, by its id or its name.
-    pub fn matches_scan_group(&self, id: Option<&str>, name: Option<&str>) -> bool {
-        self.word(Field::ScanGroup, &[id, name], Unstated::DoesNotMatch)
-    }
-
     /// Whether further texts are within the selection, of the fields that passed checks have too.
     pub fn matches_facets(&self, facets: &Facets) -> bool {
         let asked = self.words.keys().filter(|field| Field::FACETS.contains(field));
@@ -222,7 +212,8 @@ impl Selection {
             | Field::Category
             | Field::EventSource
             | Field::Label
-            | Field::ScanGroup => facet(finding, *field).next().is_some(),
+            | Field::ScanGroup
+            | Field::Section => facet(finding, *field).next().is_some(),
             Field::OlderThan => finding.since().is_some(),
         };
         self.without_except().fields().into_iter().filter(|field| !is_stated(field)).collect()

@@ -293,11 +293,14 @@ macro_rules! selecting {
             /// The group of scans, by name or id.
             #[serde(default)]
             pub scan_group: Option<Located<Words>>,
+            /// The section of a control, as `framework/section` or by its id alone.
+            #[serde(default)]
+            pub section: Option<Located<Words>>,
         }
 
         impl $name {
             /// The text selectors, given or not.
-            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 20] {
+            pub(super) fn selectors(&self) -> [(Field, &Option<Located<Words>>); 21] {
                 [
                     (Field::Framework, &self.framework),
                     (Field::Control, &self.control),
@@ -319,6 +322,7 @@ macro_rules! selecting {
                     (Field::EventSource, &self.event_source),
                     (Field::Label, &self.label),
                     (Field::ScanGroup, &self.scan_group),
+                    (Field::Section, &self.section),
                 ]
             }
         }

@@ -34,6 +34,12 @@ pub(super) fn add(
         let (id, mark) = (node.id, node.mark);
         let Some(written) = node.text().map(str::to_owned) else { continue };
         let images = files.read(&source.folder, &written, MOST_BYTES, whose).and_then(|file| {
+            if whose == Whose::Organisation && matches!(files, Files::OnDisk) && file.is_inside() {
+                return Err(format!(
+                    "`{written}` is inside the workspace, where the repository can change it; name a \
+                     file outside it, or let `from_repository: [images]` take the repository's list"
+                ));
+            }
             let images = references(&file.text).map_err(|why| format!("`{written}`: {why}"))?;
             Ok((Arc::new(file), images))
         });

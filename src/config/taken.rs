@@ -11,6 +11,10 @@ use crate::text;
 /// The key of a source that lists them.
 pub(super) const KEY: &str = "from_repository";
 
+/// A key within a setting that chooses a part of the estate, which says what is asked of that part: an
+/// image compared with itself has nothing that counts.
+const ASKS: &str = "compare_to";
+
 /// What is known of the repository's policy.
 #[derive(Clone, Copy)]
 pub(super) enum Repository<'a> {
@@ -73,6 +77,13 @@ pub(super) fn filled(
                     "`{path}` of {} is written here and taken from the repository; keep one of them",
                     key.name
                 )),
+                Ok(node) if node.items().iter().any(|item| item.get(ASKS).is_some()) => {
+                    Err(format!(
+                        "`{path}` of {} is taken from the repository, which sets `{ASKS}` in it; that is \
+                     what is asked of an image, and only this policy can set it, beside `{path}`",
+                        key.name
+                    ))
+                }
                 Ok(node) => Ok(node),
                 Err(why) => Err(format!(
                     "`{path}` of {} is taken from the repository, {why}; set it there",

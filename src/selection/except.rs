@@ -37,20 +37,13 @@ impl Exclusion {
     /// Whether all checks of a subject are out of scope. A field that a subject does not have
     /// decides against it.
     pub fn covers_subject(&self, subject: &Subject) -> bool {
-        self.covers_check(subject, None, None)
+        self.covers_check(subject, None)
     }
 
-    /// Whether a check of a subject is out of scope. `resource` and `scan_group`: id and name, where
-    /// the check has them.
-    pub fn covers_check(
-        &self,
-        subject: &Subject,
-        resource: Option<[Option<&str>; 2]>,
-        scan_group: Option<[Option<&str>; 2]>,
-    ) -> bool {
+    /// Whether a check of a subject is out of scope. `resource`: id and name, where the check has them.
+    pub fn covers_check(&self, subject: &Subject, resource: Option<[Option<&str>; 2]>) -> bool {
         self.covers_texts(subject, |field| match field {
             Field::Resource => resource.map(stated),
-            Field::ScanGroup => scan_group.map(stated),
             field => of_subject(subject, *field),
         })
     }

@@ -30,11 +30,12 @@ pub enum Field {
     EventSource,
     Label,
     ScanGroup,
+    Section,
     OlderThan,
 }
 
 impl Field {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Framework,
         Self::Control,
         Self::Rule,
@@ -56,6 +57,7 @@ impl Field {
         Self::EventSource,
         Self::Label,
         Self::ScanGroup,
+        Self::Section,
         Self::OlderThan,
     ];
 
@@ -71,7 +73,7 @@ impl Field {
     ];
 
     /// The fields that are facets of a finding.
-    pub const FACETS: [Self; 10] = [
+    pub const FACETS: [Self; 11] = [
         Self::Fixable,
         Self::Cluster,
         Self::Namespace,
@@ -82,6 +84,7 @@ impl Field {
         Self::EventSource,
         Self::Label,
         Self::ScanGroup,
+        Self::Section,
     ];
 
     /// The key in a policy.
@@ -108,6 +111,7 @@ impl Field {
             Self::EventSource => "event_source",
             Self::Label => "label",
             Self::ScanGroup => "scan_group",
+            Self::Section => "section",
             Self::OlderThan => "older_than",
         }
     }
@@ -125,6 +129,7 @@ impl Field {
                 | Self::Account
                 | Self::Region
                 | Self::ScanGroup
+                | Self::Section
                 | Self::Cluster
                 | Self::Namespace
                 | Self::Label

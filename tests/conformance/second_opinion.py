@@ -9,9 +9,10 @@ SEVERITIES = ["none", "informational", "low", "medium", "high", "critical", "unk
 VERDICTS = ["passed", "warned", "unreachable", "inconclusive", "denied", "blocked", "invalid", "interrupted",
             "terminated", "hung-up", "quit"]
 CODES = dict(zip(VERDICTS, [0, 0, 5, 3, 4, 1, 2, 130, 143, 129, 131]))
-IDENTITY = ["framework", "control", "rule", "resource", "resource_type", "account", "region", "scan_group"]
-OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "cluster", "namespace", "image", "container",
-               "host", "category", "event_source", "label"]
+IDENTITY = ["framework", "control", "rule", "resource", "resource_type", "account", "region", "scan_group", "section",
+            "cluster", "namespace", "label"]
+OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "image", "container", "host", "category",
+               "event_source"]
 SELECTORS = IDENTITY + OF_FAILURES + ["severity"]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 def instant(text):

@@ -1,10 +1,13 @@
 //! No single field of any answer can turn a red estate green, in any system: each is made null,
 //! missing, empty and of a wrong type.
 
-use compliance_gate::finding::Severity;
+use chrono::{TimeDelta, Utc};
+use compliance_gate::acceptance::{Acceptance, Forgives, Upstream};
+use compliance_gate::finding::{Cause, Severity, WaiverKind};
 use compliance_gate::selection::{Field, Pattern};
 use serde_json::json;
 
+use crate::common::estate;
 use crate::common::mutation::Red;
 
 pub fn opencomply() -> Red {
@@ -30,6 +33,9 @@ pub fn opencomply() -> Red {
             "run": {"when": "never"},
         }),
         gate: Red::gate("opencomply", Severity::Critical),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &["aws_ec2_instance_imdsv2", "aws_iam_root_mfa", "aws_s3_bucket_tls_only"],
         entries: 2,
         // Nothing else shows that the control has a policy.
@@ -45,6 +51,9 @@ pub fn gravityzone() -> Red {
         path: "/v1",
         settings: json!({}),
         gate: Red::gate("gravityzone", Severity::Critical),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 5,
         harmless: &[],
@@ -59,6 +68,9 @@ pub fn bigid() -> Red {
         path: "",
         settings: json!({}),
         gate: Red::gate("bigid", Severity::Critical),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 5,
         harmless: &[],
@@ -79,6 +91,9 @@ pub fn bigpanda() -> Red {
         path: "",
         settings: json!({"window": "24h"}),
         gate: Red::gate("bigpanda", Severity::High),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 4,
         harmless: &[],
@@ -94,6 +109,9 @@ pub fn sysdig_posture() -> Red {
         path: "",
         settings: json!({"posture": {"zones": "Entire Infrastructure"}}),
         gate: Red::gate("sysdig", Severity::High),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 2,
         harmless: &[],
@@ -105,13 +123,16 @@ pub fn sysdig_images() -> Red {
     Red {
         system: "sysdig",
         scenario: json!({"sysdig": {"images": {"scanned": [
-            {"stops": 1, "vulnerabilities": {"critical": 1, "low": 1}},
-            {"tag": "registry.example.com/shop/web:2.0"}]}}}),
+            {"stops": 1, "vulnerabilities": {"critical": 3, "low": 1}},
+            {"tag": "registry.example.com/shop/web:2.0", "vulnerabilities": {"critical": 1}}]}}}),
         path: "",
         settings: json!({"images": [{"tag": "registry.example.com/shop/api:1.4"}],
             "vulnerabilities": "findings", "feed_max_age": "2d",
             "compare_to": "registry.example.com/shop/web:2.0"}),
         gate: Red::gate("sysdig", Severity::Critical),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 2,
         harmless: &[],
@@ -126,6 +147,9 @@ pub fn sysdig_events() -> Red {
         path: "",
         settings: json!({"events": {"window": "24h"}}),
         gate: Red::gate("sysdig", Severity::High),
+        accept: Vec::new(),
+        of: "",
+        in_doubt: false,
         named: &[],
         entries: 5,
         harmless: &[],
@@ -152,23 +176,121 @@ const OWNERS: [&str; 5] = [
 
 #[tokio::test]
 async fn no_change_takes_a_failure_out_of_a_gate_that_selects_by_a_further_field() {
-    selecting(gravityzone(), Field::ScanGroup, &GROUPS).stays_red().await;
-    let bigid = Red { at_least: 100, ..bigid() };
+    let groups = Red { of: "/scan_group", at_least: 15, ..gravityzone() };
+    selecting(groups, Field::ScanGroup, &GROUPS).stays_red().await;
+    // A check of which a control is missing is in no section of it.
+    let sections = Red {
+        of: "/data/0/relationships/controls",
+        at_least: 20,
+        harmless: &["/controls/data/0 missing"],
+        ..gravityzone()
+    };
+    selecting(sections, Field::Section, &["CM", "IA", "SC", "AU"]).stays_red().await;
+    let bigid = Red { of: "/assignee", at_least: 4, ..bigid() };
     selecting(bigid, Field::Assignee, &OWNERS).stays_red().await;
-    selecting(sysdig_images(), Field::Fixable, &["true"]).stays_red().await;
+    let images = Red { of: "/fix", at_least: 8, ..sysdig_images() };
+    selecting(images, Field::Fixable, &["true"]).stays_red().await;
     let posture = Red {
+        of: "/labelValues",
+        at_least: 8,
         // A resource need not have a label, and an empty one is none.
         harmless: &["/labelValues empty", "/labelValues/0 missing", "/labelValues/0 empty"],
         ..sysdig_posture()
     };
     selecting(posture, Field::Label, &["team=*"]).stays_red().await;
-    let events = Red {
-        // An event need not be of a namespace.
-        harmless: &["/labels empty", "/labels/kubernetes.namespace.name missing"],
-        at_least: 30,
-        ..sysdig_events()
+    // An event need not be of a namespace, or on a host.
+    for (field, words, harmless) in [
+        (Field::Namespace, ["shop", "platform"], &["/labels empty", "namespace.name missing"][..]),
+        (Field::Host, ["node-0", "node-1"], &[]),
+        (Field::Container, ["shop-?", "platform-?"], &[]),
+        (Field::Category, ["runtime", "-"], &[]),
+        (Field::EventSource, ["syscall", "-"], &[]),
+    ] {
+        let events = Red { of: "/data/0", harmless, at_least: 20, ..sysdig_events() };
+        selecting(events, field, &words).stays_red().await;
+    }
+}
+
+/// What chooses a part of the estate leaves out no failure of that part.
+#[tokio::test]
+async fn no_change_of_what_chooses_the_estate_turns_it_green() {
+    let inventory = json!({"posture": {"zones": "Entire Infrastructure",
+        "inventory": {"labels": "team:shop", "zone": "Production"}}});
+    Red {
+        settings: inventory,
+        of: "/inventory/",
+        at_least: 8,
+        // Another hash is that of another resource.
+        harmless: &["/hash wrong"],
+        ..sysdig_posture()
+    }
+    .stays_red()
+    .await;
+    let repository = json!({"images": [{"repository": "registry.example.com/shop/*"}],
+        "vulnerabilities": "findings"});
+    Red { settings: repository, of: "/results?", at_least: 20, ..sysdig_images() }
+        .stays_red()
+        .await;
+    // Many cases: only the unresolved ones are read.
+    let many = json!({"bigid": {"open": {"critical": 1, "low": 1}, "resolved": 1_100}});
+    Red { scenario: many, of: "totalCount", at_least: 8, ..bigid() }.stays_red().await;
+}
+
+/// A run over more accounts than the policy names is of these, too.
+#[tokio::test]
+async fn no_change_of_a_wider_run_turns_a_red_estate_green() {
+    let wider = json!({"opencomply": {
+        "frameworks": {"baseline_security": {"controls": 2, "ok": 4, "alarms": {"high": 4}}},
+        "history": [{"age": 600}]}});
+    let settings = json!({
+        "frameworks": ["baseline_security"], "poll": {"interval": "60ms"}, "run": {"when": "never"},
+        "integrations": [
+            {"integration_type": "aws_cloud_account", "provider_id": "122814690049"}]});
+    let wider = Red { scenario: wider, settings, entries: 1, named: &[], ..opencomply() };
+    let gate = Red::gate("opencomply", Severity::High);
+    Red { gate, of: "run-history", at_least: 15, ..wider }.stays_red().await;
+}
+
+/// What switches detection off is high.
+#[tokio::test]
+async fn no_change_of_a_pattern_that_was_switched_off_makes_it_harmless() {
+    let change = json!({"type": "correlation_pattern", "name": "Same host", "action": "update",
+        "object": {"active": false}, "minutes_ago": 25});
+    let scenario = json!({"bigpanda": {"changes": [change], "plans": [
+        {"name": "Over", "created_minutes_ago": 9000, "ends_in_minutes": -60}]}});
+    Red { scenario, of: "audit", at_least: 40, ..bigpanda() }.stays_red().await;
+}
+
+/// Evidence that says nothing stays in doubt.
+#[tokio::test]
+async fn no_change_dispels_a_doubt_about_the_evidence() {
+    let images = |feed: i64| {
+        json!({"sysdig": {"images": {"feed_minutes_ago": feed, "scanned": [
+        {"vulnerabilities": {"low": 1}}]}}})
     };
-    selecting(events, Field::Namespace, &["shop", "platform"]).stays_red().await;
+    let settings = json!({"images": [{"tag": "registry.example.com/shop/api:1.4"}],
+        "vulnerabilities": "findings", "feed_max_age": "2d"});
+    let old = Red { scenario: images(20_160), settings, in_doubt: true, ..sysdig_images() };
+    old.stays_red().await;
+    let quiet = json!({"sysdig": {"events": {
+        "by_number": [0, 0, 0, 0, 0, 0, 0, 0], "agents": 0, "has_events": false}}});
+    Red { scenario: quiet, in_doubt: true, at_least: 10, ..sysdig_events() }.stays_red().await;
+}
+
+/// What the platform accepts holds only as long as it says that it does.
+#[tokio::test]
+async fn no_change_of_an_exception_that_is_over_makes_it_hold() {
+    let exceptions = json!([
+        {"number": 0, "ends_in_days": -1}, {"number": 1, "ends_in_days": 9, "enabled": false}]);
+    let scenario = json!({"sysdig": {"images": {"scanned": [
+        {"vulnerabilities": {"critical": 2}, "exceptions": exceptions}]}}});
+    let settings = json!({"images": [{"tag": "registry.example.com/shop/api:1.4"}],
+        "vulnerabilities": "findings"});
+    let accept = vec![Acceptance {
+        forgives: Forgives::Upstream(Upstream::Waiver(WaiverKind::SysdigVulnerabilityException)),
+        ..estate::excuse(Cause::Stale, None, (Utc::now() + TimeDelta::days(30)).date_naive())
+    }];
+    Red { scenario, settings, accept, at_least: 80, ..sysdig_images() }.stays_red().await;
 }
 
 #[tokio::test]

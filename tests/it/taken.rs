@@ -1,7 +1,7 @@
 //! What an organisation's policy takes from the repository: settings, acceptances, files of its own.
 
 use crate::common::{Ended, Folder, Platform, gravityzone, opencomply};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const LARGE: &str = "  - {id: failures, source: gravityzone, max: 1000000}\n";
@@ -78,6 +78,53 @@ fn settings_that_choose_a_part_of_the_estate_are_taken_from_the_repository() {
         .run(&arguments)
         .exits(0)
         .says("gate `org/all`: taken from the repository: `integrations` of opencomply");
+}
+
+/// A pull request can change the list only where the organisation takes it from there.
+#[test]
+fn a_list_of_images_in_the_repository_counts_only_where_it_is_taken() {
+    let scanned = json!([
+        {"tag": "r.example/api:1", "vulnerabilities": {"critical": 1}}, {"tag": "r.example/web:2"}]);
+    let scenario = json!({"sysdig": {"images": {"scanned": scanned}}}).to_string();
+    let platform = Platform::of(&scenario);
+    let policy = |images: &str| {
+        let gate = "gates:\n  - {id: critical, source: sysdig, severity: critical, max: 0}\n";
+        let asked = format!("vulnerabilities: findings, {images}");
+        format!("version: 1\nsources:\n  sysdig: {{url: \"{}\", {asked}}}\n{gate}", platform.origin)
+    };
+    let own = policy("images_file: release.txt");
+    let taking = policy("from_repository: [images]");
+    let folder = folder(&own, &taking);
+    folder.write("release.txt", "r.example/web:2\n");
+    let (ended, report) = run(&folder);
+    ended.exits(0);
+    assert_eq!(report["policies"][1]["from_repository"]["sysdig"][0], "images");
+    folder.write("release.txt", "r.example/web:2\nr.example/api:1\n");
+    run(&folder).0.exits(1);
+    folder.run(&["run", "--org-policy", "org.yaml", "--save-evidence", "e.jsonl"]).exits(1);
+    let elsewhere = Folder::new();
+    elsewhere.write("org.yaml", &taking).write("e.jsonl", &folder.read("e.jsonl"));
+    elsewhere.run(&["evaluate", "e.jsonl", "--org-policy", "org.yaml"]).exits(1);
+    let its_own = policy("images_file: release.txt");
+    folder.write("org.yaml", &its_own);
+    folder.run(&["run", "--org-policy", "org.yaml"]).exits(2).says(
+        "org.yaml:3:83: `release.txt` is inside the workspace, where the repository can change it; \
+         name a file outside it, or let `from_repository: [images]` take the repository's list",
+    );
+    let outside = Folder::new();
+    outside.write("org.yaml", &its_own).write("release.txt", "r.example/api:1\n");
+    let named = outside.path().join("org.yaml");
+    let named = named.to_str().unwrap();
+    folder.write("release.txt", "r.example/web:2\n");
+    folder.run(&["run", "--org-policy", named]).exits(1);
+    // Compared with itself, an image has nothing that counts.
+    let compared = "images: [{tag: \"r.example/api:1\", compare_to: \"r.example/api:1\"}]";
+    says(
+        &policy(compared),
+        &taking,
+        &["3:88: `images` of sysdig is taken from the repository, which sets `compare_to` in it; \
+           that is what is asked of an image, and only this policy can set it, beside `images`"],
+    );
 }
 
 #[test]

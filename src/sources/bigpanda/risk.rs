@@ -66,23 +66,29 @@ fn in_detail(kind: Kind, action: Action, traits: &Traits) -> Severity {
             Severity::Critical
         }
         // It may have been inactive before: then somebody can use the key again.
-        Kind::ApiKeys if action == Action::Update && traits.active == Some(true) => {
+        Kind::ApiKeys if action == Action::Update && traits.active != Some(false) => {
             default(kind, Action::Create)
         }
-        // It no longer correlates, shows or enriches alerts.
-        Kind::CorrelationPatterns | Kind::Environments
-            if action == Action::Update && traits.active == Some(false) =>
-        {
-            Severity::High
-        }
-        Kind::Tag | Kind::TagEnrichments | Kind::CustomTags | Kind::MappingEnrichment
-            if action == Action::Update && traits.active == Some(false) =>
-        {
-            Severity::Medium
-        }
+        // It may no longer correlate, show or enrich alerts.
+        _ if action == Action::Update && may_be_off(kind, traits) => match kind {
+            Kind::CorrelationPatterns | Kind::Environments => Severity::High,
+            _ => Severity::Medium,
+        },
         // Also where the permissions are not stated.
         Kind::Roles if changes && traits.full_access != Some(false) => Severity::High,
         _ => default(kind, action),
+    }
+}
+
+/// Whether detection may be switched off, of the types that have such a switch. The documented objects
+/// of some always state it (docs/platforms/bigpanda.md#objects-by-type): there its absence says nothing good.
+fn may_be_off(kind: Kind, traits: &Traits) -> bool {
+    match kind {
+        Kind::CorrelationPatterns | Kind::Tag | Kind::TagEnrichments | Kind::MappingEnrichment => {
+            traits.active != Some(true)
+        }
+        Kind::Environments | Kind::CustomTags => traits.active == Some(false),
+        _ => false,
     }
 }
 

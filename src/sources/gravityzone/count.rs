@@ -7,7 +7,7 @@ use super::query::RecordFault;
 use super::shared::{Key, Shared};
 use super::wire::CheckRow;
 use crate::evidence::{Count, Counts, SelectionCount, SubjectCount, Table};
-use crate::finding::Severity;
+use crate::finding::{Facets, Severity};
 use crate::selection::{Demand, Field, Need, Selection};
 
 /// The answer for a selection of which only the existence matters, where the filters of the settings
@@ -26,6 +26,8 @@ pub struct Counter<'a> {
     /// The severities of the settings. Passed checks of others are not counted.
     severities: Option<&'a BTreeSet<Severity>>,
     exact: Vec<Exact<'a>>,
+    /// Whether one of them selects by further texts of a check.
+    by_facets: bool,
     rows: HashMap<Key, Passed>,
     failed: HashMap<Key, u64>,
 }
@@ -52,16 +54,20 @@ impl<'a> Counter<'a> {
         filtered: bool,
         failed: HashMap<Key, u64>,
     ) -> Self {
+        let is_facet = |field: &Field| Field::FACETS.contains(field);
         let needs_own = |demand: &&Demand| {
             let fields = demand.selection.fields();
             fields.contains(&Field::Resource)
-                || fields.contains(&Field::ScanGroup)
+                || fields.iter().any(is_facet)
                 || (filtered && demand.need == Need::Existence)
         };
         let exact = |demand| Exact { demand, passed: 0, any: 0 };
+        let exact: Vec<_> = demands.iter().copied().filter(needs_own).map(exact).collect();
+        let by_facets = |one: &Exact<'_>| one.demand.selection.fields().iter().any(is_facet);
         Self {
             severities,
-            exact: demands.iter().copied().filter(needs_own).map(exact).collect(),
+            by_facets: exact.iter().any(by_facets),
+            exact,
             rows: HashMap::new(),
             failed,
         }
@@ -84,17 +90,20 @@ impl<'a> Counter<'a> {
             Passed { passed: 0, exact: exact.iter().enumerate().filter_map(selects).collect() }
         });
         passed.passed += u64::from(counts);
+        let facets = match self.by_facets {
+            true => shared.facets(key, row),
+            false => Facets::default(),
+        };
         for at in &passed.exact {
             let Some(exact) = exact.get_mut(*at) else { continue };
             let selection = &exact.demand.selection;
             let resource = [row.resource_id, row.resource_name];
-            let group = [row.scan_group_id, row.scan_group_name];
             let is_excluded = || {
                 let subject = shared.subject(key);
-                selection.excludes_check(&subject, resource, Some(group))
+                selection.excludes_facets(&subject, resource, &facets)
             };
             if selection.matches_resource(row.resource_id, row.resource_name)
-                && selection.matches_scan_group(row.scan_group_id, row.scan_group_name)
+                && selection.matches_facets(&facets)
                 && (selection.except.is_empty() || !is_excluded())
             {
                 exact.passed += u64::from(counts);

@@ -10,7 +10,7 @@ use super::query::RecordFault;
 use super::shared::{Key, Pool, Shared};
 use super::wire::CheckRow;
 use super::words::Status;
-use crate::finding::{Facets, Finding, Identity, Rerating, Severity, Subject, Waiver};
+use crate::finding::{Finding, Identity, Rerating, Severity, Subject, Waiver};
 use crate::selection::{Field, Selection};
 use crate::text::{self, Undocumented};
 
@@ -23,8 +23,6 @@ pub struct Findings {
     /// What many of them share.
     subjects: HashMap<Key, Arc<Subject>>,
     statuses: Pool<str, Arc<str>>,
-    scan_groups: Pool<str, Arc<str>>,
-    facets: HashMap<[usize; 2], Facets>,
     undocumented_severities: Undocumented,
     undocumented_originals: Undocumented,
     undocumented_statuses: Undocumented,
@@ -62,7 +60,7 @@ impl Findings {
     pub fn add(&mut self, shared: &mut Shared, row: &CheckRow<'_>) -> Result<Key, RecordFault> {
         let key = shared.key(row)?;
         let status = row.status.map(|word| self.status(word));
-        let facets = self.facets(row);
+        let facets = shared.facets(key, row);
         let created_at = row.created_at.and_then(time);
         self.note(row);
         self.missing.created_at += u64::from(created_at.is_none());
@@ -107,19 +105,6 @@ impl Findings {
         self.missing.resource_type += u64::from(row.resource_type.is_none());
     }
 
-    /// The group of its scan, by id and name. Without one of them a gate could select by the other.
-    fn facets(&mut self, row: &CheckRow<'_>) -> Facets {
-        let (Some(id), Some(name)) = (row.scan_group_id, row.scan_group_name) else {
-            return Facets::default();
-        };
-        let numbers = [id, name].map(|word| self.scan_groups.text(word));
-        let facets = self.facets.entry(numbers).or_insert_with(|| {
-            let words = numbers.iter().filter_map(|number| self.scan_groups.get(*number).cloned());
-            Facets::from_iter([(Field::ScanGroup.word(), words.collect())])
-        });
-        facets.clone()
-    }
-
     /// The status word. A documented one is spelled as documented, so that selectors match it.
     fn status(&mut self, word: &str) -> Arc<str> {
         let documented = Status::from_platform(word);
@@ -127,8 +112,7 @@ impl Findings {
             self.undocumented_statuses.add(Some(word));
         }
         let word = documented.map_or(word, |status| status.word());
-        let number = self.statuses.text(word);
-        self.statuses.get(number).cloned().unwrap_or_default()
+        self.statuses.shared(word)
     }
 
     /// Whether any of them shows that a selection is not a typo.

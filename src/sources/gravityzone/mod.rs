@@ -65,6 +65,7 @@ pub const SYSTEM: System = System {
         Field::Account,
         Field::Region,
         Field::ScanGroup,
+        Field::Section,
         Field::OlderThan,
     ],
     // `created_at` is the first appearance of a finding. No field states when a check last ran

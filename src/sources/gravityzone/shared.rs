@@ -1,12 +1,13 @@
 //! What checks have in common: rules, control sets, accounts, types and regions, each kept once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use super::query::RecordFault;
 use super::wire::{CheckRow, NamedControl};
-use crate::finding::{Account, Control, Rule, Severity, Subject};
+use crate::finding::{Account, Control, Facets, Rule, Severity, Subject};
+use crate::selection::Field;
 use crate::text;
 
 /// Characters of a rule's description that are kept.
@@ -30,9 +31,13 @@ pub struct Key {
 #[derive(Default)]
 pub struct Shared {
     rules: Pool<str, KnownRule>,
-    frameworks: Pool<str, Arc<str>>,
+    /// Frameworks, sections and groups of scans.
+    words: Pool<str, Arc<str>>,
     controls: Pool<str, Control>,
     control_sets: Pool<[usize], Arc<[Control]>>,
+    /// Sections, by id and as `framework/section`.
+    section_sets: Pool<[usize], Vec<Arc<str>>>,
+    facets: HashMap<(Option<[usize; 2]>, Option<usize>), Facets>,
     resource_types: Pool<str, Arc<str>>,
     accounts: Pool<str, Arc<Account>>,
     regions: Pool<str, Arc<str>>,
@@ -47,6 +52,8 @@ struct KnownRule {
     /// (docs/platforms/gravityzone.md#gaps-in-the-documentation).
     controls_text: Box<str>,
     controls: usize,
+    /// The set of the sections of these controls.
+    sections: usize,
 }
 
 impl Shared {
@@ -89,7 +96,8 @@ impl Shared {
         {
             return Ok((at, known.controls));
         }
-        let controls = self.control_set(&row.controls()?);
+        let named = row.controls()?;
+        let (controls, sections) = (self.control_set(&named), self.sections(&named));
         let at = self.rules.number(row.rule, || KnownRule {
             rule: Arc::new(Rule {
                 id: row.rule.into(),
@@ -98,22 +106,63 @@ impl Shared {
             }),
             controls_text: text.into(),
             controls,
+            sections,
         });
         if let Some(known) = self.rules.items.get_mut(at) {
             known.controls_text = text.into();
             known.controls = controls;
+            known.sections = sections;
         }
         Ok((at, controls))
+    }
+
+    /// The further texts of the check of which this is the key, which must be the latest of its rule:
+    /// the group of its scan, by id and name, and the sections of its controls. What is only stated in
+    /// part is not stated, because a gate could select by the rest.
+    pub fn facets(&mut self, key: Key, row: &CheckRow<'_>) -> Facets {
+        let group = row.scan_group_id.zip(row.scan_group_name);
+        let group = group.map(|(id, name)| [id, name].map(|word| self.words.text(word)));
+        let sections = self.rules.get(key.rule).map(|known| known.sections);
+        let (words, sets) = (&self.words, &self.section_sets);
+        let make = || {
+            let group = group.map(|of| of.into_iter().filter_map(|at| words.get(at).cloned()));
+            let group = group.map(|group| (Field::ScanGroup.word(), group.collect()));
+            let sections =
+                sections.and_then(|at| sets.get(at)).filter(|sections| !sections.is_empty());
+            let sections = sections.map(|sections| (Field::Section.word(), sections.clone()));
+            group.into_iter().chain(sections).collect()
+        };
+        self.facets.entry((group, sections)).or_insert_with(make).clone()
+    }
+
+    /// The set of sections; the empty one if one of the controls does not state its own.
+    fn sections(&mut self, controls: &[NamedControl<'_>]) -> usize {
+        let mut set = BTreeSet::new();
+        for NamedControl { framework, section, .. } in controls {
+            match section {
+                Some(section) => {
+                    set.insert(self.words.text(section));
+                    set.insert(self.words.text(&format!("{framework}/{section}")));
+                }
+                None => {
+                    set.clear();
+                    break;
+                }
+            }
+        }
+        let set: Vec<_> = set.into_iter().collect();
+        let words = &self.words;
+        let make = || set.iter().filter_map(|at| words.get(*at).cloned()).collect();
+        self.section_sets.number(&set, make)
     }
 
     fn control_set(&mut self, controls: &[NamedControl<'_>]) -> usize {
         let mut set: Vec<usize> = controls
             .iter()
-            .map(|NamedControl { framework, id }| {
+            .map(|NamedControl { framework, id, .. }| {
                 self.pair.clear();
                 self.pair.extend([framework, "\0", id]);
-                let number = self.frameworks.text(framework);
-                let shared = self.frameworks.get(number).cloned().unwrap_or_default();
+                let shared = self.words.shared(framework);
                 self.controls.number(&self.pair, || Control {
                     framework: shared,
                     id: format!("{framework}/{id}").into(),
@@ -164,5 +213,11 @@ where
 impl Pool<str, Arc<str>> {
     pub fn text(&mut self, text: &str) -> usize {
         self.number(text, || text.into())
+    }
+
+    /// The text itself, kept once.
+    pub fn shared(&mut self, text: &str) -> Arc<str> {
+        let number = self.text(text);
+        self.get(number).cloned().unwrap_or_default()
     }
 }

@@ -132,6 +132,8 @@ struct RelatedMeta<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     compliance_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    section_id: Option<Text<'a>>,
 }
 
 /// A check with everything it must have. Empty texts count as absent.
@@ -168,6 +170,8 @@ pub struct CheckRow<'a> {
 pub struct NamedControl<'a> {
     pub framework: Cow<'a, str>,
     pub id: Cow<'a, str>,
+    /// The section of the framework that it is in.
+    pub section: Option<Cow<'a, str>>,
 }
 
 impl CheckRecord<'_> {
@@ -258,10 +262,14 @@ impl<'a> CheckRow<'a> {
             RecordFault::protocol(format!("has an unreadable `{FIELD}`: {error}"))
         })?;
         let control = |(at, related): (usize, Related<'a>)| {
-            let framework = related.meta.and_then(|meta| meta.compliance_id);
+            let (framework, section) = match related.meta {
+                Some(meta) => (meta.compliance_id, meta.section_id),
+                None => (None, None),
+            };
+            let section = section.map(|section| section.0).filter(|section| !section.is_empty());
             match (framework, related.id) {
                 (Some(framework), Some(id)) if !framework.0.is_empty() && !id.0.is_empty() => {
-                    Ok(NamedControl { framework: framework.0, id: id.0 })
+                    Ok(NamedControl { framework: framework.0, id: id.0, section })
                 }
                 _ => Err(RecordFault::protocol(format!(
                     "has a placeholder instead of a control at `{FIELD}[{at}]` (no `id` or no \

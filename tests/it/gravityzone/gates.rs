@@ -113,3 +113,18 @@ fn a_gate_selects_by_the_group_of_scans() {
         .says("nothing that was evaluated matches")
         .says("did you mean `payments`?");
 }
+
+#[test]
+fn a_gate_selects_by_the_section_of_a_control() {
+    let known = r#"{"gravityzone": {"checks": 200}}"#;
+    ended(known, "", "section: CM, max: 0").exits(1);
+    ended(known, "", "section: nist-sp-800-53-r5/CM, max: 64").exits(0);
+    ended(known, "", "section: cm, min_pass_rate: 1%").exits(0);
+    ended(known, "", "section: cm, min_pass_rate: 100%").exits(1);
+    ended(known, "", "except: {section: [CM, IA]}, max: 64").exits(0).says("out of scope");
+    ended(known, "", "section: nist-sp-800-53-r5/CMM, max: 0")
+        .exits(3)
+        .says("nothing that was evaluated matches")
+        .says("did you mean `nist-sp-800-53-r5/CM`?");
+    ended(known, "", "section: soc-2/CM, max: 0").exits(3);
+}

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Check, Checks, Config};
 use crate::evidence::{Count, Evidence, Outcome, Part, Proof, SubjectCount, Table};
-use crate::finding::{Account, Control, Finding, Identity, Problem, Rule, Subject};
+use crate::finding::{Account, Control, Facets, Finding, Identity, Problem, Rule, Subject};
 use crate::selection::{Demand, Field, Need};
 use crate::sources::Source;
 use crate::text;
@@ -141,12 +141,13 @@ fn is_of(demand: &Demand, check: &Check) -> bool {
         let texts = check.texts.get(&field).map_or(&[][..], Vec::as_slice);
         [texts.first().map(String::as_str), texts.get(1).map(String::as_str)]
     };
-    let (resource, group) = (texts(Field::Resource), texts(Field::ScanGroup));
+    let resource = texts(Field::Resource);
+    let facets = facets(check);
     let selection = &demand.selection;
     selection.matches(&subject)
         && selection.matches_resource(resource[0], resource[1])
-        && selection.matches_scan_group(group[0], group[1])
-        && !selection.excludes_check(&subject, resource, Some(group))
+        && selection.matches_facets(&facets)
+        && !selection.excludes_facets(&subject, resource, &facets)
 }
 
 fn subject(check: &Check) -> Subject {
@@ -175,20 +176,24 @@ fn subject(check: &Check) -> Subject {
     }
 }
 
-fn finding(check: &Check, source: &Arc<str>) -> Finding {
-    let all = |field| check.texts.get(&field).map_or(&[][..], Vec::as_slice);
-    let first = |field| all(field).first().map(String::as_str);
-    let facets = Field::FACETS.iter().filter_map(|field| {
+fn facets(check: &Check) -> Facets {
+    let stated = Field::FACETS.iter().filter_map(|field| {
         let texts = check.texts.get(field)?.iter().map(|text| text.as_str().into());
         Some((field.word(), texts.collect()))
     });
+    stated.collect()
+}
+
+fn finding(check: &Check, source: &Arc<str>) -> Finding {
+    let all = |field| check.texts.get(&field).map_or(&[][..], Vec::as_slice);
+    let first = |field| all(field).first().map(String::as_str);
     let mut finding = Finding::new(subject(check), Identity::Check);
     finding.status = first(Field::Status).map(Into::into);
     finding.resource_id = first(Field::Resource).map(Into::into);
     finding.resource_name = all(Field::Resource).get(1).map(|name| name.as_str().into());
     finding.actor = first(Field::Actor).map(Into::into);
     finding.assignee = first(Field::Assignee).map(Into::into);
-    finding.facets = facets.collect();
+    finding.facets = facets(check);
     finding.created_at = check.created_at;
     finding.identify(source);
     finding

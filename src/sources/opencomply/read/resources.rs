@@ -233,7 +233,7 @@ impl SubjectChecks {
         self.row.count = self.row.count.plus(one);
         let subject = &self.row.subject;
         for (answer, both) in answers.iter_mut().zip(self.matching.iter().zip(place.meant)) {
-            let excludes = || answer.selection.excludes_check(subject, place.resource, None);
+            let excludes = || answer.selection.excludes_check(subject, place.resource);
             if *both.0 && *both.1 && !excludes() {
                 answer.count = answer.count.plus(one);
             }
