@@ -135,6 +135,7 @@ pub(crate) fn facts<'a>(
         now,
         run,
         evidence_file: EvidenceFile::None,
+        evidence_path: None,
         subjects: &collected.artefacts,
         at_least: collected.at_least,
         changes: None,

@@ -66,6 +66,7 @@ pub(super) async fn demo(arguments: DemoArguments, context: &Context) -> Result<
         sinks,
         ci,
         evidence_file: EvidenceFile::Saved,
+        evidence_path: None,
         warn_exit_code: None,
         break_glass: None,
         progress: &context.progress(),

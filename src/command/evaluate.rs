@@ -62,6 +62,7 @@ fn what_if(
     let facts = Facts {
         purpose: Purpose::WhatIf,
         evidence_file: EvidenceFile::Given(&saved.sha256),
+        evidence_path: Some(path),
         warn_exit_code: arguments.warn_exit_code,
         ..pipeline::facts(&config, &collected, &saved.decided.run, now)
     };
@@ -84,6 +85,7 @@ fn replay(
     let facts = Facts {
         purpose: Purpose::Replay,
         evidence_file: EvidenceFile::Given(&sha256),
+        evidence_path: Some(path),
         changes: decided.changes.as_deref(),
         warn_exit_code: decided.warn_exit_code,
         break_glass: decided.break_glass.as_deref(),
@@ -117,6 +119,7 @@ fn as_gate(
         sinks,
         ci,
         evidence_file: EvidenceFile::Given(&sha256.trim().to_ascii_lowercase()),
+        evidence_path: Some(path),
         warn_exit_code: arguments.warn_exit_code,
         break_glass: run::break_glass(context),
         progress: &context.progress(),

@@ -39,6 +39,7 @@ pub(super) async fn run(arguments: RunArguments, context: &Context) -> Result<u8
                 sinks,
                 ci,
                 evidence_file,
+                evidence_path: None,
                 warn_exit_code: gate.warn_exit_code,
                 break_glass: break_glass(context),
                 progress: &context.progress(),
@@ -101,6 +102,8 @@ pub(super) struct Delivery<'a> {
     pub sinks: Sinks,
     pub ci: Ci<'a>,
     pub evidence_file: EvidenceFile<'a>,
+    /// Where the evidence is, if it was given.
+    pub evidence_path: Option<&'a Path>,
     pub warn_exit_code: Option<u8>,
     /// The override that the pipeline asks for.
     pub break_glass: Option<&'a str>,
@@ -115,7 +118,8 @@ pub(super) fn gate(
     now: DateTime<Utc>,
     delivery: Delivery<'_>,
 ) -> u8 {
-    let Delivery { sinks, ci, evidence_file, warn_exit_code, break_glass, progress } = delivery;
+    let Delivery { sinks, ci, evidence_file, evidence_path, warn_exit_code, break_glass, progress } =
+        delivery;
     let mut decision = pipeline::decide(config, collected, now);
     if let Some(asked) = break_glass {
         decision.break_glass(asked, &config.overridable(), now);
@@ -131,6 +135,7 @@ pub(super) fn gate(
     let run = ci.facts();
     let facts = Facts {
         evidence_file,
+        evidence_path,
         changes: changes.as_deref(),
         warn_exit_code,
         break_glass,

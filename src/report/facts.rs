@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
@@ -70,6 +71,8 @@ pub struct Facts<'a> {
     pub now: DateTime<Utc>,
     pub run: &'a CiRun,
     pub evidence_file: EvidenceFile<'a>,
+    /// Where the file is that was given.
+    pub evidence_path: Option<&'a Path>,
     /// The artefacts that the decision is about, sorted.
     pub subjects: &'a [Artefact],
     /// A verdict that the gates cannot improve.

@@ -354,8 +354,9 @@ fn next_steps(view: &View<'_>, look: TerminalStyle<'_>, screen: &mut Screen<'_>)
     steps.push(text::one_line(&(everything + &explain.unwrap_or_default()), 600));
     if let Some(advice) = next.commands.filter(|_| next.findings > 0) {
         let evidence = look.reports.iter().find(|(format, _)| format.name == EVIDENCE.name);
+        let evidence = evidence.map(|(_, path)| path.as_path()).or(view.evidence_path);
         let (file, from) = match evidence {
-            Some((_, path)) => (path.display().to_string(), ""),
+            Some(path) => (path.display().to_string(), ""),
             None => ("EVIDENCE".to_owned(), " (of `--save-evidence EVIDENCE`)"),
         };
         steps.push(format!("Accept: `{}`{from}.", advice.accept(&file)));

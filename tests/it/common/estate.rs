@@ -87,6 +87,7 @@ impl Scene {
                 now: now(),
                 run: &CiRun::default(),
                 evidence_file: EvidenceFile::None,
+                evidence_path: None,
                 subjects: &[],
                 at_least: self.at_least,
                 changes: None,
