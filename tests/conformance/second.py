@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import date, timedelta
 from pathlib import Path
 
 from second_server import DIGESTS, Server
@@ -16,12 +17,14 @@ TOKENS = {
 PATHS = {"gravityzone": "/v1"}
 
 
-def gate(title, server, folder, source, settings, gates, code, says="", more=(), seen=None):
+def gate(title, server, folder, source, settings, gates, code, says="", more=(), seen=None, accept=""):
     """One run of the gate against a server. `seen` looks at the server afterwards."""
     global failures
     url = server.origin + PATHS.get(source, "")
     lines = ["version: 1", "sources:", f"  {source}:", f"    url: {url}", *(f"    {line}" for line in settings), "gates:"]
     lines += [f"  - {{id: g{at}, source: {source}, {keys}}}" for at, keys in enumerate(gates)]
+    if accept:
+        lines += ["accept:", f"  - {{id: there, upstream: {accept}, reason: r, owner: o, expires: {date.today() + timedelta(days=30)}}}"]
     (Path(folder) / "compliance-gate.yaml").write_text("\n".join([*lines, ""]))
     variables = TOKENS | {"PATH": os.environ["PATH"], "COMPLIANCE_GATE_VERBOSE": "1"}
     ended = subprocess.run([BINARY, "run", *more], cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
@@ -33,10 +36,10 @@ def gate(title, server, folder, source, settings, gates, code, says="", more=(),
         print(f"        expected {code} and `{says}`\n{ended.stdout}\n{ended.stderr}")
 
 
-def run(title, source, settings, gates, code, says="", faults=None, folder=None, seen=None):
+def run(title, source, settings, gates, code, says="", faults=None, folder=None, seen=None, accept=""):
     """One run against a server of its own."""
     with tempfile.TemporaryDirectory() as own, Server(**(faults or {})) as server:
-        gate(title, server, folder or own, source, settings, gates, code, says, seen=seen)
+        gate(title, server, folder or own, source, settings, gates, code, says, seen=seen, accept=accept)
 
 
 def pair(title, source, settings, red, green, **more):
@@ -73,6 +76,12 @@ run("nothing new, image unknown", "sysdig", [NEW, FIND, 'compare_to: "r/a:1"'], 
 feed = [NEW, FIND, "feed_max_age: 2d"]
 run("feed of today", "sysdig", feed, ["severity: critical, max: 2"], 0, "synchronised")
 run("feed two weeks old", "sysdig", feed, ["severity: critical, max: 2"], 3, "14days", {"feed_days": 14})
+accepted = ['images: [{tag: "registry.example.com/shop/api:1"}]', FIND]
+there = "sysdig.vulnerability_exception"
+run("exception, and no entry for it", "sysdig", accepted, ["severity: critical, max: 0"], 1, "accepted on the platform")
+run("exception", "sysdig", accepted, ["severity: critical, max: 0"], 0, accept=there)
+run("exception that is over", "sysdig", accepted, ["severity: critical, max: 0"], 1, faults={"exception_over": True}, accept=there)
+run("exception that is off", "sysdig", accepted, ["severity: critical, max: 0"], 1, faults={"exception_off": True}, accept=there)
 bare = 'images: [{tag: "registry.example.com/shop/bare:1"}]'
 run("no policy applies", "sysdig", [bare], ["max: 0"], 3, "no policy evaluated")
 with tempfile.TemporaryDirectory() as folder:
@@ -83,6 +92,7 @@ with tempfile.TemporaryDirectory() as folder:
 # Sysdig events: by namespace, image, container, label; a quiet window; access.
 day = ["events: {window: 24h}"]
 for selector in ["namespace: shop", 'image: "registry.example.com/shop/api"', "container: shop-1", "cluster: production, namespace: web",
+                 "host: node-2", "category: runtime, namespace: web", "event_source: syscall, container: web-1",
                  'label: "kubernetes.namespace.name=web"', 'account: "1111", namespace: shop']:
     pair(f"events, {selector}", "sysdig", day, f"{selector}, max: 0", f"{selector}, max: 1")
 run("quiet, and there were events", "sysdig", day, ["max: 0"], 0, faults={"no_events": True})
@@ -113,6 +123,8 @@ for source, wide, short, since in [
 
 # GravityZone: scan groups, and a severity that was lowered.
 pair("scan_group", "gravityzone", [], "scan_group: web, max: 0", "scan_group: web, max: 1")
+pair("section", "gravityzone", [], "section: nist-sp-800-53-r5/AC, max: 0", "section: AC, max: 1")
+pair("section, pass rate", "gravityzone", [], "section: CM, min_pass_rate: 51%", "section: CM, min_pass_rate: 50%")
 run("severity lowered", "gravityzone", [], ["severity: high, max: 0"], 1, "lowered from high to low")
 
 # BigID: assignees, a filter that the totals prove, a filter that is ignored, a case that is missing.

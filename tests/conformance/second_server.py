@@ -200,6 +200,13 @@ class Sysdig:
         rows = self.vulnerabilities(self.image(path[0])) if path[1] == "os" else []
         return {"imageDigest": path[0], "vtype": path[1], "vulns": rows[int(query.get("offset", 0)) :], "canLoadMore": False}
 
+    def exceptions(self, query, path):
+        name = self.image(path[0])
+        until = NOW + (DAY if "exception_over" not in self.faults else -DAY)
+        item = {"id": "i1", "gate": "vulnerabilities", "trigger_id": "CVE-2026-1+*", "notes": "not reachable",
+                "enabled": "exception_off" not in self.faults, "expiration_date": until}
+        return [{"id": "global", "version": "1_0", "name": "Default", "comment": "", "items": [item] if name == "old" else []}]
+
     def feeds(self, query, _):
         synced = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - self.faults.get("feed_days", 0) * DAY - HOUR))
         return [{"name": "vulnerabilities", "groups": [{"name": "debian:12", "last_sync": synced, "record_count": 9}]}]
@@ -211,7 +218,7 @@ class Sysdig:
             nanos = (NOW - minutes * 60) * 10**9 + number
             labels = {"aws.accountId": "1111", "aws.region": "eu-central-1", "kubernetes.cluster.name": "production",
                       "kubernetes.namespace.name": namespace, "container.name": f"{namespace}-1",
-                      "container.image.repo": repository, "container.image.tag": "2"}
+                      "container.image.repo": repository, "container.image.tag": "2", "host.hostName": f"node-{number}"}
             return {"id": f"e{number}", "cursor": f"c{number}", "timestamp": nanos, "customerId": 1, "originator": "policy",
                     "category": "runtime", "source": "syscall", "name": "Shell", "description": "", "severity": 2, "agentId": 1,
                     "containerId": f"c0ffee{number}", "machineId": "m", "actions": [], "labels": labels,
@@ -265,6 +272,7 @@ class Sysdig:
             (f"{cspm}/policy/controls/search", self.catalogue), (f"{cspm}/inventory/resources", self.inventory),
             ("/api/cloudauth/v1/accounts", self.accounts), (f"{scan}/results", self.results),
             (f"{scan}/images/([^/]+)/policyEvaluation", self.evaluation), (f"{scan}/images/([^/]+)/vulnSummary", self.summary),
+            (f"{scan}/images/([^/]+)/vulnexceptions", self.exceptions),
             (f"{scan}/images/([^/]+)/vuln/([^/]+)", self.listed), (f"{scan}/system/feeds", self.feeds), (events, self.feed),
             (f"{events}/status", lambda query, path: {}), (f"{events}/count", self.count),
             (f"{events}/hasEvents", self.has_events), ("/api/agents/connected", self.agents),
@@ -286,8 +294,8 @@ def check(number, result, severity, group, original=None, section="CM"):
         "controls": {"data": [{"id": "CM-7", "type": "control", "meta": meta}]}}}
 
 
-CHECKS = [check(1, "fail", "low", "shop", original="high"), check(2, "fail", "medium", "web"), check(3, "pass", "low", "shop"),
-          check(4, "pass", "low", "web")]
+CHECKS = [check(1, "fail", "low", "shop", original="high"), check(2, "fail", "medium", "web", section="AC"), check(3, "pass", "low", "shop"),
+          check(4, "pass", "low", "web", section="AC")]
 
 
 def checks(query, _):

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import sdcclient
@@ -20,10 +21,12 @@ from stix_shifter.stix_transmission import stix_transmission
 BINARY = sys.argv[1]
 TAG = "registry.example.com/shop/api:1.4"
 DAY = 24 * 3600
+# Two that hold, one that is over, and one that is off.
+EXCEPTIONS = [{"number": 0}, {"number": 1, "ends_in_days": 5}, {"number": 2, "ends_in_days": -1}, {"number": 3, "enabled": False}]
 # 2,500 events, one a minute: about a day and three quarters, in several pages.
 SCENARIO = {
     "sysdig": {
-        "images": {"scanned": [{"tag": TAG, "stops": 3, "warns": 5, "goes": 2}]},
+        "images": {"scanned": [{"tag": TAG, "stops": 3, "warns": 5, "goes": 2, "exceptions": EXCEPTIONS}]},
         "events": {"by_number": [0, 0, 40, 0, 700, 0, 760, 1000], "every_seconds": 60},
     }
 }
@@ -52,13 +55,13 @@ def simulate(folder):
     return process, origin
 
 
-def gate(folder, origin, settings, gates, token="SYSDIG_API_TOKEN"):
+def gate(folder, origin, settings, gates, token="SYSDIG_API_TOKEN", accept=()):
     """Runs compliance-gate with one source, and returns its report."""
     lines = [f"  - {{id: g{at}, source: sysdig, {keys}}}" for at, keys in enumerate(gates)]
     policy = "\n".join(
         ["version: 1", "sources:", "  sysdig:", f"    url: {origin}/api", f"    iam_url: {origin}"]
         + [f"    {line}" for line in settings]
-        + ["gates:", *lines, ""]
+        + ["gates:", *lines, *accept, ""]
     )
     (folder / "compliance-gate.yaml").write_text(policy)
     subprocess.run(
@@ -161,6 +164,23 @@ def narrower_reads(folder, origin):
     ]:
         report = gate(folder, origin, settings, ["severity: high, max: 0"])
         check(f"sdcclient: stops of an image by {title}", theirs["total_stop"], failed(report))
+
+
+    # The list that is bound to the image is named by a call that the client does not have.
+    digest = scanning.get_image(TAG)[1][0]["imageDigest"]
+    url = f"{origin}/api/scanning/v1/images/{digest}/vulnexceptions?tag={TAG}"
+    asked = urllib.request.Request(url, headers={"Authorization": "Bearer a-token"})
+    [bound] = json.load(urllib.request.urlopen(asked))
+    ok, bundle = scanning.get_vulnerability_exception_bundle(bound["id"])
+    assert ok, bundle
+    holds = lambda item: item["enabled"] and (item["expiration_date"] is None or item["expiration_date"] > time.time())
+    theirs = sorted(item["trigger_id"] for item in bundle["items"] if holds(item))
+    until = datetime.date.today() + datetime.timedelta(days=30)
+    entry = f"id: there, upstream: sysdig.vulnerability_exception, reason: r, owner: o, expires: {until}"
+    settings = [f'images: [{{tag: "{TAG}"}}]', "vulnerabilities: findings"]
+    report = gate(folder, origin, settings, ['rule: "CVE-*", max: 0'], accept=["accept:", f"  - {{{entry}}}"])
+    ours = sorted(one["rule"]["id"] for one in report["findings"] if one.get("accepted_by") == "there")
+    check("sdcclient: vulnerability exceptions that hold", theirs, ours)
 
 
 def iam_reads(folder, origin):

@@ -64,6 +64,7 @@ pub(crate) fn router(settings: Settings, clock: &Clock, hostile: bool) -> Router
         .route("/api/scanning/v1/system/feeds", get(images::feeds))
         .route(&format!("{images}/{{image}}/policyEvaluation"), get(images::evaluation))
         .route(&format!("{images}/by_id/{{image}}/policyEvaluation"), get(images::evaluation))
+        .route("/api/scanning/v1/vulnexceptions/{list}", get(images::exception_list))
         .route(&format!("{images}/{{image}}/vulnexceptions"), get(images::exceptions))
         .route(&format!("{images}/by_id/{{image}}/vulnexceptions"), get(images::exceptions))
         .route(&format!("{images}/{{image}}/vulnSummary"), get(images::summary))

@@ -128,12 +128,7 @@ impl Platform for Settings {
         let everything = query::Query::default();
         match walk::total(session, &everything, |_| Ok(())).await {
             Ok(visible) => Ok(Reachable { settings: self, session, visible }),
-            Err(problem) => Err(vec![match (problem.cause, &problem.help) {
-                (Cause::Protocol, None) => problem.help(
-                    "check that `url` ends where `/cspm/checks` begins, as in `https://host/v1`",
-                ),
-                _ => problem,
-            }]),
+            Err(problem) => Err(vec![with_example(problem)]),
         }
     }
 
@@ -154,6 +149,19 @@ impl Platform for Settings {
         let read = walk::rows(session, &query, self.page_limit(), "reading checks", visit).await;
         read.map_err(ReadError::problem)?;
         Ok(counted(what, "CHECKS", words))
+    }
+}
+
+/// What the address looks like, where it may be at fault.
+fn with_example(problem: Problem) -> Problem {
+    const EXAMPLE: &str = "it ends where `/cspm/checks` begins, as in `https://host/v1`";
+    match &problem.help {
+        Some(help) if help.contains("`url`") => {
+            let help = format!("{help}; {EXAMPLE}");
+            problem.help(help)
+        }
+        None if problem.cause == Cause::Protocol => problem.help(format!("check `url`: {EXAMPLE}")),
+        _ => problem,
     }
 }
 

@@ -184,22 +184,20 @@ pub(super) async fn exceptions(
     if parameter(&pairs, "tag").is_some_and(|tag| tag != image.tag) {
         return Err(Refusal::not_found("Image not found"));
     }
-    let found = vulnerabilities_of(image);
-    let today = platform.clock.at(platform.clock.now()).date_naive().and_time(NaiveTime::MIN);
-    let items = image.exceptions.iter().filter_map(|exception| {
-        let vulnerability = found.iter().find(|found| found.number == exception.number)?;
-        let end = exception.ends_in_days.map(|days| today + TimeDelta::days(days));
-        Some(json!({
-            "id": format!("vulnexceptionitem_{}", exception.number), "gate": "vulnerabilities",
-            "trigger_id": format!("{}+*", vulnerability.id), "enabled": exception.enabled,
-            "expiration_date": end.map(|end| end.and_utc().timestamp()),
-            "notes": platform.hostility.text("not reachable in this image".to_owned()),
-        }))
-    });
-    Ok(reply::json(&json!([{
-        "id": "global", "version": "1_0", "name": "Default exceptions list", "comment": "",
-        "items": items.collect::<Vec<_>>(),
-    }])))
+    Ok(reply::json(&json!([platform.exception_list(image)])))
+}
+
+/// `GET /vulnexceptions/{id}`: one list.
+pub(super) async fn exception_list(
+    State(platform): State<Arc<Platform>>,
+    Path(list): Path<String>,
+) -> Answer {
+    platform.scanner()?;
+    let mut images = platform.settings.images.scanned.iter();
+    let image = images.find(|image| list_of(image) == list);
+    let image =
+        image.ok_or_else(|| Refusal::not_found("Vulnerability exception list not found"))?;
+    Ok(reply::json(&platform.exception_list(image)))
 }
 
 struct Found {
@@ -243,7 +241,31 @@ fn id(image: &Image) -> String {
     words.collect()
 }
 
+/// The id of an image's own list of exceptions.
+fn list_of(image: &Image) -> String {
+    format!("vulnexception_{:016x}", hash(&image.tag))
+}
+
 impl Platform {
+    fn exception_list(&self, image: &Image) -> Value {
+        let found = vulnerabilities_of(image);
+        let today = self.clock.at(self.clock.now()).date_naive().and_time(NaiveTime::MIN);
+        let items = image.exceptions.iter().filter_map(|exception| {
+            let vulnerability = found.iter().find(|found| found.number == exception.number)?;
+            let end = exception.ends_in_days.map(|days| today + TimeDelta::days(days));
+            Some(json!({
+                "id": format!("vulnexceptionitem_{}", exception.number), "gate": "vulnerabilities",
+                "trigger_id": format!("{}+*", vulnerability.id), "enabled": exception.enabled,
+                "expiration_date": end.map(|end| end.and_utc().timestamp()),
+                "notes": self.hostility.text("not reachable in this image".to_owned()),
+            }))
+        });
+        json!({
+            "id": list_of(image), "version": "1_0", "name": "Accepted for this image", "comment": "",
+            "items": items.collect::<Vec<_>>(),
+        })
+    }
+
     fn scanner(&self) -> Result<(), Refusal> {
         match self.settings.images.legacy_missing {
             true => Err(Refusal::new(StatusCode::NOT_FOUND, "404 page not found")),

@@ -261,7 +261,7 @@ fn not_analysed(session: &Session, name: &str, why: &str) -> Problem {
 fn not_there(session: &Session, name: &str) -> Problem {
     let message = format!("{}: the platform has no scan of image {name}", session.name);
     Problem::new(Cause::Incomplete, message).help(
-        "check the name, and that the image was sent to the scanner; an instance without the \
+        "check the name, `url`, and that the image was sent to the scanner; an instance without the \
          legacy scanner has no images",
     )
 }
