@@ -48,7 +48,12 @@ impl Findings {
 
     /// The address of a check on the platform (docs/platforms/gravityzone.md#checks).
     fn link(&self, id: &str) -> Option<Box<str>> {
-        let mut link = self.checks.clone()?;
+        let checks = self.checks.as_ref()?;
+        // As nearly all ids are: nothing of them is escaped, which takes ten times as long.
+        if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Some([checks.as_str().trim_end_matches('/'), "/", id].concat().into());
+        }
+        let mut link = checks.clone();
         link.path_segments_mut().ok()?.push(id);
         Some(String::from(link).into())
     }
@@ -228,6 +233,15 @@ mod tests {
         for (word, open, status) in cases {
             let (found, _) = findings(&[check_with("1", "/attributes/status", word)]);
             assert_eq!((found[0].open, found[0].status.as_deref()), (open, status));
+        }
+    }
+
+    #[test]
+    fn a_check_is_linked_below_the_address_of_all() {
+        let findings = Findings::linked("https://api.example.com/v1/cspm/checks".parse().unwrap());
+        for (id, end) in [("0a-B9", "0a-B9"), ("a/../b?c", "a%2F..%2Fb%3Fc"), ("ä", "%C3%A4")] {
+            let link = format!("https://api.example.com/v1/cspm/checks/{end}");
+            assert_eq!(findings.link(id).as_deref(), Some(&*link));
         }
     }
 
