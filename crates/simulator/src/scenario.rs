@@ -136,6 +136,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("bigid-growing", "one BigID case comes in while the cases are read", bigid "growing"),
     entry!("bigid-moving", "BigID cases come in all the time", bigid "moving"),
     entry!("bigid-uncounted", "BigID states no number of cases", bigid "uncounted"),
+    entry!("bigid-filter-ignored", "BigID ignores the filter by status, and has more than 1,200 cases", bigid "filter-ignored"),
     entry!("bigid-refused", "BigID refuses the token with status 200", bigid "refused"),
     entry!("bigid-gateway", "BigID's gateway gives its page of 502 with status 200, twice", bigid "gateway"),
     entry!("bigid-throttled", "BigID answers 429 without saying how long to wait, twice", bigid "throttled"),
