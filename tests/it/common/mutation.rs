@@ -1,6 +1,6 @@
 //! Changes single fields of a platform's answers, and shows what a source makes of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -23,6 +23,7 @@ use compliance_gate::sources::{Session, Source};
 use compliance_gate::stop::Stop;
 use compliance_gate_simulator::{Scenario, Simulator};
 use futures_util::future::join_all;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -97,7 +98,10 @@ impl Red {
         let scenario = Scenario::from_json(&self.scenario.to_string()).unwrap();
         let address = ([127, 0, 0, 1], 0).into();
         let simulator = Simulator::start(address, scenario, |_| {}).await.unwrap();
-        let upstream: Arc<str> = simulator.origin().into();
+        let upstream = Arc::new(Upstream {
+            origin: simulator.origin().to_owned(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        });
         let recorder = Changed::start(&upstream, Answers::default()).await;
         let red = self.collect(&recorder.origin, token).await;
         let is_clean = red.as_ref().is_ok_and(|outcome| {
@@ -108,20 +112,31 @@ impl Red {
         let answers = recorder.state.lock().unwrap().answers.clone();
         let again = self.collect(&recorder.origin, token).await;
         assert!(!self.is_green(&red) && !self.is_green(&again), "the estate is not red: {red:#?}");
-        let changes = self.changes(&answers, change);
-        let count = changes.len();
-        let queue = RefCell::new(VecDeque::from(changes));
+        let values: BTreeMap<_, Value> = answers
+            .iter()
+            .map(|(request, answer)| (request, serde_json::from_slice(answer).unwrap()))
+            .collect();
+        let queue = RefCell::new(self.places(&values));
+        let count = Cell::new(0);
         let workers = (0..AT_ONCE).map(async |_| {
             let platform = Changed::start(&upstream, answers.clone()).await;
             loop {
-                let Some(change) = queue.borrow_mut().pop_front() else { break };
-                let label = change.label.clone();
-                platform.state.lock().unwrap().change = Some(change);
-                check(&label, &self.collect(&platform.origin, token).await);
+                let Some((request, pointer)) = queue.borrow_mut().pop_front() else { break };
+                for (kind, answer) in change(&values[&request], &pointer) {
+                    let label = format!("{request} {pointer} {kind}");
+                    if !label.contains(self.of) {
+                        continue;
+                    }
+                    let answer = serde_json::to_vec(&answer).unwrap().into();
+                    platform.state.lock().unwrap().change = Some((request.clone(), answer));
+                    let collected = self.collect(&platform.origin, token).await;
+                    check(&label, &collected);
+                    count.set(count.get() + 1);
+                }
             }
         });
         join_all(workers).await;
-        count
+        count.get()
     }
 
     fn is_green(&self, outcome: &Collected) -> bool {
@@ -189,26 +204,15 @@ impl Red {
         }
     }
 
-    fn changes(
-        &self,
-        answers: &Answers,
-        change: impl Fn(&Value, &str) -> Vec<(&'static str, Value)>,
-    ) -> Vec<Change> {
-        let mut changes = Vec::new();
+    /// Every request, with the pointers to what is changed in its answer.
+    fn places(&self, answers: &BTreeMap<&String, Value>) -> VecDeque<(String, String)> {
+        let mut places = VecDeque::new();
         for (request, answer) in answers {
-            let mut all = vec![String::new()];
-            self.pointers(answer, "", &mut all);
-            for pointer in all {
-                for (kind, answer) in change(answer, &pointer) {
-                    let label = format!("{request} {pointer} {kind}");
-                    if !label.contains(self.of) {
-                        continue;
-                    }
-                    changes.push(Change { request: request.clone(), label, answer });
-                }
-            }
+            let mut pointers = vec![String::new()];
+            self.pointers(answer, "", &mut pointers);
+            places.extend(pointers.into_iter().map(|pointer| ((*request).clone(), pointer)));
         }
-        changes
+        places
     }
 }
 
@@ -249,20 +253,19 @@ fn changed(answer: &Value, pointer: &str) -> Vec<(&'static str, Value)> {
 }
 
 /// The answers of a platform, by request.
-type Answers = BTreeMap<String, Value>;
+type Answers = BTreeMap<String, Bytes>;
 
-/// One changed answer.
-struct Change {
-    request: String,
-    /// What it does, for people.
-    label: String,
-    answer: Value,
+/// The platform that answers what was never asked before.
+struct Upstream {
+    origin: String,
+    client: reqwest::Client,
 }
 
 #[derive(Default)]
 struct Recording {
     answers: Answers,
-    change: Option<Change>,
+    /// A request, and its changed answer.
+    change: Option<(String, Bytes)>,
 }
 
 /// A platform that answers as another one did, but for one change. What it was never asked is
@@ -273,7 +276,7 @@ struct Changed {
 }
 
 impl Changed {
-    async fn start(upstream: &Arc<str>, answers: Answers) -> Self {
+    async fn start(upstream: &Arc<Upstream>, answers: Answers) -> Self {
         let state = Arc::new(Mutex::new(Recording { answers, change: None }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -285,7 +288,7 @@ impl Changed {
 }
 
 async fn serve(
-    State((upstream, state)): State<(Arc<str>, Arc<Mutex<Recording>>)>,
+    State((upstream, state)): State<(Arc<Upstream>, Arc<Mutex<Recording>>)>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -295,28 +298,30 @@ async fn serve(
     let request = format!("{method} {} {}", timeless(path), String::from_utf8_lossy(&body));
     {
         let state = state.lock().unwrap();
-        let change = state.change.as_ref().filter(|change| change.request == request);
-        let answer = change.map(|change| &change.answer).or_else(|| state.answers.get(&request));
+        let change = state.change.as_ref().filter(|(changed, _)| *changed == request);
+        let answer = change.map(|(_, answer)| answer).or_else(|| state.answers.get(&request));
         if let Some(answer) = answer {
-            return axum::Json(answer.clone()).into_response();
+            return as_json(answer.clone());
         }
     }
     let mut headers = headers;
     for name in [header::HOST, header::ACCEPT_ENCODING, header::CONTENT_LENGTH] {
         headers.remove(name);
     }
-    let url = format!("{upstream}{path}");
-    let sent = reqwest::Client::new().request(method, url).headers(headers).body(body);
+    let url = format!("{}{path}", upstream.origin);
+    let sent = upstream.client.request(method, url).headers(headers).body(body);
     let answer = sent.send().await.unwrap();
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
-    let text = answer.text().await.unwrap();
-    match serde_json::from_str::<Value>(&text) {
-        Ok(answer) if status.is_success() => {
-            state.lock().unwrap().answers.insert(request, answer.clone());
-            axum::Json(answer).into_response()
-        }
-        _ => (status, text).into_response(),
+    let body = answer.bytes().await.unwrap();
+    if !status.is_success() || serde_json::from_slice::<IgnoredAny>(&body).is_err() {
+        return (status, body).into_response();
     }
+    state.lock().unwrap().answers.insert(request, body.clone());
+    as_json(body)
+}
+
+fn as_json(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// A path whose query does not state the moment of a request.
