@@ -8,6 +8,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::artefact::Artefact;
+#[cfg(feature = "simulator")]
+use compliance_gate_simulator::Scenario;
+
 use crate::host::Choice;
 use crate::report;
 use crate::text;
@@ -503,6 +506,7 @@ pub enum Destination {
 
 #[cfg(feature = "simulator")]
 #[derive(Debug, Args)]
+#[command(after_long_help = format!("Scenarios:\n{}", Scenario::list()))]
 pub struct SimulateArguments {
     /// Address to listen on, on this machine only. Port 0 picks a free port and prints it.
     #[arg(
@@ -520,6 +524,7 @@ pub struct SimulateArguments {
 
 #[cfg(feature = "simulator")]
 #[derive(Debug, Args)]
+#[command(after_long_help = format!("Scenarios:\n{}", Scenario::list()))]
 pub struct DemoArguments {
     /// Scenario name: healthy, blocked, inconclusive, or another one.
     #[arg(long, value_name = "NAME", default_value = "healthy", env = "COMPLIANCE_GATE_SCENARIO")]

@@ -36,12 +36,10 @@ pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
     match std::fs::read_to_string(name) {
         Ok(text) => Scenario::from_json(&text).map_err(|error| format!("{name}: {error}")),
         Err(_) => {
-            let width = Scenario::names().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
-            let lines = Scenario::names().map(|(name, about)| format!("  {name:width$}{about}"));
             Err(format!(
                 "scenario `{name}` is unknown{}\nKnown are:\n{}\nA JSON file of your own works too.",
                 crate::text::did_you_mean(name, Scenario::names().map(|(name, _)| name)),
-                lines.collect::<Vec<_>>().join("\n")
+                Scenario::list()
             ))
         }
     }

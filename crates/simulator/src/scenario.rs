@@ -151,6 +151,13 @@ impl Scenario {
         CATALOGUE.iter().map(|entry| (entry.name, entry.about))
     }
 
+    /// A line for each scenario that comes with the binary.
+    pub fn list() -> String {
+        let width = Self::names().map(|(name, _)| name.len()).max().unwrap_or_default() + 2;
+        let lines = Self::names().map(|(name, about)| format!("  {name:width$}{about}"));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// A scenario that comes with the binary; `default` is `healthy`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
