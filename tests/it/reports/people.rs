@@ -52,9 +52,10 @@ What now
 discovery (every 12 h by default), or one started by hand.
   2. Ask #sec-platform about no-critical-or-high (.github/compliance-gate.yaml:20). \
 https://wiki.example.com/gates/no-critical
-  3. Everything: add `--html FILE`. Why: `compliance-gate policy explain no-critical-or-high`.
-  4. Accept: `compliance-gate accept EVIDENCE --gate no-critical-or-high` (of `--save-evidence \
-EVIDENCE`).
+  3. Everything: add `--html FILE`. Why: `compliance-gate policy explain no-critical-or-high \
+-e production`.
+  4. Accept: `compliance-gate accept EVIDENCE --gate no-critical-or-high -e production` (of \
+`--save-evidence EVIDENCE`).
 
 Verdict: blocked (no-critical-or-high). Exit code 1.
 "
