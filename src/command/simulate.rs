@@ -35,12 +35,10 @@ pub(super) fn scenario(name: &str) -> Result<Scenario, String> {
     }
     match std::fs::read_to_string(name) {
         Ok(text) => Scenario::from_json(&text).map_err(|error| format!("{name}: {error}")),
-        Err(_) => {
-            Err(format!(
-                "scenario `{name}` is unknown{}\nKnown are:\n{}\nA JSON file of your own works too.",
-                crate::text::did_you_mean(name, Scenario::names().map(|(name, _)| name)),
-                Scenario::list()
-            ))
-        }
+        Err(_) => Err(format!(
+            "scenario `{name}` is unknown{}\nKnown are:\n{}\nA JSON file of your own works too.",
+            crate::text::did_you_mean(name, Scenario::names().map(|(name, _)| name)),
+            Scenario::list()
+        )),
     }
 }
