@@ -99,7 +99,7 @@ impl Red {
         let address = ([127, 0, 0, 1], 0).into();
         let simulator = Simulator::start(address, scenario, |_| {}).await.unwrap();
         let upstream = Arc::new(Upstream {
-            origin: simulator.origin().to_owned(),
+            origin: simulator.origin(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         });
         let recorder = Changed::start(&upstream, Answers::default()).await;
