@@ -132,6 +132,7 @@ impl Field {
                 | Self::Section
                 | Self::Cluster
                 | Self::Namespace
+                | Self::Image
                 | Self::Label
         )
     }
@@ -145,7 +146,6 @@ impl Field {
                 | Self::Actor
                 | Self::Assignee
                 | Self::Fixable
-                | Self::Image
                 | Self::Container
                 | Self::Host
                 | Self::Category

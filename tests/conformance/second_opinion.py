@@ -10,8 +10,8 @@ VERDICTS = ["passed", "warned", "unreachable", "inconclusive", "denied", "blocke
             "terminated", "hung-up", "quit"]
 CODES = dict(zip(VERDICTS, [0, 0, 5, 3, 4, 1, 2, 130, 143, 129, 131]))
 IDENTITY = ["framework", "control", "rule", "resource", "resource_type", "account", "region", "scan_group", "section",
-            "cluster", "namespace", "label"]
-OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "image", "container", "host", "category",
+            "cluster", "namespace", "image", "label"]
+OF_FAILURES = ["status", "actor", "assignee", "older_than", "fixable", "container", "host", "category",
                "event_source"]
 SELECTORS = IDENTITY + OF_FAILURES + ["severity"]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -245,7 +245,8 @@ fn an_image_with_two_tags_counts_once_and_is_found_by_both() {
         run(settings, &gate(1), &answers).exits(1);
     }
     run(settings, "image: \"r.example/shop/web\", max: 1", &answers).exits(1);
-    run(settings, "image: \"r.example/shop/db\", max: 0", &answers).exits(0);
+    let typo = "image: \"r.example/shop/wbe\", max: 0";
+    run(settings, typo, &answers).exits(3).says("did you mean `r.example/shop/web`?");
 }
 
 /// The platform filters by its own clock, which its `Date` shows.

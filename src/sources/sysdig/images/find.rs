@@ -92,16 +92,22 @@ impl AnalysedImage {
             path: path.into(),
         }));
         let tags: Vec<_> = self.tags.iter().map(String::as_str).collect();
-        let mut facets = Facets::default();
-        facets.insert(Field::Resource.word(), tags.iter().map(|tag| Arc::from(*tag)).collect());
-        let images = tags.iter().flat_map(|tag| [*tag, repository(tag)]);
-        facets.insert(Field::Image.word(), images.map(Arc::from).collect());
         Finding {
             resource_id: Some(self.address.text().into()),
             resource_name: (!tags.is_empty()).then(|| tags.join(", ").into()),
-            facets,
+            facets: self.facets(),
             ..Finding::new(subject, identity)
         }
+    }
+
+    /// What selectors find it by, also where nothing failed.
+    pub(super) fn facets(&self) -> Facets {
+        let tags = || self.tags.iter().map(String::as_str);
+        let images = tags().flat_map(|tag| [tag, repository(tag)]);
+        let mut facets = Facets::default();
+        facets.insert(Field::Resource.word(), tags().map(Arc::from).collect());
+        facets.insert(Field::Image.word(), images.map(Arc::from).collect());
+        facets
     }
 }
 

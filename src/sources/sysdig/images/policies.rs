@@ -7,7 +7,7 @@ use super::super::units::given;
 use super::find::AnalysedImage;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{Cause, Control, Facets, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
+use crate::finding::{Cause, Control, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -184,9 +184,9 @@ impl EvaluationReading<'_> {
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
         self.tally.add(subject, passed);
-        let (found, none) = (self.found, Facets::default());
+        let (found, facets) = (self.found, self.found.facets());
         for counted in &mut self.demands {
-            if found.names().any(|(id, name)| counted.matches(subject, [id, name], &none)) {
+            if found.names().any(|(id, name)| counted.matches(subject, [id, name], &facets)) {
                 counted.add(passed);
             }
         }

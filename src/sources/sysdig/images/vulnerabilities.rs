@@ -290,7 +290,7 @@ fn count(
 /// of vulnerabilities have digits, unlike those of a policy's gates.
 fn prove_existence(session: &Session, found: &AnalysedImage, part: &mut Part) {
     let mut demands = Counted::all(&session.wanted.demands);
-    let image = super::subject();
+    let (image, facets) = (super::subject(), found.facets());
     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
         let selection = &counted.demand().selection;
         let names_one = |pattern: &Pattern| {
@@ -300,6 +300,7 @@ fn prove_existence(session: &Session, found: &AnalysedImage, part: &mut Part) {
         let is_named = found.names().any(|(id, name)| selection.matches_resource(id, name));
         if rules.is_none_or(|rules| rules.iter().any(names_one))
             && selection.only(|field| field != Field::Rule).matches(&image)
+            && selection.matches_facets(&facets)
             && is_named
         {
             counted.add(true);
