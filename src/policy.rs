@@ -136,8 +136,7 @@ pub struct Document {
 impl Document {
     pub fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let digest = Sha256::digest(&text);
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = text::hexadecimal(&Sha256::digest(&text));
         Self { whose: Whose::Repository, path: path.into(), text, sha256 }
     }
 }

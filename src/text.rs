@@ -27,6 +27,11 @@ pub fn sha256(text: &str) -> Result<String, String> {
         .ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
 }
 
+/// Bytes as hexadecimal digits in lower case, two for each.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The text without hidden characters (controls, bidirectional and invisible ones, and those that
 /// XML refuses) and without live workflow commands. Line breaks and tabs become `line_break`.
 pub fn clean(text: &str, line_break: &str) -> String {

@@ -50,7 +50,7 @@ pub(super) struct Hashed(Sha256);
 
 impl Hashed {
     pub(super) fn hexadecimal(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        text::hexadecimal(&self.0.finalize())
     }
 }
 

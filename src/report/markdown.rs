@@ -91,8 +91,7 @@ fn headline(view: &View<'_>, page: &mut Page) {
 /// What readers do not see, and what a script finds the comment of the same policy and environment
 /// by.
 fn marker(view: &View<'_>) -> String {
-    let digest: String =
-        Sha256::digest(view.scope()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest = text::hexadecimal(&Sha256::digest(view.scope())[..8]);
     format!("<!-- {TOOL}:{digest} -->")
 }
 

@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::build::Builder;
 use super::line::{self, Line};
-use super::{Fault, Saved, hexadecimal, write};
+use super::{Fault, Saved, write};
+use crate::text;
 
 /// The longest line that is read.
 const MOST_BYTES_OF_LINE: u64 = 4 << 20;
@@ -46,7 +47,7 @@ pub(super) fn read(file: impl Read) -> Result<Saved, Fault> {
             if !file.fill_buf().map_err(|e| Fault::Unreadable(e.to_string()))?.is_empty() {
                 return Err(Fault::damaged(number + 1, "something follows the last line"));
             }
-            let sha256 = hexadecimal(&whole.finalize());
+            let sha256 = text::hexadecimal(&whole.finalize());
             return builder.finish(sha256).map_err(|why| Fault::damaged(number, why));
         }
         if buffer.pop_if(|byte| *byte == b'\n').is_none() {

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::Decided;
 use super::line::{self, Line};
-use super::{Decided, hexadecimal};
 use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof};
 use crate::finding::{Account, Finding, Identity, Problem, Rule, Subject};
 use crate::policy::{Document, Whose};
 use crate::selection::{Field, Pattern, Selection};
+use crate::text;
 
 /// Pieces of documents are this long at most, so that no line is too long to be read.
 const MOST_BYTES_OF_TEXT: usize = 64 << 10;
@@ -81,7 +82,7 @@ impl LineWriter<'_> {
 
 /// The last line, with its line break.
 pub(super) fn end(lines: u64, hash: Sha256) -> Vec<u8> {
-    let sha256 = hexadecimal(&hash.finalize());
+    let sha256 = text::hexadecimal(&hash.finalize());
     format!("{{\"end\":{{\"lines\":{lines},\"sha256\":\"{sha256}\"}}}}\n").into_bytes()
 }
 

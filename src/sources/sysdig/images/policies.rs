@@ -7,7 +7,7 @@ use super::super::units::given;
 use super::find::AnalysedImage;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
-use crate::finding::{Cause, Control, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
+use crate::finding::{Cause, Control, Facets, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text::{self, Undocumented};
@@ -18,6 +18,8 @@ const VERDICT: &str = "policy-evaluation";
 /// The reading of one evaluation.
 struct EvaluationReading<'a> {
     found: &'a AnalysedImage,
+    /// What selectors find the image by, made once for all of its rules.
+    facets: Facets,
     demands: Vec<Counted<'a>>,
     tally: Tally,
     stops: u64,
@@ -31,6 +33,7 @@ struct EvaluationReading<'a> {
 pub(super) fn part(session: &Session, found: &AnalysedImage) -> Part {
     let mut reading = EvaluationReading {
         found,
+        facets: found.facets(),
         demands: Counted::all(&session.wanted.demands),
         tally: Tally::new(&session.wanted),
         stops: 0,
@@ -184,9 +187,9 @@ impl EvaluationReading<'_> {
     fn count(&mut self, subject: &Subject, passed: bool) {
         self.part.set_looked_at(self.part.looked_at() + 1);
         self.tally.add(subject, passed);
-        let (found, facets) = (self.found, self.found.facets());
+        let (found, facets) = (self.found, &self.facets);
         for counted in &mut self.demands {
-            if found.names().any(|(id, name)| counted.matches(subject, [id, name], &facets)) {
+            if found.names().any(|(id, name)| counted.matches(subject, [id, name], facets)) {
                 counted.add(passed);
             }
         }
@@ -210,6 +213,7 @@ mod tests {
         };
         let mut reading = EvaluationReading {
             found: &found,
+            facets: found.facets(),
             demands: Vec::new(),
             tally: Tally::default(),
             stops: 0,
