@@ -194,7 +194,7 @@ impl Findings {
         }
     }
 
-    pub fn listed_mut(&mut self) -> &mut [Finding] {
+    pub const fn listed_mut(&mut self) -> &mut Vec<Finding> {
         match self {
             Self::Listed(listed) | Self::Incomplete { listed, .. } => listed,
         }

@@ -86,7 +86,7 @@ pub(crate) async fn collect(
                 if uses.saved || uses.listed {
                     source.session.wanted.need_all_rows();
                 }
-                source.session.previous = previous.get(&source.session.name).copied();
+                source.session.previous = previous.get(&source.session.name).cloned();
             }
             let mut outcomes = progress.watched(setup::deadline(config), ask(&open)).await;
             outcomes.extend(open.unopened.iter().map(|error| unopened(config, error)));

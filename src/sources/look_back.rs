@@ -3,7 +3,9 @@
 //! With a length of time, a change is forgotten when it leaves the window, whether or not a run saw
 //! it. A window that begins where that of the last passed run ended has no gap.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,13 +14,18 @@ use serde::de::{self, Deserializer};
 
 use super::{Period, schema_of};
 use crate::evidence::{Outcome, Window};
-use crate::finding::{Cause, Problem};
+use crate::finding::{Cause, Finding, Fingerprint, Problem};
+use crate::text;
 
 /// The word for a window that begins where that of an earlier run ended.
 const SINCE_PREVIOUS: &str = "since_previous";
 
 /// The greatest age of an earlier run.
 const OLDEST: TimeDelta = TimeDelta::days(30);
+
+/// How much later than it happened an entry may appear on a platform
+/// (docs/platforms/bigpanda.md#entries).
+const LATEST: TimeDelta = TimeDelta::minutes(5);
 
 /// What a preflight asks for where the window of the run is not known: it only shows that the
 /// platform answers.
@@ -40,12 +47,14 @@ pub enum LookBack {
 }
 
 /// What an earlier run is to a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousRun {
     pub decided: DateTime<Utc>,
     pub passed: bool,
-    /// The end of the window that its evidence covers completely, if it does.
-    pub covered_until: Option<DateTime<Utc>>,
+    /// The window that its evidence covers completely, if it does.
+    pub window: Option<Window>,
+    /// What it found in the last minutes of the window; `None` where it only counted.
+    pub last: Option<Arc<BTreeSet<Fingerprint>>>,
 }
 
 impl PreviousRun {
@@ -53,23 +62,81 @@ impl PreviousRun {
     pub fn of(outcome: &Outcome, decided: DateTime<Utc>, passed: bool) -> Self {
         let is_whole = outcome.problems.is_empty()
             && outcome.parts.iter().all(|part| part.problems.is_empty());
-        let ends = outcome.parts.iter().map(|part| part.proof.window().map(|window| window.to));
-        let covered_until = ends.min().flatten().filter(|_| is_whole);
-        Self { decided, passed, covered_until }
+        let windows: Option<Vec<_>> =
+            outcome.parts.iter().map(|part| part.proof.window()).collect();
+        let shared = |windows: Vec<Window>| {
+            let from = windows.iter().map(|window| window.from).max()?;
+            Some(Window { from, to: windows.iter().map(|window| window.to).min()? })
+        };
+        let window = windows.and_then(shared).filter(|_| is_whole);
+        let listed = || outcome.parts.iter().flat_map(|part| part.findings.listed());
+        let is_listed = outcome.parts.iter().all(|part| part.findings.why_incomplete().is_none());
+        let last = window.filter(|_| is_listed).map(|window| {
+            let is_last =
+                |finding: &&Finding| finding.created_at.is_some_and(|at| at >= window.to - LATEST);
+            Arc::new(listed().filter(is_last).map(|finding| finding.fingerprint).collect())
+        });
+        Self { decided, passed, window, last }
     }
 }
 
-impl LookBack {
-    /// The window up to a moment.
-    ///
-    /// # Errors
-    /// If it begins where that of an earlier run ended, and there is none that can be relied on.
-    pub(super) fn window(
+/// What a source asks a platform for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    /// What the evidence is of.
+    pub(super) window: Window,
+    /// Where the request begins: before the window, if an entry of before may have arrived late.
+    pub(super) from: DateTime<Utc>,
+}
+
+impl Request {
+    /// What is asked for.
+    pub(super) const fn span(self) -> Window {
+        Window { from: self.from, to: self.window.to }
+    }
+
+    /// Takes out what happened before the window and was found by the earlier run. Returns how many
+    /// are left of before: those that arrived late.
+    pub(super) fn forget_known(
         self,
         source: &str,
-        previous: Option<PreviousRun>,
+        previous: Option<&PreviousRun>,
+        findings: &mut Vec<Finding>,
+    ) -> u64 {
+        let Some(known) = previous.and_then(|run| run.last.as_ref()) else { return 0 };
+        let source = source.into();
+        let is_before =
+            |finding: &Finding| finding.created_at.is_some_and(|at| at < self.window.from);
+        findings.retain_mut(|finding| {
+            finding.identify(&source);
+            !is_before(finding) || !known.contains(&finding.fingerprint)
+        });
+        findings.iter().filter(|finding| is_before(finding)).count() as u64
+    }
+}
+
+/// What a report says of entries that arrived late.
+pub(super) fn late_note(late: u64, noun: &str) -> Option<String> {
+    (late > 0).then(|| {
+        format!(
+            "{} of before the window, which the earlier run had not been shown, counted",
+            text::count(late, noun)
+        )
+    })
+}
+
+impl LookBack {
+    /// What is asked for up to a moment.
+    ///
+    /// # Errors
+    /// If the window begins where that of an earlier run ended, and there is none that can be relied
+    /// on.
+    pub(super) fn request(
+        self,
+        source: &str,
+        previous: Option<&PreviousRun>,
         to: DateTime<Utc>,
-    ) -> Result<Window, Problem> {
+    ) -> Result<Request, Problem> {
         match self {
             Self::Last(span) => Ok(last(span, to)),
             Self::SincePrevious => since(previous, to).map_err(|why| {
@@ -78,8 +145,8 @@ impl LookBack {
         }
     }
 
-    /// The window up to a moment, or one that is good enough to see whether the platform answers.
-    pub(super) fn trial(self, previous: Option<PreviousRun>, to: DateTime<Utc>) -> Window {
+    /// What is asked for up to a moment, or what is good enough to see whether the platform answers.
+    pub(super) fn trial(self, previous: Option<&PreviousRun>, to: DateTime<Utc>) -> Request {
         match self {
             Self::Last(span) => last(span, to),
             Self::SincePrevious => since(previous, to).unwrap_or_else(|_| last(TRIAL, to)),
@@ -87,30 +154,37 @@ impl LookBack {
     }
 }
 
-fn last(span: Duration, to: DateTime<Utc>) -> Window {
+fn last(span: Duration, to: DateTime<Utc>) -> Request {
     let span = TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
-    Window { from: to.checked_sub_signed(span).unwrap_or(DateTime::UNIX_EPOCH), to }
+    let from = to.checked_sub_signed(span).unwrap_or(DateTime::UNIX_EPOCH);
+    Request { window: Window { from, to }, from }
 }
 
-/// The window since an earlier run; else why it cannot be used.
-fn since(previous: Option<PreviousRun>, to: DateTime<Utc>) -> Result<Window, String> {
-    let Some(PreviousRun { decided, passed, covered_until }) = previous else {
+/// What is asked for since an earlier run; else why it cannot be used.
+fn since(previous: Option<&PreviousRun>, to: DateTime<Utc>) -> Result<Request, String> {
+    let Some(PreviousRun { decided, passed, window, last }) = previous else {
         return Err("the run has no evidence of an earlier run that read this source".to_owned());
     };
     let day = decided.format("%Y-%m-%d %H:%M UTC");
     if !passed {
         return Err(format!("the earlier run ({day}) did not pass"));
     }
-    let from = covered_until
+    let covered = window
         .ok_or_else(|| format!("the earlier run ({day}) has no complete window of this source"))?;
-    match to - from {
+    match to - covered.to {
         age if age > OLDEST => {
             Err(format!("the window of the earlier run ({day}) ended more than 30 days ago"))
         }
         age if age < TimeDelta::zero() => {
             Err(format!("the window of the earlier run ({day}) ends in the future"))
         }
-        _ => Ok(Window { from, to }),
+        _ => {
+            // What that run did not ask for is not asked for now either. Where it only counted, what
+            // arrived late cannot be told from what it had counted.
+            let late = (covered.to - LATEST).max(covered.from).min(covered.to);
+            let from = if last.is_some() { late } else { covered.to };
+            Ok(Request { window: Window { from: covered.to, to }, from })
+        }
     }
 }
 
@@ -153,38 +227,87 @@ schema_of! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{Identity, Severity, Subject};
 
     fn day(day: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + day * 24 * 3600, 0).unwrap()
     }
 
+    fn run(passed: bool, window: Option<(i64, i64)>) -> PreviousRun {
+        let window = window.map(|(from, to)| Window { from: day(from), to: day(to) });
+        PreviousRun { decided: day(0), passed, window, last: Some(Arc::default()) }
+    }
+
     #[test]
     fn a_window_begins_where_that_of_the_last_passed_run_ended() {
-        let run = |passed, until: Option<i64>| {
-            Some(PreviousRun { decided: day(0), passed, covered_until: until.map(day) })
-        };
+        let until = |passed, until: i64| Some(run(passed, Some((until - 1, until))));
         for (previous, expected) in [
-            (run(true, Some(0)), Ok(day(0))),
-            (run(true, Some(-20)), Ok(day(-20))),
-            (run(true, Some(-21)), Err("more than 30 days ago")),
-            (run(true, Some(11)), Err("in the future")),
-            (run(true, None), Err("no complete window")),
-            (run(false, Some(0)), Err("did not pass")),
+            (until(true, 0), Ok(day(0))),
+            (until(true, -20), Ok(day(-20))),
+            (until(true, -21), Err("more than 30 days ago")),
+            (until(true, 11), Err("in the future")),
+            (Some(run(true, None)), Err("no complete window")),
+            (until(false, 0), Err("did not pass")),
             (None, Err("no evidence of an earlier run")),
         ] {
-            let window = LookBack::SincePrevious.window("bigpanda", previous, day(10));
+            let previous = previous.as_ref();
+            let request = LookBack::SincePrevious.request("bigpanda", previous, day(10));
             match expected {
-                Ok(from) => assert_eq!(window, Ok(Window { from, to: day(10) })),
+                Ok(from) => {
+                    let window = Window { from, to: day(10) };
+                    assert_eq!(request, Ok(Request { window, from: from - LATEST }));
+                }
                 Err(has) => {
-                    let problem = window.unwrap_err();
+                    let problem = request.unwrap_err();
                     assert_eq!(problem.cause, Cause::Incomplete);
                     assert!(problem.message.contains(has), "{}", problem.message);
                     assert!(problem.help.unwrap().contains("--previous"));
                     let trial = LookBack::SincePrevious.trial(previous, day(10));
-                    assert_eq!(trial.from, day(9));
+                    assert_eq!((trial.window.from, trial.from), (day(9), day(9)));
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_asked_for_of_before_the_window_was_in_that_of_the_earlier_run() {
+        let from = |previous: &PreviousRun| {
+            LookBack::SincePrevious.request("bigpanda", Some(previous), day(10)).unwrap().from
+        };
+        // Two runs within a moment: the window before is shorter than what may be late.
+        let window = Window { from: day(0) - TimeDelta::minutes(2), to: day(0) };
+        let short = PreviousRun { window: Some(window), ..run(true, None) };
+        assert_eq!(from(&short), window.from);
+        // What was only counted cannot be recognised.
+        assert_eq!(from(&PreviousRun { last: None, ..run(true, Some((-1, 0))) }), day(0));
+    }
+
+    #[test]
+    fn of_before_the_window_only_what_the_earlier_run_did_not_have_is_left() {
+        let finding = |name: &str, at: Option<DateTime<Utc>>| {
+            let own = Fingerprint::of(&[name]);
+            let mut finding = Finding::new(Subject::new(Severity::High), Identity::Event(own));
+            finding.created_at = at;
+            finding.identify(&"bigpanda".into());
+            finding
+        };
+        let window = Window { from: day(0), to: day(1) };
+        let before = Some(day(0) - TimeDelta::minutes(1));
+        let mut findings = vec![
+            finding("known", before),
+            finding("late", before),
+            finding("inside", Some(day(0))),
+            finding("undated", None),
+        ];
+        let known = findings.iter().take(1).chain(findings.iter().skip(2));
+        let last = Arc::new(known.map(|finding| finding.fingerprint).collect());
+        let previous = PreviousRun { last: Some(last), ..run(true, Some((-1, 0))) };
+        let request = Request { window, from: day(0) - LATEST };
+        let expected = findings.split_off(1);
+        let mut findings = [findings, expected.clone()].concat();
+        assert_eq!(request.forget_known("bigpanda", Some(&previous), &mut findings), 1);
+        assert_eq!(findings, expected);
+        assert_eq!(request.forget_known("bigpanda", None, &mut findings), 0);
     }
 
     #[test]

@@ -15,12 +15,13 @@ use crate::http::Call;
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::sources::clock::Ahead;
+use crate::sources::look_back::Request;
 use crate::text;
 
 /// What the preflight found out. The run uses the same window.
 pub(super) struct FirstLook {
-    pub(super) window: Window,
-    /// The audit log of the window has at least this many entries.
+    pub(super) request: Request,
+    /// The audit log that is asked for has at least this many entries.
     entries: u64,
     pub(super) ahead: Ahead,
     pub(super) plans: Access,
@@ -33,34 +34,34 @@ impl FirstLook {
     /// If the audit log cannot be read.
     pub(super) async fn take(settings: &Settings, session: &Session) -> Result<Self, Problem> {
         let log = log(session);
-        let window = |now: DateTime<Utc>| {
+        let request = |now: DateTime<Utc>| {
             // Its end is frozen: later entries belong to the next run.
-            settings.window.trial(session.previous, now.trunc_subsecs(0))
+            settings.window.trial(session.previous.as_ref(), now.trunc_subsecs(0))
         };
-        let mut asked = window(Utc::now());
-        let mut entries = log.look(request(session, asked, 1, 1)).await?;
+        let mut asked = request(Utc::now());
+        let mut entries = log.look(page(session, asked.span(), 1, 1)).await?;
         let ahead = Ahead::of(&session.http);
         if ahead.matters() {
             // The platform filters by its own clock.
-            asked = window(ahead.now());
-            entries = log.look(request(session, asked, 1, 1)).await?;
+            asked = request(ahead.now());
+            entries = log.look(page(session, asked.span(), 1, 1)).await?;
         }
         let plans = match settings.wants_active_plans() {
             true => plans::access(session).await,
             false => Access::NotWanted,
         };
-        Ok(Self { window: asked, entries, ahead, plans })
+        Ok(Self { request: asked, entries, ahead, plans })
     }
 }
 
 /// One page of the audit log. Only the time is a filter: the spelling of types is uncertain, and a
 /// filter that matches nothing would look like a quiet window (docs/platforms/bigpanda.md#request).
-fn request<'a>(session: &'a Session, window: Window, page: u64, per_page: u64) -> Call<'a> {
+fn page<'a>(session: &'a Session, span: Window, page: u64, per_page: u64) -> Call<'a> {
     session
         .http
         .get("resources/v2.0/audit/logs", &[])
-        .parameter("start", &window.from.timestamp().to_string())
-        .parameter("end", &window.to.timestamp().to_string())
+        .parameter("start", &span.from.timestamp().to_string())
+        .parameter("end", &span.to.timestamp().to_string())
         .parameter("page", &page.to_string())
         .parameter("per_page", &per_page.to_string())
 }
@@ -73,8 +74,9 @@ fn log(session: &Session) -> List<'_> {
 
 /// Reads the audit log and the plans.
 pub(super) async fn outcome(settings: &Settings, session: &Session, first: FirstLook) -> Outcome {
-    let window = first.window;
-    if let Err(problem) = settings.window.window(&session.name, session.previous, window.to) {
+    let window = first.request.window;
+    let previous = session.previous.as_ref();
+    if let Err(problem) = settings.window.request(&session.name, previous, window.to) {
         let part = Part { unit: Unit::Change, problems: vec![problem], ..Part::default() };
         return session.outcome(vec![part], Vec::new(), Vec::new());
     }
@@ -104,15 +106,21 @@ async fn read(
     session: &Session,
     first: &FirstLook,
 ) -> Result<Weighed, Problem> {
-    let window = first.window;
+    let request = first.request;
     let events = log(session)
         .rows(
-            |page| request(session, window, page, PER_PAGE),
-            |entry| Event::read(entry, window.to),
+            |number| page(session, request.span(), number, PER_PAGE),
+            |entry| Event::read(entry, request.window.to),
             first.entries,
         )
         .await?;
-    Ok(weigh::weigh(&session.name, settings, &session.wanted.demands, window, events))
+    let demands = &session.wanted.demands;
+    let mut weighed = weigh::weigh(&session.name, settings, demands, request, events);
+    let late =
+        request.forget_known(&session.name, session.previous.as_ref(), &mut weighed.findings);
+    weighed.entries += late;
+    weighed.notes.late = late;
+    Ok(weighed)
 }
 
 /// Adds the plans in force. A token without the permission for plans is enough, unless the policy
@@ -123,7 +131,7 @@ async fn add_plans(
     first: FirstLook,
     weighed: &mut Weighed,
 ) {
-    let window = first.window;
+    let window = first.request.window;
     let denied = match first.plans {
         Access::NotWanted => return,
         Access::Denied(problem) => Some(problem),

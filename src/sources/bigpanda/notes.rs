@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::event::{Actor, Event, Stated};
 use crate::evidence::Window;
+use crate::sources::look_back;
 use crate::text::{self, Undocumented};
 
 /// The number of names that a note shows.
@@ -18,6 +19,8 @@ pub(super) struct Notes {
     pub left_out: u64,
     /// Outside the window, although they were not requested.
     pub outside: u64,
+    /// Of before the window, and not known to the earlier run.
+    pub late: u64,
     /// Changes by expected actors: actor, rule, count.
     expected: BTreeMap<String, BTreeMap<String, u64>>,
     types: Undocumented,
@@ -57,6 +60,7 @@ impl Notes {
             window.to.format(at),
             text::count(entries, "entry")
         )];
+        notes.extend(look_back::late_note(self.late, "change"));
         for (actor, rules) in self.expected.iter().take(MOST_NAMED) {
             notes.push(format!(
                 "{} by the expected actor {actor} not counted: {}",

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use crate::evidence::Window;
 use crate::finding::{Cause, Finding, Fingerprint, Identity, Problem, Rule, Severity, Subject};
 use crate::selection::Demand;
+use crate::sources::look_back::Request;
 use crate::text;
 
 /// Characters of a name and of a reason that are kept.
@@ -34,12 +35,12 @@ pub(super) struct Weighed {
     pub plans: BTreeMap<String, bool>,
 }
 
-/// Weighs the events of a window.
+/// Weighs the events of a window, and those of before that were asked for.
 pub(super) fn weigh(
     source: &str,
     settings: &Settings,
     demands: &[Demand],
-    window: Window,
+    request: Request,
     events: Vec<Event>,
 ) -> Weighed {
     let secrets = events.iter().flat_map(|event| &event.secrets).cloned().collect();
@@ -52,23 +53,28 @@ pub(super) fn weigh(
         rules: BTreeMap::new(),
         weighed: Weighed::default(),
     };
-    let inside = |event: &Event| event.at.is_none_or(|at| window.from <= at && at <= window.to);
+    let span = request.span();
     let mut outside = Vec::new();
+    let mut inside: u64 = 0;
     for event in events {
-        match inside(&event) {
-            true => scales.put(event),
-            false => outside.extend(event.at),
+        if let Some(at) = event.at.filter(|at| *at < span.from || span.to < *at) {
+            outside.push(at);
+            continue;
         }
+        inside += 1;
+        let is_before = event.at.is_some_and(|at| at < request.window.from);
+        scales.weighed.entries += u64::from(!is_before);
+        scales.put(event);
     }
     let mut weighed = scales.weighed;
     weighed.notes.outside = outside.len() as u64;
-    if weighed.entries == 0 {
-        weighed.problems.extend(all_outside(source, window, &outside));
+    if inside == 0 {
+        weighed.problems.extend(all_outside(source, span, &outside));
     }
     weighed
 }
 
-/// Entries that all lie outside the window: the platform answered another question, or its times
+/// Entries that all lie outside of what was asked for: the platform answered another question, or its times
 /// have another unit. What happened in the window is unknown then.
 fn all_outside(source: &str, window: Window, times: &[DateTime<Utc>]) -> Option<Problem> {
     let (first, last) = (times.iter().min()?, times.iter().max()?);
@@ -101,7 +107,6 @@ struct Scales<'a> {
 
 impl Scales<'_> {
     fn put(&mut self, mut event: Event) {
-        self.weighed.entries += 1;
         let actions = match &event.action {
             Stated::InitState => return self.weighed.notes.baseline += 1,
             Stated::Action(action) => vec![*action],

@@ -4,6 +4,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
 use super::{Kept, closed};
+use crate::common::proxy::{Fault, Proxy, Rule};
 use crate::common::{Folder, Platform, at_once, opencomply};
 
 #[test]
@@ -56,19 +57,8 @@ fn a_window_without_a_gap_begins_where_that_of_the_last_passed_run_ended() {
         });
         let platform = Platform::of(&scenario.to_string());
         let folder = Folder::new();
-        let origin = &platform.origin;
         let policy = |name: &str, window: &str| {
-            let window = match system {
-                "sysdig" => format!("events: {{window: {window}}}"),
-                _ => format!("window: {window}"),
-            };
-            folder.write(
-                name,
-                &format!(
-                    "version: 1\nsources:\n  {system}: {{url: {origin}, {window}}}\ngates:\n  - \
-                     {{id: none, source: {system}, severity: high, max: 0}}\n"
-                ),
-            );
+            folder.write(name, &policy(system, &platform.origin, window, 0));
         };
         policy("short.yaml", "10m");
         policy("long.yaml", "1h");
@@ -100,4 +90,50 @@ fn a_window_without_a_gap_begins_where_that_of_the_last_passed_run_ended() {
         folder.write("old.jsonl", &closed(old.lines().map(str::to_owned)));
         run("since.yaml", &["--previous", "old.jsonl"]).exits(1);
     });
+}
+
+/// What happened just before the earlier run ended, and was shown only after it.
+#[test]
+fn what_the_earlier_run_was_not_shown_in_time_counts_in_the_next_one() {
+    at_once(["bigpanda", "sysdig"], |system| {
+        let change = json!({"type": "sso_config", "action": "update", "minutes_ago": 2});
+        let scenario = json!({
+            "bigpanda": {"changes": [change]},
+            "sysdig": {"events": {"by_number": [1, 0, 0, 0, 0, 0, 0, 0], "every_seconds": 120}},
+        });
+        let platform = Platform::of(&scenario.to_string());
+        for late in [false, true] {
+            let (path, nothing) = match system {
+                "sysdig" => ("/secureEvents?", json!({"page": {"total": 0}, "data": []})),
+                _ => ("/audit/logs", json!([])),
+            };
+            let body = nothing.to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            let fault = Fault::Answer(head + &body);
+            // The first run looks at the list, and reads it.
+            let times = if late { 2 } else { 0 };
+            let proxy = Proxy::start(&platform.origin, vec![Rule { path, skip: 0, times, fault }]);
+            let folder = Folder::new();
+            folder.write("first.yaml", &policy(system, &proxy.origin, "1h", 1));
+            folder.write("second.yaml", &policy(system, &proxy.origin, "since_previous", 0));
+            folder.run(&["run", "-c", "first.yaml", "--save-evidence", "first.jsonl"]).exits(0);
+            let second = folder.run(&["run", "-c", "second.yaml", "--previous", "first.jsonl"]);
+            match late {
+                true => second.exits(1).says("of before the window, which the earlier run"),
+                false => second.exits(0),
+            };
+        }
+    });
+}
+
+/// A policy that reads a window, and allows so many severe changes or events.
+fn policy(system: &str, origin: &str, window: &str, max: u64) -> String {
+    let window = match system {
+        "sysdig" => format!("events: {{window: {window}}}"),
+        _ => format!("window: {window}"),
+    };
+    format!(
+        "version: 1\nsources:\n  {system}: {{url: {origin}, {window}}}\ngates:\n  - {{id: none, \
+         source: {system}, severity: high, max: {max}}}\n"
+    )
 }

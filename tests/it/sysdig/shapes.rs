@@ -222,6 +222,36 @@ fn the_total_is_compared_however_the_feed_ends() {
     run(EVENTS, "max: 1000", &repeated).exits(3).says("an event is repeated");
 }
 
+/// Where there is nothing older, the total cannot be of more than the window.
+#[test]
+fn a_total_of_a_feed_that_has_ended_is_not_explained_by_a_count() {
+    let answers = [
+        ("/secureEvents/count", 200, counts(json!({"4": 0}))),
+        ("/secureEvents?", 200, json!({"page": {"total": 7, "prev": null}, "data": []})),
+    ];
+    run(EVENTS, "max: 0", &answers).exits(3).says("counts 7 events, but 0 arrived");
+}
+
+#[test]
+fn who_watches_a_quiet_window_is_known_or_said_to_be_unknown() {
+    let feed = || ("/secureEvents?", 200, json!({"page": {"total": 0}, "data": []}));
+    let (none, odd) = (json!({"message": "x"}), json!({"x": 1}));
+    for (agents, events, code, says) in [
+        ((200, json!({"agents": [{"connected": false}]})), (404, none.clone()), 3, "no agent is"),
+        ((200, json!({"agents": [{"connected": true}]})), (404, none.clone()), 0, ""),
+        ((404, none.clone()), (404, none.clone()), 0, "does not show it to this token"),
+        ((200, odd.clone()), (200, json!({"hasEvents": true})), 0, ""),
+        ((200, odd.clone()), (200, json!(["?"])), 3, "have no answer of a known shape"),
+        ((404, none.clone()), (200, odd.clone()), 3, "have no answer of a known shape"),
+        ((200, odd), (404, none), 3, "have no answer of a known shape"),
+    ] {
+        let answers =
+            [feed(), ("/agents/connected", agents.0, agents.1), ("/hasEvents", events.0, events.1)];
+        run(EVENTS, "max: 0", &answers).exits(code).says(says);
+        run("events: {window: 24h, quiet: allowed}", "max: 0", &answers).exits(0);
+    }
+}
+
 /// An empty list is evidence only in the documented shape.
 #[test]
 fn an_error_beside_an_empty_list_is_not_a_quiet_window() {

@@ -53,6 +53,8 @@ struct Span {
     arrived: u64,
     /// Whether an event arrived twice.
     repeated: bool,
+    /// Whether the feed goes on before the span.
+    goes_on: bool,
 }
 
 /// Reads all events of a window.
@@ -149,7 +151,10 @@ impl Feed<'_> {
         }
         match prev {
             // The newest event comes first, so the last of a page is the oldest so far.
-            _ if is_older => Ok(Next::End),
+            _ if is_older => {
+                span.goes_on = true;
+                Ok(Next::End)
+            }
             Some(prev) => Ok(Next::Link(prev)),
             None if is_bounded && rows.len() >= PAGE => {
                 let what = "a full page has no cursor of the events before it";
@@ -169,9 +174,11 @@ impl Feed<'_> {
                 Err(self.problem(Cause::Contradictory, what))
             }
             Some(total) if total > arrived => {
-                // The total may be of more than the span. Another call counts the span itself.
-                let counted = count::total(self.session, self.settings, window).await?;
-                if counted == Some(arrived) {
+                // Where there are older events, the total may be of more than the span. Another call
+                // counts the span itself.
+                if span.goes_on
+                    && count::total(self.session, self.settings, window).await? == Some(arrived)
+                {
                     return Ok(());
                 }
                 let what =

@@ -19,6 +19,7 @@ use crate::finding::Problem;
 use crate::http::{Failure, HttpError};
 use crate::selection::Field;
 use crate::sources::clock::Ahead;
+use crate::sources::look_back::{self, Request};
 use crate::sources::{LookBack, Prepared, Session};
 
 mod count;
@@ -64,8 +65,8 @@ pub(super) async fn preflight<'a>(
 
 /// A small request of the kind that the run sends.
 async fn look(settings: &Events, session: &Session, ahead: Ahead) -> Result<(), Problem> {
-    let window = settings.window.trial(session.previous, ahead.now());
-    let Some(span) = spans(window).into_iter().next() else { return Ok(()) };
+    let request = settings.window.trial(session.previous.as_ref(), ahead.now());
+    let Some(span) = spans(request.span()).into_iter().next() else { return Ok(()) };
     match settings.detail {
         Detail::Findings => feed::look(session, &filter(settings), span).await,
         Detail::Count => count::look(session, settings, span).await,
@@ -106,18 +107,18 @@ async fn part(
     missing: &mut Vec<Problem>,
 ) -> Part {
     // The window up to now, by the platform's clock.
-    let window = settings.window.window(&session.name, session.previous, ahead.now());
-    let window = match window {
-        Ok(window) => window,
+    let previous = session.previous.as_ref();
+    let request = match settings.window.request(&session.name, previous, ahead.now()) {
+        Ok(request) => request,
         Err(problem) => {
             return Part { unit: Unit::Event, problems: vec![problem], ..Part::default() };
         }
     };
-    let mut part = Part::of_window(Unit::Event, window);
+    let mut part = Part::of_window(Unit::Event, request.window);
     part.notes.extend(ahead.note());
     let filled = match settings.detail {
-        Detail::Findings => findings(settings, session, window, &mut part, missing).await,
-        Detail::Count => count::read(settings, session, window, &mut part).await,
+        Detail::Findings => findings(settings, session, request, &mut part, missing).await,
+        Detail::Count => count::read(settings, session, request.window, &mut part).await,
     };
     let filled = match filled {
         Ok(()) if part.looked_at() == 0 => watch::check(settings, session, &mut part).await,
@@ -130,13 +131,20 @@ async fn part(
 async fn findings(
     settings: &Events,
     session: &Session,
-    window: Window,
+    request: Request,
     part: &mut Part,
     missing: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
-    feed::read(settings, session, &filter(settings), window, part).await?;
+    let span = request.span();
+    feed::read(settings, session, &filter(settings), span, part).await?;
+    let all = part.findings.listed().len();
+    let previous = session.previous.as_ref();
+    let late = request.forget_known(&session.name, previous, part.findings.listed_mut());
+    part.notes.extend(look_back::late_note(late, "event"));
+    let known = (all - part.findings.listed().len()) as u64;
+    part.set_looked_at(part.looked_at().saturating_sub(known));
     if settings.severities.is_some() {
-        missing.extend(count::hidden(session, settings, window, part).await?);
+        missing.extend(count::hidden(session, settings, span, part).await?);
     }
     Ok(())
 }

@@ -23,39 +23,66 @@ pub(super) async fn check(
         );
         return Ok(());
     }
-    let agents = ask(session, "api/agents/connected").await?;
-    let agents = agents.and_then(|answer| answer.get("agents")?.as_array().map(Vec::len));
-    if agents.is_some_and(|count| count > 0) {
+    let agents = ask(session, "api/agents/connected", connected).await?;
+    if matches!(agents, Shown::Known(1..)) {
         return Ok(());
     }
-    let events = ask(session, "api/v1/secureEvents/hasEvents").await?;
-    let what = match (agents, events.and_then(|answer| any_true(&answer))) {
-        (Some(_), _) => "no agent is connected",
-        (None, Some(false)) => "the platform has never had an event",
-        (None, Some(true)) => return Ok(()),
-        (None, None) => {
-            let note = "no event arrived; whether anything was watching is not known";
+    let events = ask(session, "api/v1/secureEvents/hasEvents", any_true).await?;
+    let what = match (agents, events) {
+        (Shown::Known(_), _) => "no agent is connected",
+        (_, Shown::Known(true)) => return Ok(()),
+        (_, Shown::Known(false)) => "the platform has never had an event",
+        (Shown::Nothing, Shown::Nothing) => {
+            let note = "no event arrived; whether anything was watching is not known: the platform \
+                        does not show it to this token";
             part.notes.push(note.into());
             return Ok(());
         }
+        (Shown::Unreadable, _) | (_, Shown::Unreadable) => {
+            let message = format!(
+                "{}: no event arrived, and whether anything was watching is not known: \
+                 agents/connected and hasEvents have no answer of a known shape",
+                session.name
+            );
+            return Err(Problem::new(Cause::Protocol, message).help(HELP));
+        }
     };
     let message = format!("{}: no event arrived, and {what}", session.name);
-    Err(Problem::new(Cause::Empty, message).help(
-        "check that the agents run and that cloud logs are connected; if a quiet platform without \
-         agents is expected, set `events: {quiet: allowed}`",
-    ))
+    Err(Problem::new(Cause::Empty, message).help(HELP))
 }
 
-/// The answer; `None` if the platform does not have this call, or not for this token.
-async fn ask(session: &Session, path: &str) -> Result<Option<Value>, Problem> {
+const HELP: &str = "check that the agents run and that cloud logs are connected; if a quiet platform \
+                    without agents is expected, set `events: {quiet: allowed}`";
+
+/// What the platform shows of something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown<T> {
+    Known(T),
+    /// It does not have this call, or not for this token.
+    Nothing,
+    /// It answers, in a shape that is not known.
+    Unreadable,
+}
+
+async fn ask<T>(
+    session: &Session,
+    path: &str,
+    read: fn(&Value) -> Option<T>,
+) -> Result<Shown<T>, Problem> {
     match session.http.get(path, &[]).send().await.and_then(|answer| answer.json()) {
-        Ok(answer) => Ok(Some(answer)),
-        Err(HttpError {
-            failure: Failure::Refused { .. } | Failure::Denied(_) | Failure::Protocol(_),
-            ..
-        }) => Ok(None),
+        Ok(answer) => Ok(read(&answer).map_or(Shown::Unreadable, Shown::Known)),
+        Err(HttpError { failure: Failure::Refused { .. } | Failure::Denied(_), .. }) => {
+            Ok(Shown::Nothing)
+        }
+        Err(HttpError { failure: Failure::Protocol(_), .. }) => Ok(Shown::Unreadable),
         Err(error) => Err(error.problem()),
     }
+}
+
+/// How many agents are connected: those of the list that do not say otherwise.
+fn connected(answer: &Value) -> Option<usize> {
+    let is_on = |agent: &&Value| agent.get("connected").and_then(Value::as_bool) != Some(false);
+    Some(answer.get("agents")?.as_array()?.iter().filter(is_on).count())
 }
 
 /// Whether one of the flags of an answer is true; `None` if it has none. Their names are not
@@ -73,6 +100,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_agent_that_says_that_it_is_not_connected_does_not_count() {
+        for (agents, expected) in [
+            (json!([]), 0),
+            (json!([{}]), 1),
+            (json!([{"connected": false}, {"connected": true}, {"connected": null}]), 2),
+            (json!([{"connected": false}]), 0),
+        ] {
+            assert_eq!(connected(&json!({"agents": agents})), Some(expected), "{agents}");
+        }
+        for answer in [json!({}), json!([]), json!({"agents": 3}), json!({"total": 1})] {
+            assert_eq!(connected(&answer), None, "{answer}");
+        }
+    }
 
     #[test]
     fn one_flag_is_enough() {
