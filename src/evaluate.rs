@@ -331,7 +331,13 @@ fn of_policy<'a>(
     now: DateTime<Utc>,
 ) -> Decision<'a> {
     let mut warnings = accounts_without_results(policy, evidence);
-    warnings.extend(acceptances::warnings(policy, evidence, acceptances, now.date_naive()));
+    warnings.extend(acceptances::warnings(
+        policy,
+        evidence,
+        &rulings,
+        acceptances,
+        now.date_naive(),
+    ));
     warnings.extend(rulings.iter().flat_map(|ruling| ruling.warnings.iter().cloned()));
     let warned = (!warnings.is_empty()).then_some(Verdict::Warned);
     let all_off = policy.all_off(now.date_naive());

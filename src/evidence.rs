@@ -77,6 +77,8 @@ pub struct Outcome {
     pub problems: Vec<Problem>,
     /// What a reader should know and no gate depends on.
     pub notes: Vec<String>,
+    /// What a reader of any gate on it must know, also where the gate holds: what does not count.
+    pub remarks: Vec<String>,
     /// What a reader must know after a fix, in a sentence: when the platform will see it.
     pub after_fix: Option<Cow<'static, str>>,
     /// How to have newer evidence, where there is a way.
@@ -95,6 +97,7 @@ impl Outcome {
             parts: Vec::new(),
             problems: vec![problem],
             notes: Vec::new(),
+            remarks: Vec::new(),
             after_fix: None,
             renew: None,
         }

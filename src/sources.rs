@@ -423,6 +423,7 @@ impl Session {
             parts,
             problems,
             notes,
+            remarks: Vec::new(),
             after_fix: None,
             renew: None,
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 
-use super::Ruling;
-use crate::acceptance::{Acceptance, Forgives, Validity};
+use super::{Ruling, State};
+use crate::acceptance::{Acceptance, Forgives, Upstream, Validity};
 use crate::evidence::{Evidence, Outcome, Part};
 use crate::finding::Finding;
 use crate::policy::{Policy, Whose};
@@ -71,10 +71,37 @@ pub(super) fn usage<'a>(
     entries.into_iter().map(one).collect()
 }
 
+/// What a platform says of findings that an entry is about, where it does not hold.
+struct Refused<'a> {
+    /// Of how many findings.
+    findings: u64,
+    /// Why the first does not hold.
+    why: &'a str,
+    /// Whether one of the findings is of a gate that is breached.
+    is_red: bool,
+}
+
+fn refused<'a>(entry: &Acceptance, rulings: &[Ruling<'a>]) -> Option<Refused<'a>> {
+    let Forgives::Upstream(Upstream::Waiver(kind)) = &entry.forgives else { return None };
+    let mut findings: BTreeSet<*const Finding> = BTreeSet::new();
+    let (mut why, mut is_red) = (None, false);
+    for ruling in rulings.iter().filter(|ruling| entry.is_for(&ruling.gate.id)) {
+        for finding in &ruling.findings {
+            let waiver = finding.waiver.as_deref().filter(|waiver| waiver.kind == *kind);
+            let Some(fault) = waiver.and_then(|waiver| waiver.fault.as_deref()) else { continue };
+            findings.insert(std::ptr::from_ref(*finding));
+            why = why.or(Some(fault));
+            is_red |= ruling.state == State::Breached;
+        }
+    }
+    why.map(|why| Refused { findings: findings.len() as u64, why, is_red })
+}
+
 /// Entries that need a person soon: those that cover nothing, lapse soon, or live too long.
 pub(super) fn warnings(
     policy: &Policy,
     evidence: &Evidence,
+    rulings: &[Ruling<'_>],
     usages: &[Usage<'_>],
     today: NaiveDate,
 ) -> Vec<String> {
@@ -87,12 +114,19 @@ pub(super) fn warnings(
             let id = &grounds.id;
             let is_judged = policy.gates.iter().any(|gate| usage.entry.is_for(&gate.id));
             let idle = is_complete && is_judged && forgives.is_of_findings() && usage.covers == 0;
-            let idle = idle.then(|| {
-                format!(
-                    "acceptance `{id}` covers no finding that an earlier entry does not cover; \
-                     remove it"
-                )
-            });
+            let idle = match refused(usage.entry, rulings) {
+                Some(Refused { findings, why, is_red }) if idle || is_red => Some(format!(
+                    "acceptance `{id}` does not cover {}, since what the platform says of it does \
+                     not hold: {why}",
+                    text::count(findings, "finding")
+                )),
+                _ => idle.then(|| {
+                    format!(
+                        "acceptance `{id}` covers no finding that an earlier entry does not cover; \
+                         remove it"
+                    )
+                }),
+            };
             let days = (grounds.expires - today).num_days();
             let soon = grounds.lapses_soon(today).then(|| {
                 let left = match days {

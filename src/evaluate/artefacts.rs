@@ -16,10 +16,9 @@ impl Decision<'_> {
     pub fn require_evaluated(&mut self, artefacts: &[Artefact], evidence: &Evidence) {
         let mut is_missing = false;
         for ruling in self.rulings.iter_mut().filter(|ruling| ruling.may_block()) {
-            let problem = missing(ruling, artefacts, evidence);
-            is_missing |= problem.is_some();
-            if let Some(problem) = problem {
-                ruling.problems.push(problem);
+            if let Some(missing) = missing(ruling, artefacts, evidence) {
+                is_missing = true;
+                ruling.problems.extend(missing.problem);
                 // No acceptance is about artefacts that nothing evaluated.
                 ruling.forgiven.clear();
                 if ruling.state == State::Held {
@@ -54,18 +53,34 @@ impl Decision<'_> {
     }
 }
 
+/// Artefacts that were not evaluated.
+struct Missing {
+    /// `None` where a source says of each why it was not evaluated.
+    problem: Option<Problem>,
+}
+
 /// The artefacts that a gate's images are not, if it reads images.
-fn missing(ruling: &Ruling<'_>, artefacts: &[Artefact], evidence: &Evidence) -> Option<Problem> {
+fn missing(ruling: &Ruling<'_>, artefacts: &[Artefact], evidence: &Evidence) -> Option<Missing> {
     let of_images = |outcome: &&Outcome| {
         ruling.gate.uses(&outcome.source) && outcome.filters.iter().any(|one| one.key == "images")
     };
     let sources: Vec<_> = evidence.outcomes.iter().filter(of_images).collect();
     let (first, parts) = (sources.first()?, sources.iter().flat_map(|outcome| &outcome.parts));
-    let evaluated: BTreeSet<_> = parts.filter_map(|part| part.image.as_deref()).collect();
+    let (mut evaluated, mut explained) = (BTreeSet::new(), BTreeSet::new());
+    for part in parts {
+        let is_evaluated = part.looked_at() > 0 || part.problems.is_empty();
+        let images = if is_evaluated { &mut evaluated } else { &mut explained };
+        images.extend(part.image.as_deref());
+    }
     let missing = artefacts.iter().filter(|one| !evaluated.contains(one.sha256.as_str()));
-    let names: Vec<_> = missing.map(|one| format!("{}@{}", one.name, one.digest())).collect();
-    if names.is_empty() {
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
         return None;
+    }
+    let unexplained = missing.iter().filter(|one| !explained.contains(one.sha256.as_str()));
+    let names: Vec<_> = unexplained.map(|one| format!("{}@{}", one.name, one.digest())).collect();
+    if names.is_empty() {
+        return Some(Missing { problem: None });
     }
     let message = format!(
         "{}: not among the images that were evaluated: {}",
@@ -74,5 +89,5 @@ fn missing(ruling: &Ruling<'_>, artefacts: &[Artefact], evidence: &Evidence) -> 
     );
     let help = "evaluate what is deployed: `images: subjects` reads exactly the subjects of the run; \
                 the digest must be that of the scanned image's own manifest, not of an index";
-    Some(Problem::new(Cause::Incomplete, message).help(help))
+    Some(Missing { problem: Some(Problem::new(Cause::Incomplete, message).help(help)) })
 }

@@ -94,6 +94,7 @@ impl<'a> Counting<'a> {
                 ));
                 continue;
             };
+            counting.notes.extend(outcome.remarks.iter().cloned());
             for problem in &outcome.problems {
                 counting.doubt(problem.clone(), source, None);
             }

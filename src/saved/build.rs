@@ -320,6 +320,7 @@ fn outcome(line: line::Source<'_>) -> Outcome {
         parts: Vec::new(),
         problems: line.problems.into_iter().map(problem).collect(),
         notes: owned(line.notes),
+        remarks: owned(line.remarks),
         after_fix: line.after_fix.map(|text| text.into_owned().into()),
         renew: line.renew.map(|text| text.into_owned().into()),
     }

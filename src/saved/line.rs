@@ -112,6 +112,9 @@ pub(super) struct Source<'a> {
     pub problems: Vec<Problem<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Text<'a>>,
+    /// What a reader of any gate on it must know, also where the gate holds.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Text<'a>>,
     /// What a reader must know after a fix.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub after_fix: Option<Text<'a>>,

@@ -154,6 +154,7 @@ fn source(outcome: &Outcome) -> line::Source<'_> {
         requests: outcome.requests,
         problems: outcome.problems.iter().map(problem).collect(),
         notes: texts(&outcome.notes),
+        remarks: texts(&outcome.remarks),
         after_fix: outcome.after_fix.as_deref().map(Into::into),
         renew: outcome.renew.as_deref().map(Into::into),
     }

@@ -99,6 +99,7 @@ fn outcome(
         parts: vec![part],
         problems: problems.collect(),
         notes: Vec::new(),
+        remarks: Vec::new(),
         after_fix: None,
         renew: None,
     }

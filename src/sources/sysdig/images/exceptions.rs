@@ -1,7 +1,7 @@
 //! Vulnerabilities that are accepted on the platform, in the lists of exceptions that a policy binds to
 //! an image (docs/platforms/sysdig.md#images).
 //!
-//! What cannot be read accepts nothing: without exceptions every vulnerability counts.
+//! What cannot be read accepts nothing: every vulnerability then counts, and says why it does.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::super::answer;
 use super::super::units::{Stamp, given, id};
 use super::find::AnalysedImage;
 use crate::finding::{Finding, Waiver, WaiverKind};
-use crate::http::{Answer, HttpError};
+use crate::http::{Answer, Failure, HttpError};
 use crate::sources::Session;
 use crate::text;
 
@@ -58,10 +58,16 @@ pub(super) async fn mark(
         match read(session, found, tag).await {
             Ok(lists) => bound.push(lists),
             Err(error) => {
-                let name = &found.name;
-                return Some(format!(
-                    "the vulnerability exceptions of image {name} are not known: {error}"
-                ));
+                let why = format!(
+                    "the vulnerability exceptions of image {} could not be read: {error}",
+                    found.name
+                );
+                let waiver = Waiver {
+                    fault: Some(text::one_line(&why, 300).into()),
+                    ..Waiver::new(WaiverKind::SysdigVulnerabilityException)
+                };
+                findings.iter_mut().for_each(|one| one.waiver = Some(Box::new(waiver.clone())));
+                return Some(why);
             }
         }
     }
@@ -97,14 +103,25 @@ async fn read(
         Some(tag) => call.parameter("tag", tag),
         None => call,
     };
-    let mut lists: Vec<ExceptionList> = many(&call.send().await?)?;
+    let answer = call.send().await?;
+    let mut lists: Vec<ExceptionList> = many(&answer)?;
     for list in lists.iter_mut().filter(|list| list.items.is_none()) {
-        if let Some(id) = &list.id {
-            let call = session.http.get("api/scanning/v1/vulnexceptions/{}", &[id]);
-            list.items = answer::object::<ExceptionList>(&call.send().await?)?.items;
+        let id = list.id.as_ref().ok_or_else(|| no_list(&answer))?;
+        let call = session.http.get("api/scanning/v1/vulnexceptions/{}", &[id]);
+        let answer = call.send().await?;
+        // A list that is empty may have null.
+        let own: ExceptionList = answer::object(&answer)?;
+        if own.items.is_none() && own.id.as_ref() != Some(id) {
+            return Err(no_list(&answer));
         }
+        list.items = own.items;
     }
     Ok(lists)
+}
+
+/// An answer that is something else than a list of exceptions.
+fn no_list(answer: &Answer) -> HttpError {
+    answer.failed(Failure::Protocol("a list of exceptions has no `items`".to_owned()))
 }
 
 /// Lists, or the only one.

@@ -1,13 +1,13 @@
 //! Finds an image by tag, digest or id, and its evaluation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::super::answer;
 use super::super::settings::{Image, ImageKey};
-use super::repository;
+use super::repository::{self, Row};
 use super::wire::{Anchored, Evaluation};
 use crate::finding::{Cause, Facets, Finding, Identity, ImagePart, Problem, Subject};
 use crate::http::{Answer, Call, Failure, Http, HttpError};
@@ -24,6 +24,8 @@ pub(super) struct AnalysedImage {
     /// The tags by which the policy names it, sorted.
     pub(super) tags: BTreeSet<String>,
     pub(super) evaluation: Evaluation,
+    /// What the list of scans says of it, where that was read.
+    pub(super) row: Row,
     /// The image that it is compared with.
     pub(super) compare_to: Option<Box<Image>>,
 }
@@ -56,6 +58,9 @@ impl Address {
 impl AnalysedImage {
     /// Adds the tags of another finding of the same image.
     pub(super) fn merge(&mut self, other: &Self) {
+        if other.row.fails() {
+            self.row = other.row.clone();
+        }
         self.tags.extend(other.tags.iter().cloned());
         if !self.tags.is_empty() {
             let tags: Vec<_> = self.tags.iter().map(|tag| text::one_line(tag, 120)).collect();
@@ -74,7 +79,7 @@ impl AnalysedImage {
             Address::Digest(digest) => Some(digest),
             Address::Id(_) => self.evaluation.image_digest.as_ref(),
         };
-        Some(digest?.strip_prefix("sha256:")?.to_ascii_lowercase())
+        sha256(digest?)
     }
 
     /// Its digest or id, with each of its tags.
@@ -111,6 +116,11 @@ impl AnalysedImage {
     }
 }
 
+/// The hexadecimal digits of a digest, if it is of this kind.
+pub(super) fn sha256(digest: &str) -> Option<String> {
+    Some(digest.strip_prefix("sha256:")?.to_ascii_lowercase())
+}
+
 /// A reference without its tag and digest. A colon before a slash is that of a port.
 pub(super) fn repository(tag: &str) -> &str {
     let name = tag.split_once('@').map_or(tag, |(name, _)| name);
@@ -130,29 +140,49 @@ pub(super) fn name(image: &Image) -> String {
     text::one_line(own, 120)
 }
 
-/// Finds an image.
+/// The image as the policy names it, with the digest by which it is asked for.
+fn reference(image: &Image) -> String {
+    match (&image.by, &image.tag) {
+        (ImageKey::Digest(digest), Some(tag)) if !tag.contains('@') => {
+            format!("{}@{}", name(image), text::one_line(digest, 80))
+        }
+        _ => name(image),
+    }
+}
+
+/// Finds an image, of which the list of scans may have said something already.
 ///
 /// # Errors
 /// If it does not exist, was not analysed, or has no evaluation.
-pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedImage, Problem> {
-    let name = name(image);
-    let address = address(image, session, &name).await?;
+pub(super) async fn find(
+    image: &Image,
+    row: Row,
+    session: &Session,
+) -> Result<AnalysedImage, Problem> {
+    let (name, asked) = (name(image), reference(image));
+    if let Some(status) = row.unready() {
+        return Err(not_analysed(session, &asked, &format!("analysis status {status}")));
+    }
+    let (address, row) = match address(image, session, &asked).await? {
+        (address, Some(row)) => (address, row),
+        (address, None) => (address, row),
+    };
     let call = address.get(&session.http, "policyEvaluation", "policyEvaluation");
     let call = match &image.tag {
         // The name of a subject need not have a version.
         Some(tag) if repository(tag) != tag => call.parameter("tag", tag),
         _ => call,
     };
-    let answer = call.send().await.map_err(|error| missing(session, &name, &error))?;
+    let answer = call.send().await.map_err(|error| missing(session, &asked, &error))?;
     let evaluation: Option<Evaluation> = object(&answer).map_err(|error| error.problem())?;
     let evaluation = evaluation.filter(|evaluation| evaluation.status.is_some());
-    let evaluation = evaluation.ok_or_else(|| no_data(session, &name))?;
-    let (given, asked) = match &address {
+    let evaluation = evaluation.ok_or_else(|| no_data(session, &asked))?;
+    let (given, wanted) = match &address {
         Address::Digest(digest) => (&evaluation.image_digest, digest),
         Address::Id(id) => (&evaluation.image_id, id),
     };
     let bare = |text: &str| text.trim_start_matches("sha256:").to_owned();
-    let other = |given: &&String| !given.is_empty() && bare(given) != bare(asked);
+    let other = |given: &&String| !given.is_empty() && bare(given) != bare(wanted);
     if let Some(given) = given.as_ref().filter(other) {
         let message = format!(
             "{}: asked for image {name}, the platform answered for {}",
@@ -163,7 +193,7 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedIma
     }
     let compare_to = image.compare_to.clone();
     let tags = image.tag.clone().into_iter().collect();
-    Ok(AnalysedImage { name, address, tags, evaluation, compare_to })
+    Ok(AnalysedImage { name, address, tags, evaluation, row, compare_to })
 }
 
 /// Finds an image to compare with, of which only the vulnerabilities are read.
@@ -172,19 +202,33 @@ pub(super) async fn find(image: &Image, session: &Session) -> Result<AnalysedIma
 /// If it does not exist.
 pub(super) async fn other(image: &Image, session: &Session) -> Result<AnalysedImage, Problem> {
     let name = name(image);
-    let address = address(image, session, &name).await?;
-    let tags = image.tag.clone().into_iter().collect();
-    Ok(AnalysedImage { name, address, tags, evaluation: Evaluation::default(), compare_to: None })
+    let (address, row) = address(image, session, &reference(image)).await?;
+    let (tags, row) = (image.tag.clone().into_iter().collect(), row.unwrap_or_default());
+    let evaluation = Evaluation::default();
+    Ok(AnalysedImage { name, address, tags, evaluation, row, compare_to: None })
 }
 
-async fn address(image: &Image, session: &Session, name: &str) -> Result<Address, Problem> {
+/// How the platform addresses an image, and its row where the list of scans was read for that.
+async fn address(
+    image: &Image,
+    session: &Session,
+    name: &str,
+) -> Result<(Address, Option<Row>), Problem> {
     match &image.by {
-        ImageKey::Digest(digest) => Ok(Address::Digest(digest.clone())),
-        ImageKey::Id(id) => Ok(Address::Id(id.clone())),
+        ImageKey::Digest(digest) => Ok((Address::Digest(digest.clone()), None)),
+        ImageKey::Id(id) => Ok((Address::Id(id.clone()), None)),
         // Its images are found one by one.
         ImageKey::Repository(_) => Err(not_there(session, name)),
-        ImageKey::Tag => digest_of(image, session, name).await.map(Address::Digest),
+        ImageKey::Tag => {
+            let (digest, row) = digest_of(image, session, name).await?;
+            Ok((Address::Digest(digest), row))
+        }
     }
+}
+
+/// Whether the state of an analysis is that it is done.
+pub(super) fn is_analysed(status: &str) -> bool {
+    status.trim().eq_ignore_ascii_case("analyzed")
 }
 
 /// The object of an answer; `None` for an empty answer, which an instance without the legacy scanner
@@ -196,7 +240,11 @@ pub(super) fn object<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<Optio
     if answer.is_empty() { Ok(None) } else { answer::object(answer).map(Some) }
 }
 
-async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<String, Problem> {
+async fn digest_of(
+    image: &Image,
+    session: &Session,
+    name: &str,
+) -> Result<(String, Option<Row>), Problem> {
     let tag = image.tag.as_deref().unwrap_or_default();
     let call = session.http.get("api/scanning/v1/anchore/images", &[]);
     let call = call.parameter("history", "false").parameter("fulltag", tag);
@@ -220,21 +268,26 @@ async fn digest_of(image: &Image, session: &Session, name: &str) -> Result<Strin
     let images = images.unwrap_or_default();
     let unready = |one: &&Anchored| {
         let status = one.analysis_status.as_deref();
-        has_tag(one) && status.is_some_and(|status| !status.eq_ignore_ascii_case("analyzed"))
+        has_tag(one) && status.is_some_and(|status| !is_analysed(status))
     };
     if let Some(status) = images.iter().find(unready).and_then(|one| one.analysis_status.as_ref()) {
         return Err(not_analysed(session, name, &format!("analysis status {status}")));
     }
     let found = images.iter().filter(|one| has_tag(one)).filter_map(|one| one.digest.clone());
-    let mut digests: BTreeSet<_> = found.collect();
+    let mut digests: BTreeMap<_, _> = found.map(|digest| (digest, None)).collect();
     if digests.is_empty() {
-        digests = repository::digests(tag, session).await?;
+        let listed = repository::digests(tag, session).await?;
+        digests = listed.into_iter().map(|(digest, row)| (digest, Some(row))).collect();
     }
     let mut digests = digests.into_iter();
     match (digests.next(), digests.next()) {
-        (Some(digest), None) => Ok(digest),
+        (Some((_, Some(row))), None) if row.unready().is_some() => {
+            let status = row.unready().unwrap_or_default();
+            Err(not_analysed(session, name, &format!("analysis status {status}")))
+        }
+        (Some(one), None) => Ok(one),
         (None, _) => Err(refusal.unwrap_or_else(|| not_there(session, name))),
-        (Some(one), Some(other)) => {
+        (Some((one, _)), Some((other, _))) => {
             let message =
                 format!("{}: tag {name} has several images ({one}, {other})", session.name);
             Err(Problem::new(Cause::Contradictory, message)

@@ -5,7 +5,7 @@
 //! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
 //! policies.rs  the evaluation as a part          wire.rs             the JSON
 //! repository.rs  the images of a repository  feed.rs             how old the scanner's data are
-//! exceptions.rs  what is accepted on the platform
+//! exceptions.rs  what is accepted on the platform   compare.rs     what another image has too
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
@@ -19,6 +19,7 @@ use crate::text;
 
 use super::settings::{self, Detail, ImageKey};
 
+mod compare;
 mod exceptions;
 mod feed;
 mod find;
@@ -27,8 +28,8 @@ mod repository;
 mod vulnerabilities;
 mod wire;
 
-use feed::FeedAge;
 use find::AnalysedImage;
+use repository::Row;
 
 pub(super) const SELECTORS: &[Field] = &[
     Field::Framework,
@@ -58,6 +59,11 @@ pub(super) const SEVERITIES: [Severity; 2] = [Severity::High, Severity::Low];
 /// What a check of the set-up says where the run will name the images.
 const UNNAMED: &str = "images: the subjects of a run; none is looked up now";
 
+/// What to do where every call about images is unknown.
+const NO_SCANNER: &str = "the list of scans and the feeds answer 404, too, so this address has no \
+                          image scanner; check `url`; a new instance has no legacy scanner, and so \
+                          no images";
+
 /// The type of every resource.
 const TYPE: &str = "image";
 
@@ -68,45 +74,80 @@ pub(super) async fn preflight<'a>(
     session: &'a Session,
 ) -> Result<Images<'a>, Vec<Problem>> {
     let mut found = Vec::new();
-    if settings.list.is_empty() {
-        return Ok(Images { session, vulnerabilities: None, found, feed: FeedAge::default() });
-    }
     let mut single = Vec::new();
     for image in &settings.list {
         match &image.by {
             ImageKey::Repository(pattern) => {
                 match repository::images(pattern, image.compare_to.as_deref(), session).await {
                     Ok(images) => single.extend(images),
-                    Err(problem) if problem.cause == Cause::Incomplete => found.push(Err(problem)),
+                    Err(problem) if problem.cause == Cause::Incomplete => {
+                        found.push(Err(Missing { sha256: None, problem }));
+                    }
                     Err(problem) => return Err(vec![problem]),
                 }
             }
-            ImageKey::Tag | ImageKey::Digest(_) | ImageKey::Id(_) => single.push(image.clone()),
+            ImageKey::Tag | ImageKey::Digest(_) | ImageKey::Id(_) => {
+                single.push((image.clone(), Row::default()));
+            }
         }
     }
-    for image in &single {
-        session.progress.status(&session.name, "reading evaluations", &find::name(image));
-        let one = find::find(image, session).await;
-        if let Err(problem) = &one
-            && !matches!(problem.cause, Cause::Incomplete | Cause::Contradictory)
-        {
-            return Err(vec![problem.clone()]);
+    for (image, row) in single {
+        session.progress.status(&session.name, "reading evaluations", &find::name(&image));
+        match find::find(&image, row, session).await {
+            Ok(one) => found.push(Ok(one)),
+            Err(problem) if matches!(problem.cause, Cause::Incomplete | Cause::Contradictory) => {
+                found.push(Err(Missing { sha256: sha256(&image), problem }));
+            }
+            Err(problem) => return Err(vec![problem]),
         }
-        found.push(one);
+    }
+    // Nothing so far shows that the platform knows the calls, or the token.
+    if found.iter().all(Result::is_err) && !repository::is_there(session).await.map_err(one)? {
+        absent(session, &mut found);
     }
     let feed = match settings.vulnerabilities.is_some() || settings.feed_max_age.is_some() {
-        true => feed::age(session, settings.feed_max_age).await,
-        false => FeedAge::default(),
+        true => feed::age(session, settings.feed_max_age.as_ref()).await,
+        false => feed::Known::default(),
     };
     Ok(Images { session, vulnerabilities: settings.vulnerabilities, found, feed })
+}
+
+/// An image that cannot be judged, and why.
+struct Missing {
+    /// Of its manifest, where it was asked for by that.
+    sha256: Option<String>,
+    problem: Problem,
+}
+
+fn sha256(image: &settings::Image) -> Option<String> {
+    match &image.by {
+        ImageKey::Digest(digest) => find::sha256(digest),
+        ImageKey::Tag | ImageKey::Id(_) | ImageKey::Repository(_) => None,
+    }
+}
+
+fn one(problem: Problem) -> Vec<Problem> {
+    vec![problem]
+}
+
+/// What to do where there is no scanner; with no image named, that is all that is known.
+fn absent(session: &Session, found: &mut Vec<Result<AnalysedImage, Missing>>) {
+    for missing in found.iter_mut().filter_map(|one| one.as_mut().err()) {
+        missing.problem = missing.problem.clone().help(NO_SCANNER);
+    }
+    if found.is_empty() {
+        let message = format!("{}: there is no scanner of images at this address", session.name);
+        let problem = Problem::new(Cause::Incomplete, message).help(NO_SCANNER);
+        found.push(Err(Missing { sha256: None, problem }));
+    }
 }
 
 /// A source whose images were looked up.
 pub(in crate::sources) struct Images<'a> {
     session: &'a Session,
     vulnerabilities: Option<Detail>,
-    found: Vec<Result<AnalysedImage, Problem>>,
-    feed: FeedAge,
+    found: Vec<Result<AnalysedImage, Missing>>,
+    feed: feed::Known,
 }
 
 impl Prepared for Images<'_> {
@@ -120,18 +161,19 @@ impl Prepared for Images<'_> {
     }
 
     fn doubts(&self) -> Vec<Problem> {
-        let found = self.found.iter().filter_map(|found| found.as_ref().err());
-        found.chain(&self.feed.problem).cloned().collect()
+        let missing = self.found.iter().filter_map(|found| found.as_ref().err());
+        missing.map(|missing| &missing.problem).chain(&self.feed.problem).cloned().collect()
     }
 
     async fn collect(self) -> Outcome {
         let Self { session, vulnerabilities, found, feed } = self;
-        let mut parts = Vec::new();
+        let (mut parts, mut compared) = (Vec::new(), Vec::new());
         let mut distinct: Vec<Vec<AnalysedImage>> = Vec::new();
         for found in found {
             match found {
-                Err(problem) => {
-                    parts.push(Part { problems: vec![problem], ..Part::default() });
+                Err(Missing { sha256, problem }) => {
+                    let problems = vec![problem];
+                    parts.push(Part { image: sha256, problems, ..Part::default() });
                 }
                 Ok(found) => add(&mut distinct, found),
             }
@@ -157,12 +199,15 @@ impl Prepared for Images<'_> {
             };
             let mut image = first.clone();
             others.iter().for_each(|other| image.merge(other));
-            let part = vulnerabilities::part(session, &image, detail).await;
+            let (part, with) = vulnerabilities::part(session, &image, detail).await;
+            compared.extend(with);
             let mut part = Part { image: image.sha256(), ..part };
             part.notes.extend(notes);
             parts.push(part);
         }
-        session.outcome(parts, feed.problem.into_iter().collect(), feed.note.into_iter().collect())
+        let (problems, notes) = (feed.problem.into_iter().collect(), feed.note.into_iter().collect());
+        let remarks = compare::remarks(&compared);
+        Outcome { remarks, ..session.outcome(parts, problems, notes) }
     }
 }
 

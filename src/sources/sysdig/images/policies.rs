@@ -78,6 +78,7 @@ impl EvaluationReading<'_> {
             "pass" | "fail" | "warn" => {}
             other => self.undecided(source, "", other),
         }
+        self.compare(source);
         let counts =
             [("nStop", evaluation.n_stop, self.stops), ("nWarn", evaluation.n_warn, self.warns)];
         for (field, stated, listed) in counts {
@@ -90,6 +91,28 @@ impl EvaluationReading<'_> {
             }
         }
         self.part.notes.extend(self.actions.note("rule", "action", "counted as unknown severity"));
+    }
+
+    /// The list of scans may say something else than the evaluation.
+    fn compare(&mut self, source: &str) {
+        let Some(verdict) = self.found.row.verdict() else { return };
+        let (name, word) = (&self.found.name, text::one_line(verdict, 40));
+        if self.found.row.fails() && !self.blamed {
+            let message = format!(
+                "{source}: the list of scans says `{word}` of image {name}, and its evaluation \
+                 names nothing that failed"
+            );
+            let problem = Problem::new(Cause::Contradictory, message).help(
+                "run the gate again, since one of the two may be older; if they still differ, \
+                 have the image evaluated again on the platform",
+            );
+            self.part.problems.push(problem);
+        } else if !["pass", "warn", "fail"].contains(&word.to_lowercase().as_str()) {
+            let note = format!(
+                "the list of scans says `{word}` of image {name}; its own evaluation counts"
+            );
+            self.part.notes.push(note);
+        }
     }
 
     fn undecided(&mut self, source: &str, by: &str, status: &str) {
@@ -201,6 +224,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::find::Address;
+    use super::super::repository::Row;
     use super::*;
 
     fn read(evaluation: Value) -> Part {
@@ -209,6 +233,7 @@ mod tests {
             address: Address::Digest("sha256:a".to_owned()),
             tags: ["r/a:1".to_owned()].into(),
             evaluation: serde_json::from_value(evaluation).unwrap(),
+            row: Row::default(),
             compare_to: None,
         };
         let mut reading = EvaluationReading {

@@ -1,6 +1,7 @@
-//! The scanned images of repositories (docs/platforms/sysdig.md#images).
+//! The platform's list of scans: the images of repositories, and what it says of each
+//! (docs/platforms/sysdig.md#images).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::super::settings::{Image, ImageKey};
 use super::super::units::given;
 use super::find;
 use crate::finding::{Cause, Problem};
-use crate::http::Answer;
+use crate::http::{Answer, Failure};
 use crate::json::Whole;
 use crate::page::{self, At, List, Next, Page, ReadError, Walk};
 use crate::selection::Pattern;
@@ -24,11 +25,36 @@ const SIZE: u64 = 100;
 const MOST: usize = 500;
 
 /// The scan of an image.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Scan {
     image_digest: Option<String>,
     full_tag: Option<String>,
+    analysis_status: Option<String>,
+    policy_status: Option<String>,
+}
+
+/// What the list says of an image; nothing where the list was not read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Row {
+    analysis_status: Option<String>,
+    policy_status: Option<String>,
+}
+
+impl Row {
+    /// The state of the analysis, if there is no result yet.
+    pub(super) fn unready(&self) -> Option<&str> {
+        given(&self.analysis_status).filter(|status| !find::is_analysed(status))
+    }
+
+    /// The verdict of the policies, in the platform's word.
+    pub(super) fn verdict(&self) -> Option<&str> {
+        given(&self.policy_status)
+    }
+
+    pub(super) fn fails(&self) -> bool {
+        self.verdict().is_some_and(|verdict| verdict.eq_ignore_ascii_case("fail"))
+    }
 }
 
 /// A page of scans. The list may also be the answer itself.
@@ -39,19 +65,23 @@ struct Scans {
     total_rows: Option<Whole>,
 }
 
-/// The digests that were scanned under a tag; none where the platform has no list of scans.
+/// The digests that were scanned under a tag, each with its row; none where the platform has no list
+/// of scans.
 ///
 /// # Errors
 /// If the platform cannot be asked.
-pub(super) async fn digests(tag: &str, session: &Session) -> Result<BTreeSet<String>, Problem> {
-    let mut digests = BTreeSet::new();
-    let read = read(session, |digest, scanned| {
+pub(super) async fn digests(
+    tag: &str,
+    session: &Session,
+) -> Result<BTreeMap<String, Row>, Problem> {
+    let mut digests = BTreeMap::new();
+    let read = read(session, |digest, scanned, row| {
         if scanned == tag {
-            digests.insert(digest.to_owned());
+            digests.insert(digest.to_owned(), row);
         }
     });
     match read.await {
-        Err(problem) if is_of_the_list(problem.cause) => Ok(BTreeSet::new()),
+        Err(problem) if is_of_the_list(problem.cause) => Ok(BTreeMap::new()),
         Err(problem) => Err(problem),
         Ok(()) => Ok(digests),
     }
@@ -63,8 +93,26 @@ fn is_of_the_list(cause: Cause) -> bool {
     matches!(cause, Contradictory | Incomplete | Invalid | Protocol | Setup)
 }
 
-/// The images of repositories that match a pattern, each with its tag, and compared as the pattern
-/// is.
+/// Whether there is a scanner of images at all: one of the calls that need no image is known.
+///
+/// # Errors
+/// If the platform cannot be asked.
+pub(super) async fn is_there(session: &Session) -> Result<bool, Problem> {
+    let scans = session.http.get("api/scanning/v1/results", &[]);
+    let scans = scans.parameter("offset", "0").parameter("limit", "1");
+    let feeds = session.http.get("api/scanning/v1/system/feeds", &[]);
+    for call in [scans, feeds] {
+        match call.send().await {
+            Ok(_) => return Ok(true),
+            Err(error) if matches!(error.failure, Failure::Refused { status: 404, .. }) => {}
+            Err(error) => return Err(error.problem()),
+        }
+    }
+    Ok(false)
+}
+
+/// The images of repositories that match a pattern, each with its tag and its row, and compared as
+/// the pattern is.
 ///
 /// # Errors
 /// If the scans do not arrive, or none matches.
@@ -72,12 +120,12 @@ pub(super) async fn images(
     pattern: &str,
     compare_to: Option<&Image>,
     session: &Session,
-) -> Result<Vec<Image>, Problem> {
+) -> Result<Vec<(Image, Row)>, Problem> {
     let wanted = Pattern::new(pattern);
-    let mut found = BTreeSet::new();
-    let add = |digest: &str, tag: &str| {
+    let mut found = BTreeMap::new();
+    let add = |digest: &str, tag: &str, row: Row| {
         if wanted.matches(find::repository(tag)) {
-            found.insert((digest.to_owned(), tag.to_owned()));
+            found.insert((digest.to_owned(), tag.to_owned()), row);
         }
     };
     read(session, add).await?;
@@ -99,18 +147,17 @@ pub(super) async fn images(
         }
         _ => Ok(found
             .into_iter()
-            .map(|(digest, tag)| Image {
-                by: ImageKey::Digest(digest),
-                tag: Some(tag),
-                compare_to: compare_to.cloned().map(Box::new),
+            .map(|((digest, tag), row)| {
+                let compare_to = compare_to.cloned().map(Box::new);
+                (Image { by: ImageKey::Digest(digest), tag: Some(tag), compare_to }, row)
             })
             .collect()),
     }
 }
 
-/// Reads all scans, and passes on the digest and the tag of each: of some again, where the list
-/// changed while it was read.
-async fn read(session: &Session, mut visit: impl FnMut(&str, &str)) -> Result<(), Problem> {
+/// Reads all scans, and passes on the digest, the tag and the row of each: of some again, where the
+/// list changed while it was read.
+async fn read(session: &Session, mut visit: impl FnMut(&str, &str, Row)) -> Result<(), Problem> {
     session.progress.status(&session.name, "reading the list of images", "");
     let read = page::settled(async || {
         let name = format!("{}: scanning/v1/results", session.name);
@@ -133,7 +180,8 @@ async fn read(session: &Session, mut visit: impl FnMut(&str, &str)) -> Result<()
                     return Err(walk.problem(Cause::Protocol, what).into());
                 };
                 if walk.is_new((digest, tag)) {
-                    visit(digest, tag);
+                    let Scan { analysis_status, policy_status, .. } = scan.clone();
+                    visit(digest, tag, Row { analysis_status, policy_status });
                 }
             }
             let total = total_rows.map(|total| total.0);

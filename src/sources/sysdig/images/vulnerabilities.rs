@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::super::answer;
 use super::super::demands::Counted;
 use super::super::settings::{Detail, Image};
+use super::compare::Compared;
 use super::exceptions;
 use super::find::{self, AnalysedImage};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
@@ -21,7 +22,12 @@ const PAGE: u64 = 1000;
 const KINDS: [&str; 2] = ["os", "non-os"];
 const ALL: &str = "all";
 
-pub(super) async fn part(session: &Session, found: &AnalysedImage, detail: Detail) -> Part {
+/// The vulnerabilities of an image, and what came of comparing it with another one.
+pub(super) async fn part(
+    session: &Session,
+    found: &AnalysedImage,
+    detail: Detail,
+) -> (Part, Option<Compared>) {
     let mut part = Part {
         unit: Unit::Vulnerability,
         as_of: found.evaluation.at.as_ref().and_then(|at| at.moment()),
@@ -29,10 +35,14 @@ pub(super) async fn part(session: &Session, found: &AnalysedImage, detail: Detai
         // A scan without findings evaluated the image.
         ..Part::of_checks(1)
     };
-    if let Err(problem) = fill(session, found, detail, &mut part).await {
-        part.problems.push(problem);
-    }
-    part
+    let compared = match fill(session, found, detail, &mut part).await {
+        Ok(compared) => compared,
+        Err(problem) => {
+            part.problems.push(problem);
+            None
+        }
+    };
+    (part, compared)
 }
 
 async fn fill(
@@ -40,7 +50,8 @@ async fn fill(
     found: &AnalysedImage,
     detail: Detail,
     part: &mut Part,
-) -> Result<(), Problem> {
+) -> Result<Option<Compared>, Problem> {
+    let mut compared = None;
     session.progress.status(&session.name, "reading vulnerabilities", &found.name);
     let counts = summary(session, found).await?;
     let total: u64 = counts.values().sum();
@@ -50,8 +61,9 @@ async fn fill(
         Detail::Findings => {
             let mut findings = listed(session, found, &counts).await?;
             if let Some(other) = &found.compare_to {
-                let note = leave_out(session, other, &mut findings).await?;
-                part.notes.push(note);
+                let with = leave_out(session, found, other, &mut findings).await?;
+                part.notes.push(with.note());
+                compared = Some(with);
             }
             part.notes.extend(exceptions::mark(session, found, &mut findings).await);
             part.findings = Findings::Listed(findings);
@@ -59,7 +71,7 @@ async fn fill(
             prove_existence(session, found, part);
         }
     }
-    Ok(())
+    Ok(compared)
 }
 
 /// Every vulnerability, once.
@@ -85,13 +97,20 @@ async fn listed(
 }
 
 /// Leaves out what another image has too, of at least the same severity, in the same package and
-/// path, whatever its version. Returns how many, for readers.
+/// path, whatever its version.
 async fn leave_out(
     session: &Session,
+    found: &AnalysedImage,
     other: &Image,
     findings: &mut Vec<Finding>,
-) -> Result<String, Problem> {
+) -> Result<Compared, Problem> {
     let other = find::other(other, session).await?;
+    if other.sha256().is_some_and(|digest| found.sha256() == Some(digest)) {
+        let left_out = findings.len() as u64;
+        findings.clear();
+        let image = found.name.clone();
+        return Ok(Compared { image, with: other.name, left_out, is_same: true });
+    }
     let counts = summary(session, &other).await?;
     let mut known: BTreeMap<[String; 3], Vec<Severity>> = BTreeMap::new();
     for finding in listed(session, &other, &counts).await? {
@@ -107,8 +126,8 @@ async fn leave_out(
         let at = known.iter().position(covers);
         at.map(|at| known.swap_remove(at)).is_none()
     });
-    let count = text::count((all - findings.len()) as u64, "vulnerability");
-    Ok(format!("{count} that image {} has too, not counted", other.name))
+    let left_out = (all - findings.len()) as u64;
+    Ok(Compared { image: found.name.clone(), with: other.name, left_out, is_same: false })
 }
 
 /// What makes a vulnerability the same in two images.

@@ -1,7 +1,7 @@
 //! The settings that choose what is asked for, as saved evidence states them.
 
 use super::images::SUBJECTS;
-use super::{Asked, Events, Image, ImageKey, Images, Posture, Value};
+use super::{Asked, Events, Image, Images, Posture, Value};
 use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::Field;
@@ -23,21 +23,22 @@ impl Images {
     fn filters(&self) -> Vec<Filter> {
         let compared = self.list.iter().filter_map(|image| {
             let other = image.compare_to.as_ref()?;
-            Some(format!("{} with {}", written(image), written(other)))
+            Some(format!("{} with {}", image.written(), other.written()))
         });
         let compared: Vec<_> = compared.collect();
-        let mut list: Vec<_> = self.list.iter().map(written).collect();
+        let mut list: Vec<_> = self.list.iter().map(Image::written).collect();
         if list.is_empty() && self.subjects.is_some() {
             list.push(SUBJECTS.to_owned());
         }
-        let detail = self.vulnerabilities;
+        let (detail, feed) = (self.vulnerabilities, self.feed_max_age.as_ref());
         let lists = [
             Some(Filter::setting("images", list)),
             detail.map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")])),
             (!compared.is_empty()).then(|| Filter::setting("compare_to", compared)),
-            self.feed_max_age.map(|age| {
-                Filter::setting("feed_max_age", [humantime::format_duration(age).to_string()])
+            feed.map(|age| {
+                Filter::setting("feed_max_age", [humantime::format_duration(age.most).to_string()])
             }),
+            words("feed_groups", None, feed.and_then(|age| age.groups.as_ref())),
         ];
         lists.into_iter().flatten().collect()
     }
@@ -82,16 +83,6 @@ impl Events {
         ];
         lists.into_iter().flatten().collect()
     }
-}
-
-/// An image, as a policy names it.
-fn written(image: &Image) -> String {
-    let by = match &image.by {
-        ImageKey::Tag => None,
-        ImageKey::Digest(text) | ImageKey::Id(text) | ImageKey::Repository(text) => Some(text),
-    };
-    let words: Vec<_> = image.tag.iter().chain(by).map(String::as_str).collect();
-    words.join(" ")
 }
 
 fn words(key: &str, field: Option<Field>, list: Option<&OneOrMore<Value>>) -> Option<Filter> {

@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::values::{Detail, Value};
 use crate::artefact::Artefact;
-use crate::sources::{schema_of, written_as};
+use crate::sources::{OneOrMore, schema_of, written_as};
 
 /// Which images are read, and what of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +18,15 @@ pub(crate) struct Images {
     /// Whether they are the subjects of the run.
     pub subjects: Option<Subjects>,
     pub vulnerabilities: Option<Detail>,
-    /// The oldest that the scanner's own data may be.
-    pub feed_max_age: Option<Duration>,
+    pub feed_max_age: Option<FeedAge>,
+}
+
+/// How old the scanner's own data may be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FeedAge {
+    pub most: Duration,
+    /// The groups and feeds that it is about; all of them if it names none.
+    pub groups: Option<OneOrMore<Value>>,
 }
 
 /// Images that the run names.
@@ -44,6 +51,13 @@ impl Images {
     /// # Errors
     /// A sentence, if something is asked for that needs something else.
     pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(image) = self.list.iter().find(|image| image.is_compared_with_itself()) {
+            return Err(format!(
+                "image `{}` is compared with itself, so nothing of it would count; `compare_to` \
+                 names another image, such as the one that runs in production",
+                image.written()
+            ));
+        }
         let of_subjects = self.subjects.as_ref().map(|subjects| &subjects.compare_to);
         let compared = self.list.iter().map(|image| &image.compare_to).chain(of_subjects);
         let compares = compared.into_iter().any(Option::is_some);
@@ -103,6 +117,26 @@ pub(crate) struct Image {
     pub tag: Option<String>,
     /// Its vulnerabilities that this image has too do not count.
     pub compare_to: Option<Box<Self>>,
+}
+
+impl Image {
+    /// As a policy names it.
+    pub(super) fn written(&self) -> String {
+        let by = match &self.by {
+            ImageKey::Tag => None,
+            ImageKey::Digest(text) | ImageKey::Id(text) | ImageKey::Repository(text) => Some(text),
+        };
+        let words: Vec<_> = self.tag.iter().chain(by).map(String::as_str).collect();
+        words.join(" ")
+    }
+
+    /// Whether `compare_to` is the same reference.
+    fn is_compared_with_itself(&self) -> bool {
+        self.compare_to.as_deref().is_some_and(|other| match (&self.by, &other.by) {
+            (ImageKey::Tag, ImageKey::Tag) => self.tag == other.tag,
+            (by, other) => by == other,
+        })
+    }
 }
 
 /// How an image is found.

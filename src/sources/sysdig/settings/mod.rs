@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer};
 use url::Url;
 
 use super::SYSTEM;
-use crate::sources::{Connection, Endpoint, Period, schema_of, settings, written_as};
+use crate::sources::{Connection, Endpoint, OneOrMore, Period, schema_of, settings, written_as};
 
 mod events;
 mod filters;
@@ -20,7 +20,7 @@ mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
 use images::{Chosen, Reference, Subjects};
-pub(crate) use images::{Image, ImageKey, Images};
+pub(crate) use images::{FeedAge, Image, ImageKey, Images};
 pub(crate) use posture::{Inventory, Posture};
 pub(crate) use values::{Detail, Value, values};
 
@@ -65,6 +65,10 @@ settings! {
         /// The oldest that the scanner's data about vulnerabilities may be, such as `2d`.
         #[serde(default)]
         feed_max_age: Option<Period>,
+        /// The groups of these data that `feed_max_age` is about, such as `debian:12` or `nvdv2`.
+        /// Default: all that the scanner has.
+        #[serde(default)]
+        feed_groups: Option<OneOrMore<Value>>,
         /// Also reads the vulnerabilities of `images`: `findings` lists each, `count` only counts
         /// them by severity.
         #[serde(default)]
@@ -135,11 +139,18 @@ impl TryFrom<Keys> for Settings {
             Some(Chosen::Listed(list)) => Some(listed(list)),
             None => is_named_in_file.then(|| listed(Vec::new())),
         };
+        let feed_max_age = match (keys.feed_max_age, keys.feed_groups) {
+            (None, Some(_)) => {
+                return Err("`feed_groups` says what `feed_max_age` is about; set it too".to_owned());
+            }
+            (age, groups) => age.map(|age| FeedAge { most: age.0, groups }),
+        };
+        let has_feed_max_age = feed_max_age.is_some();
         let images = images.map(|(list, subjects)| Images {
             list,
             subjects,
             vulnerabilities: keys.vulnerabilities,
-            feed_max_age: keys.feed_max_age.map(|age| age.0),
+            feed_max_age,
         });
         let asked = match (keys.posture, images, keys.events) {
             (Some(posture), None, None) => Asked::Posture(Box::new(posture)),
@@ -155,7 +166,7 @@ impl TryFrom<Keys> for Settings {
         let of_images = [
             ("vulnerabilities", keys.vulnerabilities.is_some()),
             ("compare_to", keys.compare_to.is_some()),
-            ("feed_max_age", keys.feed_max_age.is_some()),
+            ("feed_max_age", has_feed_max_age),
         ];
         let of_images = of_images.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key);
         asked.check(of_images, is_named_in_file)?;
