@@ -241,6 +241,12 @@ impl Upstream {
         }
     }
 
+    /// Why it covers nothing, whatever was changed on its platform.
+    pub fn never(self) -> Option<&'static str> {
+        let reason = "covers nothing today: no answer of Sysdig says that a severity was changed";
+        (self == Self::Severity("sysdig")).then_some(reason)
+    }
+
     /// The system that it is about.
     pub fn system(self) -> &'static str {
         match self {

@@ -10,9 +10,9 @@ use super::reader::Located;
 use super::source::{self, Source as Text};
 use super::values::{Reports, Words};
 use super::{Config, Export};
-use crate::acceptance::Acceptance;
+use crate::acceptance::{Acceptance, Forgives};
 use crate::export;
-use crate::policy::{Demands, Document, Gate, Policy, Whose};
+use crate::policy::{Demands, Document, Policy, Whose};
 use crate::sources::bigid;
 
 mod gate;
@@ -64,23 +64,30 @@ pub(super) fn config(
         export: export
             .and_then(|entry| exported(entry, &layer.sources, &source.folder, diagnostics)),
         reports: reports(&file.reports, &source.folder, diagnostics),
-        notes: notes(layer, &policy.gates, &evidence),
+        notes: notes(layer, &policy, &evidence),
         policy: Policy { evidence, ..policy },
     }
 }
 
 /// What is worth knowing and wrong with nothing.
-fn notes(layer: &Layer, gates: &[Gate], evidence: &Demands) -> Vec<String> {
+fn notes(layer: &Layer, policy: &Policy, evidence: &Demands) -> Vec<String> {
     let unused = layer.unused.iter().map(|(name, mark)| {
         format!("line {}: no gate uses source `{name}`, so it is not read", mark.line)
     });
     let age = (evidence.max_age.is_none() && !layer.sources.is_empty())
         .then(|| "`evidence.max_age` is not set, so evidence of any age is relied on".to_owned());
-    let hidden = gates.iter().flat_map(|gate| {
+    let idle = policy.accept.iter().filter_map(|entry| match &entry.forgives {
+        Forgives::Upstream(upstream) => {
+            let why = upstream.never()?;
+            Some(format!("acceptance `{}`: `{}` {why}", entry.grounds.id, upstream.word()))
+        }
+        _ => None,
+    });
+    let hidden = policy.gates.iter().flat_map(|gate| {
         let line = gate.place.line;
         gate.notes.iter().map(move |note| format!("line {line}: gate `{}`: {note}", gate.id))
     });
-    unused.chain(hidden).chain(age).collect()
+    unused.chain(hidden).chain(idle).chain(age).collect()
 }
 
 /// Paths of reports, which stay inside the workspace: the author of a pull request

@@ -76,10 +76,18 @@ run("nothing new, image unknown", "sysdig", [NEW, FIND, 'compare_to: "r/a:1"'], 
 feed = [NEW, FIND, "feed_max_age: 2d"]
 run("feed of today", "sysdig", feed, ["severity: critical, max: 2"], 0, "synchronised")
 run("feed two weeks old", "sysdig", feed, ["severity: critical, max: 2"], 3, "14days", {"feed_days": 14})
+group = {"group_days": 14}
+run("one group two weeks old", "sysdig", feed, ["severity: critical, max: 2"], 3, "vulnerabilities/alpine:3.19", group)
+run("one group two weeks old, another named", "sysdig", [*feed, 'feed_groups: "debian:*"'], ["severity: critical, max: 2"], 0,
+    faults=group)
+run("the list of scans says FAIL", "sysdig", [shop], ["severity: high, max: 0"], 3, "says `FAIL`", {"row": {"policyStatus": "FAIL"}})
+run("not analysed in the list", "sysdig", [shop], ["severity: high, max: 0"], 3, "shop/api:2", {"row": {"analysisStatus": "not_analyzed"}})
 accepted = ['images: [{tag: "registry.example.com/shop/api:1"}]', FIND]
 there = "sysdig.vulnerability_exception"
 run("exception, and no entry for it", "sysdig", accepted, ["severity: critical, max: 0"], 1, "accepted on the platform")
 run("exception", "sysdig", accepted, ["severity: critical, max: 0"], 0, accept=there)
+run("exceptions that cannot be read", "sysdig", accepted, ["severity: critical, max: 0"], 1, "could not be read",
+    {"exceptions": {"oops": 1}}, accept=there)
 run("exception that is over", "sysdig", accepted, ["severity: critical, max: 0"], 1, faults={"exception_over": True}, accept=there)
 run("exception that is off", "sysdig", accepted, ["severity: critical, max: 0"], 1, faults={"exception_off": True}, accept=there)
 bare = 'images: [{tag: "registry.example.com/shop/bare:1"}]'

@@ -169,6 +169,9 @@ class Sysdig:
     def results(self, query, _):
         rows = [{"imageDigest": DIGESTS[name], "imageId": name * 8, "fullTag": tag, "analysisStatus": "analyzed",
                  "analyzedAt": NOW - HOUR, "policyStatus": "PASS"} for tag, name in sorted(TAGS.items())]
+        for row in rows:
+            if row["imageDigest"] == DIGESTS["new"]:
+                row.update(self.faults.get("row", {}))
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 100))
         page = rows[offset : offset + limit]
         return {"options": {"offset": offset, "limit": limit, "canLoadMore": offset + len(page) < len(rows)},
@@ -202,14 +205,22 @@ class Sysdig:
 
     def exceptions(self, query, path):
         name = self.image(path[0])
+        if "exceptions" in self.faults:
+            return self.faults["exceptions"]
         until = NOW + (DAY if "exception_over" not in self.faults else -DAY)
         item = {"id": "i1", "gate": "vulnerabilities", "trigger_id": "CVE-2026-1+*", "notes": "not reachable",
                 "enabled": "exception_off" not in self.faults, "expiration_date": until}
         return [{"id": "global", "version": "1_0", "name": "Default", "comment": "", "items": [item] if name == "old" else []}]
 
     def feeds(self, query, _):
-        synced = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - self.faults.get("feed_days", 0) * DAY - HOUR))
-        return [{"name": "vulnerabilities", "groups": [{"name": "debian:12", "last_sync": synced, "record_count": 9}]}]
+        def group(name, days):
+            synced = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - days * DAY - HOUR))
+            return {"name": name, "enabled": True, "last_sync": synced, "record_count": 9}
+        days = self.faults.get("feed_days", 0)
+        groups = [group("debian:12", days), group("alpine:3.19", self.faults.get("group_days", days))]
+        # The scanner notes this after every cycle, whether or not its groups failed.
+        return [{"name": "vulnerabilities", "enabled": True, "last_full_sync": group("", 0)["last_sync"], "groups": groups},
+                {"name": "packages", "enabled": False, "last_full_sync": None, "groups": []}]
 
     # Events (notes 6): newest first; `from` and `to`, or `cursor`.
 

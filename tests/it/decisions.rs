@@ -81,6 +81,7 @@ fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcome {
         parts,
         problems,
         notes: Vec::new(),
+        remarks: Vec::new(),
         after_fix: None,
         renew: None,
     }

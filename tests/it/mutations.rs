@@ -272,6 +272,49 @@ async fn no_change_dispels_a_doubt_about_the_evidence() {
         "vulnerabilities": "findings", "feed_max_age": "2d"});
     let old = Red { scenario: images(20_160), settings, in_doubt: true, ..sysdig_images() };
     old.stays_red().await;
+    // What the feeds say of themselves, and two groups of three, hide no group that is old.
+    for (groups, group) in [(20_160, 20_160), (60, 20_160)] {
+        let feeds = json!({"sysdig": {"images": {"feed_minutes_ago": groups,
+            "group_minutes_ago": group, "full_sync_minutes_ago": 60, "scanned": [{}]}}});
+        let settings = json!({"images": [{"tag": "registry.example.com/shop/api:1.4"}],
+            "feed_max_age": "2d"});
+        Red {
+            scenario: feeds,
+            settings,
+            in_doubt: true,
+            of: "/feeds",
+            entries: 3,
+            // Without the only old group nothing is old.
+            harmless: match groups {
+                60 => &[
+                    "/0/groups null",
+                    "/0/groups missing",
+                    "/0/groups empty",
+                    "/0 missing",
+                    "/0/enabled empty",
+                    "/groups/0/enabled empty",
+                ],
+                _ => &[],
+            },
+            at_least: 40,
+            ..sysdig_images()
+        }
+        .stays_red()
+        .await;
+    }
+    // An image that failed, or was not analysed, in the list of scans alone.
+    for (image, harmless) in [
+        (
+            json!({"listed_as": "FAIL"}),
+            &["/policyStatus null", "/policyStatus missing", "/policyStatus empty"][..],
+        ),
+        (json!({"analysed": false}), &[]),
+    ] {
+        let scenario = json!({"sysdig": {"images": {"scanned": [image]}}});
+        let settings = json!({"images": [{"repository": "registry.example.com/shop/*"}]});
+        let listed = Red { scenario, settings, in_doubt: true, of: "/results", ..sysdig_images() };
+        Red { harmless, at_least: 20, ..listed }.stays_red().await;
+    }
     let quiet = json!({"sysdig": {"events": {
         "by_number": [0, 0, 0, 0, 0, 0, 0, 0], "agents": 0, "has_events": false}}});
     Red { scenario: quiet, in_doubt: true, at_least: 10, ..sysdig_events() }.stays_red().await;

@@ -127,7 +127,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("sysdig-stale", "Sysdig evaluated nothing for nine days", sysdig "sysdig-stale"),
     entry!("sysdig-not-analysed", "an image on Sysdig was not analysed yet", sysdig "sysdig-not-analysed"),
     entry!("sysdig-manual", "every control on Sysdig has to be checked by hand", sysdig "sysdig-manual"),
-    entry!("sysdig-old-feed", "Sysdig's scanner knows no vulnerability of the last two weeks", sysdig "sysdig-old-feed"),
+    entry!("sysdig-old-feed", "Sysdig's scanner knows no vulnerability of Alpine of the last two weeks", sysdig "sysdig-old-feed"),
     entry!("sysdig-unwatched", "no event on Sysdig, and no agent is connected", sysdig "sysdig-unwatched"),
     entry!("sysdig-disconnected", "a cloud account is not connected to Sysdig, another is not evaluated",
         sysdig "sysdig-disconnected"),

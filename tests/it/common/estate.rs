@@ -227,6 +227,7 @@ pub fn outcome(source: &str, parts: Vec<Part>, problems: Vec<Problem>) -> Outcom
         parts,
         problems,
         notes: Vec::new(),
+        remarks: Vec::new(),
         after_fix: source.starts_with("opencomply").then(|| AFTER_FIX.into()),
         renew: None,
     }

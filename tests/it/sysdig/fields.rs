@@ -286,6 +286,23 @@ fn the_window_of_events_is_that_of_the_platforms_clock() {
     }
 }
 
+/// The contract has the word, and no answer has what it is about.
+#[test]
+fn an_acceptance_of_changed_severities_is_said_to_cover_nothing() {
+    let expires = chrono::Utc::now().date_naive() + chrono::Days::new(60);
+    let folder = Folder::new();
+    let policy = format!(
+        "version: 1\nsources:\n  sysdig: {{url: https://sysdig.example.com, {POSTURE}}}\ngates: [{{id: g, \
+         source: sysdig, max: 0}}]\naccept:\n  - {{id: lowered, upstream: sysdig.severity, reason: r, \
+         owner: o, expires: {expires}}}\n"
+    );
+    folder.write("compliance-gate.yaml", &policy);
+    folder.run(&["policy", "check"]).exits(0).says(
+        "acceptance `lowered`: `sysdig.severity` covers nothing today: no answer of Sysdig says that a \
+         severity was changed",
+    );
+}
+
 /// `doctor` asks what a run will ask.
 #[test]
 fn doctor_finds_what_a_run_would_fail_on() {

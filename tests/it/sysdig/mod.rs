@@ -1,6 +1,7 @@
 //! The Sysdig source, as a pipeline meets it: the real binary against the embedded platform.
 
 mod fields;
+mod images;
 mod shapes;
 mod subjects;
 
@@ -596,7 +597,7 @@ fn vulnerabilities_that_another_image_has_too_do_not_count() {
     run(&scenario, &compared("2", ""), &[&high(5)]).exits(1);
     run(&scenario, &compared("2", to_old), &[&high(2)])
         .exits(0)
-        .says("4 vulnerabilities that image r.example/api:1 has too, not counted");
+        .says("note: 4 vulnerabilities that image r.example/api:1 has too are not counted");
     run(&scenario, &compared("2", to_old), &[&high(1)]).exits(1);
     // One of them is of a higher severity than it was.
     run(&scenario, &compared("3", to_old), &["severity: critical, max: 0"]).exits(1);
@@ -650,7 +651,7 @@ fn the_scanners_own_data_may_not_be_too_old() {
     let two_days = settings("feed_max_age: 2d");
     run(&with(json!(60)), &two_days, &["severity: high, max: 0"])
         .exits(0)
-        .says("vulnerability feed `vulnerabilities` synchronised");
+        .says("vulnerability feed `vulnerabilities/alpine:3.20` synchronised");
     run(&with(json!(20_160)), &two_days, &["severity: high, max: 0"])
         .exits(3)
         .says("was synchronised 14days ago, and `feed_max_age` is 2days");

@@ -12,16 +12,20 @@ pub(super) fn run(settings: &str, gate: &str, answers: Answers<'_>) -> Ended {
     run_and_count(settings, gate, answers, "").0
 }
 
-/// Also returns how many requests contained `words`.
-fn run_and_count(settings: &str, gate: &str, answers: Answers<'_>, words: &str) -> (Ended, usize) {
-    let platform = Platform::start("healthy");
-    let rules = answers.iter().map(|(path, status, body)| {
+pub(super) fn rules(answers: Answers<'_>) -> Vec<Rule> {
+    let rule = |(path, status, body): &(&'static str, u16, Value)| {
         let body = body.to_string();
         let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}", body.len());
         let answer = format!("{head}\r\nConnection: close\r\n\r\n{body}");
         Rule { path, skip: 0, times: usize::MAX, fault: Fault::Answer(answer) }
-    });
-    let proxy = Proxy::start(&platform.origin, rules.collect());
+    };
+    answers.iter().map(rule).collect()
+}
+
+/// Also returns how many requests contained `words`.
+fn run_and_count(settings: &str, gate: &str, answers: Answers<'_>, words: &str) -> (Ended, usize) {
+    let platform = Platform::start("healthy");
+    let proxy = Proxy::start(&platform.origin, rules(answers));
     let folder = Folder::new();
     let origin = &proxy.origin;
     folder.write(

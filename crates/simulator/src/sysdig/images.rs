@@ -46,9 +46,16 @@ pub(super) async fn results(State(platform): State<Arc<Platform>>, Query(pairs):
     let images = &platform.settings.images.scanned;
     let (offset, limit) = (number("offset").unwrap_or(0), number("limit").unwrap_or(usize::MAX));
     let rows = images.iter().skip(offset).take(limit).map(|image| {
+        let verdict = match (image.stops, image.warns) {
+            (0, 0) => "PASS",
+            (0, _) => "WARN",
+            _ => "FAIL",
+        };
         json!({
             "imageDigest": digest(image), "imageId": id(image), "fullTag": image.tag,
             "analysisStatus": if image.analysed { "analyzed" } else { "analyzing" },
+            "analyzedAt": platform.seconds(image.evaluated_minutes_ago),
+            "policyStatus": image.listed_as.as_deref().unwrap_or(verdict),
         })
     });
     let rows: Vec<_> = rows.collect();
@@ -61,18 +68,27 @@ pub(super) async fn results(State(platform): State<Arc<Platform>>, Query(pairs):
 /// `GET /system/feeds`: the page shows no answer; this is the open scanner's.
 pub(super) async fn feeds(State(platform): State<Arc<Platform>>) -> Answer {
     platform.scanner()?;
-    let synced = platform.settings.images.feed_minutes_ago.map(|minutes| platform.seconds(minutes));
-    let synced = synced.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    let synced = synced.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
-    let feed = |name: &str, groups: &[&str]| {
-        let group = |name: &&str| json!({"name": name, "last_sync": synced, "record_count": 4711});
+    let images = &platform.settings.images;
+    let written = |minutes: Option<i64>| {
+        let at = DateTime::from_timestamp(platform.seconds(minutes?), 0)?;
+        Some(at.to_rfc3339_opts(SecondsFormat::Secs, true))
+    };
+    let synced = images.feed_minutes_ago;
+    let feed = |name: &str, groups: &[(&str, Option<i64>)]| {
+        let group = |(name, minutes): &(&str, Option<i64>)| {
+            json!({
+                "name": name, "enabled": true, "last_sync": written(*minutes), "record_count": 4711,
+            })
+        };
         let groups: Vec<_> = groups.iter().map(group).collect();
-        json!({"name": name, "last_full_sync": synced, "groups": groups})
+        let full = written(images.full_sync_minutes_ago.or(synced));
+        json!({"name": name, "enabled": true, "last_full_sync": full, "groups": groups})
     };
     let names = json!({"name": "packages", "enabled": false, "last_full_sync": null, "groups": []});
+    let alpine = images.group_minutes_ago.or(synced);
     let feeds = [
-        feed("vulnerabilities", &["alpine:3.20", "debian:12"]),
-        feed("nvdv2", &["nvdv2:cves"]),
+        feed("vulnerabilities", &[("alpine:3.20", alpine), ("debian:12", synced)]),
+        feed("nvdv2", &[("nvdv2:cves", synced)]),
         names,
     ];
     Ok(reply::json(&feeds))

@@ -128,8 +128,13 @@ pub(crate) struct Images {
     pub summary_offset: i64,
     /// The most vulnerabilities in a page.
     pub largest_page: usize,
-    /// When the feed of vulnerabilities was synchronised; `null`: never.
+    /// When the groups of the feeds were synchronised; `null`: never.
     pub feed_minutes_ago: Option<i64>,
+    /// When one of the groups was, if at another time.
+    pub group_minutes_ago: Option<i64>,
+    /// When the feeds say that all of them was, if at another time: the scanner also says it after a
+    /// group failed.
+    pub full_sync_minutes_ago: Option<i64>,
     /// Whether only the documented list of scans finds images by their tags.
     pub without_anchore: bool,
 }
@@ -141,6 +146,8 @@ pub(crate) struct Image {
     pub tag: String,
     /// Whether it was analysed yet.
     pub analysed: bool,
+    /// The verdict of the policies in the list of scans, if it is not that of the evaluation.
+    pub listed_as: Option<String>,
     /// How many rules were met, by the action they ask for.
     pub stops: u64,
     pub warns: u64,
@@ -185,6 +192,7 @@ impl Default for Image {
         Self {
             tag: "registry.example.com/shop/api:1.4".to_owned(),
             analysed: true,
+            listed_as: None,
             stops: 0,
             warns: 2,
             goes: 1,
@@ -209,6 +217,8 @@ impl Default for Images {
             summary_offset: 0,
             largest_page: 100,
             feed_minutes_ago: Some(200),
+            group_minutes_ago: None,
+            full_sync_minutes_ago: None,
             without_anchore: false,
         }
     }

@@ -122,11 +122,7 @@ fn feeds(answer: &Answer) -> Result<Vec<Feed>, String> {
 ///
 /// # Errors
 /// Why it is not known.
-fn oldest(
-    feeds: Vec<Feed>,
-    wanted: &[Pattern],
-    now: DateTime<Utc>,
-) -> Result<Oldest, String> {
+fn oldest(feeds: Vec<Feed>, wanted: &[Pattern], now: DateTime<Utc>) -> Result<Oldest, String> {
     let counts = |feed: &Feed| {
         feed.enabled != Some(false) && feed.name.as_deref() != Some(WITHOUT_VULNERABILITIES)
     };
@@ -224,12 +220,10 @@ fn too_old(
         words(Duration::from_secs(minutes * 60)),
         words(most)
     );
-    Some(
-        Problem::new(Cause::Incomplete, message).help(
-            "synchronise the scanner's feeds; vulnerabilities published since are unknown to it; \
+    Some(Problem::new(Cause::Incomplete, message).help(
+        "synchronise the scanner's feeds; vulnerabilities published since are unknown to it; \
              where this group matters to none of the images, name those that do in `feed_groups`",
-        ),
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -284,7 +278,8 @@ mod tests {
 
     #[test]
     fn an_age_that_is_not_stated_is_not_known() {
-        let after = |group: Value| json!([{"name": "n", "last_full_sync": LATE, "groups": [group]}]);
+        let after =
+            |group: Value| json!([{"name": "n", "last_full_sync": LATE, "groups": [group]}]);
         for (feeds, has) in [
             (json!([]), "no feed"),
             (json!([{"name": "packages"}]), "no feed"),

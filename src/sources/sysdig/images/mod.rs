@@ -102,8 +102,11 @@ pub(super) async fn preflight<'a>(
         }
     }
     // Nothing so far shows that the platform knows the calls, or the token.
-    if found.iter().all(Result::is_err) && !repository::is_there(session).await.map_err(one)? {
-        absent(session, &mut found);
+    if found.iter().all(Result::is_err) {
+        let is_there = repository::is_there(session).await.map_err(|problem| vec![problem])?;
+        if !is_there {
+            absent(session, &mut found);
+        }
     }
     let feed = match settings.vulnerabilities.is_some() || settings.feed_max_age.is_some() {
         true => feed::age(session, settings.feed_max_age.as_ref()).await,
@@ -124,10 +127,6 @@ fn sha256(image: &settings::Image) -> Option<String> {
         ImageKey::Digest(digest) => find::sha256(digest),
         ImageKey::Tag | ImageKey::Id(_) | ImageKey::Repository(_) => None,
     }
-}
-
-fn one(problem: Problem) -> Vec<Problem> {
-    vec![problem]
 }
 
 /// What to do where there is no scanner; with no image named, that is all that is known.
@@ -205,7 +204,8 @@ impl Prepared for Images<'_> {
             part.notes.extend(notes);
             parts.push(part);
         }
-        let (problems, notes) = (feed.problem.into_iter().collect(), feed.note.into_iter().collect());
+        let (problems, notes) =
+            (feed.problem.into_iter().collect(), feed.note.into_iter().collect());
         let remarks = compare::remarks(&compared);
         Outcome { remarks, ..session.outcome(parts, problems, notes) }
     }

@@ -141,7 +141,9 @@ impl TryFrom<Keys> for Settings {
         };
         let feed_max_age = match (keys.feed_max_age, keys.feed_groups) {
             (None, Some(_)) => {
-                return Err("`feed_groups` says what `feed_max_age` is about; set it too".to_owned());
+                return Err(
+                    "`feed_groups` says what `feed_max_age` is about; set it too".to_owned()
+                );
             }
             (age, groups) => age.map(|age| FeedAge { most: age.0, groups }),
         };
@@ -358,6 +360,12 @@ mod tests {
             (json!({"posture": {}, "vulnerabilities": "count"}), "belongs to `images`"),
             (json!({"posture": {}, "feed_max_age": "2d"}), "`feed_max_age` belongs to `images`"),
             (json!({"posture": {}, "compare_to": "r/a:1"}), "`compare_to` belongs to `images`"),
+            (json!({"images": [{"tag": "r/a:1"}], "feed_groups": "nvdv2"}), "set it too"),
+            (
+                json!({"images": [{"digest": "sha256:a", "tag": "r/a:1"}],
+                    "vulnerabilities": "findings", "compare_to": "sha256:a"}),
+                "image `r/a:1 sha256:a` is compared with itself",
+            ),
             (
                 json!({"images": [{"tag": "r/a:2"}], "compare_to": "r/a:1"}),
                 "vulnerabilities: findings",
