@@ -91,7 +91,7 @@ fn exceptions_that_cannot_be_read_accept_nothing_and_are_named() {
     end(200, broken(), critical, "").exits(1).does_not_say("does not cover");
     end(200, broken(), "severity: critical, max: 1", "").exits(0);
     // Nothing that a gate counts: then it does not matter.
-    end(200, broken(), "severity: low, max: 0", &accept).exits(0);
+    end(200, broken(), "severity: medium, max: 0", &accept).exits(0);
     // Lists that are there, and empty.
     end(200, json!([]), critical, &accept).exits(1).says("covers no finding that an earlier entry");
 }

@@ -1,9 +1,34 @@
-//! What readers must know where images are compared: what does not count
+//! What does not count because another image has it too, and what readers must know of that
 //! (docs/platforms/sysdig.md#images).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::finding::{Finding, Severity};
 use crate::text;
+
+/// Leaves out what another image has too, of at least the same severity, in the same package and
+/// path, whatever its version.
+pub(super) fn leave_out(other: &[Finding], findings: &mut Vec<Finding>) {
+    let mut known: BTreeMap<[String; 3], Vec<Severity>> = BTreeMap::new();
+    for finding in other {
+        known.entry(key(finding)).or_default().push(finding.subject.severity);
+    }
+    findings.retain(|finding| {
+        let Some(known) = known.get_mut(&key(finding)) else { return true };
+        let covers = |known: &Severity| match known {
+            Severity::Unknown => finding.subject.severity == Severity::Unknown,
+            known => *known >= finding.subject.severity,
+        };
+        let at = known.iter().position(covers);
+        at.map(|at| known.swap_remove(at)).is_none()
+    });
+}
+
+/// What makes a vulnerability the same in two images.
+fn key(finding: &Finding) -> [String; 3] {
+    let (package, path) = finding.image_part();
+    [finding.rule_id(), package, path].map(str::to_owned)
+}
 
 /// An image that was compared with another one.
 pub(super) struct Compared {

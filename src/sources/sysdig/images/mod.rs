@@ -2,10 +2,10 @@
 //! (docs/platforms/sysdig.md#images).
 //!
 //! ```text
-//! find.rs      an image by tag, digest or id     vulnerabilities.rs  vulnerabilities as a part
-//! policies.rs  the evaluation as a part          wire.rs             the JSON
-//! repository.rs  the images of a repository  feed.rs             how old the scanner's data are
-//! exceptions.rs  what is accepted on the platform   compare.rs     what another image has too
+//! find.rs        an image by tag, digest or id    policies.rs         the evaluation as a part
+//! repository.rs  the list of scans                vulnerabilities.rs  vulnerabilities as a part
+//! compare.rs     what another image has too       exceptions.rs       what the platform accepts
+//! feed.rs        how old the scanner's data are   wire.rs             the JSON
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings

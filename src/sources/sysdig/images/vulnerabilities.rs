@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::answer;
 use super::super::demands::Counted;
 use super::super::settings::{Detail, Image};
-use super::compare::Compared;
+use super::compare::{self, Compared};
 use super::exceptions;
 use super::find::{self, AnalysedImage};
 use super::wire::{Summary, Vulnerabilities, Vulnerability};
@@ -85,7 +85,7 @@ async fn listed(
     for kind in KINDS {
         read(session, found, kind, total, &mut findings).await?;
     }
-    compare(session, found, counts, &findings)?;
+    check_sums(session, found, counts, &findings)?;
     let mut seen = HashSet::new();
     // Both lists may have the same entry.
     findings.retain(|finding| {
@@ -96,8 +96,7 @@ async fn listed(
     Ok(findings)
 }
 
-/// Leaves out what another image has too, of at least the same severity, in the same package and
-/// path, whatever its version.
+/// Leaves out what another image has too.
 async fn leave_out(
     session: &Session,
     found: &AnalysedImage,
@@ -105,35 +104,17 @@ async fn leave_out(
     findings: &mut Vec<Finding>,
 ) -> Result<Compared, Problem> {
     let other = find::other(other, session).await?;
-    if other.sha256().is_some_and(|digest| found.sha256() == Some(digest)) {
-        let left_out = findings.len() as u64;
-        findings.clear();
-        let image = found.name.clone();
-        return Ok(Compared { image, with: other.name, left_out, is_same: true });
+    let before = findings.len();
+    let is_same = other.sha256().is_some_and(|digest| found.sha256() == Some(digest));
+    match is_same {
+        true => findings.clear(),
+        false => {
+            let counts = summary(session, &other).await?;
+            compare::leave_out(&listed(session, &other, &counts).await?, findings);
+        }
     }
-    let counts = summary(session, &other).await?;
-    let mut known: BTreeMap<[String; 3], Vec<Severity>> = BTreeMap::new();
-    for finding in listed(session, &other, &counts).await? {
-        known.entry(key(&finding)).or_default().push(finding.subject.severity);
-    }
-    let all = findings.len();
-    findings.retain(|finding| {
-        let Some(known) = known.get_mut(&key(finding)) else { return true };
-        let covers = |known: &Severity| match known {
-            Severity::Unknown => finding.subject.severity == Severity::Unknown,
-            known => *known >= finding.subject.severity,
-        };
-        let at = known.iter().position(covers);
-        at.map(|at| known.swap_remove(at)).is_none()
-    });
-    let left_out = (all - findings.len()) as u64;
-    Ok(Compared { image: found.name.clone(), with: other.name, left_out, is_same: false })
-}
-
-/// What makes a vulnerability the same in two images.
-fn key(finding: &Finding) -> [String; 3] {
-    let (package, path) = finding.image_part();
-    [finding.rule_id(), package, path].map(str::to_owned)
+    let left_out = (before - findings.len()) as u64;
+    Ok(Compared { image: found.name.clone(), with: other.name, left_out, is_same })
 }
 
 async fn summary(
@@ -259,7 +240,7 @@ fn finding(
 }
 
 /// Checks that the lists have what the summary counts.
-fn compare(
+fn check_sums(
     session: &Session,
     found: &AnalysedImage,
     counts: &BTreeMap<Severity, u64>,
