@@ -147,8 +147,7 @@ impl Describe for Settings {
                 Some(Reads { words, limited_by: None, never: Vec::new() })
             }
             (Asked::Events(events), Field::Severity) => events.severities_read(),
-            (Asked::Events(events), Field::Rule) => events.rules_read(),
-            (Asked::Events(events), Field::EventSource) => events.sources_read(),
+            (Asked::Events(events), field) => events.words_read(field),
             _ => None,
         }
     }

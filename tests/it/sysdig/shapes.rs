@@ -290,10 +290,13 @@ fn an_error_beside_an_empty_list_is_not_a_quiet_window() {
 
 #[test]
 fn a_filter_that_the_platform_ignores_is_caught() {
-    let feed = json!({"page": {"prev": null}, "data": [event(1, 60, 7)]});
+    let mut row = event(1, 60, 7);
+    row["category"] = "runtime".into();
+    let feed = json!({"page": {"prev": null}, "data": [row]});
     for (filter, says) in [
         ("severities: [high]", "the severity `7`, which was not asked for"),
-        ("rules: [Other]", "the rule `Shell`, which was not asked for"),
+        ("rules: [Other]", "the ruleName `Shell`, which was not asked for"),
+        ("categories: [scanning]", "the category `runtime`, which was not asked for"),
         ("sources: [k8s_audit]", "the source `syscall`, which was not asked for"),
     ] {
         let settings = format!("events: {{window: 24h, {filter}}}");

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::super::answer;
 use super::super::filter::Filter;
-use super::super::settings::{Events, values};
+use super::super::settings::{Events, Words, values};
 use super::super::units::given;
 use super::count;
 use super::wire::{Event, Page};
@@ -252,16 +252,12 @@ impl Feed<'_> {
         if let Some(number) = number.filter(|number| !self.settings.asks_for(Some(*number))) {
             return refuse("severity", &number.to_string());
         }
-        let rule = row.content.as_ref().and_then(|content| content.rule_name.as_deref());
-        for (field, asked, value) in [
-            ("rule", &self.settings.rules, rule),
-            ("source", &self.settings.sources, row.source.as_deref()),
-        ] {
+        for Words { parameter, field, asked, .. } in self.settings.words() {
             let is_asked = |value: &&str| {
-                asked.is_none() || values(asked.as_ref()).any(|one| one.eq_ignore_ascii_case(value))
+                asked.is_none() || values(asked).any(|one| one.eq_ignore_ascii_case(value))
             };
-            if let Some(value) = value.filter(|value| !is_asked(value)) {
-                return refuse(field, value);
+            if let Some(value) = row.word(field).filter(|value| !is_asked(value)) {
+                return refuse(parameter, value);
             }
         }
         Ok(())

@@ -158,9 +158,8 @@ fn filter(settings: &Events) -> Filter {
 
 /// The filter without severities.
 fn scope(settings: &Events) -> Filter {
-    Filter::default()
-        .texts("ruleName", values(settings.rules.as_ref()))
-        .texts("source", values(settings.sources.as_ref()))
+    let words = settings.words().into_iter();
+    words.fold(Filter::default(), |all, one| all.texts(one.parameter, values(one.asked)))
 }
 
 /// The window in spans that one request may have, newest first, without a gap or an overlap.

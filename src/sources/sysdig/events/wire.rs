@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::super::units::{Stamp, given, id};
 use crate::json::{Number, Whole};
+use crate::selection::Field;
 
 /// A page of the feed.
 #[derive(Debug, Deserialize)]
@@ -77,6 +78,16 @@ impl Event {
     pub(super) fn rule(&self) -> Option<&str> {
         let content = self.content.as_ref();
         content.and_then(|content| given(&content.rule_name)).or(given(&self.name))
+    }
+
+    /// What it states in a field by which the platform filters.
+    pub(super) fn word(&self, field: Field) -> Option<&str> {
+        match field {
+            Field::Rule => self.content.as_ref()?.rule_name.as_deref(),
+            Field::EventSource => self.source.as_deref(),
+            Field::Category => self.category.as_deref(),
+            _ => None,
+        }
     }
 
     /// All labels that are texts; `None` where the event has no labels at all.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::values::{Detail, Value};
 use crate::finding::Severity;
+use crate::selection::Field;
 use crate::sources::{LookBack, OneOrMore, Reads, SeverityWord, schema_of};
 
 /// The longest span of one request for events (docs/platforms/sysdig.md#events).
@@ -33,6 +34,9 @@ pub(crate) struct Events {
     /// Only events of these sources, such as `syscall`.
     #[serde(default)]
     pub sources: Option<OneOrMore<Value>>,
+    /// Only events of these categories, such as `runtime`.
+    #[serde(default)]
+    pub categories: Option<OneOrMore<Value>>,
     /// The severity of each of the platform's numbers, 0 to 7. Default: 0 to 3 high, 4 and 5
     /// medium, 6 low, 7 informational. A number that is left out is unknown, which every severity
     /// selector matches.
@@ -73,14 +77,26 @@ impl Events {
         })
     }
 
-    /// The rules of the events, where the settings name them.
-    pub(crate) fn rules_read(&self) -> Option<Reads> {
-        named(self.rules.as_ref(), "events.rules")
+    /// The filters that take words.
+    pub(crate) fn words(&self) -> [Words<'_>; 3] {
+        [
+            ("events.rules", "ruleName", Field::Rule, &self.rules),
+            ("events.sources", "source", Field::EventSource, &self.sources),
+            ("events.categories", "category", Field::Category, &self.categories),
+        ]
+        .map(|(setting, parameter, field, asked)| Words {
+            setting,
+            parameter,
+            field,
+            asked: asked.as_ref(),
+        })
     }
 
-    /// The sources of the events, where the settings name them.
-    pub(crate) fn sources_read(&self) -> Option<Reads> {
-        named(self.sources.as_ref(), "events.sources")
+    /// What events can have in a field, where the settings limit it.
+    pub(crate) fn words_read(&self, field: Field) -> Option<Reads> {
+        let filter = self.words().into_iter().find(|words| words.field == field)?;
+        let words = filter.asked?.0.iter().map(|word| word.0.clone()).collect();
+        Some(Reads { words, limited_by: Some(filter.setting), never: Vec::new() })
     }
 
     /// The platform's numbers that are read; `None`: all.
@@ -89,10 +105,14 @@ impl Events {
     }
 }
 
-/// The words that a setting limits the events to.
-fn named(list: Option<&OneOrMore<Value>>, setting: &'static str) -> Option<Reads> {
-    let words = list?.0.iter().map(|word| word.0.clone()).collect();
-    Some(Reads { words, limited_by: Some(setting), never: Vec::new() })
+/// A filter by words of one field.
+pub(crate) struct Words<'a> {
+    pub setting: &'static str,
+    /// The platform's name of the field (docs/platforms/sysdig.md#events).
+    pub parameter: &'static str,
+    /// The selector that compares the same text.
+    pub field: Field,
+    pub asked: Option<&'a OneOrMore<Value>>,
 }
 
 /// The severities of the numbers of events.

@@ -78,10 +78,10 @@ impl Events {
             Some(Filter::setting("events.quiet", [format!("{:?}", self.quiet)])),
             Some(Filter::setting("events.severity_table", self.severity_table.lines())),
             severities("events.severities", Some(Field::Severity), self.severities.as_ref()),
-            words("events.rules", Some(Field::Rule), self.rules.as_ref()),
-            words("events.sources", None, self.sources.as_ref()),
         ];
-        lists.into_iter().flatten().collect()
+        let by_words =
+            self.words().map(|filter| words(filter.setting, Some(filter.field), filter.asked));
+        lists.into_iter().chain(by_words).flatten().collect()
     }
 }
 

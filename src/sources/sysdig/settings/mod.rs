@@ -18,7 +18,7 @@ mod images;
 mod posture;
 mod values;
 
-pub(crate) use events::{Events, LONGEST_SPAN, Quiet};
+pub(crate) use events::{Events, LONGEST_SPAN, Quiet, Words};
 use images::{Chosen, Reference, Subjects};
 pub(crate) use images::{FeedAge, Image, ImageKey, Images};
 pub(crate) use posture::{Inventory, Posture};
