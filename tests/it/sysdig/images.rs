@@ -203,6 +203,8 @@ fn an_address_without_a_scanner_is_distinguished_from_an_image_without_a_scan() 
     let help = "this address has no image scanner; check `url`";
     let none = json!({"images": {"legacy_missing": true}});
     run(&none, &one, &["max: 0"]).exits(3).says("no scan of image").says(help);
+    let shop = "images: [{repository: \"registry.example.com/shop/*\"}]";
+    run(&none, shop, &["max: 0"]).exits(2).says("results answered 404").says(help);
     let absent: Ran = run(&json!({"images": {"scanned": []}}), &one, &["max: 0"]).exits(3);
     absent.says("no scan of image").ended.does_not_say(help);
 }

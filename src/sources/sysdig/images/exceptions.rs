@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::answer;
 use super::super::units::{Stamp, given, id};
-use super::find::AnalysedImage;
+use super::image::AnalysedImage;
 use crate::finding::{Finding, Waiver, WaiverKind};
 use crate::http::{Answer, Failure, HttpError};
 use crate::sources::Session;

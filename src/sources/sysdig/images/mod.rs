@@ -2,10 +2,11 @@
 //! (docs/platforms/sysdig.md#images).
 //!
 //! ```text
-//! find.rs        an image by tag, digest or id    policies.rs         the evaluation as a part
-//! repository.rs  the list of scans                vulnerabilities.rs  vulnerabilities as a part
-//! compare.rs     what another image has too       exceptions.rs       what the platform accepts
-//! feed.rs        how old the scanner's data are   wire.rs             the JSON
+//! image.rs       an image                         policies.rs         the evaluation as a part
+//! find.rs        finds it by tag, digest or id    vulnerabilities.rs  vulnerabilities as a part
+//! scans.rs       the list of scans                exceptions.rs       what the platform accepts
+//! compare.rs     what another image has too       feed.rs             how old the scanner's data are
+//! wire.rs        the JSON
 //! ```
 //!
 //! Each image has parts of its own, so an image that was not analysed yet does not hide the findings
@@ -23,13 +24,14 @@ mod compare;
 mod exceptions;
 mod feed;
 mod find;
+mod image;
 mod policies;
-mod repository;
+mod scans;
 mod vulnerabilities;
 mod wire;
 
-use find::AnalysedImage;
-use repository::Row;
+use image::AnalysedImage;
+use scans::Row;
 
 pub(super) const SELECTORS: &[Field] = &[
     Field::Framework,
@@ -78,12 +80,19 @@ pub(super) async fn preflight<'a>(
     for image in &settings.list {
         match &image.by {
             ImageKey::Repository(pattern) => {
-                match repository::images(pattern, image.compare_to.as_deref(), session).await {
+                match scans::images(pattern, image.compare_to.as_deref(), session).await {
                     Ok(images) => single.extend(images),
                     Err(problem) if problem.cause == Cause::Incomplete => {
                         found.push(Err(Missing { sha256: None, problem }));
                     }
-                    Err(problem) => return Err(vec![problem]),
+                    Err(problem) => {
+                        let is_absent = problem.cause == Cause::Setup
+                            && matches!(scans::is_there(session).await, Ok(false));
+                        return Err(vec![match is_absent {
+                            true => problem.help(NO_SCANNER),
+                            false => problem,
+                        }]);
+                    }
                 }
             }
             ImageKey::Tag | ImageKey::Digest(_) | ImageKey::Id(_) => {
@@ -103,7 +112,7 @@ pub(super) async fn preflight<'a>(
     }
     // Nothing so far shows that the platform knows the calls, or the token.
     if found.iter().all(Result::is_err) {
-        let is_there = repository::is_there(session).await.map_err(|problem| vec![problem])?;
+        let is_there = scans::is_there(session).await.map_err(|problem| vec![problem])?;
         if !is_there {
             absent(session, &mut found);
         }
@@ -124,7 +133,7 @@ struct Missing {
 
 fn sha256(image: &settings::Image) -> Option<String> {
     match &image.by {
-        ImageKey::Digest(digest) => find::sha256(digest),
+        ImageKey::Digest(digest) => image::sha256(digest),
         ImageKey::Tag | ImageKey::Id(_) | ImageKey::Repository(_) => None,
     }
 }

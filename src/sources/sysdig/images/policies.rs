@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::demands::{Counted, Tally};
 use super::super::units::given;
-use super::find::AnalysedImage;
+use super::image::AnalysedImage;
 use super::wire::{PolicyResult, RuleResult};
 use crate::evidence::Part;
 use crate::finding::{Cause, Control, Facets, NOT_APPLICABLE, Problem, Rule, Severity, Subject};
@@ -223,8 +223,8 @@ impl EvaluationReading<'_> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::find::Address;
-    use super::super::repository::Row;
+    use super::super::image::Address;
+    use super::super::scans::Row;
     use super::*;
 
     fn read(evaluation: Value) -> Part {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::answer;
 use super::super::settings::{Image, ImageKey};
 use super::super::units::given;
-use super::find;
+use super::{find, image};
 use crate::finding::{Cause, Problem};
 use crate::http::{Answer, Failure};
 use crate::json::Whole;
@@ -124,7 +124,7 @@ pub(super) async fn images(
     let wanted = Pattern::new(pattern);
     let mut found = BTreeMap::new();
     let add = |digest: &str, tag: &str, row: Row| {
-        if wanted.matches(find::repository(tag)) {
+        if wanted.matches(image::repository(tag)) {
             found.insert((digest.to_owned(), tag.to_owned()), row);
         }
     };
