@@ -21,6 +21,7 @@ mod overriding;
 mod ratchet;
 mod reliance;
 mod scope;
+mod unevaluated;
 
 pub use acceptances::Usage;
 use accepting::Accepting;
@@ -330,7 +331,7 @@ fn of_policy<'a>(
     at_least: Option<Verdict>,
     now: DateTime<Utc>,
 ) -> Decision<'a> {
-    let mut warnings = accounts_without_results(policy, evidence);
+    let mut warnings = unevaluated::warnings(policy, evidence);
     warnings.extend(acceptances::warnings(
         policy,
         evidence,
@@ -390,25 +391,4 @@ fn verdict_of(ruling: &Ruling<'_>) -> Verdict {
         (_, true, State::Breached) if is_forgiven => Verdict::Blocked,
         (_, true, _) => worst,
     }
-}
-
-/// A warning for each piece of evidence that a gate uses and in which accounts are missing.
-fn accounts_without_results(policy: &Policy, evidence: &Evidence) -> Vec<String> {
-    let used = evidence.outcomes.iter().filter(|outcome| policy.uses(&outcome.source));
-    let parts = used.flat_map(|outcome| outcome.parts.iter().map(move |part| (outcome, part)));
-    parts
-        .filter(|(_, part)| part.problems.is_empty() && !part.accounts_without_results.is_empty())
-        .map(|(outcome, part)| {
-            let framework = part.framework.as_ref();
-            let framework = framework.map_or_else(String::new, |id| format!(": framework `{id}`"));
-            let accounts = part.accounts_without_results.iter().map(ToString::to_string);
-            let accounts = text::listed(accounts, ", ", 5);
-            format!(
-                "{}{framework}: there is no result at all, passed or failed, for account {}; check \
-                 that the platform discovers it",
-                outcome.source,
-                text::one_line(&accounts, 600)
-            )
-        })
-        .collect()
 }

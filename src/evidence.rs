@@ -156,8 +156,8 @@ pub struct Part {
     pub notes: Vec<String>,
     /// The platform's jobs behind it.
     pub jobs: Vec<Job>,
-    /// Accounts in scope for which there is no result at all, passed or failed.
-    pub accounts_without_results: Vec<Account>,
+    /// Accounts in scope that the platform does not evaluate.
+    pub unevaluated: Vec<Unevaluated>,
     pub proof: Proof,
     /// When the platform evaluated it; `None` where the platform does not say.
     pub as_of: Option<DateTime<Utc>>,
@@ -251,6 +251,15 @@ impl Findings {
             Self::Incomplete { why, .. } => Some(why),
         }
     }
+}
+
+/// An account that is not evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unevaluated {
+    pub account: Account,
+    /// What the platform says of it, as the end of a sentence; `None`: nothing, but there is no
+    /// result at all, passed or failed.
+    pub why: Option<Box<str>>,
 }
 
 /// A job of the platform, for the reports.

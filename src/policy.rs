@@ -207,12 +207,15 @@ impl Policy {
                 }
             }
         }
-        let is_split = |gate: &Gate| gate.each.is_some() && gate.needs_passes();
-        let split = self.gates.iter().any(|gate| gate.uses(source) && is_split(gate));
-        let selections = self.gates.iter().filter(|gate| gate.uses(source));
-        let selections = selections.map(|gate| gate.selection.clone()).collect();
+        let gates = || self.gates.iter().filter(|gate| gate.uses(source));
+        let split = gates().any(|gate| gate.each.is_some() && gate.needs_passes());
+        let by_account = gates().any(|gate| {
+            let is_each = gate.each == Some(Field::Account);
+            is_each || gate.selection.words.contains_key(&Field::Account)
+        });
+        let selections = gates().map(|gate| gate.selection.clone()).collect();
         let rows = if self.accept.is_empty() { Rows::Of(selections) } else { Rows::All };
-        Wanted { demands, split, rows }
+        Wanted { demands, split, by_account, rows }
     }
 }
 

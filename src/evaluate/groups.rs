@@ -76,10 +76,10 @@ impl<'a> Groups<'a> {
             }
         }
         let selection = &self.gate.selection;
-        let unseen = part
-            .accounts_without_results
-            .iter()
-            .filter(|account| self.field == Field::Account && selection.matches_account(account));
+        let unseen =
+            part.unevaluated.iter().map(|one| &one.account).filter(|account| {
+                self.field == Field::Account && selection.matches_account(account)
+            });
         let unseen = unseen.map(|account| (account.to_string(), Count::ZERO));
         for (name, nothing) in unseen.collect::<Vec<_>>() {
             self.counts.entry(name).or_insert(nothing);

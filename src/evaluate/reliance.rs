@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::unevaluated;
 use crate::evidence::{MOST_AHEAD, Part};
 use crate::finding::{Cause, Problem};
 use crate::policy::{Demands, Gate};
-use crate::selection::Field;
 use crate::text;
 
 /// Why a gate cannot rely on a part, if it cannot.
@@ -18,12 +18,9 @@ pub(super) fn shortcomings(
     now: DateTime<Utc>,
 ) -> Vec<Problem> {
     let nothing_allowed = demands.min_evaluated == 0 || gate.allows_nothing();
-    let mut problems: Vec<_> = part
-        .problems
-        .iter()
-        .filter(|problem| !(problem.cause == Cause::Empty && nothing_allowed))
-        .cloned()
-        .collect();
+    let counts = |problem: &Problem| !(problem.cause == Cause::Empty && nothing_allowed);
+    let mut problems: Vec<_> =
+        part.problems.iter().filter(|problem| counts(problem)).cloned().collect();
     let too_few = !part.proof.may_be_empty() && part.looked_at() < demands.min_evaluated;
     if problems.is_empty() && too_few && !nothing_allowed {
         problems.push(
@@ -38,22 +35,7 @@ pub(super) fn shortcomings(
             .help("check that the scope is right and that the platform has discovered resources"),
         );
     }
-    if !nothing_allowed {
-        let unseen = part.accounts_without_results.iter();
-        let is_each = gate.each == Some(Field::Account);
-        let selected = unseen.filter(|account| match is_each {
-            true => gate.selection.matches_account(account),
-            false => gate.selection.names_account(account),
-        });
-        problems.extend(selected.map(|account| {
-            let account = text::one_line(&account.to_string(), 200);
-            Problem::new(
-                Cause::Empty,
-                format!("{name}: there is no result for account {account}, which the gate selects"),
-            )
-            .help("check that the platform discovers this account, or set `min_evaluated: 0`")
-        }));
-    }
+    problems.extend(unevaluated::problems(name, part, gate).filter(counts));
     if let Some(max_age) = demands.max_age.filter(|_| part.problems.is_empty()) {
         problems.extend(staleness(name, part.aged_from(), max_age, renew, now));
     }

@@ -54,8 +54,8 @@ impl Part {
     fn divide(&mut self, selection: &Selection, source: &str, filter: &Filter, now: DateTime<Utc>) {
         let (Findings::Listed(listed) | Findings::Incomplete { listed, .. }) = &mut self.findings;
         listed.retain(|finding| selection.matches_finding(finding, now));
-        self.accounts_without_results.retain(|account| {
-            !selection.words.contains_key(&Field::Account) || selection.names_account(account)
+        self.unevaluated.retain(|one| {
+            !selection.words.contains_key(&Field::Account) || selection.names_account(&one.account)
         });
         // Answers are of the whole, and cannot be divided.
         self.counts.answers.clear();

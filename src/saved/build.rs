@@ -11,7 +11,7 @@ use super::{Decided, Saved};
 use crate::artefact::Artefact;
 use crate::evidence::{
     CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof, SelectionCount,
-    SubjectCount, Table, Tool, Window,
+    SubjectCount, Table, Tool, Unevaluated, Window,
 };
 use crate::finding::{
     Account, Control, Facets, Finding, Fingerprint, Identity, ImagePart, Problem, Rerating, Rule,
@@ -145,10 +145,10 @@ impl Builder {
     fn part(&mut self, line: line::Part<'_>) -> Result<()> {
         let room = usize::try_from(line.findings.min(MOST_ROOM)).unwrap_or(0);
         let listed = Vec::with_capacity(room);
-        let accounts = line
-            .accounts_without_results
-            .into_iter()
-            .map(|account| Account { id: account.id.into(), name: account.name.map(Arc::from) });
+        let unevaluated = line.accounts_without_results.into_iter().map(|one| Unevaluated {
+            account: Account { id: one.id.into(), name: one.name.map(Arc::from) },
+            why: one.why.map(Box::from),
+        });
         let part = Part {
             framework: line.framework.map(String::from),
             image: line.image.map(String::from),
@@ -156,7 +156,7 @@ impl Builder {
             problems: line.problems.into_iter().map(problem).collect(),
             notes: owned(line.notes),
             jobs: line.jobs.into_iter().map(job).collect(),
-            accounts_without_results: accounts.collect(),
+            unevaluated: unevaluated.collect(),
             proof: match line.proof {
                 line::Proof::Checks(evaluated) => Proof::Checks { evaluated: counted(evaluated)? },
                 line::Proof::Answered { entries, window } => Proof::Answered {

@@ -170,9 +170,9 @@ pub(super) struct Part<'a> {
     /// The platform's jobs behind it.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub jobs: Vec<Job<'a>>,
-    /// Accounts in scope without any result.
+    /// Accounts in scope that the platform does not evaluate.
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    pub accounts_without_results: Vec<Account<'a>>,
+    pub accounts_without_results: Vec<Unevaluated<'a>>,
     /// What shows that the platform looked.
     pub proof: Proof,
     /// When the platform evaluated it, where it says so.
@@ -209,6 +209,20 @@ pub(super) struct Account<'a> {
     pub id: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Text<'a>>,
+}
+
+/// An account that the platform does not evaluate.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unevaluated<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<'a>>,
+    /// What the platform says of it; without it, there is no result at all.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Text<'a>>,
 }
 
 /// What shows that a platform looked.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Decided;
 use super::line::{self, Line};
-use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof};
+use crate::evidence::{CiRun, Evidence, Findings, Outcome, Part, Proof, Unevaluated};
 use crate::finding::{Account, Finding, Identity, Problem, Rule, Subject};
 use crate::policy::{Document, Whose};
 use crate::selection::{Field, Pattern, Selection};
@@ -189,7 +189,7 @@ fn part<'a>(
                 ended_at: job.ended_at,
             })
             .collect(),
-        accounts_without_results: part.accounts_without_results.iter().map(account).collect(),
+        accounts_without_results: part.unevaluated.iter().map(unevaluated).collect(),
         proof: match part.proof {
             Proof::Checks { evaluated } => line::Proof::Checks(evaluated),
             Proof::Answered { entries, window } => line::Proof::Answered {
@@ -325,6 +325,11 @@ fn problem(problem: &Problem) -> line::Problem<'_> {
 
 fn account(account: &Account) -> line::Account<'_> {
     line::Account { id: (&*account.id).into(), name: account.name.as_deref().map(Into::into) }
+}
+
+fn unevaluated(one: &Unevaluated) -> line::Unevaluated<'_> {
+    let line::Account { id, name } = account(&one.account);
+    line::Unevaluated { id, name, why: one.why.as_deref().map(Into::into) }
 }
 
 fn texts(texts: &[String]) -> Vec<line::Text<'_>> {

@@ -10,6 +10,8 @@ pub struct Wanted {
     /// Whether passed checks are counted by every field that they have: a gate has `each`, or the
     /// evidence is saved and other policies will decide it.
     pub split: bool,
+    /// Whether a gate asks for some accounts, or for each by itself.
+    pub by_account: bool,
     /// Which failed checks are needed one by one.
     pub rows: Rows,
 }
@@ -58,8 +60,12 @@ impl Wanted {
                 self.demands.push(demand);
             }
         }
-        let (split, rows) = (self.split || other.split, self.rows.and(other.rows));
-        Self { demands: self.demands, split, rows }
+        Self {
+            demands: self.demands,
+            split: self.split || other.split,
+            by_account: self.by_account || other.by_account,
+            rows: self.rows.and(other.rows),
+        }
     }
 }
 

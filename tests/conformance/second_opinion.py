@@ -160,6 +160,11 @@ def covered(words, check, fold, is_row=False):
     return all(one(field, words[field]) for field in words if field not in ("framework", "control")) and \
         controls_match(words, check, meets, lambda w: all(meets(p, []) for p in w.values()))
 def excluded(excepts, check, is_row=False): return any(covered(one, check, True, is_row) for one in excepts)
+def counts_account(gate, account, now):
+    """Whether checks of an account are in a gate, by its `account` words and what it leaves out by account alone."""
+    row, alone = {"severity": "unknown", "account": account}, [e for e in listed(gate.get("except")) if [*e] == ["account"]]
+    words = {"account": gate["account"]} if "account" in gate else {}
+    return not excluded(alone, row, True) and selects(words, row, now, True)
 def canonical(words, excepts):
     plain = {f: listed(v) for f, v in words.items() if f not in ("severity", "older_than")}
     severity = sorted(severities(words["severity"])) if "severity" in words else None
@@ -221,11 +226,10 @@ class Gate:
                 own = [p for p in line.get("problems", []) if not (p["cause"] == "empty" and nothing_allowed)]
                 too_few = part.checks is not None and part.checks < evidence.get("min_evaluated", 1)
                 own += [{"cause": "empty"}] if too_few and not own and not nothing_allowed else []
-                for account in [] if nothing_allowed else line.get("accounts_without_results", []):
-                    row, only = {"severity": "unknown", "account": account}, [e for e in excepts if [*e] == ["account"]]
-                    is_asked = "account" in words or gate.get("each") == "account"
-                    if is_asked and not excluded(only, row, True) and selects(words, row, now, True, ["account"]):
-                        own.append({"cause": "empty"})
+                for account in line.get("accounts_without_results", []):
+                    is_asked = ("account" in words or gate.get("each") == "account") and counts_account(gate, account, now)
+                    own += [{"cause": "incomplete"}] if is_asked and "why" in account else []
+                    own += [{"cause": "empty"}] if is_asked and "why" not in account and not nothing_allowed else []
                 at = line.get("as_of") or line.get("read_at")
                 if "max_age" in evidence and not line.get("problems"):
                     if at is None or not timedelta(hours=-14) <= now - instant(at) <= period(evidence["max_age"]):
@@ -367,7 +371,9 @@ def decide(path):
 def verdict_of(policy, gates, sources, covered, decision):
     names = {name for gate in gates for name in gate.names}
     used = [sources[name] for name in names if name in sources]
-    warned = any(p.line.get("accounts_without_results") and not p.line.get("problems") for s in used for p in s["parts"])
+    warned = any(counts_account(gate.gate, account, gate.now) for gate in gates for name in gate.names if name in sources
+                 for p in sources[name]["parts"] if not p.line.get("problems")
+                 for account in p.line.get("accounts_without_results", []))
     warned |= any(gate.warnings for gate in gates)
     whole = len(used) == len(names) and all(not s["problems"] and all(
         not p.line.get("problems") and "incomplete" not in p.line for p in s["parts"]) for s in used)

@@ -11,7 +11,7 @@ use compliance_gate::acceptance::{
 use compliance_gate::baseline::{Baseline, Header, SCHEMA};
 use compliance_gate::evaluate::{self, Decision, State};
 use compliance_gate::evidence::{
-    Count, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table,
+    Count, Evidence, Findings, Outcome, Part, Proof, SubjectCount, Table, Unevaluated,
 };
 use compliance_gate::finding::{
     Account, Cause, Control, Finding, Identity, Problem, Rule, Severity, Subject,
@@ -115,7 +115,8 @@ fn evidence(sources: &[Reported]) -> Evidence {
         part.proof = Proof::Checks { evaluated: reported.checks.len() as u64 };
         part.as_of = Some(now());
         if reported.unseen {
-            part.accounts_without_results.push(Account { id: "a4".into(), name: None });
+            part.unevaluated
+                .push(Unevaluated { account: Account { id: "a4".into(), name: None }, why: None });
         }
         let rows = reported.checks.iter().map(|check| SubjectCount {
             subject: check.subject(),

@@ -11,8 +11,8 @@ use super::framework::Task;
 use super::journal::{FOR_ROWS, Journal, patiently};
 use super::judge::ExpectedJob;
 use super::judge::counts::{ControlCount, of_another};
-use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table};
-use crate::finding::{Account, Cause, Problem, Severity};
+use crate::evidence::{Count, Findings, Part, Role, SubjectCount, Table, Unevaluated};
+use crate::finding::{Cause, Problem, Severity};
 use crate::http::Failure;
 use crate::poll;
 use crate::selection::{Field, Selection};
@@ -56,7 +56,7 @@ pub(super) async fn read(
     part.notes.extend(run.attribution.notes.iter().cloned());
     part.notes.extend(unknown_severities(&run));
     part.problems.extend(nothing_evaluated(task, &run));
-    part.accounts_without_results = accounts_without_results(task, &run);
+    part.unevaluated = accounts_without_results(task, &run);
     let failing = failing(&run);
     if let Some(why) = run.controls.learn_titles(task, &failing).await {
         part.notes.push(format!(
@@ -118,11 +118,12 @@ fn nothing_evaluated(task: &Task<'_>, run: &Sound) -> Vec<Problem> {
 
 /// The wanted accounts for which the run has no result at all. Nothing else shows that an account
 /// was not evaluated (docs/platforms/opencomply.md#accounts-without-results).
-fn accounts_without_results(task: &Task<'_>, run: &Sound) -> Vec<Account> {
+fn accounts_without_results(task: &Task<'_>, run: &Sound) -> Vec<Unevaluated> {
     let seen: BTreeSet<_> = run.jobs.iter().flat_map(|job| &job.counts.integrations).collect();
     let all = task.scope.integrations.iter();
     let missing = all.filter(|(id, _)| !seen.contains(id));
-    missing.map(|(id, integration)| resources::account(id, Some(integration))).collect()
+    let account = missing.map(|(id, integration)| resources::account(id, Some(integration)));
+    account.map(|account| Unevaluated { account, why: None }).collect()
 }
 
 /// The controls that failed.

@@ -20,6 +20,32 @@ impl Filter {
         self.list(field, values.into_iter().map(|number| number.to_string()))
     }
 
+    /// Whatever begins with a text.
+    pub(super) fn starting(field: &str, text: &str) -> Self {
+        Self(vec![format!("{field} startsWith {}", quoted(text))])
+    }
+
+    /// Whatever contains a text.
+    pub(super) fn containing(field: &str, text: &str) -> Self {
+        Self(vec![format!("{field} contains {}", quoted(text))])
+    }
+
+    /// Whatever has the field.
+    pub(super) fn existing(field: &str) -> Self {
+        Self(vec![format!("{field} exists")])
+    }
+
+    /// Whatever lacks the field.
+    pub(super) fn lacking(field: &str) -> Self {
+        Self(vec![format!("not {field} exists")])
+    }
+
+    /// Both.
+    #[must_use]
+    pub(super) fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
     fn list(mut self, field: &str, values: impl Iterator<Item = String>) -> Self {
         let values: Vec<_> = values.collect();
         if !values.is_empty() {
@@ -68,5 +94,11 @@ mod tests {
             r#"policy.name in ("CIS \"Docker\"", "a\\") and severity in (3, 2)"#
         );
         assert!(Filter::default().texts("zone.name", []).is_empty());
+        let filter = Filter::starting("name", "a\"").and(&Filter::containing("zone", "b"));
+        let filter = filter.and(&Filter::existing("labels")).and(&Filter::lacking("project"));
+        assert_eq!(
+            filter.to_string(),
+            r#"name startsWith "a\"" and zone contains "b" and labels exists and not project exists"#
+        );
     }
 }

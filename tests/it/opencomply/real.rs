@@ -83,7 +83,7 @@ async fn an_account_without_any_result_is_known() {
     let platform = Platform::named("account-without-results").await;
     let part = Gate::documented().part(&platform).await;
     assert_eq!(part.problems, []);
-    let accounts: Vec<_> = part.accounts_without_results.iter().map(|one| &*one.id).collect();
+    let accounts: Vec<_> = part.unevaluated.iter().map(|one| &*one.account.id).collect();
     assert_eq!(accounts, [AZURE]);
 }
 

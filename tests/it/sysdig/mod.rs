@@ -1,7 +1,9 @@
 //! The Sysdig source, as a pipeline meets it: the real binary against the embedded platform.
 
+mod accounts;
 mod fields;
 mod images;
+mod inventory;
 mod shapes;
 mod subjects;
 
@@ -314,45 +316,6 @@ fn results_that_are_too_old_are_not_green() {
     };
     run("24h").exits(3).says("the evidence is 9days");
     run("10d").exits(0);
-}
-
-#[test]
-fn an_inventory_filter_narrows_what_counts() {
-    let settings = "posture: {inventory: {account: \"400000000037\"}}";
-    let ran = run(&estate(json!({})), settings, &["max: 100", "min_pass_rate: \"1%\""]).exits(0);
-    // Every fourth resource of the six controls of clouds.
-    assert_eq!(ran.part()["evaluated"], json!(6 * 6));
-    for (filter, query) in [
-        ("labels: \"team:shop\"", "labels in (\"team:shop\")"),
-        ("project: shop-production", "project in (\"shop-production\")"),
-        ("zone: Production", "zone in (\"Production\")"),
-    ] {
-        let settings = format!("posture: {{inventory: {{{filter}}}}}");
-        let ran = run(&estate(json!({})), &settings, &["max: 100"]);
-        let query = url::form_urlencoded::byte_serialize(query.as_bytes()).collect::<String>();
-        assert!(ran.count(&query) > 0, "{query}: {:#?}", ran.requests);
-        let evaluated = ran.exits(0).part()["evaluated"].as_u64();
-        assert!(evaluated.is_some_and(|count| count > 0 && count < 240), "{filter}: {evaluated:?}");
-    }
-    let settings = "posture: {inventory: {subscription: none}}";
-    run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("`subscription in (\"none\")`");
-    let settings = "posture: {inventory: {account: nobody}}";
-    run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("matches no resource");
-    let settings = "posture: {inventory: {account: [\"400000000037\", nobody]}}";
-    run(&estate(json!({})), settings, &["max: 100"]).exits(2).says("`account in (\"nobody\")`");
-}
-
-#[test]
-fn an_account_that_is_not_evaluated_is_named() {
-    let settings = "posture: {inventory: {account: \"400000000037\"}}";
-    for (state, says) in [
-        (json!({"disconnected": ["400000000037"]}), "400000000037 is not connected"),
-        (json!({"posture_off": ["400000000037"]}), "with posture switched off"),
-        (json!({"posture_off": ["122814690049"]}), ""),
-    ] {
-        let code = if says.is_empty() { 0 } else { 3 };
-        run(&estate(state), settings, &["max: 100"]).exits(code).says(says);
-    }
 }
 
 #[test]

@@ -67,6 +67,13 @@ pub(crate) struct Policy {
     pub(crate) requirements: Vec<Requirement>,
 }
 
+impl Policy {
+    /// Whether one of its requirements has a control.
+    pub(crate) fn has(&self, control: usize) -> bool {
+        self.requirements.iter().any(|of| of.controls().any(|at| at == control))
+    }
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Requirement {
     pub(crate) id: String,

@@ -1,6 +1,6 @@
 //! The query languages of filters.
 //!
-//! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith`
+//! Compliance and inventory know `and or not`, `= !=`, `in (…)`, `contains`, `startsWith`, `exists`
 //! (docs/platforms/sysdig.md, compliance). Events also know `< <= > >=`, and what a public
 //! client has them take: brackets around conditions, and `and` and `or` without a space before or
 //! after (docs/platforms/sysdig.md, public clients).
@@ -23,6 +23,7 @@ enum Operator {
     IsNot,
     Contains,
     StartsWith,
+    Exists,
     Less,
     AtMost,
     More,
@@ -87,6 +88,7 @@ impl Expression {
                     Operator::IsNot => !any(|own, value| own == value),
                     Operator::Contains => any(|own, value| own.contains(value)),
                     Operator::StartsWith => any(|own, value| own.starts_with(value)),
+                    Operator::Exists => own.iter().any(|own| !own.is_empty()),
                     Operator::Less => any(|own, value| number(own) < number(value)),
                     Operator::AtMost => any(|own, value| number(own) <= number(value)),
                     Operator::More => any(|own, value| number(own) > number(value)),
@@ -152,6 +154,10 @@ impl<'t> Reader<'t> {
             Token::Word(word) => match word.as_str() {
                 "contains" => Operator::Contains,
                 "startsWith" => Operator::StartsWith,
+                "exists" => {
+                    let (operator, values) = (Operator::Exists, Vec::new());
+                    return Some(Expression::Test { field: field.clone(), operator, values });
+                }
                 "in" => {
                     let values = self.list()?;
                     let operator = Operator::Is;
@@ -292,6 +298,9 @@ mod tests {
             ("not pass=false", Some(false)),
             (r#"name in ("CIS \"Docker\" \\ v1")"#, Some(true)),
             (r#"name startsWith "CIS" and name contains "v1""#, Some(true)),
+            ("name exists and not name exists", Some(false)),
+            ("not pass exists", Some(false)),
+            ("name exists \"CIS\"", None),
             ("(pass=false)", None),
             ("colour=1", None),
             ("name in (", None),

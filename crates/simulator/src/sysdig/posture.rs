@@ -150,34 +150,55 @@ pub(super) async fn inventory(
     let fields = [
         "account",
         "cluster",
-        "namespace",
-        "organization",
-        "platform",
-        "region",
-        "type",
-        "name",
+        "distribution",
+        "externalDNS",
         "labels",
+        "name",
+        "namespace",
+        "nodeType",
+        "organization",
+        "osName",
+        "platform",
+        "policy",
         "project",
+        "region",
         "subscription",
+        "type",
+        "version",
         "zone",
     ];
-    let filter = Filter::new(parameter(&pairs, "filter"), &fields)?;
+    let asked = parameter(&pairs, "filter");
+    let asked = asked.filter(|_| !platform.settings.posture.inventory_unfiltered);
+    let filter = Filter::new(asked, &fields)?;
     let all = (0..TABLE.controls.len()).filter(|at| !TABLE.controls[*at].manual);
     let mut seen = std::collections::BTreeSet::new();
     let mut rows = Vec::new();
     for resource in all.flat_map(|at| resources(&platform.settings, at)) {
         let control = &TABLE.controls[resource.control];
         let (name, cloud) = (resource.name(), control.family == Family::Cloud);
+        let dns = format!("{name}.example.com");
         let platform_name = if cloud { control.provider.as_str() } else { "Kubernetes" };
         let takes = filter.takes(|field| match field {
             "account" if cloud => vec![resource.account()],
             "region" if cloud => vec![resource.region()],
             "cluster" if !cloud => vec!["production"],
+            "distribution" if !cloud => vec!["Vanilla"],
+            "version" if !cloud => vec!["1.30"],
+            "externalDNS" if control.resource_type == "RDS Instance" => vec![dns.as_str()],
+            "nodeType" if control.resource_type == "Host" => vec!["Worker"],
+            "osName" if control.resource_type == "Host" => vec!["linux"],
+            "organization" if cloud => vec!["o-example"],
+            "policy" => platform
+                .policies()
+                .iter()
+                .filter(|policy| policy.has(resource.control))
+                .map(|policy| policy.name.as_str())
+                .collect(),
             "namespace" if !cloud => vec![resource.namespace()],
             "platform" => vec![platform_name],
             "type" => vec![control.resource_type.as_str()],
             "name" => vec![name.as_str()],
-            "labels" => vec![resource.label()],
+            "labels" if cloud => vec![resource.label()],
             "project" if control.provider == "GCP" => vec!["shop-production"],
             "subscription" if control.provider == "Azure" => vec!["shop-production"],
             "zone" => TABLE
@@ -207,7 +228,8 @@ pub(super) async fn accounts(State(platform): State<Arc<Platform>>) -> Answer {
     let accounts: Vec<_> = connected
         .map(|id| {
             json!({
-                "id": id, "providerId": id, "provider": "PROVIDER_AWS", "enabled": true,
+                "id": id, "providerId": id, "provider": "PROVIDER_AWS",
+                "enabled": !posture.disabled.contains(id),
                 "feature": {"secureConfigPosture": {
                     "type": "FEATURE_SECURE_CONFIG_POSTURE",
                     "enabled": !posture.posture_off.contains(id),
@@ -333,12 +355,7 @@ impl Platform {
         let takes = |resource: &Resource| {
             let name = resource.name();
             let zones = || TABLE.zones.iter().filter(|zone| zone.holds(resource));
-            let policies = || {
-                let has = |policy: &&Policy| {
-                    policy.requirements.iter().any(|of| of.controls().any(|at| at == control))
-                };
-                self.policies().iter().filter(has)
-            };
+            let policies = || self.policies().iter().filter(|policy| policy.has(control));
             let yes = |state: bool| vec![if state { "true" } else { "false" }];
             filter.takes(|field| match field {
                 "zones.id" => zones().map(|zone| zone.id.as_str()).collect(),

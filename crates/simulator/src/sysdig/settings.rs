@@ -81,6 +81,10 @@ pub(crate) struct Posture {
     pub disconnected: Vec<String>,
     /// Cloud accounts whose posture is not evaluated.
     pub posture_off: Vec<String>,
+    /// Cloud accounts that are connected and disabled.
+    pub disabled: Vec<String>,
+    /// Whether the inventory ignores every filter.
+    pub inventory_unfiltered: bool,
     /// The severity of the first control: an undocumented one.
     pub unknown_severity: Option<String>,
 }
@@ -112,6 +116,8 @@ impl Default for Posture {
             endpoint_prefix: "/api/cspm/v1/".to_owned(),
             disconnected: Vec::new(),
             posture_off: Vec::new(),
+            disabled: Vec::new(),
+            inventory_unfiltered: false,
             unknown_severity: None,
         }
     }

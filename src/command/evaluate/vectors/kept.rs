@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, entry, gate, now, of_cases, organisation, problem, scene};
-use crate::evidence::{Evidence, Findings, Part};
+use crate::evidence::{Evidence, Findings, Part, Unevaluated};
 use crate::finding::{Account, Cause, Severity};
 use crate::verdict::Verdict;
 
@@ -300,10 +300,16 @@ fn of_one_policy() -> Vec<(&'static str, Scene)> {
         ("only-counted", g(json!({"severity": "high", "max": 2})).checks(counted)),
         ("only-counted-by-resource", g(json!({"resource": "arn:1", "max": 0})).checks(counted)),
         ("account-without-results", g(json!({"max": 9})).checks(|part| {
-            part.accounts_without_results.push(Account { id: "C".into(), name: None });
+            part.unevaluated.push(Unevaluated {
+ account: Account { id: "C".into(), name: None },
+ why: None,
+ });
         })),
         ("account-without-results-selected", g(json!({"account": ["A", "C"], "max": 9})).checks(
-            |part| part.accounts_without_results.push(Account { id: "C".into(), name: None }),
+            |part| part.unevaluated.push(Unevaluated {
+ account: Account { id: "C".into(), name: None },
+ why: None,
+ }),
         )),
         ("except-account", g(json!({"except": {"account": "B"}, "max": 3}))),
         ("except-two-maps", g(json!({"except": [{"account": "B"}, {"rule": "tags"}], "max": 2}))),

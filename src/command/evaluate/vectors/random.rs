@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, problem, scene as scene_of};
-use crate::evidence::Findings;
+use crate::evidence::{Findings, Unevaluated};
 use crate::finding::{Account, Cause, Severity};
 use crate::verdict::Verdict;
 
@@ -217,7 +217,10 @@ pub(super) fn scene(dice: &mut Dice) -> Scene {
                 part.problems.push(problem(dice.of(&causes)));
             }
             if dice.chance(10) {
-                part.accounts_without_results.push(Account { id: "C".into(), name: None });
+                part.unevaluated.push(Unevaluated {
+                    account: Account { id: "C".into(), name: None },
+                    why: None,
+                });
             }
             if dice.chance(10) {
                 part.as_of = None;

@@ -1,12 +1,14 @@
 //! The order of requests: how old the results are, what failed, and what else the gates need.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 
 use super::super::demands::{Counted, Tally};
 use super::super::settings::Posture;
+use super::accounts::Accounts;
 use super::plan::{Plan, Planned};
 use super::read::{self, Check, CheckState, ControlReading, Depth, Terms};
 use super::{freshness, inventory, titles};
@@ -28,6 +30,9 @@ pub(super) struct Collection<'a> {
     settings: &'a Posture,
     session: &'a Session,
     plan: Plan,
+    accounts: Accounts,
+    /// The cloud accounts that have results.
+    seen: BTreeSet<Arc<str>>,
     demands: Vec<Counted<'a>>,
     tally: Tally,
     /// How many failures were accepted on the platform.
@@ -42,11 +47,18 @@ pub(super) struct Collection<'a> {
 }
 
 impl<'a> Collection<'a> {
-    pub(super) fn new(settings: &'a Posture, session: &'a Session, plan: Plan) -> Self {
+    pub(super) fn new(
+        settings: &'a Posture,
+        session: &'a Session,
+        plan: Plan,
+        accounts: Accounts,
+    ) -> Self {
         Self {
             settings,
             session,
             plan,
+            accounts,
+            seen: BTreeSet::new(),
             demands: Counted::all(&session.wanted.demands),
             tally: Tally::new(&session.wanted),
             accepted: 0,
@@ -62,6 +74,9 @@ impl<'a> Collection<'a> {
         self.missing.append(&mut self.plan.problems);
         let stopped = self.everything().await.err();
         self.part.problems.extend(stopped);
+        let inventory = self.settings.inventory.as_ref();
+        self.part.unevaluated = self.accounts.unevaluated(inventory, &self.seen);
+        self.part.notes.append(&mut self.plan.notes);
         self.add_notes();
         self.session.outcome(vec![self.part], self.missing, Vec::new())
     }
@@ -156,6 +171,7 @@ impl<'a> Collection<'a> {
     }
 
     fn check(&mut self, planned: &Planned, check: Check) {
+        self.seen.extend(check.cloud_account());
         for counted in &mut self.demands {
             let resource = [check.id.as_deref(), check.name.as_deref()];
             let matches = counted.matches(&check.subject, resource, &check.facets);
@@ -220,8 +236,9 @@ impl<'a> Collection<'a> {
                     "looking for what selectors match",
                     &planned.label(),
                 );
-                let demands = &mut self.demands;
+                let (demands, seen) = (&mut self.demands, &mut self.seen);
                 read::look(session, planned, target, |check| {
+                    seen.extend(check.cloud_account());
                     let resource = [check.id.as_deref(), check.name.as_deref()];
                     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
                         if counted.matches(&check.subject, resource, &check.facets) {

@@ -5,24 +5,35 @@ use std::collections::HashSet;
 
 use super::super::filter::Filter;
 use super::super::pages::List;
-use super::super::settings::{Inventory, Value, values};
+use super::super::settings::{Inventory, Match};
 use super::super::units::given;
 use super::wire::InventoryItem;
 use crate::finding::{Cause, Problem};
 use crate::http::Call;
-use crate::sources::{OneOrMore, Session};
+use crate::sources::Session;
 use crate::text;
 
-/// Asks whether the filters match something.
+/// A value that no resource has.
+const NOWHERE: &str = "compliance-gate: no resource has this value";
+
+/// Asks whether the filters match something, and what is doubtful about them.
 ///
 /// # Errors
 /// If the inventory does not answer, or a filter matches nothing.
-pub(super) async fn check(session: &Session, inventory: &Inventory) -> Result<(), Problem> {
-    let filter = all(inventory);
-    if list(session, &filter).total().await? == 0 {
-        return Err(nothing(session, &filter));
+pub(super) async fn check(
+    session: &Session,
+    inventory: &Inventory,
+) -> Result<Option<Problem>, Problem> {
+    let lists = lists(inventory);
+    let mut found = 0;
+    for filter in &lists {
+        found += list(session, filter).total().await?;
     }
-    check_each_value(session, inventory).await
+    if let (0, Some(filter)) = (found, lists.first()) {
+        return Err(nothing(session, filter));
+    }
+    check_each_value(session, inventory).await?;
+    ignored(session, inventory).await
 }
 
 /// The hashes of the resources, and what is missing of them.
@@ -33,15 +44,19 @@ pub(super) async fn hashes(
     session: &Session,
     inventory: &Inventory,
 ) -> Result<(HashSet<String>, Option<Problem>), Problem> {
-    let filter = all(inventory);
     let key = |item: &InventoryItem| given(&item.hash).or(item.id.as_deref()).map(str::to_owned);
-    let items: Vec<InventoryItem> = list(session, &filter).rows(key).await?;
-    if items.is_empty() {
-        return Err(nothing(session, &filter));
+    let lists = lists(inventory);
+    let (mut found, mut nameless) = (HashSet::new(), 0);
+    for filter in &lists {
+        let items: Vec<InventoryItem> = list(session, filter).rows(key).await?;
+        let hashes = items.iter().filter_map(|item| given(&item.hash)).map(str::to_owned);
+        let hashes: HashSet<_> = hashes.collect();
+        nameless += (items.len() - hashes.len()) as u64;
+        found.extend(hashes);
     }
-    let found: HashSet<_> =
-        items.iter().filter_map(|item| given(&item.hash)).map(str::to_owned).collect();
-    let nameless = (items.len() - found.len()) as u64;
+    if let (true, 0, Some(filter)) = (found.is_empty(), nameless, lists.first()) {
+        return Err(nothing(session, filter));
+    }
     let doubt = (nameless > 0).then(|| {
         let count = text::count(nameless, "resource");
         let message = format!(
@@ -56,11 +71,10 @@ pub(super) async fn hashes(
 /// Every value of a list must match something. Else a misspelt account next to a right one would be
 /// missing from the evidence without notice.
 async fn check_each_value(session: &Session, inventory: &Inventory) -> Result<(), Problem> {
-    for (field, asked) in filters(inventory) {
-        let asked: Vec<_> = values(asked).collect();
-        // A single value is checked with the others.
-        for value in asked.iter().filter(|_| asked.len() > 1) {
-            let alone = Filter::default().texts(field, [*value]);
+    // A single value is checked with the others.
+    for filter in inventory.filters().filter(|filter| filter.words.len() > 1) {
+        for word in filter.words {
+            let alone = condition(filter.field, word);
             if list(session, &alone).total().await? == 0 {
                 return Err(nothing(session, &alone));
             }
@@ -69,27 +83,66 @@ async fn check_each_value(session: &Session, inventory: &Inventory) -> Result<()
     Ok(())
 }
 
-/// All filters together.
-fn all(inventory: &Inventory) -> Filter {
-    let filters = filters(inventory).into_iter();
-    filters.fold(Filter::default(), |filter, (field, asked)| filter.texts(field, values(asked)))
+/// The filter that the platform ignores, if there is one: it finds something where nothing can be.
+/// The resources are then more than was asked for, and a pass rate says nothing of those.
+async fn ignored(session: &Session, inventory: &Inventory) -> Result<Option<Problem>, Problem> {
+    for filter in inventory.filters() {
+        let mut probes: Vec<_> =
+            filter.words.iter().map(|word| impossible(filter.field, word)).collect();
+        probes.dedup();
+        for probe in probes {
+            let found = list(session, &probe).total().await?;
+            if found > 0 {
+                let message = format!(
+                    "{}: posture.inventory: the platform ignores `{probe}`: it finds {} where \
+                     there is none",
+                    session.name,
+                    text::count(found, "resource")
+                );
+                return Ok(Some(Problem::new(Cause::Contradictory, message).help(
+                    "choose the resources by another filter, or by the selectors of the gates",
+                )));
+            }
+        }
+    }
+    Ok(None)
 }
 
-fn filters(inventory: &Inventory) -> [(&'static str, Option<&OneOrMore<Value>>); 12] {
-    [
-        ("account", inventory.account.as_ref()),
-        ("cluster", inventory.cluster.as_ref()),
-        ("namespace", inventory.namespace.as_ref()),
-        ("organization", inventory.organization.as_ref()),
-        ("platform", inventory.platform.as_ref()),
-        ("region", inventory.region.as_ref()),
-        ("type", inventory.kind.as_ref()),
-        ("name", inventory.name.as_ref()),
-        ("labels", inventory.labels.as_ref()),
-        ("project", inventory.project.as_ref()),
-        ("subscription", inventory.subscription.as_ref()),
-        ("zone", inventory.zone.as_ref()),
-    ]
+/// The same question with an answer that is known: nothing.
+fn impossible(field: &str, word: &Match) -> Filter {
+    match word {
+        Match::Is(_) => Filter::default().texts(field, [NOWHERE]),
+        Match::StartsWith(_) => Filter::starting(field, NOWHERE),
+        Match::Contains(_) => Filter::containing(field, NOWHERE),
+        Match::Any | Match::Nothing => Filter::existing(field).and(&Filter::lacking(field)),
+    }
+}
+
+/// The lists that together are the inventory: one for each combination of conditions, since brackets
+/// around `or` are not documented.
+fn lists(inventory: &Inventory) -> Vec<Filter> {
+    inventory.filters().fold(vec![Filter::default()], |lists, filter| {
+        let whole = filter.words.iter().filter_map(|word| match word {
+            Match::Is(text) => Some(text.as_str()),
+            _ => None,
+        });
+        let whole = Filter::default().texts(filter.field, whole);
+        let patterns = filter.words.iter().filter(|word| !matches!(word, Match::Is(_)));
+        let patterns = patterns.map(|word| condition(filter.field, word));
+        let all: Vec<_> =
+            [whole].into_iter().filter(|all| !all.is_empty()).chain(patterns).collect();
+        lists.iter().flat_map(|list| all.iter().map(|one| list.and(one))).collect()
+    })
+}
+
+fn condition(field: &str, word: &Match) -> Filter {
+    match word {
+        Match::Is(text) => Filter::default().texts(field, [text.as_str()]),
+        Match::StartsWith(text) => Filter::starting(field, text),
+        Match::Contains(text) => Filter::containing(field, text),
+        Match::Any => Filter::existing(field),
+        Match::Nothing => Filter::lacking(field),
+    }
 }
 
 fn list<'a>(session: &'a Session, filter: &Filter) -> List<impl Fn() -> Call<'a>> {

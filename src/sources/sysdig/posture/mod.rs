@@ -8,10 +8,10 @@
 //! titles.rs    names of controls that have none    accounts.rs   which accounts are connected
 //! ```
 
-use super::settings::{Posture, values};
+use super::settings::Posture;
 use super::units::given;
 use crate::evidence::Outcome;
-use crate::finding::{Cause, Problem};
+use crate::finding::Problem;
 use crate::http::Http;
 use crate::selection::Field;
 use crate::sources::{Prepared, Session, Table};
@@ -28,6 +28,7 @@ mod rows;
 mod titles;
 mod wire;
 
+use accounts::Accounts;
 use plan::Plan;
 
 pub(super) const SELECTORS: &[Field] = &[
@@ -52,13 +53,25 @@ pub(super) async fn preflight<'a>(
 ) -> Result<Planned<'a>, Vec<Problem>> {
     session.progress.status(&session.name, "reading requirements", "");
     let mut plan = plan::plan(settings, session).await?;
-    if let Some(inventory) = &settings.inventory {
-        inventory::check(session, inventory).await.map_err(|problem| vec![problem])?;
-        let asked: Vec<_> = values(inventory.account.as_ref()).collect();
-        let unwatched = accounts::unwatched(session, &asked).await;
-        plan.problems.extend(unwatched.map_err(|problem| vec![problem])?);
+    let accounts = accounts::ask(session).await.map_err(|problem| vec![problem])?;
+    if let Some(note) = accounts.note() {
+        // An old platform refuses it in every run.
+        if !matches!(accounts, Accounts::Refused(_)) {
+            session.progress.note(&format!("{}: {note}", session.name));
+        }
+        plan.notes.push(note);
     }
-    Ok(Planned { settings, session, plan })
+    if let Some(inventory) = &settings.inventory {
+        let ignored = inventory::check(session, inventory).await;
+        plan.problems.extend(ignored.map_err(|problem| vec![problem])?);
+        plan.problems.extend(accounts.doubt(&session.name, inventory));
+    }
+    if let Accounts::Unknown(problem) = &accounts {
+        // A gate that asks for an account cannot rely on what is not known.
+        let is_asked = session.wanted.by_account && !plan.problems.contains(problem);
+        plan.problems.extend(is_asked.then(|| problem.clone()));
+    }
+    Ok(Planned { settings, session, plan, accounts })
 }
 
 /// A source whose requirements are known.
@@ -66,6 +79,7 @@ pub(in crate::sources) struct Planned<'a> {
     settings: &'a Posture,
     session: &'a Session,
     plan: Plan,
+    accounts: Accounts,
 }
 
 impl Prepared for Planned<'_> {
@@ -82,12 +96,13 @@ impl Prepared for Planned<'_> {
     }
 
     fn doubts(&self) -> Vec<Problem> {
-        self.plan.problems.clone()
+        let named = self.accounts.named(self.session, self.settings.inventory.as_ref());
+        self.plan.problems.iter().cloned().chain(named).collect()
     }
 
     async fn collect(self) -> Outcome {
-        let Self { settings, session, plan } = self;
-        collect::Collection::new(settings, session, plan).outcome().await
+        let Self { settings, session, plan, accounts } = self;
+        collect::Collection::new(settings, session, plan, accounts).outcome().await
     }
 }
 
@@ -103,15 +118,7 @@ pub(super) async fn rules(settings: &Posture, session: &Session) -> Result<Table
 
 /// The connected cloud accounts.
 pub(super) async fn accounts(session: &Session) -> Result<Table, Problem> {
-    let connected = accounts::connected(session).await?.ok_or_else(|| {
-        let message = format!("{}: the platform does not list its accounts", session.name);
-        Problem::new(Cause::Incomplete, message)
-    })?;
-    let row = |account: accounts::Connected| {
-        let posture = if account.evaluates() { "on" } else { "off" };
-        vec![account.id, account.provider.unwrap_or_default(), posture.to_owned()]
-    };
-    let rows = connected.into_iter().map(row).collect();
+    let rows = accounts::ask(session).await?.rows(&session.name)?;
     Ok(Table { header: vec!["ACCOUNT", "PROVIDER", "POSTURE"], rows })
 }
 

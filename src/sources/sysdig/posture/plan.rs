@@ -34,6 +34,7 @@ pub(super) struct Plan {
     pub(super) scope: BTreeSet<(String, String)>,
     /// What is missing or contradictory.
     pub(super) problems: Vec<Problem>,
+    pub(super) notes: Vec<String>,
     /// Severities of controls that are not documented.
     pub(super) severities: Undocumented,
 }

@@ -35,6 +35,15 @@ pub(super) struct Check {
     /// Cluster, namespace and labels.
     pub(super) facets: Facets,
     pub(super) state: CheckState,
+    in_cloud: bool,
+}
+
+impl Check {
+    /// The account that it is of, where it is of a cloud and of no cluster.
+    pub(super) fn cloud_account(&self) -> Option<Arc<str>> {
+        let account = self.subject.account.as_ref().filter(|_| self.in_cloud)?;
+        Some(Arc::clone(&account.id))
+    }
 }
 
 /// The result of a check.
@@ -277,6 +286,7 @@ fn check(planned: &Planned, row: &Resource, state: CheckState, controls: Arc<[Co
         name: given(&row.name).and_then(boxed),
         facets: facets(row),
         state,
+        in_cloud: given(&row.account).is_some() && given(&row.cluster_name).is_none(),
     }
 }
 

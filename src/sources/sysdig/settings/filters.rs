@@ -1,7 +1,7 @@
 //! The settings that choose what is asked for, as saved evidence states them.
 
 use super::images::SUBJECTS;
-use super::{Asked, Events, Image, Images, Posture, Value};
+use super::{Asked, Events, Image, Images, Inventory, Match, Posture, Value};
 use crate::evidence::Filter;
 use crate::finding::Severity;
 use crate::selection::Field;
@@ -46,27 +46,18 @@ impl Images {
 
 impl Posture {
     fn filters(&self) -> Vec<Filter> {
-        let inventory = self.inventory.clone().unwrap_or_default();
         let lists = [
             words("posture.policies", Some(Field::Framework), self.policies.as_ref()),
             words("posture.zones", None, self.zones.as_ref()),
             words("posture.platforms", None, self.platforms.as_ref()),
-            words("inventory.account", Some(Field::Account), inventory.account.as_ref()),
-            words("inventory.cluster", None, inventory.cluster.as_ref()),
-            words("inventory.namespace", None, inventory.namespace.as_ref()),
-            words("inventory.organization", None, inventory.organization.as_ref()),
-            words("inventory.platform", None, inventory.platform.as_ref()),
-            words("inventory.region", Some(Field::Region), inventory.region.as_ref()),
-            words("inventory.type", Some(Field::ResourceType), inventory.kind.as_ref()),
-            words("inventory.name", None, inventory.name.as_ref()),
-            words("inventory.labels", None, inventory.labels.as_ref()),
-            words("inventory.project", None, inventory.project.as_ref()),
-            words("inventory.subscription", None, inventory.subscription.as_ref()),
-            words("inventory.zone", None, inventory.zone.as_ref()),
             // Of requirements, whose controls may be of other severities.
             severities("posture.severities", None, self.severities.as_ref()),
         ];
-        lists.into_iter().flatten().collect()
+        let inventory = self.inventory.iter().flat_map(Inventory::filters).map(|filter| {
+            let words = filter.words.iter().map(Match::to_string);
+            Filter { field: filter.selector, ..Filter::setting(filter.key, words) }
+        });
+        lists.into_iter().flatten().chain(inventory).collect()
     }
 }
 

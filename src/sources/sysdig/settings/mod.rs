@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! posture.rs, images.rs, events.rs   what one source reads      values.rs   what they share
+//! inventory.rs   which resources posture is read of             filters.rs  as evidence states them
 //! ```
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -15,13 +16,15 @@ use crate::sources::{Connection, Endpoint, OneOrMore, Period, schema_of, setting
 mod events;
 mod filters;
 mod images;
+mod inventory;
 mod posture;
 mod values;
 
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet, Words};
 use images::{Chosen, Reference, Subjects};
 pub(crate) use images::{FeedAge, Image, ImageKey, Images};
-pub(crate) use posture::{Inventory, Posture};
+pub(crate) use inventory::{Inventory, Match};
+pub(crate) use posture::Posture;
 pub(crate) use values::{Detail, Value, values};
 
 /// Where IBM Cloud exchanges API keys (docs/platforms/sysdig.md#access).
@@ -188,7 +191,7 @@ impl Asked {
             }
             (Self::Images(images), _) => images.check(),
             (_, Some(key)) => Err(format!("`{key}` belongs to `images`")),
-            (Self::Posture(posture), None) => posture.severity_numbers().map(|_| ()),
+            (Self::Posture(posture), None) => posture.check(),
             (Self::Events(_), None) => Ok(()),
         }
     }

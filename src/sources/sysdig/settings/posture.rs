@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::inventory::Inventory;
 use super::values::Value;
 use crate::finding::Severity;
 use crate::sources::{OneOrMore, Reads, SeverityWord};
@@ -42,6 +43,13 @@ impl Posture {
         }
     }
 
+    /// # Errors
+    /// A sentence, if the platform cannot be asked for it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.severity_numbers()?;
+        self.inventory.as_ref().map_or(Ok(()), Inventory::check)
+    }
+
     /// The severities as filters write them (docs/platforms/sysdig.md#requirements).
     pub(crate) fn severity_numbers(&self) -> Result<Vec<u8>, String> {
         let levels = self.severities.iter().flat_map(|list| &list.0);
@@ -57,37 +65,4 @@ impl Posture {
             })
             .collect()
     }
-}
-
-/// Which resources are read. Every filter takes one value or a list.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[cfg_attr(test, schemars(rename = "SysdigInventory"))]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Inventory {
-    /// Cloud accounts.
-    pub account: Option<OneOrMore<Value>>,
-    /// Kubernetes clusters.
-    pub cluster: Option<OneOrMore<Value>>,
-    /// Kubernetes namespaces.
-    pub namespace: Option<OneOrMore<Value>>,
-    /// Organizations.
-    pub organization: Option<OneOrMore<Value>>,
-    /// Platforms, such as `AWS`.
-    pub platform: Option<OneOrMore<Value>>,
-    /// Regions.
-    pub region: Option<OneOrMore<Value>>,
-    /// Types of resources, as the platform names them.
-    #[serde(rename = "type")]
-    pub kind: Option<OneOrMore<Value>>,
-    /// Names.
-    pub name: Option<OneOrMore<Value>>,
-    /// Labels, as the platform writes them: `key:value`.
-    pub labels: Option<OneOrMore<Value>>,
-    /// GCP projects.
-    pub project: Option<OneOrMore<Value>>,
-    /// Azure subscriptions.
-    pub subscription: Option<OneOrMore<Value>>,
-    /// Zones.
-    pub zone: Option<OneOrMore<Value>>,
 }
