@@ -24,8 +24,7 @@ pub(super) fn problems<'a>(
             Some(why) => (
                 Cause::Incomplete,
                 format!("account {account}, which the gate selects, {why}"),
-                "connect it on the platform with its posture switched on, or leave it out with \
-                 `except`",
+                "connect and enable it on the platform, or leave it out with `except`",
             ),
             None => (
                 Cause::Empty,

@@ -58,11 +58,23 @@ pair("posture, cluster", "sysdig", ["posture: {}"], "cluster: production, max: 1
 for key, value, red in [("labels", '"team:web"', 1), ("project", "project-7", 1), ("subscription", "sub-9", 0)]:
     settings = [f"posture: {{inventory: {{{key}: {value}}}}}"]
     run(f"inventory, {key}", "sysdig", settings, ["max: 0"], red)
+for key, value, red in [("labels", '"team:w*"', 1), ("external_dns", '"*example*"', 1), ("project", '"(none)"', 1), ("version", '"*"', 1),
+                        ("distribution", "gke", 1), ("name", '"doc*"', 0)]:
+    run(f"inventory, {key} {value}", "sysdig", [f"posture: {{inventory: {{{key}: {value}}}}}"], ["max: 0"], red)
+run("inventory, a filter ignored", "sysdig", ['posture: {inventory: {labels: "team:w*"}}'], ["max: 9"], 3, "ignores", {"unfiltered": True})
+run("inventory, no such operator", "sysdig", ['posture: {inventory: {name: "*data"}}'], ["max: 9"], 2, "*data*")
 run("inventory, a value that nothing has", "sysdig", ["posture: {inventory: {project: p}}"], ["max: 9"], 2, "matches no resource")
 account = ['posture: {inventory: {account: "1111"}}']
 run("account connected", "sysdig", account, ["max: 1"], 0)
 run("account disconnected", "sysdig", account, ["max: 1"], 3, "1111", {"disconnected": "1111"})
-run("posture of the account off", "sysdig", account, ["max: 1"], 3, "1111", {"posture_off": True})
+run("posture of the account off", "sysdig", account, ["max: 1"], 3, "1111", {"posture_off": "1111"})
+for name, fault in [("off", {"posture_off": "1111"}), ("gone", {"disconnected": "1111"})]:
+    run(f"account {name}, of a gate", "sysdig", ["posture: {}"], ['account: "1111", max: 9'], 3, "1111", fault)
+    run(f"account {name}, by name or number", "sysdig", ["posture: {}"], ["each: account, max: 9"], 3, "1111", fault)
+    run(f"account {name}, of no gate", "sysdig", ["posture: {}"], ["max: 9"], 0, "account 1111", fault)
+    run(f"account {name}, left out", "sysdig", ["posture: {}"], ['max: 9, except: {account: "1111"}'], 0, "Verdict: passed", fault)
+run("accounts not known, of a gate", "sysdig", ["posture: {}"], ['account: "1111", max: 9'], 3, "not known", {"accounts_unknown": True})
+run("accounts not known", "sysdig", ["posture: {}"], ["max: 9"], 0, "not known", {"accounts_unknown": True})
 
 # Sysdig images: the list of scans, files, repositories, comparison, feeds, no policy, fixable.
 run("tag by the list of scans", "sysdig", [NEW], ["severity: high, max: 0"], 0)

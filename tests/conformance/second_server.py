@@ -33,26 +33,31 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-# --- Sysdig: the query language (notes 4): `field in (…)`, `field = value`, `field != value`, joined by `and`.
+# --- Sysdig: the query language (notes 4): `field in (…)`, `field = value`, `field != value`, `field contains value`,
+# `field startsWith value` and `field exists`, each perhaps after `not`, joined by `and`.
 
 
 def conditions(text):
     for part in re.split(r"""\s+and\s+(?=(?:[^"]*"[^"]*")*[^"]*$)""", text.strip()):
-        found = re.fullmatch(r"""([\w.]+)\s*(in|=|!=)\s*(.+)""", part.strip())
-        if not found:
+        found = re.fullmatch(r"""(not\s+)?([\w.]+)\s*(in|=|!=|contains|startsWith|exists)\s*(.*)""", part.strip())
+        if not found or (found[3] == "exists") != (found[4] == ""):
             raise Refused(400, {"message": "Invalid parameter"})
-        field, operator, value = found.groups()
+        negated, field, operator, value = found.groups()
         words = re.findall(r'"((?:[^"\\]|\\.)*)"|([^\s,()"]+)', value)
-        yield field, operator, [re.sub(r"\\(.)", r"\1", quoted) or bare for quoted, bare in words]
+        yield bool(negated) != (operator == "!="), field, operator, [re.sub(r"\\(.)", r"\1", quoted) or bare for quoted, bare in words]
+
+
+COMPARE = {"contains": lambda own, value: value in own, "startsWith": str.startswith}
 
 
 def takes(text, known):
     """Whether a row, as a function from a field to its texts, fits a filter."""
-    for field, operator, values in conditions(text) if text else []:
-        own = known(field)
-        if own is None:
+    for negated, field, operator, values in conditions(text) if text else []:
+        if known(field) is None:
             raise Refused(400, {"message": "Invalid parameter"})
-        if any(value in own for value in values) == (operator == "!="):
+        own, fits = [one for one in known(field) if one], COMPARE.get(operator, str.__eq__)
+        met = bool(own) if operator == "exists" else any(fits(one, value) for one in own for value in values)
+        if met == negated:
             return False
     return True
 
@@ -146,17 +151,22 @@ class Sysdig:
                      "labels": row["labelValues"], "project": ["project-7"] if row["name"] == "web-data" else [],
                      "subscription": ["sub-9"] if row["name"] == "docs" else [], "zone": [ZONE["name"]], "name": [row["name"]],
                      "platform": ["AWS" if row["kind"] == "cloud" else "Kubernetes"], "region": [row.get("location")],
-                     "type": [row["type"]], "organization": [""]}
+                     "type": [row["type"]], "organization": [""], "policy": [POLICY["name"]],
+                     "distribution": ["gke"] if row["kind"] == "kube" else [], "version": ["1.30"] if row["kind"] == "kube" else [],
+                     "externalDNS": ["web.example.com"] if row["name"] == "web-data" else [], "nodeType": [], "osName": []}
             return texts.get
         asked = (query.get("fields") or "id,hash,name").split(",")
-        rows = [row for row in resources() if takes(query.get("filter"), known(row))]
+        text = None if self.faults.get("unfiltered") else query.get("filter")
+        rows = [row for row in resources() if takes(text, known(row))]
         return numbered(query, [{key: row.get(key, row["hash"]) for key in asked} for row in rows], int)
 
     def accounts(self, query, _):
-        on = {"secureConfigPosture": {"enabled": not self.faults.get("posture_off")}}
-        gone = self.faults.get("disconnected")
-        return [{"providerId": name, "provider": "PROVIDER_AWS", "enabled": True, "feature": on}
-                for name in ["1111", "2222"] if name != gone]
+        if self.faults.get("accounts_unknown"):
+            return {"x": 1}
+        on = {"secureConfigPosture": {"type": "FEATURE_SECURE_CONFIG_POSTURE", "enabled": True}}
+        off, gone = self.faults.get("posture_off"), self.faults.get("disconnected")
+        return {"accounts": [{"id": f"uuid-{name}", "providerId": name, "provider": "PROVIDER_AWS", "providerAlias": f"team-{name}",
+                              "enabled": True, "feature": {} if name == off else on} for name in ["1111", "2222"] if name != gone]}
 
     # Images (notes 5). The path for tags that no page lists does not exist here.
 

@@ -131,6 +131,7 @@ const CATALOGUE: &[Entry] = &[
     entry!("sysdig-unwatched", "no event on Sysdig, and no agent is connected", sysdig "sysdig-unwatched"),
     entry!("sysdig-disconnected", "a cloud account is not connected to Sysdig, another is not evaluated",
         sysdig "sysdig-disconnected"),
+    entry!("sysdig-unfiltered", "Sysdig's inventory ignores every filter", sysdig "sysdig-unfiltered"),
     entry!("sysdig-accepted", "accepted risks on Sysdig, some of them expired", sysdig "sysdig-accepted"),
     entry!("bigid-offset", "BigID pages with `offset` and ignores `skip`", bigid "offset"),
     entry!("bigid-growing", "one BigID case comes in while the cases are read", bigid "growing"),

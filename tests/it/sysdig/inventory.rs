@@ -69,7 +69,7 @@ fn what_the_platform_cannot_be_asked_is_refused() {
     for (filter, says) in [
         ("name: \"*.example.com\"".to_owned(), "did you mean `*.example.com*`?"),
         ("name: \"web-?\"".to_owned(), "has a `?`"),
-        ("control_failed: x".to_owned(), "unknown field `control_failed`"),
+        ("control_failed: x".to_owned(), "unknown key `control_failed`"),
         (format!("name: [{many}]"), "read as 21 lists"),
     ] {
         let settings = format!("posture: {{inventory: {{{filter}}}}}");

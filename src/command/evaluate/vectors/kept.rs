@@ -311,6 +311,12 @@ fn of_one_policy() -> Vec<(&'static str, Scene)> {
  why: None,
  }),
         )),
+        ("account-not-evaluated-selected", g(json!({"account": "C", "max": 9, "min_evaluated": 0})).checks(
+            |part| part.unevaluated.push(Unevaluated {
+                account: Account { id: "C".into(), name: None },
+                why: Some("is connected, but disabled".into()),
+            }),
+        )),
         ("except-account", g(json!({"except": {"account": "B"}, "max": 3}))),
         ("except-two-maps", g(json!({"except": [{"account": "B"}, {"rule": "tags"}], "max": 2}))),
         ("except-both-keys", g(json!({"except": {"account": "A", "rule": "tags"}, "max": 3}))),

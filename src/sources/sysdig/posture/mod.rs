@@ -5,7 +5,8 @@
 //! endpoint.rs  where resources are listed          read.rs       the resources of one control
 //! collect.rs   the order of requests               freshness.rs  when it was evaluated
 //! rows.rs      whether a list is complete          inventory.rs  which resources are read
-//! titles.rs    names of controls that have none    accounts.rs   which accounts are connected
+//! titles.rs    names of controls that have none    connected.rs  the list of accounts
+//! accounts.rs  accounts that are not evaluated
 //! ```
 
 use super::settings::Posture;
@@ -19,6 +20,7 @@ use crate::text;
 
 mod accounts;
 mod collect;
+mod connected;
 mod endpoint;
 mod freshness;
 mod inventory;

@@ -46,6 +46,7 @@ macro_rules! inventory {
                 let all = [$((concat!("inventory.", $key), $field, $selector, &self.$name)),+];
                 all.into_iter().filter_map(|(key, field, selector, list)| {
                     let words = &list.as_ref()?.0[..];
+                    let selector = selector.filter(|_| words.iter().all(Match::is_of_values));
                     Some(Filtered { key, field, selector, words })
                 })
             }
@@ -126,6 +127,11 @@ pub(crate) enum Match {
 }
 
 impl Match {
+    /// Whether the values decide, which results state as well.
+    const fn is_of_values(&self) -> bool {
+        !matches!(self, Self::Any | Self::Nothing)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let refused = |what: &str, instead: &str| {
             format!(
