@@ -115,5 +115,8 @@ fn saved_evidence_knows_which_accounts_were_evaluated() {
     folder.run(&["evaluate", "e.jsonl"]).exits(3).says("is connected, with posture switched off");
     folder.run(&["doctor"]).exits(0);
     policy("account: \"400000000037\", max: 100");
-    folder.run(&["doctor"]).exits(3).says("400000000037 is connected, with posture switched off");
+    folder
+        .run(&["doctor"])
+        .exits(3)
+        .says("account 400000000037, which a gate selects, is connected, with");
 }
