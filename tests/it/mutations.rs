@@ -275,7 +275,6 @@ async fn no_change_dispels_a_doubt_about_the_evidence() {
         "vulnerabilities": "findings", "feed_max_age": "2d"});
     let old = Red { scenario: images(20_160), settings, in_doubt: true, ..sysdig_images() };
     old.stays_red().await;
-<<<<<<< HEAD
     // What the feeds say of themselves, and two groups of three, hide no group that is old.
     for (groups, group) in [(20_160, 20_160), (60, 20_160)] {
         let feeds = json!({"sysdig": {"images": {"feed_minutes_ago": groups,
@@ -319,7 +318,14 @@ async fn no_change_dispels_a_doubt_about_the_evidence() {
         let listed = Red { scenario, settings, in_doubt: true, of: "/results", ..sysdig_images() };
         Red { harmless, at_least: 20, ..listed }.stays_red().await;
     }
-=======
+    let quiet = json!({"sysdig": {"events": {
+        "by_number": [0, 0, 0, 0, 0, 0, 0, 0], "agents": 0, "has_events": false}}});
+    Red { scenario: quiet, in_doubt: true, at_least: 10, ..sysdig_events() }.stays_red().await;
+}
+
+/// A cloud account of which the platform does not say that it evaluates it.
+#[tokio::test]
+async fn no_change_hides_an_account_that_is_not_evaluated() {
     let account = "122814690049";
     let off = json!({"sysdig": {"posture": {
         "resources": 3, "posture_off": [account], "fails": {"high": 0, "medium": 0, "low": 0}}}});
@@ -328,10 +334,6 @@ async fn no_change_dispels_a_doubt_about_the_evidence() {
     Red { settings, in_doubt: true, ..off() }.stays_red().await;
     // Its evidence is whole, and a gate that asks for the account cannot rely on it.
     selecting(off(), Field::Account, &[account]).stays_red().await;
->>>>>>> 5b9351b (sysdig posture: the list of accounts is read in a file of its own; a scenario in which the inventory ignores its filters)
-    let quiet = json!({"sysdig": {"events": {
-        "by_number": [0, 0, 0, 0, 0, 0, 0, 0], "agents": 0, "has_events": false}}});
-    Red { scenario: quiet, in_doubt: true, at_least: 10, ..sysdig_events() }.stays_red().await;
 }
 
 /// What the platform accepts holds only as long as it says that it does.
