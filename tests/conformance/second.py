@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -118,6 +119,11 @@ for selector in ["namespace: shop", 'image: "registry.example.com/shop/api"', "c
 run("quiet, and there were events", "sysdig", day, ["max: 0"], 0, faults={"no_events": True})
 never = {"no_events": True, "never_events": True}
 run("quiet, and there never was one", "sysdig", day, ["max: 0"], 3, "never had an event", never)
+off = {"no_events": True, "agents": {"total": 1, "agents": [{"id": 1, "connected": False}]}}
+run("quiet, and no agent is connected", "sysdig", day, ["max: 0"], 3, "no agent is connected", off)
+odd = {"no_events": True, "agents": {"x": 1}, "has_events": {"x": 1}}
+run("quiet, and nothing readable about who watches", "sysdig", day, ["max: 0"], 3, "no answer of a known shape", odd)
+pair("events, categories", "sysdig", ["events: {window: 24h, categories: runtime}"], "max: 1", "max: 2")
 run("quiet: allowed", "sysdig", ["events: {window: 24h, quiet: allowed}"], ["max: 0"], 0, "needs to be watching", never)
 run("401", "sysdig", day, ["max: 0"], 4, "IBMCLOUD_API_KEY", {"refuse_token": True})
 crn = "crn:v1:bluemix:public:sysdig-secure:us-south:a/0123:guid-7::"
@@ -140,6 +146,8 @@ for source, wide, short, since in [
             ("since a run that passed", since, 0, "", ["--previous", "passed.jsonl"]),
         ]:
             gate(f"{source}: {title}", server, folder, source, settings, high, code, says, more)
+        server.faults["late"] = [int(time.time())]
+        gate(f"{source}: what arrived late", server, folder, source, since, high, 1, "of before the window", ["--previous", "passed.jsonl"])
 
 # GravityZone: scan groups, and a severity that was lowered.
 pair("scan_group", "gravityzone", [], "scan_group: web, max: 0", "scan_group: web, max: 1")

@@ -247,12 +247,14 @@ class Sysdig:
                                 "falsePositive": False}}
         if self.faults.get("no_events"):
             return []
-        return [event(1, 30, "shop", "registry.example.com/shop/api"), event(2, 90, "web", "registry.example.com/web/site")]
+        # Shown now, and of a minute before the moment that the fault states.
+        late = [event(0, (NOW - at) // 60 + 1, "shop", "registry.example.com/shop/api") for at in self.faults.get("late", [])]
+        return late + [event(1, 30, "shop", "registry.example.com/shop/api"), event(2, 90, "web", "registry.example.com/web/site")]
 
     def asked_events(self, query):
         def known(row):
             return lambda field: {"severity": [str(row["severity"])], "ruleName": [row["content"]["ruleName"]],
-                                  "source": [row["source"]], "name": [row["name"]]}.get(field)
+                                  "source": [row["source"]], "name": [row["name"]], "category": [row["category"]]}.get(field)
         return [row for row in self.events() if takes(query.get("filter"), known(row))]
 
     def feed(self, query, _):
@@ -279,10 +281,13 @@ class Sysdig:
         return {"policyEvents": {"countBySeverity": counts}, "scanningEvents": None, "cloudsecEvents": None}
 
     def agents(self, query, _):
-        raise Refused(404, {"message": "Not Found"})
+        agents = self.faults.get("agents")
+        if agents is None:
+            raise Refused(404, {"message": "Not Found"})
+        return agents
 
     def has_events(self, query, _):
-        return {"hasEvents": not self.faults.get("never_events"), "hasLegacyEvents": False}
+        return self.faults.get("has_events") or {"hasEvents": not self.faults.get("never_events"), "hasLegacyEvents": False}
 
     def routes(self):
         scan, events = "/api/scanning/v1", "/api/v1/secureEvents"
@@ -391,6 +396,7 @@ class BigPanda:
     def log(self, query, _):
         rows = [entry(45, "correlation_patterns", "update", id="p", filter="x", active=False, tags=["host"])]
         rows.append(entry(50, "api_keys", "update", id="k", name="deploy", active=True))
+        rows += [entry((NOW - at) // 60 + 1, "api_keys", "create", id="n", name="new") for at in self.faults.get("late", [])]
         since, until = int(query["start"]), int(query["end"])
         rows = [row for row in rows if since <= row["timestamp"] <= until]
         page, size = int(query.get("page", 1)), int(query.get("per_page", 100))
