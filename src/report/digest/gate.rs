@@ -192,7 +192,10 @@ pub(in crate::report) fn scope(ruling: &Ruling<'_>) -> String {
         true => "everything".to_owned(),
         false => gate.selection.to_string(),
     };
-    let evidence = match &ruling.summed[..] {
+    // Two parts of one source have the same name: an image's evaluations and its vulnerabilities.
+    let mut summed = ruling.summed.clone();
+    summed.dedup();
+    let evidence = match &summed[..] {
         [] => gate.sources.join(" + "),
         [one] => one.clone(),
         several => format!("the sum of {}", several.join(" + ")),
