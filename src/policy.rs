@@ -215,7 +215,14 @@ impl Policy {
         });
         let selections = gates().map(|gate| gate.selection.clone()).collect();
         let rows = if self.accept.is_empty() { Rows::Of(selections) } else { Rows::All };
-        Wanted { demands, split, by_account, rows }
+        let excepts = self.gates.iter().filter(|gate| gate.uses(source));
+        let excepts = excepts.flat_map(|gate| &gate.selection.except);
+        let mut exclusions: Vec<_> = excepts.filter_map(Exclusion::of_passes).collect();
+        exclusions.sort();
+        exclusions.dedup();
+        let demand = |selection| Demand { selection, need: Need::Existence };
+        let exclusions = exclusions.into_iter().map(demand).collect();
+        Wanted { demands, exclusions, split, by_account, rows }
     }
 }
 

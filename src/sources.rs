@@ -401,6 +401,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// A note for the reports, said at once as well: people read the evidence only where it is in doubt.
+    pub fn noted(&self, note: String) -> String {
+        self.progress.note(&format!("{}: {note}", self.name));
+        note
+    }
+
     /// The outcome of this source, with what the client knows of the exchange.
     /// This is the one place where findings get their fingerprints and their order.
     pub fn outcome(

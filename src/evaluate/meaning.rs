@@ -219,7 +219,7 @@ fn sight(selection: &Selection, part: &Part) -> WordMatch {
 }
 
 /// The words that a part has for a field.
-fn words_of(field: Field, part: &Part) -> BTreeSet<String> {
+pub(super) fn words_of(field: Field, part: &Part) -> BTreeSet<String> {
     let resource = |finding: &Finding| {
         [finding.resource_id.as_deref(), finding.resource_name.as_deref()].map(owned)
     };

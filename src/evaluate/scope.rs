@@ -1,13 +1,15 @@
 //! What the `except` of a gate takes out of scope.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use crate::evidence::{Findings, Part};
+use super::meaning::words_of;
+use crate::evidence::{Count, Findings, Part};
 use crate::finding::Problem;
 use crate::policy::Gate;
-use crate::selection::{Exclusion, Selection};
+use crate::selection::{Exclusion, Field, Selection};
+use crate::text;
 
 /// What is out of scope of one gate, as far as the evidence shows it.
 pub(super) struct OutOfScope<'a> {
@@ -17,8 +19,10 @@ pub(super) struct OutOfScope<'a> {
     now: DateTime<Utc>,
     /// Failed checks that are out of scope, by account.
     failures: BTreeMap<String, u64>,
-    /// Whether something is out of scope, by source.
-    sources: BTreeMap<String, ScopeMatch>,
+    /// Whether something is out of scope by each exclusion, by source.
+    sources: BTreeMap<String, Vec<ScopeMatch>>,
+    /// Words that exist in the evidence, for suggestions.
+    known: BTreeSet<(Field, String)>,
 }
 
 /// What the evidence shows. Ordered, best last.
@@ -33,7 +37,8 @@ enum ScopeMatch {
 impl<'a> OutOfScope<'a> {
     pub(super) fn of(gate: &'a Gate, now: DateTime<Utc>) -> Self {
         let whole = gate.selection.without_except();
-        Self { gate, whole, now, failures: BTreeMap::new(), sources: BTreeMap::new() }
+        let (failures, sources, known) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { gate, whole, now, failures, sources, known }
     }
 
     /// Looks for what is out of scope in a part of a source. The problem: its failures are only
@@ -53,20 +58,39 @@ impl<'a> OutOfScope<'a> {
                 return Some(Problem { message, ..why.clone() });
             }
         }
-        let mut shown = ScopeMatch::Nothing;
-        for finding in part.findings.listed().iter().filter(|f| self.gate.selection.excludes(f)) {
-            shown = ScopeMatch::Something;
-            if self.whole.matches_finding(finding, self.now) {
+        let mut shown = vec![ScopeMatch::Nothing; except.len()];
+        for finding in part.findings.listed() {
+            let mut is_excluded = false;
+            for (except, shown) in except.iter().zip(&mut shown) {
+                if except.covers(finding) {
+                    (is_excluded, *shown) = (true, ScopeMatch::Something);
+                }
+            }
+            if is_excluded && self.whole.matches_finding(finding, self.now) {
                 let account = finding.subject.account.as_deref();
                 let account = account.map_or_else(|| "no account".to_owned(), ToString::to_string);
                 *self.failures.entry(account).or_default() += 1;
             }
         }
-        if shown == ScopeMatch::Nothing {
-            shown = except.iter().map(|except| passed(except, part)).max().unwrap_or(shown);
+        for (except, shown) in except.iter().zip(&mut shown) {
+            if *shown == ScopeMatch::Nothing {
+                *shown = passed(except, part);
+            }
+            if *shown == ScopeMatch::Nothing {
+                let words =
+                    |field| words_of(field, part).into_iter().map(move |text| (field, text));
+                self.known.extend(except.fields().into_iter().flat_map(words));
+            }
         }
-        let before = self.sources.entry(source.to_owned()).or_insert(shown);
-        *before = shown.max(*before);
+        match self.sources.get_mut(source) {
+            Some(before) => {
+                before
+                    .iter_mut()
+                    .zip(shown)
+                    .for_each(|(before, shown)| *before = shown.max(*before));
+            }
+            None => _ = self.sources.insert(source.to_owned(), shown),
+        }
         None
     }
 
@@ -75,21 +99,49 @@ impl<'a> OutOfScope<'a> {
         self.failures
     }
 
-    /// A warning for each source in which nothing is out of scope.
+    /// A warning for each source in which nothing is out of scope, and for each exclusion that matches
+    /// nothing in any of them.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let nothing = self.sources.iter().filter(|(_, shown)| **shown == ScopeMatch::Nothing);
-        let except = &self.gate.selection.except;
-        let except: Vec<_> = except.iter().map(ToString::to_string).collect();
-        nothing
-            .map(|(source, _)| {
-                format!(
-                    "gate `{}`: `except` {} matches nothing in {source}; remove it, or check it for \
-                     a typo",
-                    self.gate.id,
-                    except.join("; or ")
-                )
-            })
-            .collect()
+        let all: Vec<_> = self.gate.selection.except.iter().collect();
+        let is_nothing = |shown: &ScopeMatch| *shown == ScopeMatch::Nothing;
+        let (empty, others): (Vec<_>, Vec<_>) =
+            self.sources.iter().partition(|(_, shown)| shown.iter().all(is_nothing));
+        let mut warnings: Vec<_> =
+            empty.iter().map(|(source, _)| self.warning(&all, source)).collect();
+        if !others.is_empty() {
+            let sources: Vec<_> = self.sources.keys().map(String::as_str).collect();
+            let unmatched = all.iter().enumerate().filter(|(at, _)| {
+                self.sources.values().all(|shown| shown.get(*at).is_some_and(is_nothing))
+            });
+            warnings.extend(unmatched.map(|(_, one)| self.warning(&[*one], &sources.join(" or "))));
+        }
+        warnings
+    }
+
+    fn warning(&self, except: &[&Exclusion], source: &str) -> String {
+        let words: Vec<_> = except.iter().map(ToString::to_string).collect();
+        format!(
+            "gate `{}`: `except` {} matches nothing in {source}; remove it, or check it for a typo{}",
+            self.gate.id,
+            words.join("; or "),
+            except.iter().find_map(|except| self.suggestion(except)).unwrap_or_default()
+        )
+    }
+
+    /// The known word that is most similar to one of an exclusion.
+    fn suggestion(&self, except: &Exclusion) -> Option<String> {
+        let words = except
+            .words
+            .iter()
+            .flat_map(|(field, patterns)| patterns.iter().map(move |pattern| (field, pattern)));
+        words.into_iter().find_map(|(field, pattern)| {
+            let known = self.known.iter().filter(|(of, _)| of == field);
+            let known: Vec<_> = known.map(|(_, text)| text.as_str()).collect();
+            let literal =
+                pattern.literal().filter(|_| !known.iter().any(|k| pattern.matches(k)))?;
+            let hint = text::did_you_mean(literal, known);
+            (!hint.is_empty()).then(|| text::one_line(&hint, 200))
+        })
     }
 }
 
@@ -101,7 +153,14 @@ fn passed(except: &Exclusion, part: &Part) -> ScopeMatch {
             ScopeMatch::Something
         }
         Some(_) => ScopeMatch::Nothing,
-        None if part.proof.may_be_empty() => ScopeMatch::Nothing,
-        None => ScopeMatch::Unknown,
+        None => {
+            let answer = except.of_passes().and_then(|selection| part.counts.of(&selection));
+            match answer.and_then(Count::evaluated) {
+                Some(0) => ScopeMatch::Nothing,
+                Some(_) => ScopeMatch::Something,
+                None if part.proof.may_be_empty() => ScopeMatch::Nothing,
+                None => ScopeMatch::Unknown,
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::stated::{controls_meet, is_met, is_of_control, of_finding, of_subject, stated};
-use super::{Field, Pattern};
+use super::{Field, Pattern, Selection, UNKNOWN};
 use crate::finding::{Facets, Finding, Severity, Subject};
 
 /// Checks that are out of scope: all fields must match.
@@ -25,6 +25,18 @@ impl Exclusion {
     pub fn fields(&self) -> BTreeSet<Field> {
         let severity = self.severity.as_ref().map(|_| Field::Severity);
         self.words.keys().copied().chain(severity).collect()
+    }
+
+    /// The passed checks that are out of scope, as a selection, unless it takes a failure to know.
+    pub fn of_passes(&self) -> Option<Selection> {
+        let is_unknown = |pattern: &Pattern| pattern.is_word(UNKNOWN);
+        let is_known = self.fields().into_iter().all(Field::is_of_passes)
+            && !self.words.values().flatten().any(is_unknown);
+        is_known.then(|| Selection {
+            words: self.words.clone(),
+            severity: self.severity.clone(),
+            ..Selection::default()
+        })
     }
 
     /// Whether a finding is out of scope.

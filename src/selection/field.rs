@@ -137,6 +137,19 @@ impl Field {
         )
     }
 
+    /// Whether a check may rightly lack it, such as a namespace: then it is `(none)`.
+    pub const fn may_be_lacking(self) -> bool {
+        matches!(
+            self,
+            Self::Label
+                | Self::Namespace
+                | Self::Cluster
+                | Self::Container
+                | Self::Host
+                | Self::Fixable
+        )
+    }
+
     /// Whether checks that passed have it too. A pass has no status and no age.
     pub fn is_of_passes(self) -> bool {
         !matches!(

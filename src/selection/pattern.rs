@@ -34,7 +34,7 @@ impl Pattern {
     }
 
     /// Whether this word is written, in any case.
-    pub(super) fn is_word(&self, word: &str) -> bool {
+    pub fn is_word(&self, word: &str) -> bool {
         self.0.eq_ignore_ascii_case(word)
     }
 

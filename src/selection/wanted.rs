@@ -7,6 +7,9 @@ use crate::finding::Subject;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub demands: Vec<Demand>,
+    /// What gates leave out of scope, by what passed checks have too. Whether it matches anything is
+    /// worth a warning and no request: it is counted where passed checks are read anyway.
+    pub exclusions: Vec<Demand>,
     /// Whether passed checks are counted by every field that they have: a gate has `each`, or the
     /// evidence is saved and other policies will decide it.
     pub split: bool,
@@ -60,12 +63,23 @@ impl Wanted {
                 self.demands.push(demand);
             }
         }
+<<<<<<< HEAD
         Self {
             demands: self.demands,
             split: self.split || other.split,
             by_account: self.by_account || other.by_account,
             rows: self.rows.and(other.rows),
         }
+=======
+        for exclusion in other.exclusions {
+            if !self.exclusions.contains(&exclusion) {
+                self.exclusions.push(exclusion);
+            }
+        }
+        self.split |= other.split;
+        self.rows = self.rows.and(other.rows);
+        self
+>>>>>>> 73531b8 (gravityzone: a filter that the platform ignores is inconclusive)
     }
 }
 

@@ -48,7 +48,15 @@ async fn read(
     let http = &session.http;
     let mut estate = cases(settings, session, first).await?;
     for again in [true, false] {
-        let Some(counted) = totals::open_by_severity(http).await? else { break };
+        let counted = match totals::open_by_severity(http).await? {
+            Ok(counted) => counted,
+            Err(why) => {
+                let note =
+                    format!("the open cases were not compared with cases-by-severity: {why}");
+                estate.notes.push(session.noted(note));
+                break;
+            }
+        };
         let Some(problem) = totals::missing(&session.name, &counted, &estate.cases) else { break };
         if !again {
             return Ok((estate, vec![problem]));

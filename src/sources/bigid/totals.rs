@@ -39,14 +39,14 @@ pub(super) async fn scope(settings: &Settings, http: &Http, all: FirstPage) -> (
     }
 }
 
-/// The numbers of open cases by severity; `None` if the platform does not offer them, or in another
-/// shape.
+/// The numbers of open cases by severity, or why they are not known: the platform does not offer them,
+/// or in another shape.
 ///
 /// # Errors
 /// If the platform cannot be asked.
 pub(super) async fn open_by_severity(
     http: &Http,
-) -> Result<Option<BTreeMap<Severity, u64>>, Problem> {
+) -> Result<Result<BTreeMap<Severity, u64>, String>, Problem> {
     let call =
         http.get("actionable-insights/cases-by-severity", &[]).parameter("caseStatus", "open");
     let answer = match call.send().await {
@@ -54,24 +54,25 @@ pub(super) async fn open_by_severity(
         Err(error) => {
             return match error.failure {
                 Failure::Stopped(_) => Err(error.problem()),
-                _ => Ok(None),
+                _ => Ok(Err(error.problem().message)),
             };
         }
     };
     let rows = match answer.json::<SeverityTotals>() {
         Ok(SeverityTotals::Rows(rows) | SeverityTotals::Enveloped { data: rows }) => rows,
-        Err(_) => return Ok(None),
+        Err(error) => return Ok(Err(error.problem().message)),
     };
     let mut numbers: BTreeMap<Severity, u64> = BTreeMap::new();
     for row in rows {
         let severity = row.severity_level.word().map_or(Severity::Unknown, words::severity);
         let number = row.value.word().and_then(|number| number.parse::<u64>().ok());
         let Some(number) = number.filter(|number| *number <= MOST_COUNTED) else {
-            return Ok(None);
+            let what = "a `value` of its answer is not a number of cases";
+            return Ok(Err(what.to_owned()));
         };
         *numbers.entry(severity).or_default() += number;
     }
-    Ok(Some(numbers))
+    Ok(Ok(numbers))
 }
 
 /// The answer of `cases-by-severity`: a list, or a list in the usual envelope.

@@ -1,13 +1,14 @@
 //! The order of requests: how many checks there are, which of them failed, whether failed and passed
 //! ones are all (`balance.rs`), and what the gates need to know of passed ones (`passes.rs`).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Utc;
 
 use super::demand;
 use super::findings::Findings;
-use super::query::Query;
+use super::heeded::Heeded;
+use super::query::{Filter, Query};
 use super::settings::Settings;
 use super::shared::{Key, Shared};
 use super::walk;
@@ -22,10 +23,14 @@ use crate::text;
 /// A collection in progress.
 pub(super) struct Collection<'a> {
     pub(super) session: &'a Session,
-    visible: u64,
+    pub(super) visible: u64,
     pub(super) page_limit: u64,
     /// Which checks are in scope, whatever their result.
     pub(super) scope: Query,
+    /// What the rows show of the filters of the scope.
+    pub(super) heeded: Heeded,
+    /// Whether the totals show that a filter of the scope leaves something out, once that was asked.
+    pub(super) leaves_out: BTreeMap<Filter, bool>,
     pub(super) severities: Option<BTreeSet<Severity>>,
     statuses: Option<BTreeSet<Status>>,
     /// What the gates need to know besides failed checks.
@@ -49,11 +54,14 @@ impl<'a> Collection<'a> {
     /// `visible`: all checks that the token can see, by the preflight.
     pub(super) fn new(settings: &Settings, session: &'a Session, visible: u64) -> Self {
         let passes_known = settings.filters.passes_unknown().is_none();
+        let scope = settings.filters.scope();
         Self {
             session,
             visible,
             page_limit: settings.page_limit(),
-            scope: settings.filters.scope(),
+            heeded: Heeded::of(&scope),
+            leaves_out: BTreeMap::new(),
+            scope,
             severities: settings.filters.severities(),
             statuses: settings.filters.statuses(),
             demands: demand::distinct(&session.wanted.demands, passes_known),
@@ -71,7 +79,9 @@ impl<'a> Collection<'a> {
     /// Collects, and returns what was found, complete or not.
     pub(super) async fn outcome(mut self) -> Outcome {
         let stopped = self.everything().await.err();
+        let unrated = self.findings.unrated().map(|note| self.session.noted(note));
         let (findings, notes) = self.findings.finish();
+        self.part.notes.extend(unrated);
         self.part.findings.extend(findings);
         self.part.notes.extend(notes);
         self.part.notes.push("age not reported: GravityZone states no evaluation time".to_owned());
@@ -92,12 +102,15 @@ impl<'a> Collection<'a> {
         // Asked for beside the first page of failed checks, since reading all of them may take minutes:
         // totals of one moment add up.
         let (session, passes) = (self.session, self.scope.clone().results(true));
-        let passed = walk::total(session, &passes, |_| Ok(()));
+        let mut of_passes = Heeded::of(&self.scope);
+        let passed = walk::total(session, &passes, |row| of_passes.look(row));
         let (passed, read) = futures_util::future::join(passed, self.read_failures()).await;
         read?;
         self.passed = passed?;
+        self.heeded.and(of_passes);
         self.add_up().await?;
-        self.answer_demands().await
+        self.answer_demands().await?;
+        self.judge_filters().await
     }
 
     /// Every value of the scope must match something. Otherwise a misspelt account next to a correct
@@ -184,12 +197,14 @@ impl<'a> Collection<'a> {
         (self.findings, self.shared) = (Findings::linked(checks), Shared::default());
         self.failed.clear();
         let query = self.scope.clone().results(false).statuses(self.statuses.clone());
-        let Self { session, page_limit, shared, findings, failed, severities, .. } = self;
+        let Self { session, page_limit, shared, findings, failed, severities, heeded, .. } = self;
         let is_read = |severity: Severity| {
             severity == Severity::Unknown
                 || severities.as_ref().is_none_or(|asked| asked.contains(&severity))
         };
         walk::rows(session, &query, *page_limit, "reading failed checks", |row| {
+            heeded.look(row)?;
+            findings.notice(row);
             if is_read(row.severity) || is_read(row.counted_severity()) {
                 let key = findings.add(shared, row)?;
                 *failed.entry(key).or_default() += 1;

@@ -27,6 +27,10 @@ pub(super) fn method(
     if !selection.except.is_empty() {
         return Method::Rows;
     }
+    // Of two filters each would have to be proven by itself.
+    if selection.words.len() > 1 {
+        return Method::Rows;
+    }
     let mut query = scope.clone();
     for (field, patterns) in &selection.words {
         let filter = match field {
@@ -122,6 +126,16 @@ mod tests {
             (words(Field::Account, &["prod"]), Method::Rows),
             (words(Field::Region, &["eu-west-3"]), Method::Rows),
             (words(Field::Resource, &["i-1"]), Method::Rows),
+            (
+                Selection {
+                    words: [words(Field::Framework, &["nist"]), words(Field::ResourceType, &["a"])]
+                        .into_iter()
+                        .flat_map(|one| one.words)
+                        .collect(),
+                    ..Selection::default()
+                },
+                Method::Rows,
+            ),
         ];
         for (selection, expected) in cases {
             assert_eq!(method(&selection, &all, None), expected, "{selection}");

@@ -29,6 +29,8 @@ pub struct Findings {
     missing: Missing,
     /// Failed checks whose severity was lowered on the platform.
     lowered: u64,
+    /// Failed checks without an original severity, whatever their own.
+    unrated: u64,
 }
 
 /// Failed checks without a field.
@@ -56,6 +58,22 @@ impl Findings {
         let mut link = checks.clone();
         link.path_segments_mut().ok()?.push(id);
         Some(String::from(link).into())
+    }
+
+    /// Notices a failed check, also one that the settings leave out by its severity.
+    pub(super) fn notice(&mut self, row: &CheckRow<'_>) {
+        self.unrated += u64::from(!row.has_original);
+    }
+
+    /// What a reader must know of checks of which only the severity of now is known.
+    pub(super) fn unrated(&self) -> Option<String> {
+        (self.unrated > 0).then(|| {
+            format!(
+                "{} without `original_severity`: whether the severity was lowered on the platform is \
+                 not known, and the one of now counts",
+                text::count(self.unrated, "failed check")
+            )
+        })
     }
 
     /// Adds a failed check.

@@ -8,6 +8,7 @@
 //! findings.rs   failed checks become findings          count.rs     checks become counts
 //! shared.rs     rules, accounts, … kept once           balance.rs   whether the totals add up
 //! parts.rs      passed checks by account, side by side
+//! heeded.rs     whether the platform applied the filters
 //! ```
 //!
 //! Failed checks are read as rows. Everything else is read as a total, which a page of one check
@@ -35,6 +36,7 @@ mod collect;
 pub mod count;
 mod demand;
 pub mod findings;
+mod heeded;
 mod parts;
 mod passes;
 pub mod query;

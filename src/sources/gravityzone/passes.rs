@@ -20,12 +20,15 @@ impl Collection<'_> {
     pub(super) async fn answer_demands(&mut self) -> Result<(), Problem> {
         let demands = std::mem::take(&mut self.demands);
         let mut for_rows = Vec::new();
+        let has_totals = demands.is_empty() || self.totals_are_of_the_scope().await?;
         for demand in &demands {
             let Demand { selection, need } = demand;
             if *need == Need::Existence && self.findings.prove(selection) {
                 continue;
             }
-            let counted = match demand::method(selection, &self.scope, self.severities.as_ref()) {
+            let method = demand::method(selection, &self.scope, self.severities.as_ref());
+            let counted = match method {
+                Method::Totals(..) if !has_totals => None,
                 Method::Rows => None,
                 Method::Nothing => Some(count::answer(selection, 0, 0)),
                 Method::Totals(query, severities) => {
@@ -35,8 +38,8 @@ impl Collection<'_> {
                     };
                     if counted.is_none() {
                         self.part.notes.push(format!(
-                            "the platform's filters do not count {selection} as its rows do, so \
-                             passed checks were read row by row"
+                            "the platform's totals do not prove how many checks of {selection} \
+                             passed, so passed checks were read row by row"
                         ));
                     }
                     counted
@@ -47,10 +50,11 @@ impl Collection<'_> {
                 None => for_rows.push(demand),
             }
         }
-        match for_rows.is_empty() && !self.split {
-            true => Ok(()),
-            false => self.count_by_rows(&for_rows).await,
+        if for_rows.is_empty() && !self.split {
+            return Ok(());
         }
+        for_rows.extend(&self.session.wanted.exclusions);
+        self.count_by_rows(&for_rows).await
     }
 
     /// How many passed checks match, if a total shows any. If it shows none, only rows can prove
@@ -70,7 +74,8 @@ impl Collection<'_> {
     }
 
     /// How many checks passed, if totals can show it. A pass rate then relies on the filters of the
-    /// platform, so each of them is proven: the platform must apply it as a selector would.
+    /// platform, so each of them is proven: the platform must apply it as a selector would, and leave
+    /// something out by it, passed or failed, since an ignored filter leaves out nothing.
     async fn passed(
         &mut self,
         selection: &Selection,
@@ -87,6 +92,14 @@ impl Collection<'_> {
             false => self.total_of(&passes, &whatever_severity).await?,
         };
         let Some(all) = all else { return Ok(None) };
+        let leaves_out = whatever_severity == Selection::default()
+            || *query == self.scope
+            || all < self.passed
+            || self.findings.within_as_filtered(selection, severities.as_ref())
+                < self.findings.within_as_filtered(&Selection::default(), severities.as_ref());
+        if !leaves_out {
+            return Ok(None);
+        }
         let answer = |passed| count::answer(selection, passed, self.findings.within(selection));
         let Some(severities) = severities else { return Ok(Some(answer(all))) };
         // The documentation of this filter speaks of findings only, although passed checks have a
@@ -128,18 +141,19 @@ impl Collection<'_> {
             false => (self.scope.clone().results(true), "reading passed checks"),
         };
         let expected = if beyond { self.part.looked_at() } else { self.passed };
-        let Self { session, page_limit, shared, severities, failed, findings, .. } = self;
+        let Self { session, page_limit, shared, severities, failed, findings, heeded, .. } = self;
         let new_counter = || Counter::new(demands, severities.as_ref(), filtered, failed.clone());
         if let Some(parts) = Parts::of(&query, findings.accounts(), expected, *page_limit) {
             let mut counter = new_counter();
-            let visit = |row: &CheckRow<'_>| counter.add(shared, row);
+            let visit =
+                |row: &CheckRow<'_>| heeded.look(row).and_then(|()| counter.add(shared, row));
             if parts.read(session, *page_limit, doing, visit).await? {
                 counter.finish(shared, findings, &mut self.part.counts);
                 return Ok(());
             }
         }
         let mut counter = new_counter();
-        let visit = |row: &CheckRow<'_>| counter.add(shared, row);
+        let visit = |row: &CheckRow<'_>| heeded.look(row).and_then(|()| counter.add(shared, row));
         let read = walk::rows(session, &query, *page_limit, doing, visit).await;
         let total = read.map_err(ReadError::problem)?;
         counter.finish(shared, findings, &mut self.part.counts);
@@ -160,9 +174,10 @@ impl Collection<'_> {
         query: &Query,
         selection: &Selection,
     ) -> Result<Option<u64>, Problem> {
-        let shared = &mut self.shared;
+        let Self { session, shared, heeded, .. } = self;
         let mut alike = true;
-        let total = walk::total(self.session, query, |row| {
+        let total = walk::total(session, query, |row| {
+            heeded.look(row)?;
             let key = shared.key(row)?;
             // The platform compares the severity of now.
             let subject = Subject { severity: row.severity, ..shared.subject(key) };

@@ -62,6 +62,13 @@ impl Query {
         self
     }
 
+    /// The query without one of its filters.
+    #[must_use]
+    pub(super) fn without(mut self, filter: Filter) -> Self {
+        self.values.remove(&filter);
+        self
+    }
+
     #[must_use]
     pub fn results(self, passed: bool) -> Self {
         Self { passed: Some(passed), ..self }
@@ -122,8 +129,8 @@ impl Query {
     /// counted.
     ///
     /// # Errors
-    /// If it does not match by result, severity or status. Ids and names are not compared, since the
-    /// documentation does not say which of the two a filter takes.
+    /// If it does not match by result, severity or status. Whether ids and names match is judged by
+    /// all checks together (`heeded.rs`), since the documentation does not say what a filter takes.
     pub fn admits(&self, row: &CheckRow<'_>) -> Result<(), RecordFault> {
         let refuse = |field: &str, has: &str| {
             let has = text::one_line(has, 60);

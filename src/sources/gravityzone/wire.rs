@@ -145,6 +145,8 @@ pub struct CheckRow<'a> {
     pub severity: Severity,
     /// The severity that the scan assigned, if that is stated.
     pub original_severity: Severity,
+    /// Whether the check has the field at all.
+    pub has_original: bool,
     pub original_word: Option<&'a str>,
     pub severity_word: Option<&'a str>,
     /// Null on every passed check.
@@ -158,6 +160,7 @@ pub struct CheckRow<'a> {
     pub scan_name: Option<&'a str>,
     pub scan_group_id: Option<&'a str>,
     pub scan_group_name: Option<&'a str>,
+    pub rule_id: Option<&'a str>,
     /// The rule's slug: `cloud_scan/aws/…`.
     pub rule: &'a str,
     pub title: Option<&'a str>,
@@ -191,7 +194,9 @@ impl CheckRecord<'_> {
         }
         let attributes = need(self.attributes.as_ref(), "attributes")?;
         let relationships = need(self.relationships.as_ref(), "relationships")?;
-        let rule = relationships.rule.as_ref().and_then(|rule| rule.data.as_ref()?.meta.as_ref());
+        let rule = relationships.rule.as_ref().and_then(|rule| rule.data.as_ref());
+        let rule_id = rule.and_then(|rule| given(rule.id.as_ref()));
+        let rule = rule.and_then(|rule| rule.meta.as_ref());
         let scan = relationships.scan.as_ref().and_then(|scan| scan.data.as_ref());
         let scan_group = relationships.scan_group.as_ref().and_then(|group| group.data.as_ref());
         let controls = relationships.controls.as_ref().and_then(|controls| controls.data);
@@ -202,6 +207,7 @@ impl CheckRecord<'_> {
             id,
             passed: passed(need(given(attributes.result.as_ref()), "attributes.result")?)?,
             severity: severity(severity_word),
+            has_original: original.is_some(),
             original_severity: severity(original.map_or(severity_word, |_| original_word)),
             original_word,
             severity_word,
@@ -217,6 +223,7 @@ impl CheckRecord<'_> {
             scan_name: given(attributes.scan_name.as_ref()),
             scan_group_id: scan_group.and_then(|group| given(group.id.as_ref())),
             scan_group_name: given(attributes.scan_group_name.as_ref()),
+            rule_id,
             rule: need(
                 rule.and_then(|meta| given(meta.name.as_ref())),
                 "relationships.rule.data.meta.name",

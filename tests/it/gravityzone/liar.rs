@@ -19,6 +19,10 @@ struct Lie {
     result: Option<Value>,
     /// Whether a passed check appears after the first request.
     growing: bool,
+    /// Whether all checks are of one kind.
+    alike: bool,
+    /// Whether half of the passed checks are of another scan and type, and no failed one.
+    lucky: bool,
     asked: Arc<AtomicU64>,
 }
 
@@ -36,6 +40,16 @@ pub async fn start_with_result(result: Value) -> String {
 /// A passed check appears after the preflight, which asks for the first total.
 pub async fn start_growing() -> String {
     serve(Lie { growing: true, ..Lie::default() }).await
+}
+
+/// All of its checks are of `nist`, and on one resource.
+pub async fn start_alike(ignored: Option<&'static str>) -> String {
+    serve(Lie { ignored, alike: true, ..Lie::default() }).await
+}
+
+/// Half of its passed checks are of another scan and type, which no failed check shows.
+pub async fn start_lucky(ignored: &'static str) -> String {
+    serve(Lie { ignored: Some(ignored), lucky: true, ..Lie::default() }).await
 }
 
 async fn serve(lie: Lie) -> String {
@@ -60,15 +74,17 @@ fn estate() -> impl Iterator<Item = Value> {
                 "status": failed.then_some(if number == 0 { "open" } else { "needs_review" }),
                 "resource_type": "EC2 Instance",
                 "resource_id": format!("i-{number}"),
-                "resource_name": null,
+                "resource_name": format!("name-{number}"),
                 "resource_region": "eu-west-3",
                 "scan_name": "production",
+                "scan_group_name": "payments",
                 "title": "A title",
                 "description": "A description",
                 "created_at": "2024-01-04T17:06:14+00:00"
             },
             "relationships": {
                 "scan": {"data": {"id": "scan-1", "type": "scan"}},
+                "scan_group": {"data": {"id": "group-1", "type": "scan_group"}},
                 "rule": {"data": {"id": "r", "type": "rule", "meta": {"name": "cloud_scan/x"}}},
                 "controls": {"data": [{
                     "id": "CM-7",
@@ -91,6 +107,8 @@ async fn checks(
             "severities" => &check["attributes"]["severity"],
             "statuses" => &check["attributes"]["status"],
             "system_compliance" => &controls[0]["meta"]["compliance_id"],
+            // An account that no check states.
+            "scans" if list == "122814690049" => return check["attributes"]["severity"] != "low",
             _ => return true,
         };
         list.split(',').any(|word| value == word)
@@ -98,10 +116,20 @@ async fn checks(
     let early = lie.asked.fetch_add(1, Ordering::Relaxed) < 1;
     let found: Vec<Value> = estate()
         .map(|mut check| {
-            let at = check["id"].as_str().and_then(|id| id.strip_prefix("check-"));
-            let is_replaced = at.is_some_and(|at| ["4", "7", "10"].contains(&at));
-            if let (true, Some(result)) = (is_replaced, &lie.result) {
+            let id = check["id"].as_str().unwrap_or_default().to_owned();
+            let is_one_of = |numbers: &[&str]| numbers.iter().any(|at| id == format!("check-{at}"));
+            if let (true, Some(result)) = (is_one_of(&["4", "7", "10"]), &lie.result) {
                 check["attributes"]["result"] = result.clone();
+            }
+            if lie.alike {
+                check["attributes"]["resource_id"] = "i-1".into();
+                check["attributes"]["resource_name"] = "web".into();
+                check["relationships"]["controls"]["data"][0]["meta"]["compliance_id"] =
+                    "nist".into();
+            }
+            if lie.lucky && is_one_of(&["5", "7", "10", "11"]) {
+                check["attributes"]["resource_type"] = "S3 Bucket".into();
+                check["relationships"]["scan"]["data"]["id"] = "scan-2".into();
             }
             check
         })

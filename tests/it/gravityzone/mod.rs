@@ -467,6 +467,102 @@ async fn a_platform_that_ignores_a_filter_is_caught() {
     }
 }
 
+/// The filters that take ids or names, and what every check of the liar has.
+const SCOPES: [(&str, &str, &str); 6] = [
+    ("scans", "scan-1", "PRODUCTION"),
+    ("scan_groups", "group-1", "Payments"),
+    ("rules", "r", "cloud_scan/x"),
+    ("resources", "i-1", "web"),
+    ("resource_types", "EC2 Instance", "ec2 instance"),
+    ("system_compliance", "nist", "nist"),
+];
+
+/// A filter that is ignored must not let the checks of others prove that something was evaluated.
+#[tokio::test]
+async fn an_ignored_filter_of_the_scope_is_caught() {
+    for (filter, ..) in SCOPES {
+        let origin = liar::start(Some(filter)).await;
+        let settings = json!({"filters": {filter: "absent"}});
+        for demands in [vec![], vec![passes(&Selection::default())]] {
+            let collected = collect_from(&origin, settings.clone(), &demands).await;
+            let [problem] = &*collected.outcome.problems else {
+                panic!("{filter}: {:#?}", collected.outcome)
+            };
+            assert_eq!(problem.cause, Cause::Contradictory);
+            let says = format!("`filters.{filter}` asks for `absent`, but no check states that");
+            assert!(problem.message.contains(&says), "{}", problem.message);
+            assert!(problem.help.as_deref().is_some_and(|help| help.contains("in the gates")));
+        }
+    }
+    // Some of the checks happen to be what was asked for.
+    for (filter, value) in [("system_compliance", "nist"), ("resources", "i-0")] {
+        let origin = liar::start(Some(filter)).await;
+        let collected = collect_from(&origin, json!({"filters": {filter: value}}), &[]).await;
+        let [problem] = &*collected.outcome.problems else { panic!("{filter}") };
+        assert!(problem.message.contains("ignored or applied in part"), "{}", problem.message);
+    }
+}
+
+/// Ids and names are both right, whatever their case. Where a filter leaves out nothing, rows show that
+/// each passed check is within it.
+#[tokio::test]
+async fn filters_by_id_or_name_are_no_contradiction() {
+    let all = Selection::default();
+    for (filter, id, name) in SCOPES {
+        for value in [id, name] {
+            let origin = liar::start_alike(Some(filter)).await;
+            let settings = json!({"filters": {filter: value}});
+            let collected = collect_from(&origin, settings.clone(), &[]).await;
+            sound(&collected);
+            let collected = collect_from(&origin, settings, &[passes(&all)]).await;
+            let part = sound(&collected);
+            assert_eq!(part.counts.of(&all), Some(Count { passed: Some(8), failed: 4 }));
+            assert!(part.notes.iter().any(|note| note.contains("row by row")), "{filter}");
+        }
+    }
+}
+
+/// An ignored filter, whose failed checks happen to be what was asked for, must not let the passed checks
+/// of others raise a pass rate.
+#[tokio::test]
+async fn passes_under_an_unproven_filter_are_read_as_rows() {
+    let all = Selection::default();
+    let origin = liar::start_lucky("scans").await;
+    let settings = json!({"filters": {"scans": "scan-1"}});
+    let collected = collect_from(&origin, settings, &[passes(&all)]).await;
+    let [problem] = &*collected.outcome.problems else { panic!("{:#?}", collected.outcome) };
+    assert!(
+        problem.message.contains("a check of `scan-2` (`production`) came"),
+        "{}",
+        problem.message
+    );
+    // The same for a selector that is counted by a filter.
+    let origin = liar::start_lucky("resource_types").await;
+    let instances = words(&[(Field::ResourceType, &["EC2 Instance"])]);
+    let collected = collect_from(&origin, json!({}), &[passes(&instances)]).await;
+    let counted = sound(&collected).counts.of(&instances);
+    assert_eq!(counted, Some(Count { passed: Some(4), failed: 4 }));
+}
+
+/// The filter may compare something that no check states. The total shows that it is applied.
+#[tokio::test]
+async fn a_filter_by_what_checks_do_not_state_is_proven_by_totals() {
+    let origin = liar::start(None).await;
+    let settings = json!({"filters": {"scans": "122814690049"}});
+    let collected = collect_from(&origin, settings, &[]).await;
+    let part = sound(&collected);
+    assert_eq!(part.looked_at(), 9);
+    let says = "compares something that checks do not state";
+    assert!(part.notes.iter().any(|note| note.contains(says)), "{:?}", part.notes);
+    // With a second filter the total without the first one is asked for.
+    for (ignored, sound) in [(None, true), (Some("scans"), false)] {
+        let origin = liar::start(ignored).await;
+        let filters = json!({"scans": "122814690049", "system_compliance": "nist"});
+        let collected = collect_from(&origin, json!({"filters": filters}), &[]).await;
+        assert_eq!(collected.outcome.problems.is_empty(), sound, "{:#?}", collected.outcome);
+    }
+}
+
 #[tokio::test]
 async fn where_filters_cannot_count_rows_are_counted() {
     let nist = words(&[(Field::Framework, &["nist"])]);

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use crate::acceptance::{Acceptance, Forgives, Grounds, Validity};
 use crate::config::Config;
+use crate::finding::NOT_APPLICABLE;
 use crate::policy::{Gate, Level, Policy, Whose};
 use crate::selection::{Field, Selection};
 use crate::text;
@@ -16,6 +17,7 @@ pub(super) fn gate(gate: &Gate, policy: &Policy, config: &Config, today: NaiveDa
         counts(gate),
         out_of_scope(gate),
         unstated(&gate.selection.without_except()),
+        lacking(&gate.selection),
         breach(gate),
         each(gate),
         inconclusive(gate, policy, config, today),
@@ -97,6 +99,24 @@ fn unstated(selection: &Selection) -> String {
                 "A failure of which the platform does not state {fields} is not left out by that."
             )
         }
+    }
+}
+
+/// What a check rightly lacks matches only where that is written.
+fn lacking(selection: &Selection) -> String {
+    let is_written = |field: &Field| {
+        let mut patterns = selection.words.get(field).into_iter().flatten();
+        patterns.any(|pattern| pattern.is_word("*") || pattern.is_word(NOT_APPLICABLE))
+    };
+    let fields = selection.words.keys().filter(|field| field.may_be_lacking());
+    let fields: Vec<_> =
+        fields.filter(|field| !is_written(field)).map(|field| field.word().to_owned()).collect();
+    match fields.as_slice() {
+        [] => String::new(),
+        fields => format!(
+            "Where {} does not apply to a failure, it is `{NOT_APPLICABLE}` and is not counted.",
+            or(fields)
+        ),
     }
 }
 

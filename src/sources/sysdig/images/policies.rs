@@ -21,6 +21,7 @@ struct EvaluationReading<'a> {
     /// What selectors find the image by, made once for all of its rules.
     facets: Facets,
     demands: Vec<Counted<'a>>,
+    exclusions: Vec<Counted<'a>>,
     tally: Tally,
     stops: u64,
     warns: u64,
@@ -35,6 +36,7 @@ pub(super) fn part(session: &Session, found: &AnalysedImage) -> Part {
         found,
         facets: found.facets(),
         demands: Counted::all(&session.wanted.demands),
+        exclusions: Counted::all(&session.wanted.exclusions),
         tally: Tally::new(&session.wanted),
         stops: 0,
         warns: 0,
@@ -43,8 +45,8 @@ pub(super) fn part(session: &Session, found: &AnalysedImage) -> Part {
         part: Part::default(),
     };
     reading.read(&session.name);
-    let EvaluationReading { mut part, demands, tally, .. } = reading;
-    part.counts.answers = demands.iter().map(Counted::answer).collect();
+    let EvaluationReading { mut part, demands, exclusions, tally, .. } = reading;
+    part.counts.answers = demands.iter().chain(&exclusions).map(Counted::answer).collect();
     part.counts.table = tally.table();
     part
 }
@@ -211,7 +213,7 @@ impl EvaluationReading<'_> {
         self.part.set_looked_at(self.part.looked_at() + 1);
         self.tally.add(subject, passed);
         let (found, facets) = (self.found, &self.facets);
-        for counted in &mut self.demands {
+        for counted in self.demands.iter_mut().chain(&mut self.exclusions) {
             if found.names().any(|(id, name)| counted.matches(subject, [id, name], facets)) {
                 counted.add(passed);
             }
@@ -240,6 +242,7 @@ mod tests {
             found: &found,
             facets: found.facets(),
             demands: Vec::new(),
+            exclusions: Vec::new(),
             tally: Tally::default(),
             stops: 0,
             warns: 0,

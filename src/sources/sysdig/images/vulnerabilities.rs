@@ -309,4 +309,16 @@ fn prove_existence(session: &Session, found: &AnalysedImage, part: &mut Part) {
     }
     let existing = demands.iter().filter(|one| !one.needs_passes());
     part.counts.answers.extend(existing.map(Counted::answer));
+    // What is out of scope by the image alone is known without any vulnerability.
+    let mut exclusions = Counted::all(&session.wanted.exclusions);
+    exclusions.retain(|counted| {
+        let fields = counted.demand().selection.fields();
+        fields.iter().all(|field| matches!(field, Field::Image | Field::Resource))
+    });
+    for counted in &mut exclusions {
+        if found.names().any(|name| counted.matches(&image, name.into(), &facets)) {
+            counted.add(true);
+        }
+    }
+    part.counts.answers.extend(exclusions.iter().map(Counted::answer));
 }
