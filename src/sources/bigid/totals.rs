@@ -60,7 +60,7 @@ pub(super) async fn open_by_severity(
     };
     let rows = match answer.json::<SeverityTotals>() {
         Ok(SeverityTotals::Rows(rows) | SeverityTotals::Enveloped { data: rows }) => rows,
-        Err(error) => return Ok(Err(error.problem().message)),
+        Err(_) => return Ok(Err("its answer is not a list of numbers by severity".to_owned())),
     };
     let mut numbers: BTreeMap<Severity, u64> = BTreeMap::new();
     for row in rows {

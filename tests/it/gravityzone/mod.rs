@@ -517,7 +517,6 @@ async fn filters_by_id_or_name_are_no_contradiction() {
             let collected = collect_from(&origin, settings, &[passes(&all)]).await;
             let part = sound(&collected);
             assert_eq!(part.counts.of(&all), Some(Count { passed: Some(8), failed: 4 }));
-            assert!(part.notes.iter().any(|note| note.contains("row by row")), "{filter}");
         }
     }
 }
@@ -560,6 +559,18 @@ async fn a_filter_by_what_checks_do_not_state_is_proven_by_totals() {
         let filters = json!({"scans": "122814690049", "system_compliance": "nist"});
         let collected = collect_from(&origin, json!({"filters": filters}), &[]).await;
         assert_eq!(collected.outcome.problems.is_empty(), sound, "{:#?}", collected.outcome);
+    }
+}
+
+/// The liar has no `original_severity` at all.
+#[tokio::test]
+async fn checks_without_an_original_severity_are_noted_whatever_is_read_of_them() {
+    let origin = liar::start(None).await;
+    for settings in [json!({}), json!({"filters": {"severities": "critical"}})] {
+        let collected = collect_from(&origin, settings, &[]).await;
+        let says = "4 failed checks without `original_severity`";
+        let notes = &sound(&collected).notes;
+        assert!(notes.iter().any(|note| note.starts_with(says)), "{notes:?}");
     }
 }
 
