@@ -215,8 +215,7 @@ impl Policy {
         });
         let selections = gates().map(|gate| gate.selection.clone()).collect();
         let rows = if self.accept.is_empty() { Rows::Of(selections) } else { Rows::All };
-        let excepts = self.gates.iter().filter(|gate| gate.uses(source));
-        let excepts = excepts.flat_map(|gate| &gate.selection.except);
+        let excepts = gates().flat_map(|gate| &gate.selection.except);
         let mut exclusions: Vec<_> = excepts.filter_map(Exclusion::of_passes).collect();
         exclusions.sort();
         exclusions.dedup();

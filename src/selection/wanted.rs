@@ -63,23 +63,15 @@ impl Wanted {
                 self.demands.push(demand);
             }
         }
-<<<<<<< HEAD
-        Self {
-            demands: self.demands,
-            split: self.split || other.split,
-            by_account: self.by_account || other.by_account,
-            rows: self.rows.and(other.rows),
-        }
-=======
         for exclusion in other.exclusions {
             if !self.exclusions.contains(&exclusion) {
                 self.exclusions.push(exclusion);
             }
         }
         self.split |= other.split;
+        self.by_account |= other.by_account;
         self.rows = self.rows.and(other.rows);
         self
->>>>>>> 73531b8 (gravityzone: a filter that the platform ignores is inconclusive)
     }
 }
 

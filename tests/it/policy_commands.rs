@@ -6,6 +6,26 @@ use crate::evidence::Kept;
 const URL: &str = "http://127.0.0.1:9";
 
 #[test]
+fn what_a_failure_rightly_lacks_is_explained() {
+    for (words, says) in [("\"true\"", true), ("[\"true\", (none)]", false), ("\"*\"", false)] {
+        let gate = format!("  - {{id: fixes, source: sysdig, fixable: {words}, max: 0}}\n");
+        let folder = Folder::new();
+        let images = "[{tag: 'registry.example.com/shop/api:1.4'}]";
+        let source = format!("{{url: \"{URL}\", images: {images}, vulnerabilities: findings}}");
+        let policy = format!("version: 1\nsources:\n  sysdig: {source}\ngates:\n{gate}");
+        folder.write("compliance-gate.yaml", &policy);
+        let ended = folder.run(&["policy", "explain"]).exits(0);
+        let sentence =
+            "Where fixable does not apply to a failure, it is `(none)` and is not counted.";
+        match says {
+            true => ended.says(sentence),
+            false => ended.does_not_say(sentence),
+        }
+        .says("A failure whose fixable the platform does not state counts as well.");
+    }
+}
+
+#[test]
 fn a_gate_is_explained_in_plain_words() {
     let gates = "  - id: no-high\n    source: opencomply\n    severity: \">= high\"\n    \
                  account: \"122814690049\"\n    max: 0\n    \

@@ -52,6 +52,50 @@ fn an_exception_that_matches_nothing_is_a_warning() {
 }
 
 #[test]
+fn each_exception_of_a_list_must_match_something() {
+    let except = "[{account: '1228*'}, {account: 'sandbx*'}]";
+    let (ended, _) =
+        run(&format!("  - {{id: all, source: opencomply, max: 160, except: {except}}}\n"));
+    ended
+        .exits(0)
+        .says("gate `all`: `except` account sandbx* matches nothing in opencomply")
+        .does_not_say("`except` account 1228*");
+}
+
+/// What passed checks state besides their subject is known where they are read anyway.
+#[test]
+fn an_exception_by_a_further_field_that_matches_nothing_is_a_warning() {
+    let images = r#"{"sysdig": {"images": {"scanned": [{"stops": 1}]}}}"#;
+    let tag = "    images: [{tag: 'registry.example.com/shop/api:1.4'}]\n";
+    let groups = r#"{"gravityzone": {"scans": [{"name": "a", "group": "payments",
+        "provider": "aws", "account": "1"}]}}"#;
+    let of = |source: &str, path: &str, settings: &str, scenario: &str, gate: &str| {
+        let platform = Platform::of(scenario);
+        let folder = Folder::new();
+        let origin = &platform.origin;
+        let gate = format!("gates:\n  - {{id: all, source: {source}, {gate}}}\n");
+        let source = format!("sources:\n  {source}:\n    url: {origin}{path}\n{settings}");
+        folder.write("compliance-gate.yaml", &format!("version: 1\n{source}{gate}"));
+        folder.run(&["run"]).exits(0)
+    };
+    let image = |name: &str| {
+        let gate = format!("max: 99, except: {{image: registry.example.com/shop/{name}}}");
+        of("sysdig", "", tag, images, &format!("{gate}, min_evaluated: 0"))
+    };
+    image("apj")
+        .says("`except` image registry.example.com/shop/apj matches nothing in sysdig")
+        .says("did you mean `registry.example.com/shop/api`?");
+    image("api").does_not_say("matches nothing in");
+    let group = |name: &str| {
+        let gate = format!("min_pass_rate: 1%, except: {{scan_group: {name}}}");
+        of("gravityzone", "/v1", "", groups, &gate)
+    };
+    group("paymints")
+        .says("`except` scan_group paymints matches nothing in gravityzone")
+        .says("did you mean `payments`?");
+}
+
+#[test]
 fn an_exception_that_leaves_nothing_is_inconclusive() {
     let gate =
         "  - {id: all, source: opencomply, max: 160, except: [{account: '1*'}, {account: 'f*'}]";

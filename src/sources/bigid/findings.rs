@@ -51,8 +51,9 @@ async fn read(
         let counted = match totals::open_by_severity(http).await? {
             Ok(counted) => counted,
             Err(why) => {
-                let note =
-                    format!("the open cases were not compared with cases-by-severity: {why}");
+                let why = why.trim_start_matches(&format!("{}: ", session.name));
+                let what = "the open cases were not compared with cases-by-severity";
+                let note = format!("{what}: {why}");
                 estate.notes.push(session.noted(note));
                 break;
             }

@@ -235,7 +235,12 @@ const ROWS: &[Row] = &[
         bigid: r#"{"severities_offset": -1}"#,
         ..ROW
     },
-    Row { name: "no numbers by severity", bigid: r#"{"without_severities": true}"#, ..ROW },
+    Row {
+        name: "no numbers by severity",
+        bigid: r#"{"without_severities": true}"#,
+        says: &["the open cases were not compared with cases-by-severity"],
+        ..ROW
+    },
     // A large estate: only unresolved cases are read, if the totals prove the filter.
     Row {
         name: "a large estate by filter",

@@ -177,12 +177,8 @@ impl<'a> Collection<'a> {
     }
 
     fn check(&mut self, planned: &Planned, check: Check) {
-<<<<<<< HEAD
         self.seen.extend(check.cloud_account());
-        for counted in &mut self.demands {
-=======
         for counted in self.demands.iter_mut().chain(&mut self.exclusions) {
->>>>>>> 73531b8 (gravityzone: a filter that the platform ignores is inconclusive)
             let resource = [check.id.as_deref(), check.name.as_deref()];
             let matches = counted.matches(&check.subject, resource, &check.facets);
             match &check.state {
