@@ -240,8 +240,10 @@ class Gate:
                 whole = count(part, words, [], now) if excepts and incomplete else (0, 0)
                 if whole is None or whole[1] > 0: self.problems.append(incomplete["cause"])
                 elif excepts:
-                    seen = [3 for f in part.findings if excluded(excepts, f)] + [out_of_scope.get(name, 1)]
-                    out_of_scope[name] = max(seen + [self.rows_excluded(one, part) for one in excepts])
+                    before = out_of_scope.get(name, [1] * len(excepts))
+                    found = [any(covered(one, f, True) for f in part.findings) for one in excepts]
+                    seen = [3 if is_found else self.rows_excluded(one, part) for is_found, one in zip(found, excepts)]
+                    out_of_scope[name] = [max(pair) for pair in zip(before, seen)]
                 if not incomplete:
                     self.failures += [f for f in part.findings if not excluded(excepts, f) and any(
                         selects(words, dict(f, severity=s), now, True) for s in (f["severity"], severity(f, entries)))]
@@ -256,7 +258,9 @@ class Gate:
                     ok, bad = counted or (None, 0)
                     passed = None if ok is None or passed is None else passed + ok
                     evaluated += (ok or 0) + (bad if incomplete else found)
-        self.warnings, self.known = 1 in out_of_scope.values(), 0
+        by_map = zip(*out_of_scope.values())
+        self.warnings = any(max(seen) == 1 for seen in [*out_of_scope.values(), *by_map])
+        self.known = 0
         self.accept(entries, policy.get("most_by_taken", 0))
         failed = self.failed = len(self.failures) + self.counted_only
         if not self.problems:
@@ -274,10 +278,12 @@ class Gate:
         self.is_off = any(entry.get("gate_off") == gate["id"] for entry in entries)
         self.may_block = self.by_level and not self.is_off
         self.blocks = self.may_block and self.state != "held" and (self.state == "breached" or not self.forgiven)
-    @staticmethod
-    def rows_excluded(one, part):
+    def rows_excluded(self, one, part):
         if part.table and set(one) <= part.table[0]:
             return 3 if any(covered(one, row, True, True) for row, _, _ in part.table[1]) else 1
+        is_known = not set(one) & set(OF_FAILURES) and not any("unknown" in listed(words) for words in one.values())
+        counted = count(part, one, [], self.now) if is_known else None
+        if counted and counted[0] is not None: return 3 if counted[0] + counted[1] else 1
         return 2 if part.checks is not None else 1
     def accept(self, entries, left_for_taken):
         used, of = set(), lambda f: severity(f, entries)
