@@ -8,7 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::answer;
 use crate::finding::{Cause, Problem};
-use crate::http::{Answer, Call};
+use crate::http::{Answer, Call, Failure, HttpError};
 use crate::json::Whole;
 use crate::page::{self, At, Next, PageBy, ReadError, Repeats, Walk};
 
@@ -41,6 +41,18 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     pub(super) async fn total(&self) -> Result<u64, Problem> {
         let answer = self.ask(1, 1).await?;
         self.page::<IgnoredAny>(&answer).map(|(_, total)| total)
+    }
+
+    /// How many rows there are; `None` where the platform refuses the question, so that it read it.
+    ///
+    /// # Errors
+    /// If the page does not arrive for another reason, or has no total.
+    pub(super) async fn total_unless_refused(&self) -> Result<Option<u64>, Problem> {
+        match self.request(1, 1).send().await {
+            Ok(answer) => self.page::<IgnoredAny>(&answer).map(|(_, total)| Some(total)),
+            Err(HttpError { failure: Failure::Refused { .. }, .. }) => Ok(None),
+            Err(error) => Err(error.problem()),
+        }
     }
 
     /// All rows, each once.
@@ -109,10 +121,13 @@ impl<'a, C: Fn() -> Call<'a>> List<C> {
     }
 
     async fn ask(&self, number: u64, size: u64) -> Result<Answer, Problem> {
-        let call = (self.call)()
+        self.request(number, size).send().await.map_err(|error| error.problem())
+    }
+
+    fn request(&self, number: u64, size: u64) -> Call<'a> {
+        (self.call)()
             .parameter("pageNumber", &number.to_string())
-            .parameter("pageSize", &size.to_string());
-        call.send().await.map_err(|error| error.problem())
+            .parameter("pageSize", &size.to_string())
     }
 
     /// The rows of a page, and the total.

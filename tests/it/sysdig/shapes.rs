@@ -144,6 +144,23 @@ fn a_resource_without_a_hash_does_not_leave_the_inventory_unnoticed() {
     run(settings, "max: 0", &answers).exits(1);
 }
 
+/// A platform may know what values a field can have.
+#[test]
+fn a_filter_whose_values_the_platform_checks_is_not_ignored() {
+    let items = [json!({"id": 1, "hash": "h17"})];
+    let answers = [
+        ("compliance-gate%3A", 400, json!({"message": "Invalid parameter"})),
+        ("/inventory/", 200, page(&items, 1)),
+        ("/requirements", 200, requirement(&json!({"pass": false}))),
+        ("/cloud/resources", 200, page(&[row(json!("h17"), false)], 1)),
+    ];
+    run("posture: {inventory: {platform: AWS}}", "max: 1", &answers).exits(0);
+    let ignoring = &answers[1..];
+    run("posture: {inventory: {platform: AWS}}", "max: 1", ignoring)
+        .exits(3)
+        .says("the platform ignores `platform in");
+}
+
 pub(super) const EVENTS: &str = "events: {window: 24h}";
 
 pub(super) fn event(id: u64, seconds_ago: i64, severity: u64) -> Value {
