@@ -117,8 +117,8 @@ fn a_list_of_images_in_the_repository_counts_only_where_it_is_taken() {
     let named = named.to_str().unwrap();
     folder.write("release.txt", "r.example/web:2\n");
     folder.run(&["run", "--org-policy", named]).exits(1);
-    // Compared with itself, an image has nothing that counts.
-    let compared = "images: [{tag: \"r.example/api:1\", compare_to: \"r.example/api:1\"}]";
+    // The repository could choose an image with the same vulnerabilities, so that none counts.
+    let compared = "images: [{tag: \"r.example/api:1\", compare_to: \"r.example/web:2\"}]";
     says(
         &policy(compared),
         &taking,
