@@ -9,7 +9,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Account, Finding, Problem, Severity, UrgencyKey};
+use crate::finding::{Account, Finding, Fingerprint, Problem, Severity, UrgencyKey};
 use crate::selection::Field;
 use crate::text;
 
@@ -164,9 +164,18 @@ pub struct Part {
     /// When it was read, where the platform states no time by itself: then its age is that of the
     /// reading.
     pub read_at: Option<DateTime<Utc>>,
+    /// What earlier runs had found of just before the window.
+    pub before: Option<Before>,
     pub findings: Findings,
     /// Counts that the findings do not give: passes, and failures that are not listed.
     pub counts: Counts,
+}
+
+/// What earlier runs had found of just before a window: the next run needs it to see what arrived late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    pub from: DateTime<Utc>,
+    pub known: BTreeSet<Fingerprint>,
 }
 
 /// The failed checks of a part.

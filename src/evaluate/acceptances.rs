@@ -116,8 +116,8 @@ pub(super) fn warnings(
             let idle = is_complete && is_judged && forgives.is_of_findings() && usage.covers == 0;
             let idle = match refused(usage.entry, rulings) {
                 Some(Refused { findings, why, is_red }) if idle || is_red => Some(format!(
-                    "acceptance `{id}` does not cover {}, since what the platform says of it does \
-                     not hold: {why}",
+                    "acceptance `{id}` does not cover {}, for what the platform accepted does not \
+                     hold: {why}",
                     text::count(findings, "finding")
                 )),
                 _ => idle.then(|| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::meaning::words_of;
-use crate::evidence::{Count, Findings, Part};
+use crate::evidence::{Count, Findings, Part, Unevaluated};
 use crate::finding::Problem;
 use crate::policy::Gate;
 use crate::selection::{Exclusion, Field, Selection};
@@ -57,6 +57,10 @@ impl<'a> OutOfScope<'a> {
                 );
                 return Some(Problem { message, ..why.clone() });
             }
+        }
+        // A quiet day shows nothing about a word.
+        if part.proof.may_be_empty() && part.looked_at() == 0 {
+            return None;
         }
         let mut shown = vec![ScopeMatch::Nothing; except.len()];
         for finding in part.findings.listed() {
@@ -147,6 +151,14 @@ impl<'a> OutOfScope<'a> {
 
 /// Whether passed checks of a part are out of scope.
 fn passed(except: &Exclusion, part: &Part) -> ScopeMatch {
+    let accounts =
+        except.of_passes().filter(|_| except.fields() == BTreeSet::from([Field::Account]));
+    let is_named = |one: &Unevaluated| {
+        accounts.as_ref().is_some_and(|accounts| accounts.names_account(&one.account))
+    };
+    if part.unevaluated.iter().any(is_named) {
+        return ScopeMatch::Something;
+    }
     let table = part.counts.table.as_ref();
     match table.filter(|table| except.fields().is_subset(&table.by)) {
         Some(table) if table.rows.iter().any(|row| except.covers_subject(&row.subject)) => {

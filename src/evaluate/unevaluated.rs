@@ -1,6 +1,8 @@
 //! What follows from accounts that a platform does not evaluate: a gate that asks for one of them
 //! cannot be decided, and one that counts everything warns.
 
+use std::collections::BTreeMap;
+
 use crate::evidence::{Evidence, Part, Unevaluated};
 use crate::finding::{Cause, Problem};
 use crate::policy::{Gate, Policy};
@@ -57,14 +59,21 @@ pub(super) fn warnings(policy: &Policy, evidence: &Evidence) -> Vec<String> {
                     listed(names)
                 ));
             }
-            if !stated.is_empty() {
-                let why = |one: &Unevaluated| one.why.as_deref().unwrap_or_default().to_owned();
-                let states = stated.iter().map(|one| format!("{} {}", one.account, why(one)));
-                warnings.push(format!(
-                    "{place}: account {}; what is known of it is not renewed",
-                    listed(states)
-                ));
+            let mut by_reason: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for Unevaluated { account, why } in stated {
+                by_reason.entry(why.as_deref().unwrap_or_default()).or_default().push(account);
             }
+            warnings.extend(by_reason.into_iter().map(|(why, accounts)| match &accounts[..] {
+                [one] => {
+                    let account = listed([one.to_string()]);
+                    format!("{place}: account {account} {why}; what is known of it is not renewed")
+                }
+                several => format!(
+                    "{place}: {}, each of which {why}: {}; what is known of them is not renewed",
+                    text::count(several.len() as u64, "account"),
+                    listed(several.iter().map(ToString::to_string))
+                ),
+            }));
         }
     }
     warnings

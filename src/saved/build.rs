@@ -10,8 +10,8 @@ use super::line::{self, Line};
 use super::{Decided, Saved};
 use crate::artefact::Artefact;
 use crate::evidence::{
-    CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof, SelectionCount,
-    SubjectCount, Table, Tool, Unevaluated, Window,
+    Before, CiRun, Count, Counts, Evidence, Filter, Findings, Job, Outcome, Part, Proof,
+    SelectionCount, SubjectCount, Table, Tool, Unevaluated, Window,
 };
 use crate::finding::{
     Account, Control, Facets, Finding, Fingerprint, Identity, ImagePart, Problem, Rerating, Rule,
@@ -166,6 +166,7 @@ impl Builder {
             },
             as_of: line.as_of,
             read_at: line.read_at,
+            before: line.before.map(before).transpose()?,
             findings: match line.incomplete.map(problem) {
                 None => Findings::Listed(listed),
                 Some(why) => Findings::Incomplete { listed, why },
@@ -296,6 +297,13 @@ impl Builder {
 
 fn count(passed: Option<u64>, failed: u64) -> Result<Count> {
     Ok(Count { passed: passed.map(counted).transpose()?, failed: counted(failed)? })
+}
+
+fn before((from, ids): (DateTime<Utc>, Vec<String>)) -> Result<Before> {
+    let ids = ids.iter().map(|id| Fingerprint::parse(id));
+    let known =
+        ids.collect::<Option<_>>().ok_or("an id of `before` is not 32 hexadecimal digits")?;
+    Ok(Before { from, known })
 }
 
 fn counted(number: u64) -> Result<u64> {

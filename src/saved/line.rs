@@ -181,6 +181,9 @@ pub(super) struct Part<'a> {
     /// When it was read, where the platform states no time by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<DateTime<Utc>>,
+    /// What earlier runs had found of just before the window: since when, and the ids of the findings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(DateTime<Utc>, Vec<String>)>,
     /// Why not every failure is listed, if it is not.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<Problem<'a>>,

@@ -199,6 +199,10 @@ fn part<'a>(
         },
         as_of: part.as_of,
         read_at: part.read_at,
+        before: part
+            .before
+            .as_ref()
+            .map(|before| (before.from, before.known.iter().map(ToString::to_string).collect())),
         incomplete: match &part.findings {
             Findings::Listed(_) => None,
             Findings::Incomplete { why, .. } => Some(problem(why)),

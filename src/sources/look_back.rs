@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use super::{Period, schema_of};
-use crate::evidence::{Outcome, Window};
-use crate::finding::{Cause, Finding, Fingerprint, Problem};
+use crate::evidence::{Before, Outcome, Window};
+use crate::finding::{Cause, Finding, Problem};
 use crate::text;
 
 /// The word for a window that begins where that of an earlier run ended.
@@ -26,6 +26,9 @@ const OLDEST: TimeDelta = TimeDelta::days(30);
 /// How much later than it happened an entry may appear on a platform
 /// (docs/platforms/bigpanda.md#entries).
 const LATEST: TimeDelta = TimeDelta::minutes(5);
+
+/// More findings of before a window are not kept for the next run, which then looks back less far.
+const MOST_KNOWN: usize = 10_000;
 
 /// What a preflight asks for where the window of the run is not known: it only shows that the
 /// platform answers.
@@ -53,8 +56,9 @@ pub struct PreviousRun {
     pub passed: bool,
     /// The window that its evidence covers completely, if it does.
     pub window: Option<Window>,
-    /// What it found in the last minutes of the window; `None` where it only counted.
-    pub last: Option<Arc<BTreeSet<Fingerprint>>>,
+    /// What was found in the last minutes of the window, by it or by runs before it; `None` where it
+    /// only counted.
+    pub last: Option<Arc<Before>>,
 }
 
 impl PreviousRun {
@@ -74,7 +78,11 @@ impl PreviousRun {
         let last = window.filter(|_| is_listed).map(|window| {
             let is_last =
                 |finding: &&Finding| finding.created_at.is_some_and(|at| at >= window.to - LATEST);
-            Arc::new(listed().filter(is_last).map(|finding| finding.fingerprint).collect())
+            let own = listed().filter(is_last).map(|finding| finding.fingerprint);
+            let before = || outcome.parts.iter().filter_map(|part| part.before.as_ref());
+            let from = before().map(|before| before.from).max().unwrap_or(window.from);
+            let known = own.chain(before().flat_map(|before| before.known.iter().copied()));
+            Arc::new(Before { from, known: known.collect() })
         });
         Self { decided, passed, window, last }
     }
@@ -95,31 +103,49 @@ impl Request {
         Window { from: self.from, to: self.window.to }
     }
 
-    /// Takes out what happened before the window and was found by the earlier run. Returns how many
-    /// are left of before: those that arrived late.
+    /// Takes out what happened before the window and was found by an earlier run. What is left of
+    /// before arrived late.
     pub(super) fn forget_known(
         self,
         source: &str,
         previous: Option<&PreviousRun>,
         findings: &mut Vec<Finding>,
-    ) -> u64 {
-        let Some(known) = previous.and_then(|run| run.last.as_ref()) else { return 0 };
+    ) -> Late {
+        let Some(last) = previous.and_then(|run| run.last.as_ref()) else { return Late::default() };
         let source = source.into();
         let is_before =
             |finding: &Finding| finding.created_at.is_some_and(|at| at < self.window.from);
+        let mut known = BTreeSet::new();
         findings.retain_mut(|finding| {
             finding.identify(&source);
-            !is_before(finding) || !known.contains(&finding.fingerprint)
+            // Both ends of a window belong to it, so what is on the border is in two.
+            let may_be_known = finding.created_at.is_some_and(|at| at <= self.window.from);
+            let is_known = may_be_known && last.known.contains(&finding.fingerprint);
+            if is_known {
+                known.insert(finding.fingerprint);
+            }
+            !is_known
         });
-        findings.iter().filter(|finding| is_before(finding)).count() as u64
+        let count = findings.iter().filter(|finding| is_before(finding)).count() as u64;
+        let is_small = known.len() <= MOST_KNOWN && self.from < self.window.from;
+        Late { count, known: is_small.then_some(Before { from: self.from, known }) }
     }
+}
+
+/// What was found of before a window.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Late {
+    /// How many of it no earlier run had been shown.
+    pub count: u64,
+    /// The others.
+    pub known: Option<Before>,
 }
 
 /// What a report says of entries that arrived late.
 pub(super) fn late_note(late: u64, noun: &str) -> Option<String> {
     (late > 0).then(|| {
         format!(
-            "{} of before the window, which the earlier run had not been shown, counted",
+            "{} from before the window counted: the earlier run had not been shown that",
             text::count(late, noun)
         )
     })
@@ -179,10 +205,10 @@ fn since(previous: Option<&PreviousRun>, to: DateTime<Utc>) -> Result<Request, S
             Err(format!("the window of the earlier run ({day}) ends in the future"))
         }
         _ => {
-            // What that run did not ask for is not asked for now either. Where it only counted, what
+            // What earlier runs did not ask for is not asked for now either. Where it only counted, what
             // arrived late cannot be told from what it had counted.
-            let late = (covered.to - LATEST).max(covered.from).min(covered.to);
-            let from = if last.is_some() { late } else { covered.to };
+            let late = |last: &Arc<Before>| (covered.to - LATEST).max(last.from).min(covered.to);
+            let from = last.as_ref().map_or(covered.to, late);
             Ok(Request { window: Window { from: covered.to, to }, from })
         }
     }
@@ -227,7 +253,7 @@ schema_of! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Identity, Severity, Subject};
+    use crate::finding::{Fingerprint, Identity, Severity, Subject};
 
     fn day(day: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + day * 24 * 3600, 0).unwrap()
@@ -235,7 +261,12 @@ mod tests {
 
     fn run(passed: bool, window: Option<(i64, i64)>) -> PreviousRun {
         let window = window.map(|(from, to)| Window { from: day(from), to: day(to) });
-        PreviousRun { decided: day(0), passed, window, last: Some(Arc::default()) }
+        let last = window.map(|window| Arc::new(before(window.from, [])));
+        PreviousRun { decided: day(0), passed, window, last }
+    }
+
+    fn before(from: DateTime<Utc>, known: impl IntoIterator<Item = Fingerprint>) -> Before {
+        Before { from, known: known.into_iter().collect() }
     }
 
     #[test]
@@ -276,8 +307,13 @@ mod tests {
         };
         // Two runs within a moment: the window before is shorter than what may be late.
         let window = Window { from: day(0) - TimeDelta::minutes(2), to: day(0) };
-        let short = PreviousRun { window: Some(window), ..run(true, None) };
+        let known = |from| Some(Arc::new(before(from, [])));
+        let short =
+            PreviousRun { window: Some(window), last: known(window.from), ..run(true, None) };
         assert_eq!(from(&short), window.from);
+        // A run before it had looked at what was before that window.
+        let earlier = PreviousRun { last: known(day(-1)), ..short };
+        assert_eq!(from(&earlier), window.to - LATEST);
         // What was only counted cannot be recognised.
         assert_eq!(from(&PreviousRun { last: None, ..run(true, Some((-1, 0))) }), day(0));
     }
@@ -292,22 +328,25 @@ mod tests {
             finding
         };
         let window = Window { from: day(0), to: day(1) };
-        let before = Some(day(0) - TimeDelta::minutes(1));
+        let just_before = Some(day(0) - TimeDelta::minutes(1));
         let mut findings = vec![
-            finding("known", before),
-            finding("late", before),
-            finding("inside", Some(day(0))),
+            finding("known", just_before),
+            finding("on the border", Some(day(0))),
+            finding("late", just_before),
+            finding("inside", Some(day(0) + TimeDelta::seconds(1))),
             finding("undated", None),
         ];
-        let known = findings.iter().take(1).chain(findings.iter().skip(2));
-        let last = Arc::new(known.map(|finding| finding.fingerprint).collect());
+        let known = findings.iter().take(2).chain(findings.iter().skip(3));
+        let last = Arc::new(before(day(-1), known.map(|finding| finding.fingerprint)));
         let previous = PreviousRun { last: Some(last), ..run(true, Some((-1, 0))) };
         let request = Request { window, from: day(0) - LATEST };
-        let expected = findings.split_off(1);
+        let expected = findings.split_off(2);
+        let known = before(request.from, findings.iter().map(|finding| finding.fingerprint));
         let mut findings = [findings, expected.clone()].concat();
-        assert_eq!(request.forget_known("bigpanda", Some(&previous), &mut findings), 1);
+        let late = request.forget_known("bigpanda", Some(&previous), &mut findings);
+        assert_eq!(late, Late { count: 1, known: Some(known) });
         assert_eq!(findings, expected);
-        assert_eq!(request.forget_known("bigpanda", None, &mut findings), 0);
+        assert_eq!(request.forget_known("bigpanda", None, &mut findings), Late::default());
     }
 
     #[test]

@@ -147,7 +147,7 @@ for source, wide, short, since in [
         ]:
             gate(f"{source}: {title}", server, folder, source, settings, high, code, says, more)
         server.faults["late"] = [int(time.time())]
-        gate(f"{source}: what arrived late", server, folder, source, since, high, 1, "of before the window", ["--previous", "passed.jsonl"])
+        gate(f"{source}: what arrived late", server, folder, source, since, high, 1, "from before the window counted", ["--previous", "passed.jsonl"])
 
 # GravityZone: scan groups, and a severity that was lowered.
 pair("scan_group", "gravityzone", [], "scan_group: web, max: 0", "scan_group: web, max: 1")

@@ -52,7 +52,7 @@ pub(in crate::report) fn remedy(cause: Cause) -> &'static str {
         Cause::Interrupted => "run it again: nothing was decided",
         Cause::JobFailed => "look at the job on the platform, then run it again",
         Cause::Incomplete | Cause::Contradictory => {
-            "run it again; if it persists, look at the job on the platform"
+            "run it again; if it persists, look on the platform at what is named here"
         }
         Cause::Stale => "have the platform evaluate again, or raise `max_age`",
         Cause::Empty => "check that the scope is right",

@@ -97,31 +97,60 @@ pub(super) fn missing(
     counted: &BTreeMap<Severity, u64>,
     cases: &[Case],
 ) -> Option<Problem> {
-    let arrived = |severity: Severity| {
-        // A case of unknown severity may be counted under any word.
-        let matches = |case: &&Case| {
-            case.open && (case.severity == severity || case.severity == Severity::Unknown)
-        };
-        cases.iter().filter(matches).count() as u64
-    };
-    let short = |(severity, number): (&Severity, &u64)| {
-        let arrived = match severity {
-            Severity::Unknown => cases.iter().filter(|case| case.open).count() as u64,
-            known => arrived(*known),
-        };
-        (*number > arrived).then(|| {
-            format!("{number} of severity {severity} where {} arrived", text::thousands(arrived))
-        })
-    };
-    let differences: Vec<_> = counted.iter().rev().filter_map(short).collect();
-    (!differences.is_empty()).then(|| {
+    let open: Vec<_> = cases.iter().filter(|case| case.open).map(|case| case.severity).collect();
+    more_than(counted, &open).map(|differences| {
         let what = format!(
-            "{source}: cases-by-severity counts more open cases than all-cases has: {}",
-            differences.join("; ")
+            "{source}: cases-by-severity counts more open cases than all-cases has: {differences}"
         );
         Problem::new(Cause::Contradictory, what).help(
             "run the gate again while no scan is running; if this persists, check in BigID whether \
              the token may see all cases",
         )
     })
+}
+
+/// Where more are counted than arrived, of one severity or together.
+fn more_than(counted: &BTreeMap<Severity, u64>, open: &[Severity]) -> Option<String> {
+    let short = |(severity, number): (&Severity, &u64)| {
+        // A case of unknown severity may be counted under any word, and the reverse.
+        let matches =
+            |one: &&Severity| [**one, *severity].contains(&Severity::Unknown) || *one == severity;
+        let arrived = open.iter().filter(matches).count() as u64;
+        (*number > arrived).then(|| {
+            format!("{number} of severity {severity} where {} arrived", text::thousands(arrived))
+        })
+    };
+    let mut differences: Vec<_> = counted.iter().rev().filter_map(short).collect();
+    let (all, arrived) = (counted.values().sum::<u64>(), open.len() as u64);
+    if differences.is_empty() && all > arrived {
+        differences.push(format!(
+            "{} where {} arrived",
+            text::thousands(all),
+            text::thousands(arrived)
+        ));
+    }
+    (!differences.is_empty()).then(|| differences.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_that_is_counted_is_noticed_whatever_its_severity_is_called() {
+        use Severity::{High, Low, Unknown};
+        let counted = |numbers: &[(Severity, u64)]| numbers.iter().copied().collect();
+        for (numbers, open, expected) in [
+            (&[(High, 1)][..], &[High][..], None),
+            (&[(High, 1)], &[High, Low], None),
+            (&[(High, 2)], &[High, Low], Some("2 of severity high where 1 arrived")),
+            // An undocumented word, here or there, may be any.
+            (&[(High, 1), (Unknown, 1)], &[High, Low], None),
+            (&[(High, 1), (Unknown, 1)], &[High, Unknown], None),
+            (&[(High, 1), (Unknown, 1)], &[High], Some("2 where 1 arrived")),
+        ] {
+            let found = more_than(&counted(numbers), open);
+            assert_eq!(found.as_deref(), expected, "{numbers:?} {open:?}");
+        }
+    }
 }

@@ -89,6 +89,7 @@ pub(super) async fn outcome(settings: &Settings, session: &Session, first: First
             part.notes = clock.into_iter().collect();
             part.notes.extend(weighed.notes.sentences(window, weighed.entries));
             part.set_looked_at(weighed.entries);
+            part.before = weighed.before;
             part.findings = Findings::Listed(weighed.findings);
             // They do not invalidate what was found.
             problems = weighed.problems;
@@ -118,8 +119,9 @@ async fn read(
     let mut weighed = weigh::weigh(&session.name, settings, demands, request, events);
     let late =
         request.forget_known(&session.name, session.previous.as_ref(), &mut weighed.findings);
-    weighed.entries += late;
-    weighed.notes.late = late;
+    weighed.entries += late.count;
+    weighed.notes.late = late.count;
+    weighed.before = late.known;
     Ok(weighed)
 }
 

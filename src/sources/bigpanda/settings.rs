@@ -131,7 +131,10 @@ impl Settings {
             filters.push(Filter::setting("risk", risk));
         }
         if self.active_plans != ActivePlans::Auto {
-            filters.push(Filter::setting("active_plans", [format!("{:?}", self.active_plans)]));
+            filters.push(Filter::setting(
+                "active_plans",
+                [format!("{:?}", self.active_plans).to_lowercase()],
+            ));
         }
         filters
     }

@@ -10,7 +10,7 @@ use super::kind::{self, Action, Kind};
 use super::notes::Notes;
 use super::object;
 use super::settings::Settings;
-use crate::evidence::Window;
+use crate::evidence::{Before, Window};
 use crate::finding::{Cause, Finding, Fingerprint, Identity, Problem, Rule, Severity, Subject};
 use crate::selection::Demand;
 use crate::sources::look_back::Request;
@@ -31,6 +31,8 @@ pub(super) struct Weighed {
     pub problems: Vec<Problem>,
     /// The number of entries within the window, counted or not.
     pub entries: u64,
+    /// What earlier runs had found of before the window.
+    pub before: Option<Before>,
     /// Plans with entries in the log, and whether only expected actors changed them.
     pub plans: BTreeMap<String, bool>,
 }

@@ -20,6 +20,9 @@ use crate::selection::Demand;
 use crate::sources::Session;
 use crate::text;
 
+/// Values that nothing has: behind and before every other in the order of a list.
+const NOTHING: [&str; 2] = ["~compliance-gate", "!compliance-gate"];
+
 /// A collection in progress.
 pub(super) struct Collection<'a> {
     pub(super) session: &'a Session,
@@ -141,7 +144,34 @@ impl<'a> Collection<'a> {
                 );
             }
         }
+        let all_match = unmatched.is_empty();
         self.part.problems.extend(unmatched);
+        if all_match { self.probe_lists().await } else { Ok(()) }
+    }
+
+    /// Every value of a list must be read: the first and the last must match something also beside a
+    /// value that nothing has. A value that is refused was read.
+    async fn probe_lists(&mut self) -> Result<(), Problem> {
+        let lists = self.scope.filters().filter_map(|(filter, values)| {
+            let (first, last) = (values.first()?, values.last()?);
+            (first != last).then(|| (filter, [first.clone(), last.clone()]))
+        });
+        for (filter, values) in lists.collect::<Vec<_>>() {
+            for (value, beside) in values.into_iter().zip(NOTHING) {
+                let query = Query::default().with(filter, [value.clone(), beside.to_owned()]);
+                if walk::total_unless_refused(self.session, &query).await? == Some(0) {
+                    let what = format!(
+                        "{}: the platform reads only a part of `filters.{}`: beside another value,                          `{}` matches nothing",
+                        self.session.name,
+                        filter.word(),
+                        text::one_line(&value, 80)
+                    );
+                    let help = "name one value, or use the selectors of the gates instead";
+                    self.missing.push(contradictory(what).help(help));
+                    break;
+                }
+            }
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::query::{Query, RecordFault};
 use super::wire::{CheckRecord, CheckRow, Page};
 use crate::finding::{Cause, Problem};
-use crate::http::{Answer, HttpError};
+use crate::http::{Answer, Failure, HttpError};
 use crate::json;
 use crate::page::{self, At, List, Next, PageBy, ReadError, Walk};
 use crate::sources::Session;
@@ -32,6 +32,24 @@ pub(super) async fn total(
         return Err(reader.walk.problem(Cause::Contradictory, what));
     }
     Ok(total)
+}
+
+/// How many checks match a query; `None` where the platform refuses its values.
+///
+/// # Errors
+/// If the page does not arrive for another reason, or is none.
+pub(super) async fn total_unless_refused(
+    session: &Session,
+    query: &Query,
+) -> Result<Option<u64>, Problem> {
+    match query.request(&session.http, 1).send().await {
+        Ok(answer) => {
+            let page: Page<'_> = answer.json().map_err(problem)?;
+            Ok(Some(page.meta.total.0))
+        }
+        Err(HttpError { failure: Failure::Refused { .. }, .. }) => Ok(None),
+        Err(error) => Err(problem(error)),
+    }
 }
 
 /// Reads all checks of a query, keeps none of them, and returns their number.

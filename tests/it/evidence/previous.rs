@@ -102,7 +102,7 @@ fn what_the_earlier_run_was_not_shown_in_time_counts_in_the_next_one() {
             "sysdig": {"events": {"by_number": [1, 0, 0, 0, 0, 0, 0, 0], "every_seconds": 120}},
         });
         let platform = Platform::of(&scenario.to_string());
-        for late in [false, true] {
+        for hidden_from in [0, 1, 2] {
             let (path, nothing) = match system {
                 "sysdig" => ("/secureEvents?", json!({"page": {"total": 0}, "data": []})),
                 _ => ("/audit/logs", json!([])),
@@ -110,17 +110,32 @@ fn what_the_earlier_run_was_not_shown_in_time_counts_in_the_next_one() {
             let body = nothing.to_string();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
             let fault = Fault::Answer(head + &body);
-            // The first run looks at the list, and reads it.
-            let times = if late { 2 } else { 0 };
+            // Each run looks at the list, and reads it.
+            let times = 2 * hidden_from;
             let proxy = Proxy::start(&platform.origin, vec![Rule { path, skip: 0, times, fault }]);
             let folder = Folder::new();
             folder.write("first.yaml", &policy(system, &proxy.origin, "1h", 1));
-            folder.write("second.yaml", &policy(system, &proxy.origin, "since_previous", 0));
-            folder.run(&["run", "-c", "first.yaml", "--save-evidence", "first.jsonl"]).exits(0);
-            let second = folder.run(&["run", "-c", "second.yaml", "--previous", "first.jsonl"]);
-            match late {
-                true => second.exits(1).says("of before the window, which the earlier run"),
-                false => second.exits(0),
+            folder.write("next.yaml", &policy(system, &proxy.origin, "since_previous", 0));
+            folder.run(&["run", "-c", "first.yaml", "--save-evidence", "1.jsonl"]).exits(0);
+            let next = |previous: &str, saved: &str| {
+                let evidence = ["--previous", previous, "--save-evidence", saved];
+                folder.run(&[&["run", "-c", "next.yaml"], &evidence[..]].concat())
+            };
+            let late = match system {
+                "sysdig" => "1 event from before the window counted",
+                _ => "1 change from before the window counted",
+            };
+            let second = next("1.jsonl", "2.jsonl");
+            if hidden_from == 1 {
+                second.exits(1).says(late);
+                continue;
+            }
+            // Known, or still hidden; the same for the run after it, within minutes.
+            second.exits(0);
+            let third = next("2.jsonl", "3.jsonl");
+            match hidden_from {
+                2 => third.exits(1).says(late),
+                _ => third.exits(0),
             };
         }
     });

@@ -21,6 +21,8 @@ struct Lie {
     growing: bool,
     /// Whether all checks are of one kind.
     alike: bool,
+    /// Whether it reads only the first value of a list.
+    first_only: bool,
     /// Whether half of the passed checks are of another scan and type, and no failed one.
     lucky: bool,
     asked: Arc<AtomicU64>,
@@ -50,6 +52,11 @@ pub async fn start_alike(ignored: Option<&'static str>) -> String {
 /// Half of its passed checks are of another scan and type, which no failed check shows.
 pub async fn start_lucky(ignored: &'static str) -> String {
     serve(Lie { ignored: Some(ignored), lucky: true, ..Lie::default() }).await
+}
+
+/// It reads only the first value of a list, or all.
+pub async fn start_reading(first_only: bool) -> String {
+    serve(Lie { first_only, ..Lie::default() }).await
 }
 
 async fn serve(lie: Lie) -> String {
@@ -111,7 +118,8 @@ async fn checks(
             "scans" if list == "122814690049" => return check["attributes"]["severity"] != "low",
             _ => return true,
         };
-        list.split(',').any(|word| value == word)
+        let most = if lie.first_only { 1 } else { usize::MAX };
+        list.split(',').take(most).any(|word| value == word)
     };
     let early = lie.asked.fetch_add(1, Ordering::Relaxed) < 1;
     let found: Vec<Value> = estate()

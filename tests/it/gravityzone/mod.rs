@@ -503,6 +503,19 @@ async fn an_ignored_filter_of_the_scope_is_caught() {
     }
 }
 
+#[tokio::test]
+async fn a_list_of_which_the_platform_reads_a_part_is_caught() {
+    let settings = json!({"filters": {"system_compliance": ["nist", "soc-2"]}});
+    for first_only in [false, true] {
+        let origin = liar::start_reading(first_only).await;
+        let collected = collect_from(&origin, settings.clone(), &[]).await;
+        let problems = &collected.outcome.problems;
+        assert_eq!(!problems.is_empty(), first_only, "{problems:?}");
+        let says = "reads only a part of `filters.system_compliance`";
+        assert!(problems.iter().all(|problem| problem.message.contains(says)), "{problems:?}");
+    }
+}
+
 /// Ids and names are both right, whatever their case. Where a filter leaves out nothing, rows show that
 /// each passed check is within it.
 #[tokio::test]

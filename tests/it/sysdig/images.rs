@@ -74,7 +74,7 @@ fn exceptions_that_cannot_be_read_accept_nothing_and_are_named() {
         behind(&answers, &scenario, &settings, gate, accept)
     };
     let critical = "severity: critical, max: 0";
-    let said = "acceptance `there` does not cover 1 finding, since what the platform says of it does \
+    let said = "acceptance `there` does not cover 1 finding, for what the platform accepted does \
                 not hold: the vulnerability exceptions of image registry.example.com/shop/api:1.4 \
                 could not be read";
     for (status, body) in [

@@ -158,7 +158,53 @@ fn a_filter_whose_values_the_platform_checks_is_not_ignored() {
     let ignoring = &answers[1..];
     run("posture: {inventory: {platform: AWS}}", "max: 1", ignoring)
         .exits(3)
-        .says("the platform ignores `platform in");
+        .says("the platform ignores a part of `platform in");
+}
+
+/// The platform must read all conditions and all values.
+#[test]
+fn a_filter_that_is_read_in_part_is_noticed() {
+    let items = |count: u64| {
+        let items: Vec<_> =
+            (0..count).map(|id| json!({"id": id, "hash": format!("h{id}")})).collect();
+        page(&items, count)
+    };
+    let answers = |nothing: u64| {
+        [
+            ("compliance-gate%3A", 200, items(nothing)),
+            ("/inventory/", 200, items(2)),
+            ("/requirements", 200, requirement(&json!({"pass": false}))),
+            ("/cloud/resources", 200, page(&[row(json!("h1"), false)], 1)),
+        ]
+    };
+    let both = "posture: {inventory: {namespace: shop, cluster: production}}";
+    run(both, "max: 1", &answers(0)).exits(0);
+    run(both, "max: 1", &answers(1)).exits(3).says("the platform ignores a part of `cluster in");
+    let list = "posture: {inventory: {namespace: [shop, web]}}";
+    run(list, "max: 1", &answers(0)).exits(3).says("the platform ignores a value of `namespace in");
+}
+
+/// What a result states is compared with what was asked for.
+#[test]
+fn a_failing_resource_that_the_inventory_should_have_is_not_left_out() {
+    for (account, code) in [("1111", 3), ("2222", 0)] {
+        let settings = format!("posture: {{inventory: {{account: \"{account}\"}}}}");
+        let answers = [
+            ("compliance-gate%3A", 200, page(&[], 0)),
+            ("/inventory/", 200, page(&[json!({"id": 1, "hash": "other"})], 1)),
+            ("/cloudauth/", 404, json!({})),
+            ("/requirements", 200, requirement(&json!({"pass": false}))),
+            (
+                "/cloud/resources",
+                200,
+                page(&[row(json!("a"), false), row(json!("other"), true)], 2),
+            ),
+        ];
+        let ended = run(&settings, "max: 0", &answers).exits(code);
+        if code == 3 {
+            ended.says("1 failing resource of what `posture.inventory` asks for");
+        }
+    }
 }
 
 pub(super) const EVENTS: &str = "events: {window: 24h}";

@@ -140,7 +140,8 @@ async fn findings(
     let all = part.findings.listed().len();
     let previous = session.previous.as_ref();
     let late = request.forget_known(&session.name, previous, part.findings.listed_mut());
-    part.notes.extend(look_back::late_note(late, "event"));
+    part.notes.extend(look_back::late_note(late.count, "event"));
+    part.before = late.known;
     let known = (all - part.findings.listed().len()) as u64;
     part.set_looked_at(part.looked_at().saturating_sub(known));
     if settings.severities.is_some() {

@@ -79,10 +79,19 @@ async fn ask<T>(
     }
 }
 
-/// How many agents are connected: those of the list that do not say otherwise.
+/// How many agents are connected: those of the list that do not say otherwise. Without a list, a
+/// total of none is one, too.
 fn connected(answer: &Value) -> Option<usize> {
-    let is_on = |agent: &&Value| agent.get("connected").and_then(Value::as_bool) != Some(false);
-    Some(answer.get("agents")?.as_array()?.iter().filter(is_on).count())
+    let is_off = |agent: &&Value| match agent.get("connected") {
+        Some(Value::Bool(flag)) => !flag,
+        Some(Value::String(word)) => word.eq_ignore_ascii_case("false"),
+        _ => false,
+    };
+    match answer.get("agents") {
+        Some(Value::Array(agents)) => Some(agents.iter().filter(|agent| !is_off(agent)).count()),
+        None | Some(Value::Null) => (answer.get("total")?.as_u64()? == 0).then_some(0),
+        Some(_) => None,
+    }
 }
 
 /// Whether one of the flags of an answer is true; `None` if it has none. Their names are not
@@ -108,9 +117,11 @@ mod tests {
             (json!([{}]), 1),
             (json!([{"connected": false}, {"connected": true}, {"connected": null}]), 2),
             (json!([{"connected": false}]), 0),
+            (json!([{"connected": "false"}]), 0),
         ] {
             assert_eq!(connected(&json!({"agents": agents})), Some(expected), "{agents}");
         }
+        assert_eq!(connected(&json!({"total": 0})), Some(0));
         for answer in [json!({}), json!([]), json!({"agents": 3}), json!({"total": 1})] {
             assert_eq!(connected(&answer), None, "{answer}");
         }

@@ -94,10 +94,17 @@ pub(super) async fn age(session: &Session, most: Option<&FeedAge>) -> Known {
         (Err(why), Some(_)) => {
             let message =
                 format!("{}: the age of the vulnerability feeds is not known: {why}", session.name);
-            let problem = Problem::new(Cause::Incomplete, message).help(
-                "check that the token may read `system/feeds` and that the scanner's feeds are \
-                 synchronised; `feed_groups` names the groups that matter",
-            );
+            let help = match groups.is_empty() {
+                true => {
+                    "check that the token may read `system/feeds` and that the scanner's feeds are \
+                     synchronised; `feed_groups` names the groups that matter"
+                }
+                false => {
+                    "check `feed_groups`, and that the scanner's feeds are synchronised; the token \
+                     needs to read `system/feeds`"
+                }
+            };
+            let problem = Problem::new(Cause::Incomplete, message).help(help);
             Known { note: None, problem: Some(problem) }
         }
     }
@@ -151,13 +158,13 @@ impl Feed {
     /// Its groups, and itself: by its groups alone if it states no time of its own.
     fn synced(self) -> Vec<Synced> {
         let feed = name(&self.name);
-        let groups = self.groups.unwrap_or_default();
-        let own = match (&self.last_full_sync, groups.is_empty()) {
-            (None, false) => None,
-            (last, _) => {
-                Some(Synced { feed: feed.clone(), group: None, at: moment(last.as_ref()) })
-            }
+        let own = |at| Some(Synced { feed: feed.clone(), group: None, at });
+        let own = match (&self.last_full_sync, &self.groups) {
+            (_, Some(groups)) if groups.is_empty() => own(Err("has no groups".to_owned())),
+            (None, Some(_)) => None,
+            (last, _) => own(moment(last.as_ref())),
         };
+        let groups = self.groups.unwrap_or_default();
         let groups = groups.into_iter().filter(|group| group.enabled != Some(false));
         let groups = groups.map(|group| {
             let at = match group.record_count {

@@ -198,7 +198,7 @@ fn not_analysed(session: &Session, name: &str, why: &str) -> Problem {
     let why = text::one_line(why, 200);
     let message = format!("{}: image {name} is not analysed yet ({why})", session.name);
     Problem::new(Cause::Incomplete, message)
-        .help("wait until the platform has scanned it, and run the gate again")
+        .help("have the platform scan it, and run the gate again when it is analysed")
 }
 
 fn not_there(session: &Session, name: &str) -> Problem {

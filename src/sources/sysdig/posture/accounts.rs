@@ -1,6 +1,6 @@
 //! What follows from the list of cloud accounts (docs/platforms/sysdig.md#accounts).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -15,7 +15,8 @@ use crate::sources::{OneOrMore, Session};
 use crate::text;
 
 /// What to do about an account that is not evaluated.
-const CONNECT: &str = "connect the account on the platform, and switch its posture feature on";
+const CONNECT: &str =
+    "connect and enable the account on the platform, and switch its posture feature on";
 
 /// What the platform shows of its accounts.
 #[derive(Debug)]
@@ -58,30 +59,43 @@ pub(super) async fn ask(session: &Session) -> Result<Accounts, Problem> {
 
 impl Accounts {
     /// What a reader should know of what is not known.
-    pub(super) fn note(&self) -> Option<String> {
+    pub(super) fn note(&self, source: &str) -> Option<String> {
         let why = match self {
-            Self::Listed(_, 0) => return None,
-            Self::Listed(_, unread) => {
-                let rows = text::count(*unread, "row");
-                format!("cloudauth/accounts has {rows} that cannot be read")
-            }
             Self::Refused(why) => why.clone(),
-            Self::Unknown(problem) => problem.message.clone(),
+            Self::Listed(..) | Self::Unknown(_) => self.unknown(source)?.message,
         };
         Some(format!("not known which cloud accounts are evaluated: {why}"))
+    }
+
+    /// What the platform should have said, and did not.
+    pub(super) fn unknown(&self, source: &str) -> Option<Problem> {
+        match self {
+            Self::Listed(_, 0) | Self::Refused(_) => None,
+            Self::Listed(_, unread) => {
+                let rows = text::count(*unread, "row");
+                let message =
+                    format!("{source}: cloudauth/accounts has {rows} that cannot be read");
+                Some(Problem::new(Cause::Protocol, message))
+            }
+            Self::Unknown(problem) => Some(problem.clone()),
+        }
+    }
+
+    /// The accounts that have a name, by their id.
+    pub(super) fn by_id(&self) -> HashMap<Arc<str>, Arc<Account>> {
+        let Self::Listed(listed, _) = self else { return HashMap::new() };
+        let named = listed.iter().map(|one| &one.account).filter(|account| account.name.is_some());
+        named.map(|account| (Arc::clone(&account.id), Arc::new(account.clone()))).collect()
     }
 
     /// The accounts of the policy that are not connected, or whose posture is not evaluated; or that
     /// the platform should have said so, and did not.
     pub(super) fn doubt(&self, source: &str, inventory: &Inventory) -> Option<Problem> {
         let asked = [&inventory.account, &inventory.project, &inventory.subscription];
-        let listed = match self {
-            Self::Unknown(problem) if asked.iter().any(|list| list.is_some()) => {
-                return Some(problem.clone());
-            }
-            Self::Listed(listed, _) => listed,
-            Self::Unknown(_) | Self::Refused(_) => return None,
-        };
+        if let Some(unknown) = self.unknown(source) {
+            return asked.iter().any(|list| list.is_some()).then_some(unknown);
+        }
+        let Self::Listed(listed, _) = self else { return None };
         // A project or a subscription may be known to the inventory by another name.
         let absent = asked_for(listed, inventory.account.as_ref())
             .filter(|(_, found)| found.is_empty())
@@ -105,16 +119,17 @@ impl Accounts {
         inventory: Option<&Inventory>,
         seen: &BTreeSet<Arc<str>>,
     ) -> Vec<Unevaluated> {
-        let Self::Listed(listed, _) = self else { return Vec::new() };
-        let only = inventory.and_then(|inventory| inventory.account.as_ref());
+        let Self::Listed(listed, unread) = self else { return Vec::new() };
+        // Those of the inventory are in doubt by themselves.
+        if inventory.is_some_and(|inventory| inventory.account.is_some()) {
+            return Vec::new();
+        }
         let off = listed.iter().filter_map(|one| {
-            let is_asked = only.is_none_or(|only| only.0.iter().any(|word| one.is(word)));
-            let why = one.why_not.filter(|_| is_asked)?;
-            Some(Unevaluated { account: one.account.clone(), why: Some(why.into()) })
+            Some(Unevaluated { account: one.account.clone(), why: Some(one.why_not?.into()) })
         });
-        let gone = seen
-            .iter()
-            .filter(|id| !listed.iter().any(|one| one.account.id.eq_ignore_ascii_case(id)));
+        // Results state the id or the name. A row that cannot be read may be of any account.
+        let known: HashSet<_> = listed.iter().flat_map(Connected::names).collect();
+        let gone = seen.iter().filter(|id| *unread == 0 && !known.contains(&id.to_lowercase()));
         let gone = gone.map(|id| Unevaluated {
             account: Account { id: Arc::clone(id), name: None },
             why: Some("has results, but is not connected".into()),

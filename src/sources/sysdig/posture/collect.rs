@@ -1,6 +1,6 @@
 //! The order of requests: how old the results are, what failed, and what else the gates need.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -13,7 +13,7 @@ use super::plan::{Plan, Planned};
 use super::read::{self, Check, CheckState, ControlReading, Depth, Terms};
 use super::{freshness, inventory, titles};
 use crate::evidence::{Outcome, Part};
-use crate::finding::{Cause, Finding, Identity, Problem, Subject, Waiver};
+use crate::finding::{Account, Cause, Finding, Identity, Problem, Subject, Waiver};
 use crate::selection::Field;
 use crate::sources::Session;
 use crate::text;
@@ -31,6 +31,8 @@ pub(super) struct Collection<'a> {
     session: &'a Session,
     plan: Plan,
     accounts: Accounts,
+    /// The names of accounts, by their id: results state the id alone.
+    names: HashMap<Arc<str>, Arc<Account>>,
     /// The cloud accounts that have results.
     seen: BTreeSet<Arc<str>>,
     demands: Vec<Counted<'a>>,
@@ -41,6 +43,8 @@ pub(super) struct Collection<'a> {
     /// How many of the accepted risks have no end.
     endless: u64,
     not_evaluated: Vec<String>,
+    /// Failing resources that the inventory should have, and has not.
+    unlisted: BTreeSet<String>,
     part: Part,
     /// What is known to be missing. Not the part's own, so that failures beyond a limit still
     /// block.
@@ -58,6 +62,7 @@ impl<'a> Collection<'a> {
             settings,
             session,
             plan,
+            names: accounts.by_id(),
             accounts,
             seen: BTreeSet::new(),
             demands: Counted::all(&session.wanted.demands),
@@ -66,6 +71,7 @@ impl<'a> Collection<'a> {
             accepted: 0,
             endless: 0,
             not_evaluated: Vec::new(),
+            unlisted: BTreeSet::new(),
             part: Part::default(),
             missing: Vec::new(),
         }
@@ -122,7 +128,8 @@ impl<'a> Collection<'a> {
         within: Option<&HashSet<String>>,
     ) -> Result<(), Problem> {
         let (session, total) = (self.session, self.plan.controls.len());
-        let terms = Terms { depth, within, now: Utc::now() };
+        let terms =
+            Terms { depth, within, inventory: self.settings.inventory.as_ref(), now: Utc::now() };
         let controls = std::mem::take(&mut self.plan.controls);
         let readings = controls
             .values()
@@ -151,8 +158,9 @@ impl<'a> Collection<'a> {
     }
 
     fn take(&mut self, planned: &Planned, reading: ControlReading) -> Result<(), Problem> {
-        let ControlReading { checks, evaluated, doubts } = reading;
+        let ControlReading { checks, evaluated, doubts, unlisted } = reading;
         self.missing.extend(doubts);
+        self.unlisted.extend(unlisted);
         self.part.set_looked_at(self.part.looked_at() + evaluated);
         let seen = checks.iter().any(|check| !matches!(check.state, CheckState::NotEvaluated(_)));
         if evaluated > 0 && !seen {
@@ -176,7 +184,8 @@ impl<'a> Collection<'a> {
         }
     }
 
-    fn check(&mut self, planned: &Planned, check: Check) {
+    fn check(&mut self, planned: &Planned, mut check: Check) {
+        check.name_account(&self.names);
         self.seen.extend(check.cloud_account());
         for counted in self.demands.iter_mut().chain(&mut self.exclusions) {
             let resource = [check.id.as_deref(), check.name.as_deref()];
@@ -242,8 +251,9 @@ impl<'a> Collection<'a> {
                     "looking for what selectors match",
                     &planned.label(),
                 );
-                let (demands, seen) = (&mut self.demands, &mut self.seen);
-                read::look(session, planned, target, |check| {
+                let (demands, seen, names) = (&mut self.demands, &mut self.seen, &self.names);
+                read::look(session, planned, target, |mut check| {
+                    check.name_account(names);
                     seen.extend(check.cloud_account());
                     let resource = [check.id.as_deref(), check.name.as_deref()];
                     for counted in demands.iter_mut().filter(|counted| counted.is_open()) {
@@ -296,6 +306,19 @@ impl<'a> Collection<'a> {
             self.missing.push(Problem::new(Cause::Incomplete, message).help(
                 "fix the configuration that the platform names, or leave these resources out with \
                  a zone",
+            ));
+        }
+        if !self.unlisted.is_empty() {
+            let count = text::count(self.unlisted.len() as u64, "failing resource");
+            let names = self.unlisted.iter().map(|name| text::one_line(name, 60));
+            let message = format!(
+                "{name}: {count} of what `posture.inventory` asks for by its own results, and not in \
+                 the inventory: {}",
+                text::listed(names, ", ", NOT_EVALUATED_NAMED)
+            );
+            self.missing.push(Problem::new(Cause::Contradictory, message).help(
+                "run the gate again, since the inventory may be older than the results; or leave out \
+                 `posture.inventory`, and use the selectors of the gates",
             ));
         }
         if self.plan.requirements == 0 {

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::super::settings::Match;
 use super::super::units::{given, id};
 use crate::finding::Account;
-use crate::selection::Pattern;
 
 /// A connected account.
 #[derive(Debug)]
@@ -22,9 +21,17 @@ pub(super) struct Connected {
 impl Connected {
     /// Whether a word of the policy is its id or its name.
     pub(super) fn is(&self, word: &Match) -> bool {
-        let pattern = Pattern::new(word.to_string());
+        self.texts().any(|text| word.matches(text))
+    }
+
+    /// What results may call it, in lower case.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.texts().map(|text| text.to_lowercase())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
         let Account { id, name } = &self.account;
-        [Some(id), name.as_ref()].into_iter().flatten().any(|text| pattern.matches(text))
+        [Some(id), name.as_ref()].into_iter().flatten()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::super::filter::Filter;
 use super::super::pages::List;
-use super::super::settings::{Inventory, Match};
+use super::super::settings::{Filtered, Inventory, Match};
 use super::super::units::given;
 use super::wire::InventoryItem;
 use crate::finding::{Cause, Problem};
@@ -64,6 +64,7 @@ pub(super) async fn hashes(
             session.name
         );
         Problem::new(Cause::Incomplete, message)
+            .help("leave out `posture.inventory`, and use the selectors of the gates")
     });
     Ok((found, doubt))
 }
@@ -83,29 +84,63 @@ async fn check_each_value(session: &Session, inventory: &Inventory) -> Result<()
     Ok(())
 }
 
-/// The filter that the platform ignores, if there is one: it finds something where nothing can be.
-/// The resources are then more than was asked for, and a pass rate says nothing of those.
+/// The filter that the platform ignores, or of which it reads a part, if there is one. The resources
+/// are then others than was asked for, and a pass rate says nothing of those.
 async fn ignored(session: &Session, inventory: &Inventory) -> Result<Option<Problem>, Problem> {
-    for filter in inventory.filters() {
-        let mut probes: Vec<_> =
-            filter.words.iter().map(|word| impossible(filter.field, word)).collect();
-        probes.dedup();
-        for probe in probes {
-            // A value that is refused was read.
-            if let Some(found @ 1..) = list(session, &probe).total_unless_refused().await? {
-                let message = format!(
-                    "{}: posture.inventory: the platform ignores `{probe}`: it finds {} where \
-                     there is none",
-                    session.name,
-                    text::count(found, "resource")
-                );
-                return Ok(Some(Problem::new(Cause::Contradictory, message).help(
-                    "choose the resources by another filter, or by the selectors of the gates",
-                )));
-            }
+    let wrong = |what: String| {
+        let message = format!("{}: posture.inventory: the platform ignores {what}", session.name);
+        Problem::new(Cause::Contradictory, message)
+            .help("choose the resources by another filter, or by the selectors of the gates")
+    };
+    // A value that is refused was read.
+    for probe in finding_nothing(inventory) {
+        if let Some(found @ 1..) = list(session, &probe).total_unless_refused().await? {
+            let found = text::count(found, "resource");
+            return Ok(Some(wrong(format!(
+                "a part of `{probe}`: it finds {found} where there is none"
+            ))));
+        }
+    }
+    for probe in inventory.filters().flat_map(finding_something) {
+        if list(session, &probe).total_unless_refused().await? == Some(0) {
+            return Ok(Some(wrong(format!(
+                "a value of `{probe}`: it finds nothing, where one of the values alone finds something"
+            ))));
         }
     }
     Ok(None)
+}
+
+/// Questions that nothing can answer: of all conditions, each in turn is one that nothing meets.
+fn finding_nothing(inventory: &Inventory) -> Vec<Filter> {
+    let filters: Vec<_> = inventory.filters().collect();
+    let mut probes = Vec::new();
+    for (at, filter) in filters.iter().enumerate() {
+        let mut impossible: Vec<_> =
+            filter.words.iter().map(|word| impossible(filter.field, word)).collect();
+        impossible.dedup();
+        probes.extend(impossible.into_iter().map(|nothing| {
+            filters.iter().enumerate().fold(
+                Filter::default(),
+                |all, (other, one)| match conditions(*one).first() {
+                    Some(condition) if other != at => all.and(condition),
+                    _ => all.and(&nothing),
+                },
+            )
+        }));
+    }
+    probes
+}
+
+/// Questions about a list of values that something answers, whose other value is one that nothing
+/// has: the first and the last value must both be read.
+fn finding_something(filter: Filtered<'_>) -> Vec<Filter> {
+    let values: Vec<_> = whole_values(filter).collect();
+    let probe = |values: [&str; 2]| Filter::default().texts(filter.field, values);
+    match values[..] {
+        [first, .., last] => vec![probe([first, NOWHERE]), probe([NOWHERE, last])],
+        _ => Vec::new(),
+    }
 }
 
 /// The same question with an answer that is known: nothing.
@@ -122,16 +157,23 @@ fn impossible(field: &str, word: &Match) -> Filter {
 /// around `or` are not documented.
 fn lists(inventory: &Inventory) -> Vec<Filter> {
     inventory.filters().fold(vec![Filter::default()], |lists, filter| {
-        let whole = filter.words.iter().filter_map(|word| match word {
-            Match::Is(text) => Some(text.as_str()),
-            _ => None,
-        });
-        let whole = Filter::default().texts(filter.field, whole);
-        let patterns = filter.words.iter().filter(|word| !matches!(word, Match::Is(_)));
-        let patterns = patterns.map(|word| condition(filter.field, word));
-        let all: Vec<_> =
-            [whole].into_iter().filter(|all| !all.is_empty()).chain(patterns).collect();
+        let all = conditions(filter);
         lists.iter().flat_map(|list| all.iter().map(|one| list.and(one))).collect()
+    })
+}
+
+/// The conditions of which a resource has to meet one.
+fn conditions(filter: Filtered<'_>) -> Vec<Filter> {
+    let whole = Filter::default().texts(filter.field, whole_values(filter));
+    let patterns = filter.words.iter().filter(|word| !matches!(word, Match::Is(_)));
+    let patterns = patterns.map(|word| condition(filter.field, word));
+    [whole].into_iter().filter(|all| !all.is_empty()).chain(patterns).collect()
+}
+
+fn whole_values(filter: Filtered<'_>) -> impl Iterator<Item = &str> {
+    filter.words.iter().filter_map(|word| match word {
+        Match::Is(text) => Some(text.as_str()),
+        _ => None,
     })
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn preflight<'a>(
     session.progress.status(&session.name, "reading requirements", "");
     let mut plan = plan::plan(settings, session).await?;
     let accounts = accounts::ask(session).await.map_err(|problem| vec![problem])?;
-    if let Some(note) = accounts.note() {
+    if let Some(note) = accounts.note(&session.name) {
         // An old platform refuses it in every run.
         if !matches!(accounts, Accounts::Refused(_)) {
             session.progress.note(&format!("{}: {note}", session.name));
@@ -68,11 +68,9 @@ pub(super) async fn preflight<'a>(
         plan.problems.extend(ignored.map_err(|problem| vec![problem])?);
         plan.problems.extend(accounts.doubt(&session.name, inventory));
     }
-    if let Accounts::Unknown(problem) = &accounts {
-        // A gate that asks for an account cannot rely on what is not known.
-        let is_asked = session.wanted.by_account && !plan.problems.contains(problem);
-        plan.problems.extend(is_asked.then(|| problem.clone()));
-    }
+    // A gate that asks for an account cannot rely on what is not known.
+    let unknown = accounts.unknown(&session.name).filter(|_| session.wanted.by_account);
+    plan.problems.extend(unknown.filter(|unknown| !plan.problems.contains(unknown)));
     Ok(Planned { settings, session, plan, accounts })
 }
 

@@ -1,10 +1,11 @@
 //! The resources of one control, over all policies and zones: each once, with its worst result.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::super::settings::Inventory;
 use super::super::units::given;
 use super::endpoint::Endpoint;
 use super::plan::{Planned, Target};
@@ -39,6 +40,15 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// Adds the name of its account, where that is known.
+    pub(super) fn name_account(&mut self, names: &HashMap<Arc<str>, Arc<Account>>) {
+        if let Some(account) = &mut self.subject.account
+            && let Some(named) = names.get(&account.id)
+        {
+            *account = Arc::clone(named);
+        }
+    }
+
     /// The account that it is of, where it is of a cloud and of no cluster.
     pub(super) fn cloud_account(&self) -> Option<Arc<str>> {
         let account = self.subject.account.as_ref().filter(|_| self.in_cloud)?;
@@ -75,6 +85,8 @@ pub(super) struct Terms<'a> {
     pub(super) depth: Depth,
     /// The hashes of the resources that are read, if not all are.
     pub(super) within: Option<&'a HashSet<String>>,
+    /// What chooses them.
+    pub(super) inventory: Option<&'a Inventory>,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -86,6 +98,8 @@ pub(super) struct ControlReading {
     pub(super) evaluated: u64,
     /// What is missing. The checks that arrived still count.
     pub(super) doubts: Vec<Problem>,
+    /// Failing resources that state what the inventory is asked for, and are not in it.
+    pub(super) unlisted: Vec<String>,
 }
 
 /// Reads the resources of a control.
@@ -97,9 +111,9 @@ pub(super) async fn read(
     planned: &Planned,
     terms: Terms<'_>,
 ) -> Result<ControlReading, Problem> {
-    let Terms { depth, within, now } = terms;
+    let Terms { depth, within, inventory, now } = terms;
     let mut merged = Merged::new();
-    let mut doubts = Vec::new();
+    let (mut doubts, mut unlisted) = (Vec::new(), Vec::new());
     let mut evaluated = 0;
     for target in planned.targets.values() {
         if let Some(passing) = target.quiet_passing().filter(|_| depth == Depth::Failures) {
@@ -116,6 +130,10 @@ pub(super) async fn read(
                 Err(what) => return Err(unusable(session, planned, &row, &what)),
             };
             if within.is_some_and(|hashes| row.hash.as_ref().is_none_or(|h| !hashes.contains(h))) {
+                let is_asked_for = || inventory.is_some_and(|asked| row.is_asked_for(asked));
+                if matches!(state, CheckState::Failed(_)) && is_asked_for() {
+                    unlisted.push(row.name.clone().unwrap_or(key));
+                }
                 continue;
             }
             merge(&mut merged, key, row, state, &target.controls);
@@ -129,7 +147,7 @@ pub(super) async fn read(
     let counted = counted.count() as u64;
     // An inventory limits what counts.
     let evaluated = if within.is_some() { counted } else { evaluated.max(counted) };
-    Ok(ControlReading { checks, evaluated, doubts })
+    Ok(ControlReading { checks, evaluated, doubts, unlisted })
 }
 
 /// How many resources of a list were evaluated, where only those that failed may have been read.
@@ -184,13 +202,13 @@ pub(super) async fn look(
     session: &Session,
     planned: &Planned,
     target: &Target,
-    mut found: impl FnMut(&Check) -> bool,
+    mut found: impl FnMut(Check) -> bool,
 ) -> Result<(), Problem> {
     let Some(endpoint) = &target.endpoint else { return Ok(()) };
     let controls: Arc<[Control]> = target.controls.iter().cloned().collect();
     let enough = |row: &Resource| {
         let check = check(planned, row, CheckState::Passed, Arc::clone(&controls));
-        row.config_error().is_none() && found(&check)
+        row.config_error().is_none() && found(check)
     };
     rows::until(session, endpoint, enough).await
 }

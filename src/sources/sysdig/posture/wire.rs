@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::settings::Inventory;
 use super::super::units::{Grade, Stamp, given, id};
 use crate::json::Whole;
 
@@ -115,6 +116,24 @@ impl Resource {
             let parts = [&self.kind, &self.account, &self.cluster_name, &self.namespace];
             let parts = parts.map(|part| part.as_deref().unwrap_or_default());
             Some(format!("{}\0{name}", parts.join("\0")))
+        })
+    }
+
+    /// Whether it states all that an inventory is asked for.
+    pub(super) fn is_asked_for(&self, inventory: &Inventory) -> bool {
+        inventory.filters().all(|filter| {
+            let texts = match filter.field {
+                "account" => vec![&self.account, &self.platform_account_id],
+                "cluster" => vec![&self.cluster_name],
+                "namespace" => vec![&self.namespace],
+                "name" => vec![&self.name],
+                "region" => vec![&self.location, &self.cloud_region],
+                "type" => vec![&self.kind],
+                _ => Vec::new(),
+            };
+            let labels = self.label_values.iter().flatten().filter(|_| filter.field == "labels");
+            let mut texts = texts.into_iter().flatten().chain(labels);
+            texts.any(|text| filter.words.iter().any(|word| word.matches(text)))
         })
     }
 

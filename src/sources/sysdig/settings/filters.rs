@@ -33,7 +33,7 @@ impl Images {
         let (detail, feed) = (self.vulnerabilities, self.feed_max_age.as_ref());
         let lists = [
             Some(Filter::setting("images", list)),
-            detail.map(|detail| Filter::setting("vulnerabilities", [format!("{detail:?}")])),
+            detail.map(|detail| Filter::setting("vulnerabilities", [word(detail)])),
             (!compared.is_empty()).then(|| Filter::setting("compare_to", compared)),
             feed.map(|age| {
                 Filter::setting("feed_max_age", [humantime::format_duration(age.most).to_string()])
@@ -65,8 +65,8 @@ impl Events {
     fn filters(&self) -> Vec<Filter> {
         let lists = [
             Some(Filter::setting("events.window", [self.window.to_string()])),
-            Some(Filter::setting("events.detail", [format!("{:?}", self.detail)])),
-            Some(Filter::setting("events.quiet", [format!("{:?}", self.quiet)])),
+            Some(Filter::setting("events.detail", [word(self.detail)])),
+            Some(Filter::setting("events.quiet", [word(self.quiet)])),
             Some(Filter::setting("events.severity_table", self.severity_table.lines())),
             severities("events.severities", Some(Field::Severity), self.severities.as_ref()),
         ];
@@ -74,6 +74,11 @@ impl Events {
             self.words().map(|filter| words(filter.setting, Some(filter.field), filter.asked));
         lists.into_iter().chain(by_words).flatten().collect()
     }
+}
+
+/// A word of a setting, as a policy writes it.
+fn word(setting: impl std::fmt::Debug) -> String {
+    format!("{setting:?}").to_lowercase()
 }
 
 fn words(key: &str, field: Option<Field>, list: Option<&OneOrMore<Value>>) -> Option<Filter> {

@@ -8,7 +8,7 @@ use serde::de::{self, Deserializer};
 
 use super::values::Value;
 use crate::finding::NOT_APPLICABLE;
-use crate::selection::Field;
+use crate::selection::{Field, Pattern};
 use crate::sources::{OneOrMore, schema_of};
 
 /// The most lists that one inventory is read as.
@@ -130,6 +130,11 @@ impl Match {
     /// Whether the values decide, which results state as well.
     const fn is_of_values(&self) -> bool {
         !matches!(self, Self::Any | Self::Nothing)
+    }
+
+    /// Whether a text is one of what it means.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        Pattern::new(self.to_string()).matches(text)
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -23,7 +23,7 @@ mod values;
 pub(crate) use events::{Events, LONGEST_SPAN, Quiet, Words};
 use images::{Chosen, Reference, Subjects};
 pub(crate) use images::{FeedAge, Image, ImageKey, Images};
-pub(crate) use inventory::{Inventory, Match};
+pub(crate) use inventory::{Filtered, Inventory, Match};
 pub(crate) use posture::Posture;
 pub(crate) use values::{Detail, Value, values};
 
