@@ -209,10 +209,11 @@ impl Policy {
         }
         let gates = || self.gates.iter().filter(|gate| gate.uses(source));
         let split = gates().any(|gate| gate.each.is_some() && gate.needs_passes());
-        let by_account = gates().any(|gate| {
+        let by_account = gates().filter(|gate| {
             let is_each = gate.each == Some(Field::Account);
             is_each || gate.selection.words.contains_key(&Field::Account)
         });
+        let by_account = by_account.map(|gate| gate.selection.clone()).collect();
         let selections = gates().map(|gate| gate.selection.clone()).collect();
         let rows = if self.accept.is_empty() { Rows::Of(selections) } else { Rows::All };
         let excepts = gates().flat_map(|gate| &gate.selection.except);

@@ -13,8 +13,8 @@ pub struct Wanted {
     /// Whether passed checks are counted by every field that they have: a gate has `each`, or the
     /// evidence is saved and other policies will decide it.
     pub split: bool,
-    /// Whether a gate asks for some accounts, or for each by itself.
-    pub by_account: bool,
+    /// What the gates select that ask for some accounts, or for each by itself.
+    pub by_account: Vec<Selection>,
     /// Which failed checks are needed one by one.
     pub rows: Rows,
 }
@@ -69,7 +69,7 @@ impl Wanted {
             }
         }
         self.split |= other.split;
-        self.by_account |= other.by_account;
+        self.by_account.extend(other.by_account);
         self.rows = self.rows.and(other.rows);
         self
     }

@@ -116,6 +116,11 @@ fn saved_evidence_knows_which_accounts_were_evaluated() {
     folder.run(&["run", "--save-evidence", "e.jsonl"]).exits(0);
     policy("each: account, max: 100");
     folder.run(&["evaluate", "e.jsonl"]).exits(3).says("is connected, with posture switched off");
+    folder
+        .run(&["doctor"])
+        .exits(3)
+        .says("account 400000000037, which a gate selects, is connected, with");
+    policy("each: account, except: {account: \"400000000037\"}, max: 100");
     folder.run(&["doctor"]).exits(0);
     policy("account: \"400000000037\", max: 100");
     folder

@@ -137,15 +137,15 @@ impl Accounts {
         off.chain(gone).collect()
     }
 
-    /// What gates that name an account will miss.
+    /// What gates that ask for an account, or for each, will miss.
     pub(super) fn named<'a>(
         &'a self,
         session: &'a Session,
         inventory: Option<&Inventory>,
     ) -> impl Iterator<Item = Problem> {
         let off = self.unevaluated(inventory, &BTreeSet::new()).into_iter().filter(|one| {
-            let demands = &session.wanted.demands;
-            demands.iter().any(|demand| demand.selection.names_account(&one.account))
+            let asked = &session.wanted.by_account;
+            asked.iter().any(|selection| selection.matches_account(&one.account))
         });
         off.map(|Unevaluated { account, why }| {
             let account = text::one_line(&account.to_string(), 120);

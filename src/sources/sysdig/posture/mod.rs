@@ -69,7 +69,7 @@ pub(super) async fn preflight<'a>(
         plan.problems.extend(accounts.doubt(&session.name, inventory));
     }
     // A gate that asks for an account cannot rely on what is not known.
-    let unknown = accounts.unknown(&session.name).filter(|_| session.wanted.by_account);
+    let unknown = accounts.unknown(&session.name).filter(|_| !session.wanted.by_account.is_empty());
     plan.problems.extend(unknown.filter(|unknown| !plan.problems.contains(unknown)));
     Ok(Planned { settings, session, plan, accounts })
 }
