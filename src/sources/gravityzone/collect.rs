@@ -161,7 +161,8 @@ impl<'a> Collection<'a> {
                 let query = Query::default().with(filter, [value.clone(), beside.to_owned()]);
                 if walk::total_unless_refused(self.session, &query).await? == Some(0) {
                     let what = format!(
-                        "{}: the platform reads only a part of `filters.{}`: beside another value,                          `{}` matches nothing",
+                        "{}: the platform reads only a part of `filters.{}`: beside another \
+                         value, `{}` matches nothing",
                         self.session.name,
                         filter.word(),
                         text::one_line(&value, 80)
